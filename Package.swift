@@ -1,0 +1,38 @@
+// swift-tools-version:6.2
+
+import PackageDescription
+
+/// Every Swift target is built with these.
+let base: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// For targets that must not touch raw memory: the compiler refuses it.
+let safe: [SwiftSetting] =
+    base + [.strictMemorySafety(), .treatWarning("StrictMemorySafety", as: .error)]
+
+let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "coffer",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
+    targets: [
+        // C, without unsafe Swift above it.
+        .target(name: "CLinux"),
+        .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .target(name: "CofferMessages", dependencies: ["CProtobufC"]),
+
+        // Libraries, each importing only what stands above it here.
+        .target(name: "CofferCore", dependencies: ["CLinux"], swiftSettings: base),
+        .target(name: "CofferVault", dependencies: ["CofferCore"], swiftSettings: safe),
+
+        // Tests.
+        .testTarget(name: "CofferCoreTests", dependencies: ["CofferCore"], swiftSettings: base),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,142 @@
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef SYS_memfd_secret
+#define SYS_memfd_secret 447
+#endif
+
+int coffer_peer_credentials(int fd, struct coffer_peer *peer) {
+    struct ucred credentials;
+    socklen_t length = sizeof credentials;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) return -1;
+    peer->pid = credentials.pid;
+    peer->uid = credentials.uid;
+    peer->gid = credentials.gid;
+    return 0;
+}
+
+static void *map_memfd_secret(size_t bytes) {
+    int fd = (int)syscall(SYS_memfd_secret, O_CLOEXEC);
+    if (fd < 0) return NULL;
+    void *region = MAP_FAILED;
+    if (ftruncate(fd, (off_t)bytes) == 0)
+        region = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    return region == MAP_FAILED ? NULL : region;
+}
+
+void *coffer_secret_map(size_t bytes, bool *secret) {
+    void *region = map_memfd_secret(bytes);
+    *secret = region != NULL;
+    if (region == NULL) {
+        region = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (region == MAP_FAILED) return NULL;
+        (void)mlock(region, bytes);
+        (void)madvise(region, bytes, MADV_DONTDUMP);
+    }
+    (void)madvise(region, bytes, MADV_WIPEONFORK);
+    return region;
+}
+
+void coffer_wipe(void *memory, size_t bytes) { explicit_bzero(memory, bytes); }
+
+int coffer_harden_process(void) {
+    struct rlimit none = {0, 0};
+    if (setrlimit(RLIMIT_CORE, &none) != 0) return -1;
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return -1;
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+static uint64_t read_clock(clockid_t id, uint64_t per_second) {
+    struct timespec now;
+    clock_gettime(id, &now);
+    return (uint64_t)now.tv_sec * per_second + (uint64_t)now.tv_nsec / (1000000000u / per_second);
+}
+
+uint64_t coffer_boot_nanoseconds(void) { return read_clock(CLOCK_BOOTTIME, 1000000000u); }
+
+uint64_t coffer_wall_milliseconds(void) { return read_clock(CLOCK_REALTIME, 1000u); }
+
+int coffer_random(void *memory, size_t bytes) {
+    unsigned char *cursor = memory;
+    while (bytes > 0) {
+        ssize_t got = getrandom(cursor, bytes, 0);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return -1;
+        cursor += got;
+        bytes -= (size_t)got;
+    }
+    return 0;
+}
+
+static int epoll_change(int epoll, int operation, int fd, uint32_t events, uint64_t token) {
+    struct epoll_event event = {.events = events, .data = {.u64 = token}};
+    return epoll_ctl(epoll, operation, fd, &event);
+}
+
+int coffer_epoll_add(int epoll, int fd, uint32_t events, uint64_t token) {
+    return epoll_change(epoll, EPOLL_CTL_ADD, fd, events, token);
+}
+
+int coffer_epoll_modify(int epoll, int fd, uint32_t events, uint64_t token) {
+    return epoll_change(epoll, EPOLL_CTL_MOD, fd, events, token);
+}
+
+int coffer_epoll_remove(int epoll, int fd) { return epoll_change(epoll, EPOLL_CTL_DEL, fd, 0, 0); }
+
+static int unix_address(const char *path, struct sockaddr_un *address) {
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    if (strlen(path) >= sizeof address->sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    strcpy(address->sun_path, path);
+    return 0;
+}
+
+static int close_keeping_errno(int fd) {
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+int coffer_unix_listen(const char *path, mode_t mode, int backlog) {
+    struct sockaddr_un address;
+    if (unix_address(path, &address) != 0) return -1;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    /* The mode of the socket inode masks that of the path bind() makes. */
+    if (fchmod(fd, mode) != 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
+        chmod(path, mode) != 0 || listen(fd, backlog) != 0)
+        return close_keeping_errno(fd);
+    return fd;
+}
+
+int coffer_unix_connect(const char *path) {
+    struct sockaddr_un address;
+    if (unix_address(path, &address) != 0) return -1;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) return close_keeping_errno(fd);
+    return fd;
+}
+
+int coffer_accept(int listener) {
+    return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}

@@ -1,0 +1,68 @@
+#ifndef COFFER_CLINUX_H
+#define COFFER_CLINUX_H
+
+/* What the Linux kernel offers and Swift's Glibc module does not show: macros,
+ * functions hidden behind _GNU_SOURCE, and calls without a wrapper. Each
+ * function returns what the kernel does: -1 with errno on failure. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/types.h>
+
+/* Who is at the other end of a Unix socket, as of its connect(2). */
+struct coffer_peer {
+    pid_t pid;
+    uid_t uid;
+    gid_t gid;
+};
+
+/* Reads SO_PEERCRED. */
+int coffer_peer_credentials(int fd, struct coffer_peer *_Nonnull peer);
+
+/* A page-aligned region for secrets, zeroed; NULL on failure.
+ *
+ * The region is memfd_secret(2) memory if the kernel grants it (not even root
+ * can read it from outside, and no core dump holds it), else locked anonymous
+ * memory left out of core dumps. `*_secret` says which; false is worth a
+ * warning. The region is wiped in a forked child where the kernel can. */
+void *_Nullable coffer_secret_map(size_t bytes, bool *_Nonnull secret);
+
+/* Overwrites memory; never optimised away. */
+void coffer_wipe(void *_Nonnull memory, size_t bytes);
+
+/* Turns off core dumps, ptrace by the same uid, and new privileges. */
+int coffer_harden_process(void);
+
+/* CLOCK_BOOTTIME in nanoseconds: counts time asleep, never jumps. */
+uint64_t coffer_boot_nanoseconds(void);
+
+/* CLOCK_REALTIME in milliseconds since 1970. */
+uint64_t coffer_wall_milliseconds(void);
+
+/* Fills memory from getrandom(2); -1 with errno on failure. */
+int coffer_random(void *_Nonnull memory, size_t bytes);
+
+/* epoll_wait and epoll_ctl with the event as plain numbers: the packed union
+ * of struct epoll_event is awkward from Swift. */
+int coffer_epoll_add(int epoll, int fd, uint32_t events, uint64_t token);
+int coffer_epoll_modify(int epoll, int fd, uint32_t events, uint64_t token);
+int coffer_epoll_remove(int epoll, int fd);
+
+/* The `data.u64` of an event. */
+static inline uint64_t coffer_epoll_token(const struct epoll_event *_Nonnull event) {
+    return event->data.u64;
+}
+
+/* A stream socket listening on `path`, non-blocking, close-on-exec, created
+ * with `mode` before anyone can connect (fchmod before bind). */
+int coffer_unix_listen(const char *_Nonnull path, mode_t mode, int backlog);
+
+/* A stream socket connected to `path`, blocking, close-on-exec. */
+int coffer_unix_connect(const char *_Nonnull path);
+
+/* accept4(2), non-blocking, close-on-exec, without the peer's address. */
+int coffer_accept(int listener);
+
+#endif

@@ -1,0 +1,94 @@
+/// Why a call failed: the one error type that crosses module borders, and what
+/// `coffer.v1.Failure` carries to the client.
+///
+/// Texts say what was expected, what came, the limit and what to do. They never
+/// hold a credential, a token or a vault's own text.
+package struct Failure: Error, Equatable, Sendable {
+    /// `coffer.v1.Failure.Reason`, by number.
+    package enum Reason: Int32, Sendable, CaseIterable {
+        case unspecified = 0
+        case malformed = 10
+        case badField = 11
+        case unknownMethod = 12
+        case frameTooLarge = 13
+        case credentialTooLarge = 14
+        case duplicateCallID = 15
+        case notSupported = 16
+        case notFound = 30
+        case versionMismatch = 31
+        case alreadyExists = 32
+        case denied = 40
+        case limit = 41
+        case cancelled = 42
+        case deadline = 43
+        case draining = 60
+        case vaultUnreachable = 61
+        case vaultRefused = 62
+        case vaultFailed = 63
+        case unreadableRecord = 64
+        case disk = 65
+        case `internal` = 79
+    }
+
+    package var code: StatusCode
+    package var reason: Reason
+    package var message: String
+    /// The configured name of the vault concerned; empty if none was.
+    package var vault: String
+    /// The same call may succeed later without a change.
+    package var retryable: Bool
+    /// Milliseconds to wait before a retry; 0 = no advice.
+    package var retryAfterMilliseconds: UInt32
+
+    package init(
+        _ code: StatusCode, _ reason: Reason, _ message: String, vault: String = "",
+        retryable: Bool = false, retryAfterMilliseconds: UInt32 = 0
+    ) {
+        self.code = code
+        self.reason = reason
+        self.message = message
+        self.vault = vault
+        self.retryable = retryable
+        self.retryAfterMilliseconds = retryAfterMilliseconds
+    }
+}
+
+extension Failure {
+    /// A field breaks its rule; `rule` says which and what is allowed.
+    package static func badField(_ field: String, _ rule: String) -> Failure {
+        Failure(.invalidArgument, .badField, "\(field): \(rule)")
+    }
+
+    /// There is no live record.
+    package static let notFound = Failure(
+        .notFound, .notFound, "there is no record for this user and connection")
+
+    /// `if_absent` was asked, and a live record is there.
+    package static let alreadyExists = Failure(
+        .alreadyExists, .alreadyExists, "a record is there already, and if_absent was asked")
+
+    /// `if_version` named another version than the vault has.
+    package static let versionMismatch = Failure(
+        .aborted, .versionMismatch,
+        "the vault holds another version than if_version; read it and decide again")
+
+    /// The caller's time, or the daemon's for this vault, ran out.
+    package static func deadlineExceeded(vault: String = "") -> Failure {
+        Failure(
+            .deadlineExceeded, .deadline, "no answer within the time given; a write may have happened",
+            vault: vault, retryable: true)
+    }
+
+    /// A record is there but cannot be opened. The cause is not told outward.
+    package static func unreadable(vault: String) -> Failure {
+        Failure(
+            .dataLoss, .unreadableRecord,
+            "the stored record does not open: it is damaged, or was sealed under a key that this daemon does not have",
+            vault: vault)
+    }
+
+    /// A broken assumption of ours; `what` is fixed text.
+    package static func internalError(_ what: String) -> Failure {
+        Failure(.internal, .internal, "\(what); this is a fault of the daemon, please report it")
+    }
+}

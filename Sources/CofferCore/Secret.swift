@@ -1,0 +1,73 @@
+import CLinux
+
+/// Owns secret bytes outside of Swift's heap objects and wipes them when the
+/// last reference goes.
+///
+/// A class, so that handing a secret on never copies it; immutable, so that it
+/// may cross threads. It has no description: printing it shows its size only.
+/// Bytes are lent inside a closure and must not be copied out of it into a
+/// String, Data or array.
+package final class Secret: @unchecked Sendable {
+    // Written only by init, before the reference is shared.
+    private let memory: UnsafeMutableRawBufferPointer
+
+    /// The size in bytes.
+    package var count: Int { memory.count }
+
+    /// Allocates `count` bytes and lets `fill` write them; unwritten ones are 0.
+    package init<E: Error>(count: Int, fill: (UnsafeMutableRawBufferPointer) throws(E) -> Void) throws(E) {
+        let region = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 16)
+        region.initializeMemory(as: UInt8.self, repeating: 0)
+        do {
+            try fill(region)
+        } catch {
+            Self.release(region)
+            throw error
+        }
+        memory = region
+    }
+
+    /// Copies `bytes`; wiping the source is its owner's task.
+    package convenience init(copying bytes: UnsafeRawBufferPointer) {
+        self.init(count: bytes.count) { $0.copyMemory(from: bytes) }
+    }
+
+    /// Copies `bytes`; wiping the source is its owner's task.
+    package convenience init(copying bytes: RawSpan) {
+        self.init(count: bytes.byteCount) { region in
+            bytes.withUnsafeBytes { region.copyMemory(from: $0) }
+        }
+    }
+
+    deinit { Self.release(memory) }
+
+    private static func release(_ region: UnsafeMutableRawBufferPointer) {
+        if let base = region.baseAddress { coffer_wipe(base, region.count) }
+        region.deallocate()
+    }
+
+    /// Lends the bytes to code that may not use pointers.
+    package func withBytes<R, E: Error>(_ body: (RawSpan) throws(E) -> R) throws(E) -> R {
+        try body(UnsafeRawBufferPointer(memory).bytes)
+    }
+
+    /// Lends the bytes to code that calls C.
+    package func withUnsafeBytes<R, E: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(E) -> R
+    ) throws(E) -> R {
+        try body(UnsafeRawBufferPointer(memory))
+    }
+
+    /// Whether both hold the same bytes; takes the same time wherever they differ.
+    package func isEqual(to other: Secret) -> Bool {
+        guard count == other.count else { return false }
+        var difference: UInt8 = 0
+        for index in 0..<count { difference |= memory[index] ^ other.memory[index] }
+        return difference == 0
+    }
+}
+
+extension Secret: CustomStringConvertible, CustomReflectable {
+    package var description: String { "<secret, \(count) bytes>" }
+    package var customMirror: Mirror { Mirror(self, children: []) }
+}

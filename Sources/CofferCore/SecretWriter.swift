@@ -1,0 +1,43 @@
+/// Builds a ``Secret`` of known size piece by piece, without pointers.
+package struct SecretWriter: ~Copyable {
+    private let memory: UnsafeMutableRawBufferPointer
+    private var written = 0
+
+    /// Lets `body` write exactly `count` bytes.
+    ///
+    /// Writing more traps; writing fewer leaves zeros.
+    package static func build<E: Error>(
+        count: Int, _ body: (inout SecretWriter) throws(E) -> Void
+    ) throws(E) -> Secret {
+        try Secret(count: count) { region throws(E) in
+            var writer = SecretWriter(memory: region)
+            try body(&writer)
+        }
+    }
+
+    private init(memory: UnsafeMutableRawBufferPointer) { self.memory = memory }
+
+    /// Appends an integer, most significant byte first.
+    package mutating func append<T: FixedWidthInteger & UnsignedInteger>(_ value: T) {
+        withUnsafeBytes(of: value.bigEndian) { append($0) }
+    }
+
+    package mutating func append(_ text: String) {
+        var text = text
+        text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
+    }
+
+    package mutating func append(_ bytes: RawSpan) {
+        bytes.withUnsafeBytes { append($0) }
+    }
+
+    package mutating func append(_ secret: Secret) {
+        secret.withUnsafeBytes { append($0) }
+    }
+
+    private mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        precondition(written + bytes.count <= memory.count, "SecretWriter: more than announced")
+        UnsafeMutableRawBufferPointer(rebasing: memory[written...]).copyMemory(from: bytes)
+        written += bytes.count
+    }
+}

@@ -1,0 +1,144 @@
+package import CofferCore
+
+/// One vault: a place that keeps sealed records under keys.
+///
+/// Adapters see payloads that the daemon has sealed; they never open one. Duties
+/// of every call:
+/// - It ends by its deadline, with DEADLINE_EXCEEDED if need be.
+/// - It throws NOT_FOUND never: absence is a value here.
+/// - A failure says whether a retry makes sense, and holds no text of the vault's.
+/// - A write that returned is durable, as far as the vault can promise it.
+/// - A record whose `expiresAt` has passed is treated as absent, by conditions too.
+package protocol VaultAdapter: Sendable {
+    /// The configured name, for messages.
+    var name: String { get }
+    /// "embedded", "memory", …
+    var kind: String { get }
+    var capabilities: VaultCapabilities { get }
+    /// Bound into every envelope, so that a record moved between vaults does not open. 16 bytes.
+    var identity: [UInt8] { get }
+
+    /// The record under this key, or nil.
+    func read(_ key: VaultKey, deadline: BootInstant) async throws(Failure) -> VaultItem?
+
+    /// Creates or replaces the record.
+    ///
+    /// - Returns: when the record first came to be: `item.updatedAt`, or what
+    ///   the live record that was replaced had.
+    /// - Throws: `.alreadyExists` or `.versionMismatch` for a condition not met;
+    ///   after DEADLINE_EXCEEDED or UNAVAILABLE the write may have happened.
+    func write(
+        _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
+    ) async throws(Failure) -> WallMilliseconds
+
+    /// Removes the record; true if a live one was there.
+    ///
+    /// - Throws: `.versionMismatch` if `ifVersion` names another version than the
+    ///   live record has; there being none is false, not an error.
+    func remove(
+        _ key: VaultKey, ifVersion: String?, deadline: BootInstant
+    ) async throws(Failure) -> Bool
+
+    /// Live records, of one user or of all, in an order that stays.
+    ///
+    /// - Parameters:
+    ///   - userTag: whose; nil = everyone's.
+    ///   - cursor: where the page before ended; nil = from the start.
+    ///   - limit: the most items, at least 1.
+    func list(
+        userTag: [UInt8]?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
+    ) async throws(Failure) -> VaultPage
+
+    /// Whether the vault can do its work now: the cheapest call that shows it.
+    func check(deadline: BootInstant) async throws(Failure)
+
+    /// Finishes what is under way and lets go of files and connections.
+    func close() async
+}
+
+/// What a vault can do. Where it cannot, the daemon either does it itself or
+/// refuses with FAILED_PRECONDITION.
+package struct VaultCapabilities: Sendable {
+    /// `WriteCondition`s other than `.none`, and `ifVersion`.
+    package var conditionalWrites: Bool
+    package var listing: Bool
+    /// The largest payload, in bytes.
+    package var maximumPayloadBytes: Int
+
+    package init(conditionalWrites: Bool, listing: Bool, maximumPayloadBytes: Int) {
+        self.conditionalWrites = conditionalWrites
+        self.listing = listing
+        self.maximumPayloadBytes = maximumPayloadBytes
+    }
+}
+
+package enum WriteCondition: Hashable, Sendable {
+    case none
+    case ifAbsent
+    case ifVersion(String)
+}
+
+/// The key of a record, in the two forms that vaults need.
+package struct VaultKey: Sendable {
+    package let key: RecordKey
+    /// Keyed hash of (user, connection), 32 bytes: the name in vaults that hide names.
+    package let tag: [UInt8]
+    /// Keyed hash of the user, 32 bytes: finds a user's records where names are hidden.
+    package let userTag: [UInt8]
+
+    package init(key: RecordKey, tag: [UInt8], userTag: [UInt8]) {
+        self.key = key
+        self.tag = tag
+        self.userTag = userTag
+    }
+}
+
+/// What is kept under one key.
+package struct VaultItem: Equatable, Sendable {
+    /// Sealed by the daemon.
+    package var payload: [UInt8]
+    /// Opaque, 1 to 128 ASCII bytes: another one with every write.
+    package var version: String
+    /// When the record first came to be. `write` keeps the older one.
+    package var createdAt: WallMilliseconds
+    /// When this version was written.
+    package var updatedAt: WallMilliseconds
+    /// 0 = never. The sealed payload says it too, and that one counts for readers.
+    package var expiresAt: WallMilliseconds
+
+    package init(
+        payload: [UInt8], version: String, createdAt: WallMilliseconds,
+        updatedAt: WallMilliseconds, expiresAt: WallMilliseconds
+    ) {
+        self.payload = payload
+        self.version = version
+        self.createdAt = createdAt
+        self.updatedAt = updatedAt
+        self.expiresAt = expiresAt
+    }
+
+    package func isLive(at now: WallMilliseconds) -> Bool { expiresAt == 0 || now < expiresAt }
+}
+
+/// One page of a listing.
+package struct VaultPage: Sendable {
+    package struct Entry: Sendable {
+        /// As in `VaultKey`.
+        package let tag: [UInt8]
+        package let item: VaultItem
+
+        package init(tag: [UInt8], item: VaultItem) {
+            self.tag = tag
+            self.item = item
+        }
+    }
+
+    package var entries: [Entry]
+    /// Pass it to get the next page; nil = this was the last one.
+    package var next: [UInt8]?
+
+    package init(entries: [Entry], next: [UInt8]?) {
+        self.entries = entries
+        self.next = next
+    }
+}
