@@ -29,6 +29,11 @@ let package = Package(
 
         // Libraries, each importing only what stands above it here.
         .target(name: "CofferCore", dependencies: ["CLinux"], swiftSettings: base),
+        .target(
+            name: "CofferWire", dependencies: ["CofferCore", "CofferMessages", "CProtobufC", "CLinux"],
+            swiftSettings: base),
+        .target(name: "CofferCache", dependencies: ["CofferCore"], swiftSettings: safe),
+        .target(name: "CofferAccess", swiftSettings: safe),
         .target(name: "CofferVault", dependencies: ["CofferCore"], swiftSettings: safe),
 
         // Tests.
