@@ -13,12 +13,18 @@ let base: [SwiftSetting] = [
 let safe: [SwiftSetting] =
     base + [.strictMemorySafety(), .treatWarning("StrictMemorySafety", as: .error)]
 
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 let package = Package(
     name: "coffer",
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // C, without unsafe Swift above it.
@@ -34,10 +40,39 @@ let package = Package(
             swiftSettings: base),
         .target(name: "CofferCache", dependencies: ["CofferCore"], swiftSettings: safe),
         .target(name: "CofferAccess", swiftSettings: safe),
-        .target(name: "CofferVault", dependencies: ["CofferCore"], swiftSettings: safe),
+        .target(
+            name: "CofferCrypto", dependencies: ["CofferCore", "COpenSSL", "CLinux"], exclude: ["ENVELOPE.md"],
+            swiftSettings: base),
+        .target(
+            name: "CofferVault", dependencies: ["CofferCore", "CofferCrypto"], swiftSettings: safe),
+        .target(name: "CSQLiteShims", linkerSettings: [.linkedLibrary("sqlite3")]),
+        .target(name: "CofferSQLite", dependencies: ["CSQLiteShims", grdb, sqlite], swiftSettings: base),
+        .target(
+            name: "CofferVaults", dependencies: ["CofferCore", "CofferVault", "CofferSQLite"],
+            swiftSettings: safe),
+        .target(
+            name: "CofferServer",
+            dependencies: [
+                "CofferCore", "CofferWire", "CofferCrypto", "CofferCache", "CofferAccess",
+                "CofferVault", "CofferMessages", "CProtobufC", "CLinux", log,
+            ],
+            swiftSettings: base),
+        .target(
+            name: "CofferDaemon",
+            dependencies: [
+                "CofferCore", "CofferCrypto", "CofferCache", "CofferAccess", "CofferVault",
+                "CofferVaults", "CofferServer", "CLinux", log, .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: base),
+        .executableTarget(
+            name: "cofferd", dependencies: ["CofferDaemon", "CofferCore", arguments], swiftSettings: base),
 
         // Tests.
         .testTarget(name: "CofferCoreTests", dependencies: ["CofferCore"], swiftSettings: base),
+        .testTarget(
+            name: "CofferWireTests", dependencies: ["CofferCore", "CofferWire"], swiftSettings: base),
+        .testTarget(
+            name: "CofferCacheTests", dependencies: ["CofferCore", "CofferCache"], swiftSettings: base),
     ],
     swiftLanguageModes: [.v6]
 )
