@@ -67,6 +67,7 @@ package struct Daemon {
             }
         }
         log.info("draining", metadata: ["signal": "\(signal)"])
+        socket.hide()
         await withCheckedContinuation { continuation in
             DispatchQueue(label: "drain").async {
                 server.drain()

@@ -31,11 +31,16 @@ package final class SocketFile {
         inode = status.st_ino
     }
 
-    /// Closes the listener and removes the path, if it is still ours.
-    package func remove() {
-        close(listener)
+    /// Takes the path away, if it is still ours: nobody new can connect.
+    package func hide() {
         var status = stat()
         if lstat(path, &status) == 0 && status.st_ino == inode { unlink(path) }
+    }
+
+    /// Hides it, stops listening, and lets another daemon have the path.
+    package func remove() {
+        hide()
+        close(listener)
         close(lock)
     }
 

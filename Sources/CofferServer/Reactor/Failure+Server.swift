@@ -7,6 +7,11 @@ extension Failure {
         .unavailable, .draining, "the daemon is stopping; connect again", retryable: true,
         retryAfterMilliseconds: 100)
 
+    static let cutOff = Failure(
+        .unavailable, .draining,
+        "the daemon stopped before the vault answered; a write may have happened", retryable: true,
+        retryAfterMilliseconds: 100)
+
     static func frameTooLarge(_ bytes: Int, _ limit: Int) -> Failure {
         Failure(
             .resourceExhausted, .frameTooLarge,

@@ -110,6 +110,7 @@ package final class AdminService: Sendable {
             ("uptime_ms", clock.boot.milliseconds(since: started)),
             ("vault_calls_total", status.calls),
             ("vault_failures_total", status.failures),
+            ("vault_reads_total", status.reads),
         ]
         return stats.sorted { $0.name < $1.name }
     }

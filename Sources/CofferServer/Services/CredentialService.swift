@@ -64,6 +64,7 @@ package final class CredentialService: Sendable {
     /// Asks the vault once, and tells everybody who waits.
     private func fly(_ ticket: FlightTicket) async {
         let started = clock.boot
+        status.noteRead()
         do throws(Failure) {
             guard let record = try await records.read(ticket.key, deadline: started + flightTime)
             else {

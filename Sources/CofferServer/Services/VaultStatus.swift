@@ -7,6 +7,7 @@ package final class VaultStatus: Sendable {
         var lastGoodContact: WallMilliseconds = 0
         var lastFailure = Failure.Reason.unspecified
         var calls: UInt64 = 0
+        var reads: UInt64 = 0
         var failures: UInt64 = 0
     }
 
@@ -22,6 +23,9 @@ package final class VaultStatus: Sendable {
             $0.lastGoodContact = now
         }
     }
+
+    /// Records asked for one by one, answered or not.
+    func noteRead() { state.withLock { $0.reads += 1 } }
 
     /// A refusal by a rule of ours or a condition not met is an answer, not a fault.
     func noteFailure(_ failure: Failure) {
@@ -40,5 +44,6 @@ package final class VaultStatus: Sendable {
     var lastGoodContact: WallMilliseconds { state.withLock { $0.lastGoodContact } }
     var lastFailure: Failure.Reason { state.withLock { $0.lastFailure } }
     var calls: UInt64 { state.withLock { $0.calls } }
+    var reads: UInt64 { state.withLock { $0.reads } }
     var failures: UInt64 { state.withLock { $0.failures } }
 }
