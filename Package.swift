@@ -24,6 +24,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(path: "clients/swift"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
@@ -66,6 +67,9 @@ let package = Package(
             swiftSettings: base),
         .executableTarget(
             name: "cofferd", dependencies: ["CofferDaemon", "CofferCore", arguments], swiftSettings: base),
+        .executableTarget(
+            name: "coffer", dependencies: [.product(name: "Coffer", package: "swift"), arguments],
+            swiftSettings: base),
 
         // Tests.
         .testTarget(name: "CofferCoreTests", dependencies: ["CofferCore"], swiftSettings: base),

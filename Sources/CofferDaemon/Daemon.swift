@@ -30,10 +30,11 @@ package struct Daemon {
         }
     }
 
-    /// Serves until SIGTERM or SIGINT, then drains.
+    /// Serves until SIGTERM or SIGINT, then drains. Call it on the main thread,
+    /// before there are others: threads inherit which signals are blocked.
     ///
     /// - Throws: why it could not start, in one line.
-    package func run() async throws(StartupError) {
+    package func run() throws(StartupError) {
         Signals.block()
         umask(0o077)
         if coffer_harden_process() != 0 {
@@ -45,7 +46,7 @@ package struct Daemon {
         let socket = try SocketFile(path: configuration.socket, mode: configuration.socketMode)
         do throws(StartupError) {
             let vault = try openVault(keys)
-            try await serve(vault, keys, source, isNewKey, socket)
+            try serve(vault, keys, source, isNewKey, socket)
         } catch {
             socket.remove()
             throw error
@@ -55,26 +56,16 @@ package struct Daemon {
     private func serve(
         _ vault: any VaultAdapter, _ keys: KeyRing, _ source: KeySource, _ isNewKey: Bool,
         _ socket: SocketFile
-    ) async throws(StartupError) {
+    ) throws(StartupError) {
         let bootKey = BootKey()
         let server = try startServer(vault, keys, bootKey, socket)
         announce(source, isNewKey)
         log.info("serving", metadata: ["vault": "\(vault.kind)", "reactors": "\(configuration.reactors)"])
-        let signal = await withCheckedContinuation { continuation in
-            // Blocks a thread of Dispatch, not one of Swift's tasks.
-            DispatchQueue(label: "signals").async {
-                continuation.resume(returning: Signals.waitForStop())
-            }
-        }
+        let signal = Signals.waitForStop()
         log.info("draining", metadata: ["signal": "\(signal)"])
         socket.hide()
-        await withCheckedContinuation { continuation in
-            DispatchQueue(label: "drain").async {
-                server.drain()
-                continuation.resume()
-            }
-        }
-        await vault.close()
+        server.drain()
+        close(vault)
         socket.remove()
         log.info("stopped")
     }
@@ -158,6 +149,16 @@ package struct Daemon {
 
             """
         Console.output(text)
+    }
+
+    /// Waits for the vault to finish what it has taken.
+    private func close(_ vault: any VaultAdapter) {
+        let closed = DispatchSemaphore(value: 0)
+        Task {
+            await vault.close()
+            closed.signal()
+        }
+        closed.wait()
     }
 
     private func makeDataFolder() throws(StartupError) {

@@ -3,7 +3,7 @@ import CofferDaemon
 import Glibc
 
 @main
-struct Cofferd: AsyncParsableCommand {
+struct Cofferd: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cofferd",
         abstract: "Keeps the credentials of connectors: Store, Get and Delete over a Unix socket.",
@@ -29,14 +29,14 @@ struct Cofferd: AsyncParsableCommand {
     @Flag(help: "Check the configuration, print it, and end.")
     var check = false
 
-    func run() async throws {
+    func run() throws {
         let configuration = load()
         if check {
             for setting in Setting.all { print("\(setting.path): \(setting.show(configuration))") }
             return
         }
         do throws(StartupError) {
-            try await Daemon(configuration).run()
+            try Daemon(configuration).run()
         } catch {
             Self.end(["\(error)"], error.exitCode)
         }
