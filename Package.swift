@@ -32,12 +32,16 @@ let package = Package(
         .target(
             name: "CofferWire", dependencies: ["CofferCore", "CofferMessages", "CProtobufC", "CLinux"],
             swiftSettings: base),
+        .target(
+            name: "CofferCrypto", dependencies: ["CofferCore", "COpenSSL", "CLinux"], exclude: ["ENVELOPE.md"],
+            swiftSettings: base),
         .target(name: "CofferCache", dependencies: ["CofferCore"], swiftSettings: safe),
         .target(name: "CofferAccess", swiftSettings: safe),
         .target(name: "CofferVault", dependencies: ["CofferCore"], swiftSettings: safe),
 
         // Tests.
         .testTarget(name: "CofferCoreTests", dependencies: ["CofferCore"], swiftSettings: base),
+        .testTarget(name: "CofferCryptoTests", dependencies: ["CofferCrypto", "CofferCore"], swiftSettings: base),
     ],
     swiftLanguageModes: [.v6]
 )
