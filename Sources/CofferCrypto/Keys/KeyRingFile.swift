@@ -63,7 +63,7 @@ package struct KeyRingFile: Sendable {
             wrappingKey: try preamble.wrappingKey(from: root, path: path))
         let bytes = file.encode(file.ring, revision: 1, random: random)
         let folder = try ProtectedFolder(of: path)
-        try bytes.withUnsafeBytes { b in Result { () throws(KeyError) in try folder.create(b) } }.get()
+        try folder.create(bytes.span.bytes)
         return file
     }
 
@@ -104,7 +104,7 @@ package struct KeyRingFile: Sendable {
         var (changed, revision) = try current()
         let result = try change(&changed)
         let bytes = encode(changed, revision: revision + 1, random: random)
-        try bytes.withUnsafeBytes { b in Result { () throws(KeyError) in try folder.replace(b) } }.get()
+        try folder.replace(bytes.span.bytes)
         ring = try current().ring
         return result
     }

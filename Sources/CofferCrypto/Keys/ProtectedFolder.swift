@@ -14,25 +14,36 @@ struct ProtectedFolder: ~Copyable {
 
     /// Locks the folder of the file `path`, waiting for who has it.
     init(of path: String) throws(KeyError) {
-        let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
-        let folderPath = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-        name = slash.map { String(path[path.utf8.index(after: $0)...]) } ?? path
+        let parts = try Self.split(path)
+        folder = try Self.lock(parts.folder)
+        name = parts.name
         self.path = path
+    }
+
+    private static func split(_ path: String) throws(KeyError) -> (folder: String, name: String) {
+        let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
+        let name = slash.map { String(path[path.utf8.index(after: $0)...]) } ?? path
         guard !name.isEmpty, name != ".", name != ".." else {
             throw KeyError(.limit, "\(path): expected the path of a file")
         }
-        let number = open(folderPath, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard number >= 0 else { throw .system("open the folder", folderPath) }
+        let folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) }
+        return (folder ?? ".", name)
+    }
+
+    private static func lock(_ folder: String) throws(KeyError) -> Descriptor {
+        let number = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard number >= 0 else { throw .system("open the folder", folder) }
+        let descriptor = Descriptor(number)
         while flock(number, LOCK_EX) != 0 {
-            guard errno == EINTR else { close(number); throw .system("lock the folder", folderPath) }
+            guard errno == EINTR else { throw .system("lock the folder", folder) }
         }
-        folder = Descriptor(number)
+        return descriptor
     }
 
     /// Makes the file, mode 0600.
     ///
     /// - Throws: `.exists` if it is there.
-    func create(_ bytes: UnsafeRawBufferPointer) throws(KeyError) {
+    func create(_ bytes: RawSpan) throws(KeyError) {
         try writeTemporary(bytes)
         guard linkat(folder.number, temporary, folder.number, name, 0) == 0 else {
             let error =
@@ -45,7 +56,7 @@ struct ProtectedFolder: ~Copyable {
     }
 
     /// Makes the file or replaces it, mode 0600.
-    func replace(_ bytes: UnsafeRawBufferPointer) throws(KeyError) {
+    func replace(_ bytes: RawSpan) throws(KeyError) {
         try writeTemporary(bytes)
         guard renameat(folder.number, temporary, folder.number, name) == 0 else {
             let error = KeyError.system("replace", path)
@@ -55,7 +66,7 @@ struct ProtectedFolder: ~Copyable {
         try syncFolder()
     }
 
-    private func writeTemporary(_ bytes: UnsafeRawBufferPointer) throws(KeyError) {
+    private func writeTemporary(_ bytes: RawSpan) throws(KeyError) {
         // What an interrupted write left. Never opened: it may be the file itself
         // under its first name.
         removeTemporary()
@@ -64,7 +75,7 @@ struct ProtectedFolder: ~Copyable {
         guard number >= 0 else { throw .system("create a file beside", path) }
         let file = Descriptor(number)
         do throws(KeyError) {
-            try write(bytes, to: file)
+            try bytes.withUnsafeBytes { bytes throws(KeyError) in try write(bytes, to: file) }
         } catch {
             removeTemporary()
             throw error

@@ -20,18 +20,6 @@ package enum RootKey: Sendable {
         return .passphrase(passphrase)
     }
 
-    /// The passphrase in a file of ours, without the newline at its end.
-    ///
-    /// - Throws: as ``file(_:)``.
-    package static func passphraseFile(_ path: String) throws(KeyError) -> RootKey {
-        let contents = try ProtectedFile.read(path, what: "passphrase file", limit: 4096, rule: .own)
-        let trimmed = contents.withUnsafeBytes { bytes in
-            let end = bytes.last == UInt8(ascii: "\n") ? bytes.count - 1 : bytes.count
-            return Secret(copying: UnsafeRawBufferPointer(rebasing: bytes[..<end]))
-        }
-        return try checked(passphrase: trimmed)
-    }
-
     /// A key file of ours, closed to everyone else: 32 raw bytes, or 64 hex
     /// digits with or without a newline after them.
     ///
@@ -63,7 +51,7 @@ package enum RootKey: Sendable {
             let folder = try ProtectedFolder(of: path)
             let key = Secret.random(count: byteCount)
             do {
-                try key.withUnsafeBytes { bytes throws(KeyError) in try folder.create(bytes) }
+                try key.withBytes { bytes throws(KeyError) in try folder.create(bytes) }
             } catch where error.reason == .exists {
                 // Another process was first.
                 return (try file(path), false)
