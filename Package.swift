@@ -39,9 +39,6 @@ let package = Package(
         .target(
             name: "CofferWire", dependencies: ["CofferCore", "CofferMessages", "CProtobufC", "CLinux"],
             swiftSettings: base),
-        .target(
-            name: "CofferCrypto", dependencies: ["CofferCore", "COpenSSL", "CLinux"], exclude: ["ENVELOPE.md"],
-            swiftSettings: base),
         .target(name: "CofferCache", dependencies: ["CofferCore"], swiftSettings: safe),
         .target(name: "CofferAccess", swiftSettings: safe),
         .target(
@@ -76,6 +73,10 @@ let package = Package(
 
         // Tests.
         .testTarget(name: "CofferCoreTests", dependencies: ["CofferCore"], swiftSettings: base),
+        .testTarget(
+            name: "CofferWireTests", dependencies: ["CofferCore", "CofferWire"], swiftSettings: base),
+        .testTarget(
+            name: "CofferCacheTests", dependencies: ["CofferCore", "CofferCache"], swiftSettings: base),
         .testTarget(name: "CofferCryptoTests", dependencies: ["CofferCrypto", "CofferCore"], swiftSettings: base),
     ],
     swiftLanguageModes: [.v6]
