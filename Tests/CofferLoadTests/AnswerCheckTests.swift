@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import CofferLoad
@@ -5,8 +6,9 @@ import Testing
 @Suite struct AnswerCheckTests {
     /// `protoc --encode`: credential "0000002aij", version "v1", created_at_ms
     /// 1790000000000, updated_at_ms one more, SOURCE_MEMORY, age_ms 300.
-    static let right = "0a0a303030303030326 1696a 12027631 2080d8c1a28c34 2881d8c1a28c34 3801 40ac02"
-        .filter { $0 != " " }
+    private static let right =
+        "0a0a3030303030303261696a" + "12027631" + "2080d8c1a28c34" + "2881d8c1a28c34" + "3801"
+        + "40ac02"
     private static let check = AnswerCheck(shape: RecordShape(valueBytes: 10), valuesDiffer: true)
 
     private static func fault(
@@ -17,7 +19,7 @@ import Testing
 
     @Test func acceptsWhatProtocEncodes() {
         #expect(Self.fault(Self.right) == nil)
-        #expect(Self.fault("0a02763110 80d8c1a28c3418 81d8c1a28c34".filter { $0 != " " }, .store) == nil)
+        #expect(Self.fault("0a0276311080d8c1a28c341881d8c1a28c34", .store) == nil)
     }
 
     @Test(arguments: [
@@ -33,15 +35,15 @@ import Testing
         ("an undefined source", "3801", "3804"),
         ("stale from memory", "40ac02", "40ac024801"),
         ("an unknown field", "40ac02", "40ac026001"),
-        ("an expiry", "3801", "300138 01"),
+        ("an expiry", "3801", "30013801"),
         ("a cut message", "40ac02", "40ac"),
         ("a field longer than the message", "12027631", "127f7631"),
-        ("a 32-bit field", "3801", "3801550000000 0"),
+        ("a 32-bit field", "3801", "38015500000000"),
         ("a varint of 70 bits", "40ac02", "40ffffffffffffffffffff01"),
     ])
     func refuses(what: String, part: String, replacement: String) throws {
         let range = try #require(Self.right.range(of: part))
-        let message = Self.right.replacingCharacters(in: range, with: replacement.filter { $0 != " " })
+        let message = Self.right.replacingCharacters(in: range, with: replacement)
         #expect(Self.fault(message) != nil, "\(what)")
     }
 
