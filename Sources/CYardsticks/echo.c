@@ -2,6 +2,7 @@
 #include "CYardsticks.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@ enum { HEADER = 24, LENGTH_FIELD = 4, CALL_ID = 8, METHOD = 16, EVENTS = 256 };
 enum { RECEIVE_ROOM = 64 << 10, SEND_ROOM = 256 << 10 };
 
 struct echo {
-    int epoll, listener;
+    int epoll, listener, cpu;
     const struct coffer_echo_reply *replies;
     size_t reply_count, receive_capacity, send_capacity;
     uint8_t *send_buffer;
@@ -113,6 +114,13 @@ static _Noreturn void serve(struct echo *echo) {
     }
 }
 
+int coffer_pin_to_cpu(int cpu) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)cpu, &set);
+    return sched_setaffinity(0, sizeof set, &set);
+}
+
 static int listen_at(const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path) {
@@ -135,6 +143,7 @@ static int listen_at(const char *path) {
 static _Noreturn void run_child(struct echo *echo, pid_t parent) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(1);
+    if (echo->cpu >= 0 && coffer_pin_to_cpu(echo->cpu) != 0) _exit(1);
     if (dup2(echo->listener, 0) != 0 || close_range(1, ~0u, 0) != 0) _exit(1);
     echo->listener = 0;
     echo->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -147,8 +156,8 @@ static _Noreturn void run_child(struct echo *echo, pid_t parent) {
 }
 
 pid_t coffer_echo_start(const char *path, const struct coffer_echo_reply *replies,
-                        size_t reply_count, size_t largest_request) {
-    struct echo echo = {.replies = replies, .reply_count = reply_count};
+                        size_t reply_count, size_t largest_request, int cpu) {
+    struct echo echo = {.replies = replies, .reply_count = reply_count, .cpu = cpu};
     echo.receive_capacity = largest_request + RECEIVE_ROOM;
     echo.send_capacity = SEND_ROOM;
     for (size_t i = 0; i < reply_count; i++)

@@ -43,27 +43,33 @@ struct EchoAnswers: Sendable {
 }
 
 /// Measures the C echo: what the kernel and the generator allow.
+///
+/// - Parameter cpu: the one that the echo runs on; nil = any.
 func runEchoFloor(
-    workload: Workload, schedule: Schedule, answers: EchoAnswers? = nil
+    workload: Workload, schedule: Schedule, cpu: Int32? = nil, answers: EchoAnswers? = nil
 ) throws(LoadError) -> Report {
     let folder = try TemporaryFolder(in: TemporaryFolder.systemFolder)
     let answers = answers ?? EchoAnswers(valueBytes: workload.valueBytes)
     let socket = folder.path + "/echo.sock"
-    let echo = try EchoProcess(socket: socket, valueBytes: workload.valueBytes, answers: answers)
+    let echo = try EchoProcess(
+        socket: socket, valueBytes: workload.valueBytes, cpu: cpu, answers: answers)
     var generator = try Generator(socket: socket, workload: workload, valuesDiffer: false)
     // All connections are open: nothing stays behind, however this run ends.
     folder.remove()
     let (tally, seconds) = try generator.run(schedule)
     echo.stop()
-    return Report(.floor, workload: workload, tally: tally, seconds: seconds, answers: tally.measured)
+    return Report(
+        .floor, workload: workload, tally: tally, seconds: seconds, answers: tally.measured)
 }
 
 /// The echo, for as long as this value lives.
 private struct EchoProcess: ~Copyable {
     private let process: Int32
 
-    init(socket: String, valueBytes: Int, answers: EchoAnswers) throws(LoadError) {
-        let largestRequest = FrameTemplate(.store, shape: RecordShape(valueBytes: valueBytes)).frame.count
+    init(
+        socket: String, valueBytes: Int, cpu: Int32?, answers: EchoAnswers
+    ) throws(LoadError) {
+        let largest = FrameTemplate(.store, shape: RecordShape(valueBytes: valueBytes)).frame.count
         process = answers.get.withUnsafeBufferPointer { get in
             answers.store.withUnsafeBufferPointer { store in
                 let replies = [
@@ -72,7 +78,7 @@ private struct EchoProcess: ~Copyable {
                     coffer_echo_reply(
                         method: Method.store.id, frame: store.baseAddress!, bytes: store.count),
                 ]
-                return coffer_echo_start(socket, replies, replies.count, largestRequest)
+                return coffer_echo_start(socket, replies, replies.count, largest, cpu ?? -1)
             }
         }
         guard process > 0 else { throw .system("cannot start the echo") }

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import CYardsticks
 
 /// What the command line says.
 package struct LoadOptions: ParsableArguments {
@@ -53,6 +54,12 @@ package struct LoadOptions: ParsableArguments {
     @Option(help: "Decode and compare one answer in this many.")
     var checkEvery = 1024
 
+    @Option(help: "Send from this CPU only.")
+    var cpu: Int32?
+
+    @Option(help: "Let the echo of --floor run on this CPU only.")
+    var floorCpu: Int32?
+
     @Flag(help: "Print one line of JSON instead of text.")
     package var json = false
 
@@ -74,6 +81,8 @@ package struct LoadOptions: ParsableArguments {
         try check("--mix", mix, in: 0...1)
         try check("--size", size, in: 1...1_048_576)
         try check("--keys", keys, in: 1...16_777_216)
+        try check("--cpu", cpu ?? 0, in: 0...1023)
+        try check("--floor-cpu", floorCpu ?? 0, in: 0...1023)
         try check("--check-every", checkEvery, in: 1...1_000_000_000)
     }
 
@@ -105,13 +114,16 @@ extension LoadOptions {
     /// - Throws: `LoadError` if the run could not be carried to its end. Answers
     ///   other than OK do not throw: they are in the report.
     package func run() throws -> Report {
+        if let cpu, coffer_pin_to_cpu(cpu) != 0 {
+            throw LoadError.system("cannot run on CPU \(cpu)")
+        }
         if let socket {
             return try runAgainstDaemon(socket: socket, workload: workload, schedule: schedule)
         }
         if let floorCommits {
             return try runCommitFloor(folder: floorCommits, workload: workload, schedule: schedule)
         }
-        return try runEchoFloor(workload: workload, schedule: schedule)
+        return try runEchoFloor(workload: workload, schedule: schedule, cpu: floorCpu)
     }
 }
 

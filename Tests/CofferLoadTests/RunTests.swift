@@ -12,7 +12,8 @@ import Testing
     ) throws -> Report {
         let options = try LoadOptions.parse(["--floor"] + arguments)
         return try runEchoFloor(
-            workload: options.workload, schedule: options.schedule, answers: answers)
+            workload: options.workload, schedule: options.schedule, cpu: options.floorCpu,
+            answers: answers)
     }
 
     @Test(arguments: [(1, 1), (8, 1), (3, 16), (16, 64)])
@@ -26,6 +27,11 @@ import Testing
         #expect(latency.count == 5000)
         #expect(0 < latency.p50 && latency.p50 <= latency.p99 && latency.p99 <= latency.max)
         #expect(report.ratePerSecond > 0)
+    }
+
+    /// A child that cannot run where it should ends, rather than run elsewhere.
+    @Test func theEchoRunsOnItsCPUOrNotAtAll() {
+        #expect(throws: LoadError.self) { try Self.run("--requests", "1", "--floor-cpu", "1023") }
     }
 
     @Test func measuresForTheTimeAskedFor() throws {

@@ -21,14 +21,18 @@ struct coffer_echo_reply {
  *
  * The socket accepts connections when this returns. A request frame may have at
  * most `largest_request` bytes; a connection that sends more is closed. The
- * replies are copied. The child is killed when the calling thread ends.
+ * replies are copied. The child runs on `cpu` only, -1 = on any. It is killed when
+ * the calling thread ends.
  *
  * Returns its process id, or -1 with errno. */
 pid_t coffer_echo_start(const char *_Nonnull path, const struct coffer_echo_reply *_Nonnull replies,
-                        size_t reply_count, size_t largest_request);
+                        size_t reply_count, size_t largest_request, int cpu);
 
 /* Kills the child and waits until it is gone. */
 void coffer_echo_stop(pid_t child);
+
+/* Lets the calling thread run on this CPU only. 0, or -1 with errno. */
+int coffer_pin_to_cpu(int cpu);
 
 /* A SQLite database made for one purpose: to be written in durable
  * transactions as fast as SQLite itself can. */
