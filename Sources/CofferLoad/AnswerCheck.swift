@@ -38,7 +38,8 @@ struct AnswerCheck {
         }
         guard let value else { return "Get: no credential" }
         guard isValue(message.extracting(value), of: key) else {
-            return "Get: record \(key) came with another value: \(value.count) bytes, expected \(shape.value.count)"
+            return "Get: record \(key) came with another value: "
+                + "\(value.count) bytes, expected \(shape.value.count)"
         }
         guard (1...3).contains(source), stale == (source == 3) else {
             return "Get: source \(source) with stale \(stale)"

@@ -88,7 +88,8 @@ struct Connection: ~Copyable {
             return true
         }
         if got == 0 {
-            throw LoadError("the server closed the connection, with \(callsInFlight) calls in flight on it")
+            throw LoadError(
+                "the server closed the connection, with \(callsInFlight) calls in flight on it")
         }
         guard errno == EAGAIN || errno == EINTR else { throw .system("cannot receive") }
         return false
@@ -103,7 +104,8 @@ struct Connection: ~Copyable {
         let bytes = length + FrameHeader.lengthFieldBytes
         guard bytes >= FrameHeader.bytes, bytes <= incomingCapacity else {
             throw LoadError(
-                "an answer says it is \(bytes) bytes long; expected \(FrameHeader.bytes) to \(incomingCapacity)")
+                "an answer says it is \(bytes) bytes long; "
+                    + "expected \(FrameHeader.bytes) to \(incomingCapacity)")
         }
         guard incomingBytes - offset >= bytes else { return nil }
         let answer = Answer(frame: UnsafeRawBufferPointer(start: frame, count: bytes))
@@ -161,11 +163,5 @@ struct Answer {
     }
 }
 
-/// A connected socket; every call on it says itself that it must not wait.
-func openSocket(_ path: String) throws(LoadError) -> Int32 {
-    let descriptor = coffer_unix_connect(path)
-    guard descriptor >= 0 else { throw .system("cannot connect to \(path)") }
-    return descriptor
-}
-
+/// On every call: the socket itself would wait.
 private let noWait = Int32(MSG_DONTWAIT | MSG_NOSIGNAL)

@@ -62,7 +62,6 @@ struct Generator: ~Copyable {
         connections = .allocate(capacity: workload.connections)
         events = .allocate(capacity: Self.eventCapacity)
         guard epoll >= 0 else { throw .system("cannot make an epoll") }
-        raiseDescriptorLimit()
         try open(socket)
     }
 
@@ -226,19 +225,4 @@ struct Generator: ~Copyable {
         guard coffer_epoll_modify(epoll, connections[index].descriptor, events, UInt64(index)) == 0
         else { throw .system("cannot watch a connection") }
     }
-}
-
-/// As many descriptors as this process may have at all.
-private func raiseDescriptorLimit() {
-    var limit = rlimit()
-    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
-    limit.rlim_cur = limit.rlim_max
-    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-}
-
-@inline(__always)
-func monotonicNanoseconds() -> UInt64 {
-    var now = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    return UInt64(now.tv_sec) &* 1_000_000_000 &+ UInt64(now.tv_nsec)
 }

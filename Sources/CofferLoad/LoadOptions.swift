@@ -1,5 +1,4 @@
 internal import ArgumentParser
-internal import CYardsticks
 
 /// What the command line says.
 package struct LoadOptions: ParsableArguments {
@@ -11,7 +10,10 @@ package struct LoadOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Measure SQLite's own durable transactions of connections x depth rows, in a new folder inside this one: the limit for Store.",
+            """
+            Measure SQLite's own durable transactions of connections x depth rows, in a new folder \
+            inside this one: the limit for Store.
+            """,
             valueName: "folder"))
     var floorCommits: String?
 
@@ -91,39 +93,6 @@ package struct LoadOptions: ParsableArguments {
             throw ValidationError(
                 "\(name): expected \(range.lowerBound) to \(range.upperBound), got \(value)")
         }
-    }
-}
-
-extension LoadOptions {
-    var workload: Workload {
-        Workload(
-            connections: connections, idleConnections: idle, depth: depth, valueBytes: size,
-            keys: UInt32(keys), distribution: distribution, storeShare: mix, seed: seed,
-            checkEvery: UInt64(checkEvery))
-    }
-
-    var schedule: Schedule {
-        Schedule(
-            prepare: prepare,
-            warmupSeconds: warmup ?? (requests == nil ? 1 : 0),
-            length: requests.map(Schedule.Length.requests) ?? .seconds(seconds))
-    }
-
-    /// Measures what the options name.
-    ///
-    /// - Throws: `LoadError` if the run could not be carried to its end. Answers
-    ///   other than OK do not throw: they are in the report.
-    package func run() throws -> Report {
-        if let cpu, coffer_pin_to_cpu(cpu) != 0 {
-            throw LoadError.system("cannot run on CPU \(cpu)")
-        }
-        if let socket {
-            return try runAgainstDaemon(socket: socket, workload: workload, schedule: schedule)
-        }
-        if let floorCommits {
-            return try runCommitFloor(folder: floorCommits, workload: workload, schedule: schedule)
-        }
-        return try runEchoFloor(workload: workload, schedule: schedule, cpu: floorCpu)
     }
 }
 

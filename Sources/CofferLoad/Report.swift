@@ -50,7 +50,8 @@ package struct Report: Codable, Sendable {
 
     package var text: String {
         var lines = [
-            "\(target.rawValue): \(connections) x \(depth), \(valueBytes)-byte values, \(keys) records (\(distribution.rawValue)), "
+            "\(target.rawValue): \(connections) x \(depth), \(valueBytes)-byte values, "
+                + "\(keys) records (\(distribution.rawValue)), "
                 + "\(decimal(storeShare * 100, places: 0)) % Store"
                 + (idleConnections > 0 ? ", \(idleConnections) idle connections" : ""),
             "rate     \(decimal(ratePerSecond, places: 0)) /s over \(decimal(seconds, places: 2)) s",
@@ -59,7 +60,8 @@ package struct Report: Codable, Sendable {
         if let store { lines.append("Store    \(store.text)") }
         let counts = statuses.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
         lines.append("status   " + counts.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
-        lines.append("errors   \(errors)" + (wrongAnswers > 0 ? ", \(wrongAnswers) of them wrong answers" : ""))
+        let wrong = wrongAnswers > 0 ? ", \(wrongAnswers) of them wrong answers" : ""
+        lines.append("errors   \(errors)\(wrong)")
         if let firstFault { lines.append("first    \(firstFault)") }
         return lines.joined(separator: "\n")
     }

@@ -19,8 +19,8 @@ import Testing
     @Test(arguments: [(1, 1), (8, 1), (3, 16), (16, 64)])
     func everyCallIsAnsweredRight(connections: Int, depth: Int) throws {
         let report = try Self.run(
-            "--connections", "\(connections)", "--depth", "\(depth)", "--requests", "5000",
-            "--check-every", "1")
+            "--connections", "\(connections)", "--depth", "\(depth)", "--idle", "5",
+            "--requests", "5000", "--check-every", "1")
         #expect(report.errors == 0)
         #expect(report.statuses == ["OK": 5000])
         let latency = try #require(report.get)
