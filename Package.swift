@@ -32,6 +32,7 @@ let package = Package(
         .target(name: "CLinux"),
         .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .target(name: "CYardsticks", linkerSettings: [.linkedLibrary("sqlite3")]),
         .target(name: "CofferMessages", dependencies: ["CProtobufC"]),
 
         // Libraries, each importing only what stands above it here.
@@ -71,6 +72,13 @@ let package = Package(
             name: "coffer", dependencies: [.product(name: "Coffer", package: "swift"), arguments],
             swiftSettings: base),
 
+        // The load generator, which shares no code with what it measures.
+        .target(
+            name: "CofferLoad", dependencies: ["CLinux", "CYardsticks", "CofferCore", arguments],
+            swiftSettings: base),
+        .executableTarget(
+            name: "coffer-load", dependencies: ["CofferLoad", arguments], swiftSettings: safe),
+
         // Tests.
         .testTarget(name: "CofferCoreTests", dependencies: ["CofferCore"], swiftSettings: base),
         .testTarget(
@@ -78,6 +86,9 @@ let package = Package(
         .testTarget(
             name: "CofferCacheTests", dependencies: ["CofferCore", "CofferCache"], swiftSettings: base),
         .testTarget(name: "CofferCryptoTests", dependencies: ["CofferCrypto", "CofferCore"], swiftSettings: base),
+        .testTarget(
+            name: "CofferLoadTests", dependencies: ["CofferCore", "CofferLoad", arguments],
+            swiftSettings: base),
     ],
     swiftLanguageModes: [.v6]
 )

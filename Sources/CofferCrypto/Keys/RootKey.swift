@@ -20,6 +20,18 @@ package enum RootKey: Sendable {
         return .passphrase(passphrase)
     }
 
+    /// The passphrase in a file of ours, without the newline at its end.
+    ///
+    /// - Throws: as ``file(_:)``.
+    package static func passphraseFile(_ path: String) throws(KeyError) -> RootKey {
+        let contents = try ProtectedFile.read(path, what: "passphrase file", limit: 4096, rule: .own)
+        let trimmed = contents.withUnsafeBytes { bytes in
+            let end = bytes.last == UInt8(ascii: "\n") ? bytes.count - 1 : bytes.count
+            return Secret(copying: UnsafeRawBufferPointer(rebasing: bytes[..<end]))
+        }
+        return try checked(passphrase: trimmed)
+    }
+
     /// A key file of ours, closed to everyone else: 32 raw bytes, or 64 hex
     /// digits with or without a newline after them.
     ///
