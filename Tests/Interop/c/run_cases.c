@@ -51,8 +51,9 @@ static const char *take_text(pairs *from, const char *key) {
 
 static const char *take_version(pairs *from, const char *key) {
     const char *value = take(from, key);
-    const char *version = value == NULL ? NULL : resolve_version(value);
-    expect(value == NULL || version != NULL, "no version was saved as %.64s", value);
+    if (value == NULL) return NULL;
+    const char *version = resolve_version(value);
+    expect(version != NULL, "no version was saved as %.64s", value);
     return version;
 }
 
