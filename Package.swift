@@ -14,11 +14,17 @@ let safe: [SwiftSetting] =
     base + [.strictMemorySafety(), .treatWarning("StrictMemorySafety", as: .error)]
 
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
+let protobufPlugin: Target.Dependency = .product(
+    name: "SwiftProtobufPluginLibrary", package: "swift-protobuf")
+let client: Target.Dependency = .product(name: "Coffer", package: "swift")
 
 let package = Package(
     name: "coffer",
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
+        .package(path: "clients/swift"),
     ],
     targets: [
         // C, without unsafe Swift above it.
@@ -35,6 +41,11 @@ let package = Package(
         .target(name: "CofferCache", dependencies: ["CofferCore"], swiftSettings: safe),
         .target(name: "CofferAccess", swiftSettings: safe),
         .target(name: "CofferVault", dependencies: ["CofferCore"], swiftSettings: safe),
+
+        // The code generator: a plugin of protoc, run by proto/generate.sh.
+        .target(name: "CofferCodeGen", dependencies: [protobuf, protobufPlugin], swiftSettings: safe),
+        .executableTarget(
+            name: "protoc-gen-coffer", dependencies: ["CofferCodeGen", protobufPlugin], swiftSettings: safe),
 
         // Tests.
         .testTarget(name: "CofferCoreTests", dependencies: ["CofferCore"], swiftSettings: base),
