@@ -9,9 +9,8 @@ package struct ClientRenderer {
     package func render(_ file: FileModel) -> String {
         var writer = CodeWriter()
         writer.fileHead(source: file.path)
-        writer.line("\(visibility) import SwiftProtobuf")
-        for service in file.services {
-            writer.line()
+        for (index, service) in file.services.enumerated() {
+            if index > 0 { writer.line() }
             stubs(service, &writer)
             writer.line()
             methods(service, &writer)

@@ -66,7 +66,7 @@ struct ScanModelReader {
                 "field numbers of requests go to \(FieldModel.maximumNumber), got \(field.number); use a lower one"
             )
         }
-        if field.containingOneof?.isSynthetic == true {
+        if field.containingOneof != nil && field.realContainingOneof == nil {
             throw GenerationError(
                 place, "proto3 optional is not supported by protoc-c 1.4; use a oneof of one field")
         }

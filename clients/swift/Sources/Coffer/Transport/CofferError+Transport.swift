@@ -1,0 +1,82 @@
+import SwiftProtobuf
+
+/// What the client itself finds.
+extension CofferError {
+    /// What the daemon answered: the status, and the `coffer.v1.Failure` behind it.
+    init(_ reply: Reply) {
+        let code = Code(rawValue: reply.status)
+        let retryAfter: Duration? =
+            reply.retryMilliseconds == 0 ? nil : .milliseconds(Int(reply.retryMilliseconds))
+        guard let failure = try? Coffer_V1_Failure(serializedBytes: reply.frame) else {
+            self.init(code, .malformed, "the daemon's explanation does not decode", retryAfter: retryAfter)
+            return
+        }
+        self.init(failure, code: code, retryAfter: retryAfter)
+    }
+
+    init(_ failure: Coffer_V1_Failure, code: Code, retryAfter: Duration? = nil) {
+        self.init(
+            code, Reason(rawValue: failure.reason.rawValue), failure.message,
+            vault: failure.vault.isEmpty ? nil : failure.vault, isRetryable: failure.retryable,
+            retryAfter: retryAfter)
+    }
+
+    /// The peer sends what no daemon of this protocol would; its connection is closed.
+    static func protocolViolation(_ what: String, _ reason: Reason = .malformed) -> CofferError {
+        CofferError(.internal, reason, "\(what); the connection is closed: is a cofferd at the socket?")
+    }
+
+    /// A response that is whole but is not the message it should be.
+    static func undecodable(_ method: String) -> CofferError {
+        CofferError(.internal, .malformed, "the response to \(method) does not decode")
+    }
+
+    static let deadlineExceeded = CofferError(
+        .deadlineExceeded, .deadline, "no answer within the time given; a write may have happened",
+        isRetryable: true)
+
+    static let clientClosed = CofferError(.cancelled, .cancelled, "the client was closed")
+
+    static let connectionLost = CofferError(
+        .unavailable, .unspecified, "the daemon closed the connection", isRetryable: true)
+
+    static func frameTooLarge(_ bytes: Int, limit: Int) -> CofferError {
+        CofferError(
+            .resourceExhausted, .frameTooLarge,
+            "the request takes a frame of \(bytes) bytes, at most \(limit) are sent; make it smaller")
+    }
+
+    static func queueFull(_ bytes: Int) -> CofferError {
+        CofferError(
+            .resourceExhausted, .limit,
+            "\(bytes) bytes wait to be sent already; make fewer calls at once", isRetryable: true)
+    }
+
+    static func tooManyReplies(_ count: Int) -> CofferError {
+        CofferError(
+            .resourceExhausted, .limit,
+            "\(count) responses to one call wait to be taken; take them faster")
+    }
+
+    static func noDaemon(_ path: String, _ cause: UnixSocket.SystemError) -> CofferError {
+        CofferError(
+            .unavailable, .unspecified, "cannot connect to cofferd at \(path): \(cause.text)",
+            isRetryable: true)
+    }
+
+    /// The same error, saying whether the call may have had its effect.
+    func told(mayHaveBeenSent: Bool) -> CofferError {
+        var error = self
+        error.message +=
+            mayHaveBeenSent
+            ? "; the call was under way, a write may have happened" : "; the call was not sent"
+        return error
+    }
+}
+
+/// A connection ended before a call on it was answered.
+struct ConnectionLost: Error {
+    let cause: CofferError
+    /// False if the daemon surely did not get the whole request.
+    let mayHaveBeenSent: Bool
+}

@@ -1,0 +1,199 @@
+import Synchronization
+
+/// One connection to the daemon: many calls at once, answered in any order.
+///
+/// Callers send their own frames, without blocking, under the lock; one thread
+/// (see `Connection+Thread`) receives, sends what did not fit, and ends calls
+/// whose time is over. Continuations are resumed outside the lock.
+final class Connection: Sendable {
+    /// Where a call's replies go.
+    enum Sink {
+        case one(CheckedContinuation<Reply, any Error>)
+        case many(AsyncThrowingStream<Reply, any Error>.Continuation)
+    }
+
+    struct PendingCall {
+        let sink: Sink
+        let deadline: ContinuousClock.Instant
+        /// The whole request is in the kernel's hands.
+        var isSent = false
+    }
+
+    enum Status: Equatable {
+        case open
+        /// No new calls; ends when those in flight are done.
+        case draining
+        case closed
+    }
+
+    struct State {
+        var status = Status.open
+        /// When `status` left `open`.
+        var unusableSince: ContinuousClock.Instant?
+        var calls: [UInt64: PendingCall] = [:]
+        /// Calls given up by us whose last reply has not come.
+        var abandoned: Set<UInt64> = []
+        var outbound = OutboundQueue()
+        var lastCallID: UInt64 = 0
+        /// No call's time is over before this.
+        var nextDeadline: ContinuousClock.Instant?
+    }
+
+    let socket: UnixSocket
+    let waker: Waker
+    let maximumFrameBytes: Int
+    private let maximumQueuedBytes: Int
+    let state = Mutex(State())
+
+    private init(_ socket: consuming UnixSocket, _ waker: consuming Waker, _ limits: CofferConfiguration) {
+        self.socket = socket
+        self.waker = waker
+        maximumFrameBytes = limits.maximumFrameBytes
+        maximumQueuedBytes = limits.maximumQueuedBytes
+    }
+
+    /// Connects and starts the thread.
+    static func open(_ configuration: CofferConfiguration) throws(UnixSocket.SystemError) -> Connection {
+        let connection = Connection(
+            try UnixSocket.connected(to: configuration.socketPath), try Waker(), configuration)
+        try connection.startThread()
+        return connection
+    }
+
+    /// Nil while new calls are taken.
+    var unusableSince: ContinuousClock.Instant? { state.withLock { $0.unusableSince } }
+
+    // MARK: Calls
+
+    /// Makes a call and waits for its reply.
+    ///
+    /// - Throws: `ConnectionLost`, `CofferError` or `CancellationError`.
+    func reply(to call: OutgoingCall) async throws -> Reply {
+        let id = newCallID()
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                begin(call, id, .one(continuation))
+                // A cancellation before `begin` found no call to cancel.
+                if Task.isCancelled { abandon(id, CancellationError()) }
+            }
+        } onCancel: {
+            abandon(id, CancellationError())
+        }
+    }
+
+    /// Makes a call with many replies. The stream's end or its consumer's
+    /// cancellation cancels the call; what has arrived waits in memory.
+    func replies(to call: OutgoingCall) -> AsyncThrowingStream<Reply, any Error> {
+        let id = newCallID()
+        let (stream, continuation) = AsyncThrowingStream.makeStream(
+            of: Reply.self, throwing: (any Error).self,
+            bufferingPolicy: .bufferingOldest(Self.maximumWaitingReplies))
+        continuation.onTermination = { [self] _ in abandon(id, CancellationError()) }
+        begin(call, id, .many(continuation))
+        return stream
+    }
+
+    private func newCallID() -> UInt64 {
+        state.withLock { state in
+            state.lastCallID += 1
+            return state.lastCallID
+        }
+    }
+
+    private func begin(_ call: OutgoingCall, _ id: UInt64, _ sink: Sink) {
+        let refusal = state.withLock { state -> (any Error)? in
+            guard state.status == .open else {
+                return ConnectionLost(cause: .connectionLost, mayHaveBeenSent: false)
+            }
+            guard state.outbound.byteCount + call.frame.bytes.count <= maximumQueuedBytes else {
+                return CofferError.queueFull(state.outbound.byteCount)
+            }
+            call.setHeader(callID: id)
+            state.calls[id] = PendingCall(sink: sink, deadline: call.deadline)
+            state.outbound.append(call.frame, startingCall: id)
+            let wasIdle = flush(&state)
+            if state.nextDeadline.map({ call.deadline < $0 }) ?? true {
+                state.nextDeadline = call.deadline
+                waker.wake()
+            } else if !wasIdle {
+                waker.wake()
+            }
+            return nil
+        }
+        if let refusal { sink.fail(refusal) }
+    }
+
+    /// Ends a call early, if it has not ended; the daemon is told to stop.
+    private func abandon(_ id: UInt64, _ error: any Error) {
+        let call = state.withLock { state -> PendingCall? in
+            guard let call = state.calls.removeValue(forKey: id) else { return nil }
+            withdraw(id, &state)
+            return call
+        }
+        call?.sink.fail(error)
+    }
+
+    /// Takes the request back, or sends a cancel after it.
+    func withdraw(_ id: UInt64, _ state: inout State) {
+        guard state.status != .closed, !state.outbound.remove(call: id) else { return }
+        state.abandoned.insert(id)
+        state.outbound.append(Frame(FrameHeader(.cancel, callID: id)), startingCall: nil)
+        if !flush(&state) { waker.wake() }
+    }
+
+    // MARK: Sending and closing
+
+    /// Sends what the kernel takes now.
+    ///
+    /// - Returns: false if some is left, for the thread to send.
+    @discardableResult
+    func flush(_ state: inout State) -> Bool {
+        do throws(UnixSocket.SystemError) {
+            var completed: [UInt64] = []
+            defer { for id in completed { state.calls[id]?.isSent = true } }
+            try state.outbound.flush { (bytes) throws(UnixSocket.SystemError) in
+                try socket.send(bytes)
+            } completed: { completed.append($0) }
+            return state.outbound.isEmpty
+        } catch {
+            // Replies may still wait to be received; the thread finds the end
+            // behind them and fails what is left.
+            socket.shutdownWriting()
+            state.outbound = OutboundQueue()
+            stopTakingCalls(&state)
+            return false
+        }
+    }
+
+    func stopTakingCalls(_ state: inout State) {
+        guard state.status == .open else { return }
+        state.status = .draining
+        state.unusableSince = .now
+    }
+
+    /// Ends all calls with `error`; the thread then ends too.
+    func close(_ error: CofferError) {
+        let calls = state.withLock { state -> [UInt64: PendingCall] in
+            guard state.status != .closed else { return [:] }
+            state.unusableSince = state.unusableSince ?? .now
+            state.status = .closed
+            state.outbound = OutboundQueue()
+            socket.shutdown()
+            defer { state.calls = [:] }
+            return state.calls
+        }
+        waker.wake()
+        for call in calls.values {
+            call.sink.fail(ConnectionLost(cause: error, mayHaveBeenSent: call.isSent))
+        }
+    }
+}
+
+extension Connection.Sink {
+    func fail(_ error: any Error) {
+        switch self {
+        case .one(let continuation): continuation.resume(throwing: error)
+        case .many(let continuation): continuation.finish(throwing: error)
+        }
+    }
+}

@@ -1,0 +1,67 @@
+import SwiftProtobuf
+
+/// A response as it arrived.
+struct Reply: Sendable {
+    /// 0 = OK.
+    let status: UInt32
+    /// Milliseconds to wait before a retry, 0 = no advice.
+    let retryMilliseconds: UInt32
+    /// Another reply to the same call follows.
+    let more: Bool
+    /// Header and payload.
+    let frame: Frame
+
+    init(_ header: FrameHeader, _ frame: Frame) {
+        status = header.methodOrStatus
+        retryMilliseconds = header.timeoutOrRetry
+        more = header.flags & FrameHeader.moreFlag != 0
+        self.frame = frame
+    }
+
+    /// - Throws: what the daemon answered instead of a message, or INTERNAL if
+    ///   the message does not decode.
+    func message<Request, Response: Message>(
+        of method: CofferMethod<Request, Response>
+    ) throws(CofferError) -> Response {
+        guard status == 0 else { throw CofferError(self) }
+        do {
+            return try Response(serializedBytes: frame)
+        } catch {
+            throw .undecodable(method.fullName)
+        }
+    }
+}
+
+/// A request, encoded once however often it is sent.
+struct OutgoingCall: Sendable {
+    let frame: Frame
+    let methodID: UInt32
+    let deadline: ContinuousClock.Instant
+
+    /// - Throws: RESOURCE_EXHAUSTED if it does not fit a frame.
+    init<Request: Message, Response: Message>(
+        _ request: Request, _ method: CofferMethod<Request, Response>, timeout: Duration,
+        maximumFrameBytes: Int
+    ) throws(CofferError) {
+        do {
+            frame = try request.serializedBytes()
+        } catch {
+            throw CofferError(.invalidArgument, .malformed, "the request to \(method.fullName) does not encode")
+        }
+        guard frame.bytes.count <= maximumFrameBytes else {
+            throw .frameTooLarge(frame.bytes.count, limit: maximumFrameBytes)
+        }
+        methodID = method.id
+        deadline = .now + timeout
+    }
+
+    /// Writes the header for a connection; only while no other queue holds the frame.
+    func setHeader(callID: UInt64) {
+        let milliseconds = (deadline - .now) / .milliseconds(1)
+        frame.setHeader(
+            FrameHeader(
+                .request, callID: callID, methodOrStatus: methodID,
+                timeoutOrRetry: UInt32(min(max(1, milliseconds.rounded(.up)), Double(UInt32.max))),
+                payloadBytes: frame.count))
+    }
+}

@@ -1,0 +1,154 @@
+import Glibc
+public import SwiftProtobuf
+import Synchronization
+
+/// Calls over one Unix socket connection to the daemon, made when first needed
+/// and again when it is lost or the daemon goes away.
+///
+/// A call that surely did not reach the daemon is made once more on a new
+/// connection; one that may have reached it only if its options say that it may
+/// be repeated. Dropping the channel closes it.
+public final class UnixSocketChannel: CofferChannel {
+    private struct State {
+        var connection: Connection?
+        /// When a connection was last lost.
+        var lostAt: ContinuousClock.Instant?
+        var reconnector: Reconnector
+        /// Why the last attempt to connect failed.
+        var lastError = UnixSocket.SystemError(number: ECONNREFUSED)
+        var isClosed = false
+    }
+
+    let configuration: CofferConfiguration
+    private let state: Mutex<State>
+
+    /// Does not connect yet.
+    public init(configuration: CofferConfiguration = CofferConfiguration()) {
+        self.configuration = configuration
+        state = Mutex(State(reconnector: Reconnector(window: configuration.reconnectWindow)))
+    }
+
+    deinit { close() }
+
+    /// Ends calls in flight with CANCELLED; later calls fail the same way.
+    public func close() {
+        let connection = state.withLock { state in
+            state.isClosed = true
+            defer { state.connection = nil }
+            return state.connection
+        }
+        connection?.close(.clientClosed)
+    }
+
+    public func response<Request: Message, Response: Message>(
+        to request: Request, of method: CofferMethod<Request, Response>, options: CofferCallOptions
+    ) async throws -> Response {
+        let call = try outgoing(request, method, options)
+        var retry = Retry(options)
+        while true {
+            try Task.checkCancellation()
+            let connection = try await connection(until: call.deadline)
+            do {
+                return try await connection.reply(to: call).message(of: method)
+            } catch {
+                try retry.after(error)
+            }
+        }
+    }
+
+    public func responses<Request: Message, Response: Message>(
+        to request: Request, of method: CofferMethod<Request, Response>, options: CofferCallOptions
+    ) -> CofferResponses<Response> {
+        CofferResponses { [self] in
+            var call = StreamingCall(channel: self, request, method, options)
+            return { try await call.next() }
+        }
+    }
+
+    func outgoing<Request: Message, Response: Message>(
+        _ request: Request, _ method: CofferMethod<Request, Response>, _ options: CofferCallOptions
+    ) throws(CofferError) -> OutgoingCall {
+        let timeout = options.timeout ?? configuration.timeout
+        guard timeout > .zero else { throw .deadlineExceeded }
+        return try OutgoingCall(
+            request, method, timeout: timeout, maximumFrameBytes: configuration.maximumFrameBytes)
+    }
+
+    // MARK: Connecting
+
+    private enum LookUp {
+        case found(Connection)
+        case wait(until: ContinuousClock.Instant, UnixSocket.SystemError)
+    }
+
+    /// The connection that takes new calls, waiting for the daemon if it may come back.
+    ///
+    /// - Throws: UNAVAILABLE saying why there is none, or `CancellationError`.
+    func connection(until deadline: ContinuousClock.Instant) async throws -> Connection {
+        while true {
+            switch try lookUp() {
+            case .found(let connection): return connection
+            case .wait(let instant, let cause):
+                guard instant < deadline else { throw CofferError.noDaemon(configuration.socketPath, cause) }
+                try await Task.sleep(until: instant, clock: .continuous)
+            }
+        }
+    }
+
+    /// Connecting under the lock is brief, as a Unix socket connects at once or
+    /// not at all; so however many calls wait, one of them connects for all.
+    private func lookUp() throws(CofferError) -> LookUp {
+        try state.withLock { (state) throws(CofferError) in
+            guard !state.isClosed else { throw .clientClosed }
+            if let connection = state.connection {
+                guard let lostAt = connection.unusableSince else { return .found(connection) }
+                state.lostAt = lostAt
+                state.connection = nil
+            }
+            let now = ContinuousClock.Instant.now
+            if let retryAt = state.reconnector.retryAt, now < retryAt {
+                return .wait(until: retryAt, state.lastError)
+            }
+            do throws(UnixSocket.SystemError) {
+                let connection = try Connection.open(configuration)
+                state.reconnector.succeeded()
+                state.connection = connection
+                return .found(connection)
+            } catch {
+                state.lastError = error
+                let retryAt = state.reconnector.failed(
+                    .init(error), at: now, lostAt: state.lostAt, chance: { .random(in: 0..<1) })
+                guard let retryAt else { throw .noDaemon(configuration.socketPath, error) }
+                return .wait(until: retryAt, error)
+            }
+        }
+    }
+}
+
+/// Decides whether a failed call is made once more.
+struct Retry {
+    private let isRepeatable: Bool
+    private var isSpent = false
+
+    init(_ options: CofferCallOptions) { isRepeatable = options.isRepeatable }
+
+    /// Returns if the call is to be made again.
+    ///
+    /// - Throws: what the caller gets otherwise.
+    mutating func after(_ error: any Error) throws {
+        switch error {
+        case let lost as ConnectionLost:
+            guard !isSpent, isRepeatable || !lost.mayHaveBeenSent else {
+                throw lost.cause.told(mayHaveBeenSent: lost.mayHaveBeenSent)
+            }
+        case let refused as CofferError:
+            // A daemon that is draining has not begun the call.
+            guard !isSpent, refused.reason == .draining else { throw refused }
+        default: throw error
+        }
+        isSpent = true
+    }
+
+    /// After the first response nothing is made again.
+    mutating func stop() { isSpent = true }
+}

@@ -1,0 +1,148 @@
+import SwiftProtobuf
+import Testing
+
+@testable import Coffer
+
+@Suite("The client's face, against a daemon in memory")
+struct ClientTests {
+    private func withMemoryDaemon(
+        _ body: (CofferClient<UnixSocketChannel>) async throws -> Void
+    ) async throws {
+        let memory = MemoryDaemon()
+        try await withDaemon(memory.serve) { client, _ in try await body(client) }
+    }
+
+    @Test func storeGetDelete() async throws {
+        try await withMemoryDaemon { client in
+            let secret = Credential([UInt8](0...255))
+            let receipt = try await client.store(
+                secret, user: "u", connection: "c", timeToLive: .milliseconds(1_500), labels: ["env": "test"])
+            #expect(receipt.createdAtMilliseconds == 1 && receipt.updatedAtMilliseconds == 2)
+            #expect(receipt.expiresAtMilliseconds == 2_000)
+
+            let record = try await client.credential(user: "u", connection: "c")
+            #expect(record.credential == secret)
+            #expect(record.version == receipt.version)
+            #expect(record.labels == ["env": "test"])
+            #expect(record.source == .vault)
+
+            let existed = try await client.delete(user: "u", connection: "c")
+            #expect(existed)
+            let existedStill = try await client.delete(user: "u", connection: "c")
+            #expect(!existedStill)
+            let error = await #expect(throws: CofferError.self) {
+                try await client.credential(user: "u", connection: "c")
+            }
+            #expect(error?.code == .notFound && error?.reason == .notFound)
+        }
+    }
+
+    @Test func conditionalStores() async throws {
+        try await withMemoryDaemon { client in
+            let secret = Credential("s".utf8)
+            let first = try await client.store(secret, user: "u", connection: "c", condition: .absent)
+            let again = await #expect(throws: CofferError.self) {
+                try await client.store(secret, user: "u", connection: "c", condition: .absent)
+            }
+            #expect(again?.code == .alreadyExists)
+            try await client.store(secret, user: "u", connection: "c", condition: .version(first.version))
+            let stale = await #expect(throws: CofferError.self) {
+                try await client.store(secret, user: "u", connection: "c", condition: .version(first.version))
+            }
+            #expect(stale?.code == .aborted && stale?.reason == .versionMismatch)
+        }
+    }
+
+    @Test(arguments: [1, 7, 256, 300])
+    func manyCredentialsInTheOrderOfTheKeys(count: Int) async throws {
+        try await withMemoryDaemon { client in
+            for index in stride(from: 0, to: count, by: 2) {
+                try await client.store(Credential("s\(index)".utf8), user: "u", connection: "\(index)")
+            }
+            let keys = (0..<count).map { CredentialKey(user: "u", connection: "\($0)") }
+            let results = try await client.credentials(keys)
+            #expect(results.count == count)
+            for (index, result) in results.enumerated() {
+                switch result {
+                case .success(let record):
+                    #expect(index.isMultiple(of: 2) && record.credential == Credential("s\(index)".utf8))
+                case .failure(let error): #expect(!index.isMultiple(of: 2) && error.code == .notFound)
+                }
+            }
+        }
+    }
+
+    @Test(arguments: [0, 1, 3, 100] as [UInt32])
+    func listCollectsAllPages(pageSize: UInt32) async throws {
+        try await withMemoryDaemon { client in
+            for index in 0..<7 { try await client.store(Credential("s".utf8), user: "u", connection: "\(index)") }
+            try await client.store(Credential("s".utf8), user: "other", connection: "x")
+            var connections: [String] = []
+            for try await entry in client.list(user: "u", pageSize: pageSize) {
+                connections.append(entry.key.connection)
+            }
+            #expect(connections == ["0", "1", "2", "3", "4", "5", "6"])
+        }
+    }
+
+    @Test func adminCalls() async throws {
+        try await withMemoryDaemon { client in
+            let health = try await client.health()
+            #expect(health.isServing)
+            try await client.store(Credential("s".utf8), user: "u", connection: "c")
+            let stats = try await client.stats()
+            #expect(stats == ["records": 1])
+            let dropped = try await client.invalidate(.key(CredentialKey(user: "u", connection: "c")))
+            #expect(dropped == 1)
+        }
+    }
+
+    @Test func aPageThatComesAgainIsRefused() async throws {
+        let script: FakeDaemon.Script = { peer, _ in
+            while true {
+                let call = try peer.read().header.callID
+                try peer.respond(call, Coffer_V1_ListResponse.with { $0.nextPageToken = "again" })
+            }
+        }
+        try await withDaemon(script) { client, _ in
+            let error = await #expect(throws: CofferError.self) {
+                for try await _ in client.list(user: "u") {}
+            }
+            #expect(error?.code == .internal)
+        }
+    }
+
+    @Test("A batch with a result too many, twice, contradictory or missing is refused", arguments: [
+        [0, 1, 2], [0, 0], [1], [1_000_000, 0],
+    ] as [[UInt32]])
+    func brokenBatches(indexes: [UInt32]) async throws {
+        let script: FakeDaemon.Script = { peer, _ in
+            let call = try peer.read().header.callID
+            let response = Coffer_V1_GetManyResponse.with { response in
+                response.results = indexes.map { index in
+                    .with {
+                        $0.index = index
+                        $0.record = .init()
+                    }
+                }
+            }
+            try peer.respond(call, response)
+            _ = try peer.read()
+        }
+        try await withDaemon(script) { client, _ in
+            let error = await #expect(throws: CofferError.self) {
+                try await client.credentials([.init(user: "u", connection: "1"), .init(user: "u", connection: "2")])
+            }
+            #expect(error?.code == .internal && error?.reason == .malformed)
+        }
+    }
+
+    @Test(arguments: [Duration.zero, .seconds(-1), .seconds(1 << 33)])
+    func timeToLiveOutOfRange(duration: Duration) async throws {
+        let client = CofferClient(socketPath: "/nonexistent/coffer.sock")
+        let error = await #expect(throws: CofferError.self) {
+            try await client.store(Credential("s".utf8), user: "u", connection: "c", timeToLive: duration)
+        }
+        #expect(error?.code == .invalidArgument)
+    }
+}

@@ -1,0 +1,128 @@
+import Testing
+
+@testable import Coffer
+
+@Suite("What no daemon would send")
+struct HostileReplyTests {
+    struct Case: CustomTestStringConvertible, Sendable {
+        let testDescription: String
+        /// What the text of the error says.
+        let complaint: String
+        let bytes: @Sendable (UInt64) throws -> [UInt8]
+    }
+
+    static func header(_ call: UInt64, _ change: (inout FrameHeader) -> Void) -> [UInt8] {
+        var header = FrameHeader(.response, callID: call)
+        change(&header)
+        return FakePeer.frame(header)
+    }
+
+    static let fatalCases = [
+        Case(testDescription: "a length over the limit", complaint: "at most 1114112 are taken") {
+            header($0) { $0.length = 1 << 30 }
+        },
+        Case(testDescription: "a length one byte over the limit", complaint: "1114113 bytes was announced") {
+            header($0) { $0.length = (1 << 20) + (64 << 10) - 3 }
+        },
+        Case(testDescription: "a length below the header's", complaint: "at least 20, got 19") {
+            header($0) { $0.length = 19 }
+        },
+        Case(testDescription: "HTTP", complaint: "was announced") { _ in Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8) },
+        Case(testDescription: "version 2", complaint: "version 2") { header($0) { $0.version = 2 } },
+        Case(testDescription: "an unknown flag", complaint: "flags 2") { header($0) { $0.flags = 2 } },
+        Case(testDescription: "a request", complaint: "kind 1") { header($0) { $0.kind = 1 } },
+        Case(testDescription: "an unknown kind", complaint: "kind 9") { header($0) { $0.kind = 9 } },
+        Case(testDescription: "go-away for a call", complaint: "kind 4") { header($0) { $0.kind = 4 } },
+        Case(testDescription: "a call never made", complaint: "not in flight") { header($0 + 7) { _ in } },
+        Case(testDescription: "call 0 without a failure", complaint: "not in flight") { _ in header(0) { _ in } },
+        Case(testDescription: "more responses to a unary call", complaint: "second response") {
+            header($0) { $0.flags = 1 }
+        },
+        Case(testDescription: "a failure with more to follow", complaint: "more responses follow") {
+            header($0) { $0.flags = 1; $0.methodOrStatus = 5 }
+        },
+    ]
+
+    @Test("ends the call and the connection; the next call gets a new one", arguments: fatalCases)
+    func fatal(_ hostile: Case) async throws {
+        let script: FakeDaemon.Script = { peer, number in
+            if number > 1 { return try answerGets(peer) }
+            try peer.write(try hostile.bytes(try peer.read().header.callID))
+            _ = try peer.read()
+        }
+        try await withDaemon(script) { client, daemon in
+            let error = await #expect(throws: CofferError.self) {
+                try await client.delete(user: "u", connection: "c")
+            }
+            #expect(error?.code == .internal)
+            #expect(error?.message.contains(hostile.complaint) == true, "\(error?.message ?? "")")
+            try await client.expectEcho("c")
+            #expect(daemon.connectionCount == 2)
+        }
+    }
+
+    @Test func aResponseTwice() async throws {
+        let script: FakeDaemon.Script = { peer, number in
+            if number > 1 { return try answerGets(peer) }
+            let request = try peer.read()
+            let response = try FakePeer.response(request.header.callID, echo(request))
+            try peer.write(response + response)
+            _ = try peer.read()
+        }
+        try await withDaemon(script) { client, daemon in
+            try await client.expectEcho("c")
+            try await client.expectEcho("d")
+            #expect(daemon.connectionCount == 2)
+        }
+    }
+
+    @Test("A payload that does not decode fails its call alone", arguments: [
+        [0xFF], [0x0A, 0x05, 0x01], [0x12, 0x01, 0xFF],
+    ] as [[UInt8]])
+    func undecodablePayload(payload: [UInt8]) async throws {
+        let script: FakeDaemon.Script = { peer, _ in
+            let call = try peer.read().header.callID
+            try peer.write(FakePeer.frame(FrameHeader(.response, callID: call, payloadBytes: payload.count), payload))
+            try answerGets(peer)
+        }
+        try await withDaemon(script) { client, daemon in
+            let error = await #expect(throws: CofferError.self) { try await client.text() }
+            #expect(error?.message == "the response to coffer.v1.Credentials/Get does not decode")
+            try await client.expectEcho("c")
+            #expect(daemon.connectionCount == 1)
+        }
+    }
+
+    @Test("A failure that does not decode, or of a code unknown here, keeps its code")
+    func oddFailures() async throws {
+        let script: FakeDaemon.Script = { peer, _ in
+            let first = try peer.read().header.callID
+            try peer.write(
+                FakePeer.frame(
+                    FrameHeader(.response, callID: first, methodOrStatus: 14, timeoutOrRetry: 250, payloadBytes: 1),
+                    [0xFF]))
+            try peer.refuse(try peer.read().header.callID, .init(rawValue: 99), .init(rawValue: 1_234)!)
+            _ = try peer.read()
+        }
+        try await withDaemon(script) { client, _ in
+            let garbled = await #expect(throws: CofferError.self) { try await client.text() }
+            #expect(garbled?.code == .unavailable && garbled?.retryAfter == .milliseconds(250))
+            let unknown = await #expect(throws: CofferError.self) { try await client.text() }
+            #expect(unknown?.code.description == "STATUS_99" && unknown?.reason.rawValue == 1_234)
+        }
+    }
+
+    @Test("A failure for call 0 tells every call why the connection ends")
+    func connectionFailure() async throws {
+        let script: FakeDaemon.Script = { peer, _ in
+            _ = try peer.read()
+            try peer.refuse(0, .invalidArgument, .malformed)
+        }
+        try await withDaemon(script) { client, _ in
+            let error = await #expect(throws: CofferError.self) {
+                try await client.delete(user: "u", connection: "c")
+            }
+            #expect(error?.code == .invalidArgument && error?.reason == .malformed)
+        }
+    }
+}

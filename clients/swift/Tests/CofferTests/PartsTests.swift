@@ -1,0 +1,152 @@
+import FoundationEssentials
+import Testing
+
+@testable import Coffer
+
+@Suite("The parts below, without a socket")
+struct PartsTests {
+    private static func frame(_ call: UInt64, _ payload: [UInt8]) -> [UInt8] {
+        FakePeer.frame(FrameHeader(.response, callID: call, payloadBytes: payload.count), payload)
+    }
+
+    @Test("Frames come out whole, however their bytes come in", arguments: [1, 7, 24, 1_000, 1 << 20])
+    func frameReader(pieceBytes: Int) throws {
+        let payloads = [[], [1, 2, 3], [UInt8](repeating: 7, count: 70_000), [9]]
+        let bytes = payloads.enumerated().flatMap { Self.frame(UInt64($0), $1) }
+        var reader = FrameReader(maximumFrameBytes: 80_000)
+        var taken: [[UInt8]] = []
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let piece = rest.prefix(pieceBytes)
+            let count = reader.append { (memory) -> Int? in
+                let part = piece.prefix(memory.count)
+                memory.copyBytes(from: part)
+                return part.count
+            }
+            rest = rest.dropFirst(try #require(count))
+            while let (header, frame) = try reader.next() {
+                #expect(header.callID == UInt64(taken.count))
+                taken.append(frame.withUnsafeBytes { Array($0) })
+            }
+        }
+        #expect(taken == payloads)
+    }
+
+    @Test func headerOnTheWire() {
+        let header = FrameHeader(
+            .request, callID: 0x0102_0304_0506_0708, flags: 0, methodOrStatus: 0xCCD8_38EC,
+            timeoutOrRetry: 5_000, payloadBytes: 10)
+        let bytes = FakePeer.frame(header)
+        #expect(
+            bytes == [
+                0, 0, 0, 30, 1, 1, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0xCC, 0xD8, 0x38, 0xEC, 0, 0, 0x13, 0x88,
+            ])
+        #expect(bytes.withUnsafeBytes { FrameHeader(loading: $0) } == header)
+    }
+
+    @Test func queueKeepsOrderAndKnowsWhatIsOut() {
+        var queue = OutboundQueue()
+        for call in 1...3 as ClosedRange<UInt64> {
+            queue.append(Frame(FrameHeader(.request, callID: call)), startingCall: call)
+        }
+        var completed: [UInt64] = []
+        var room = 30
+        queue.flush { (bytes) throws(Never) in
+            let count = min(room, bytes.count)
+            room -= count
+            return count
+        } completed: { completed.append($0) }
+        #expect(completed == [1])
+        #expect(queue.byteCount == 42)
+        // The second is partly sent; the third can be taken back, once.
+        let removed = [2, 3, 3].map { queue.remove(call: $0) }
+        #expect(removed == [false, true, false])
+        let unsent = queue.removeUnsentCalls()
+        #expect(unsent.isEmpty)
+        queue.flush { (bytes) throws(Never) in bytes.count } completed: { completed.append($0) }
+        #expect(completed == [1, 2])
+        #expect(queue.isEmpty && queue.byteCount == 0)
+    }
+
+    @Test func unsentCallsComeBackFromTheQueue() {
+        var queue = OutboundQueue()
+        for call in 1...3 as ClosedRange<UInt64> {
+            queue.append(Frame(FrameHeader(.request, callID: call)), startingCall: call)
+        }
+        queue.append(Frame(FrameHeader(.cancel, callID: 9)), startingCall: nil)
+        let unsent = queue.removeUnsentCalls()
+        #expect(unsent == [1, 2, 3])
+        #expect(queue.byteCount == 24)
+    }
+
+    @Test func waitsDoubleUpToTheirBound() throws {
+        var reconnector = Reconnector(window: .seconds(2))
+        let now = ContinuousClock.now
+        var bounds: [Duration] = []
+        for _ in 0..<10 {
+            let retryAt = reconnector.failed(.busy, at: now, lostAt: nil, chance: { 1 })
+            bounds.append(try #require(retryAt) - now)
+        }
+        #expect(bounds.prefix(3) == [.milliseconds(10), .milliseconds(20), .milliseconds(40)])
+        #expect(bounds.last == .seconds(1))
+        let quarter = reconnector.failed(.busy, at: now, lostAt: nil, chance: { 0.25 })
+        #expect(quarter == now + .milliseconds(250))
+        reconnector.succeeded()
+        #expect(reconnector.retryAt == nil)
+        let first = reconnector.failed(.busy, at: now, lostAt: nil, chance: { 1 })
+        #expect(first == now + .milliseconds(10))
+    }
+
+    @Test func anAbsentDaemonIsWaitedForInsideTheWindowOnly() {
+        let now = ContinuousClock.now
+        func retry(_ failure: Reconnector.Failure, lostAt: ContinuousClock.Instant?) -> ContinuousClock.Instant? {
+            var reconnector = Reconnector(window: .seconds(2))
+            return reconnector.failed(failure, at: now, lostAt: lostAt, chance: { 1 })
+        }
+        #expect(retry(.absent, lostAt: nil) == nil)
+        #expect(retry(.absent, lostAt: now - .seconds(1)) != nil)
+        #expect(retry(.absent, lostAt: now - .seconds(2)) == nil)
+        #expect(retry(.hopeless, lostAt: now) == nil)
+    }
+
+    @Test(arguments: [
+        ([:], "/run/coffer/coffer.sock"),
+        (["XDG_RUNTIME_DIR": "/run/user/7"], "/run/user/7/coffer/coffer.sock"),
+        (["XDG_RUNTIME_DIR": "/run/user/7", "COFFER_SOCKET": "/tmp/s"], "/tmp/s"),
+        (["XDG_RUNTIME_DIR": "", "COFFER_SOCKET": ""], "/run/coffer/coffer.sock"),
+    ] as [([String: String], String)])
+    func socketPath(environment: [String: String], expected: String) {
+        #expect(CofferConfiguration.socketPath { environment[$0] } == expected)
+    }
+
+    @Test func aCredentialShowsItsSizeOnly() {
+        let credential = Credential("hunter2".utf8)
+        #expect("\(credential)" == "<credential, 7 bytes>")
+        #expect(String(reflecting: credential) == "<credential, 7 bytes>")
+        var dumped = ""
+        dump(credential, to: &dumped)
+        #expect(!dumped.contains("hunter2"))
+        #expect(credential.withBytes { $0.byteCount } == 7)
+        #expect(credential == Credential("hunter2".utf8))
+        #expect(credential != Credential("hunter3".utf8))
+        #expect(credential != Credential("hunter".utf8))
+    }
+
+    @Test func messagesAreOverwrittenWhenTheirSecretIsTaken() {
+        var response = Coffer_V1_GetResponse()
+        response.credential.append(contentsOf: [UInt8](repeating: 0x5A, count: 100))
+        let address = response.credential.withUnsafeBytes { UInt(bitPattern: $0.baseAddress) }
+        let credential = Credential(consuming: &response.credential)
+        #expect(credential == Credential([UInt8](repeating: 0x5A, count: 100)))
+        response.credential.withUnsafeBytes {
+            #expect(UInt(bitPattern: $0.baseAddress) == address, "in place")
+            #expect($0.allSatisfy { $0 == 0 })
+        }
+    }
+
+    @Test func errorsReadWell() {
+        let error = CofferError(.notFound, .notFound, "there is no record", vault: "main")
+        #expect("\(error)" == "NOT_FOUND: there is no record (vault main)")
+        #expect(CofferError.connectionLost.told(mayHaveBeenSent: false).message.hasSuffix("was not sent"))
+    }
+}

@@ -1,0 +1,161 @@
+import SwiftProtobuf
+import Testing
+
+@testable import Coffer
+
+@Suite("Losing the daemon and finding it again")
+struct ReconnectTests {
+    /// Reads one request, then hangs up; the second connection answers.
+    private static let losesTheFirst: FakeDaemon.Script = { peer, number in
+        if number > 1 { return try MemoryDaemon().serve(peer, number) }
+        _ = try peer.read()
+    }
+
+    @Test func aGetThatMayHaveBeenSentIsRepeated() async throws {
+        try await withDaemon(Self.losesTheFirst) { client, daemon in
+            #expect(await TransportTests.code { try await client.text() } == .notFound)
+            #expect(daemon.connectionCount == 2)
+        }
+    }
+
+    @Test func aStoreThatMayHaveBeenSentIsNot() async throws {
+        try await withDaemon(Self.losesTheFirst) { client, daemon in
+            let error = await #expect(throws: CofferError.self) {
+                try await client.store(Credential("s".utf8), user: "u", connection: "c")
+            }
+            #expect(error?.code == .unavailable)
+            #expect(error?.message.contains("a write may have happened") == true)
+            #expect(daemon.connectionCount == 1)
+        }
+    }
+
+    @Test func aCallIsRepeatedOnlyOnce() async throws {
+        try await withDaemon({ peer, _ in _ = try peer.read() }) { client, daemon in
+            #expect(await TransportTests.code { try await client.text() } == .unavailable)
+            #expect(daemon.connectionCount == 2)
+        }
+    }
+
+    @Test func aStreamIsRepeatedBeforeItsFirstResponseOnly() async throws {
+        let script: FakeDaemon.Script = { peer, number in
+            let call = try peer.read().header.callID
+            if number > 1 { try peer.respond(call, Coffer_V1_GetManyResponse(), more: true) }
+        }
+        try await withDaemon(script) { client, daemon in
+            var responses = 0
+            let error = await #expect(throws: CofferError.self) {
+                for try await _ in client.credentials.getMany(.init(), options: .init(isRepeatable: true)) {
+                    responses += 1
+                }
+            }
+            #expect(error?.code == .unavailable)
+            #expect(responses == 1)
+            #expect(daemon.connectionCount == 2)
+        }
+    }
+
+    @Test("A Store on a connection that was lost while idle takes a new one")
+    func idleLoss() async throws {
+        let (lost, continuation) = AsyncStream.makeStream(of: Void.self)
+        let script: FakeDaemon.Script = { peer, number in
+            let call = try peer.read().header.callID
+            try peer.respond(call, Coffer_V1_StoreResponse.with { $0.version = "v\(number)" })
+            peer.hangUp()
+            continuation.yield()
+        }
+        try await withDaemon(script) { client, _ in
+            // Whether or not this end has noticed: what is not sent is sent again.
+            var losses = lost.makeAsyncIterator()
+            for round in 1...50 {
+                let receipt = try await client.store(Credential("s".utf8), user: "u", connection: "c")
+                #expect(receipt.version == "v\(round)")
+                await losses.next()
+            }
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func goAwayLetsCallsFinishAndMovesOn() async throws {
+        let (told, continuation) = AsyncStream.makeStream(of: Void.self)
+        let gate = Gate()
+        let script: FakeDaemon.Script = { peer, number in
+            if number > 1 { return try answerGets(peer) }
+            let request = try peer.read()
+            try peer.goAway()
+            continuation.yield()
+            gate.wait()
+            try peer.respond(request.header.callID, try echo(request))
+            // The client hangs up once nothing is in flight.
+            #expect(throws: FakePeer.Ended.self) { try peer.read() }
+            continuation.yield()
+        }
+        try await withDaemon(script) { client, daemon in
+            let old = try await client.channel.connection(until: .now + .seconds(1))
+            let inFlight = Task { try await client.text("old") }
+            var events = told.makeAsyncIterator()
+            await events.next()
+            while old.unusableSince == nil { await Task.yield() }
+            try await client.expectEcho("new")
+            gate.open()
+            let text = try await inFlight.value
+            #expect(text == "old")
+            await events.next()
+            #expect(daemon.connectionCount == 2)
+        }
+    }
+
+    @Test func aCallRefusedByADrainingDaemonIsMadeAgain() async throws {
+        let script: FakeDaemon.Script = { peer, number in
+            if number > 1 { return try MemoryDaemon().serve(peer, number) }
+            let call = try peer.read().header.callID
+            try peer.goAway()
+            try peer.refuse(call, .unavailable, .draining)
+            _ = try peer.read()
+        }
+        try await withDaemon(script) { client, daemon in
+            try await client.store(Credential("s".utf8), user: "u", connection: "c")
+            #expect(daemon.connectionCount == 2)
+        }
+    }
+
+    @Test func aDaemonThatIsAwayForAMomentIsWaitedFor() async throws {
+        let daemon = FakeDaemon { peer, _ in
+            let request = try peer.read()
+            try peer.respond(request.header.callID, try echo(request))
+        }
+        let client = CofferClient(socketPath: daemon.path)
+        try await client.expectEcho("before")
+        daemon.stop()
+        async let answer = client.text("after")
+        try await Task.sleep(for: .milliseconds(150))
+        let restarted = FakeDaemon(path: daemon.path, answerGets)
+        defer { restarted.stop() }
+        let text = try await answer
+        #expect(text == "after")
+    }
+
+    @Test func aDaemonThatNeverWasThereFailsAtOnce() async throws {
+        let path = FakeDaemon.freshPath()
+        let client = CofferClient(socketPath: path)
+        let start = ContinuousClock.now
+        let error = await #expect(throws: CofferError.self) { try await client.text() }
+        #expect(error?.description == "UNAVAILABLE: cannot connect to cofferd at \(path): No such file or directory")
+        #expect(ContinuousClock.now - start < .seconds(1))
+    }
+
+    @Test func aPathTooLongForASocketSaysSo() async throws {
+        let client = CofferClient(socketPath: "/" + String(repeating: "x", count: 107))
+        let error = await #expect(throws: CofferError.self) { try await client.text() }
+        #expect(error?.message.hasSuffix("File name too long") == true)
+    }
+
+    @Test("A call waits for a full backlog no longer than its own time")
+    func busy() async throws {
+        let daemon = try BusyListener()
+        let client = CofferClient(socketPath: daemon.path)
+        let start = ContinuousClock.now
+        let error = await #expect(throws: CofferError.self) { try await client.text(timeout: .milliseconds(200)) }
+        #expect(error?.code == .unavailable)
+        #expect(ContinuousClock.now - start < .seconds(2))
+    }
+}
