@@ -2,7 +2,7 @@ internal import CLinux
 
 /// Seals and opens cache entries under a ``BootKey``; one per thread.
 ///
-/// - Call ``rest()`` before the thread waits. Until then OpenSSL's context, in
+/// - Call ``rest()`` before the thread waits for long. Until then OpenSSL's context, in
 ///   ordinary memory, holds the expanded key; afterwards nothing of it. Entries
 ///   used one after another share one key set-up.
 /// - No call allocates.
@@ -22,10 +22,10 @@ package final class CacheSealer {
 
     private let key: BootKey
     private let context = AEADContext()
-    private var nextNonce: UInt64
+    @exclusivity(unchecked) private var nextNonce: UInt64
     private let lastNonce: UInt64
     /// Whether `context` holds the boot key.
-    private var isKeyed = false
+    @exclusivity(unchecked) private var isKeyed = false
 
     package init(key: BootKey) {
         self.key = key
@@ -65,6 +65,9 @@ package final class CacheSealer {
         if !opened, let start = plaintext.baseAddress { coffer_wipe(start, plaintext.count) }
         return opened
     }
+
+    /// Whether OpenSSL's context holds nothing of the key.
+    package var isResting: Bool { !isKeyed }
 
     /// Makes OpenSSL's context forget the key, and the key stream of the last entry.
     package func rest() {
