@@ -33,7 +33,8 @@ typedef struct watched_block {
 static void *watched_allocate(void *context, size_t size) {
     watched *all = context;
     if (++all->allocated == all->fail_at) return NULL;
-    watched_block *block = malloc(sizeof *block + size);
+    /* Of zeros, as all of it will be looked at. */
+    watched_block *block = calloc(1, sizeof *block + size);
     CHECK(block != NULL);
     block->size = size;
     block->next = all->blocks;
