@@ -42,6 +42,10 @@ let package = Package(
         .target(name: "CofferAccess", swiftSettings: safe),
         .target(name: "CofferVault", dependencies: ["CofferCore"], swiftSettings: safe),
 
+        .target(
+            name: "CofferServer", dependencies: ["CofferCore", "CofferWire", "CofferMessages", "CProtobufC"],
+            swiftSettings: base),
+
         // The code generator: a plugin of protoc, run by proto/generate.sh.
         .target(name: "CofferCodeGen", dependencies: [protobuf, protobufPlugin], swiftSettings: safe),
         .executableTarget(
@@ -49,6 +53,12 @@ let package = Package(
 
         // Tests.
         .testTarget(name: "CofferCoreTests", dependencies: ["CofferCore"], swiftSettings: base),
+        .testTarget(
+            name: "CofferCodeGenTests", dependencies: ["CofferCodeGen", protobuf, protobufPlugin],
+            exclude: ["Fixtures"], swiftSettings: base),
+        .testTarget(
+            name: "CofferServerDispatchTests",
+            dependencies: ["CofferServer", "CofferCore", "CofferWire", "CofferMessages"], swiftSettings: base),
     ],
     swiftLanguageModes: [.v6]
 )
