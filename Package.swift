@@ -13,17 +13,24 @@ let base: [SwiftSetting] = [
 let safe: [SwiftSetting] =
     base + [.strictMemorySafety(), .treatWarning("StrictMemorySafety", as: .error)]
 
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let client: Target.Dependency = .product(name: "Coffer", package: "swift")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
 let protobufPlugin: Target.Dependency = .product(
     name: "SwiftProtobufPluginLibrary", package: "swift-protobuf")
-let client: Target.Dependency = .product(name: "Coffer", package: "swift")
+let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 let package = Package(
     name: "coffer",
     dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(path: "clients/swift"),
     ],
     targets: [
@@ -31,6 +38,7 @@ let package = Package(
         .target(name: "CLinux"),
         .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .target(name: "CYardsticks", linkerSettings: [.linkedLibrary("sqlite3")]),
         .target(name: "CofferMessages", dependencies: ["CProtobufC"]),
 
         // Libraries, each importing only what stands above it here.
@@ -40,25 +48,70 @@ let package = Package(
             swiftSettings: base),
         .target(name: "CofferCache", dependencies: ["CofferCore"], swiftSettings: safe),
         .target(name: "CofferAccess", swiftSettings: safe),
-        .target(name: "CofferVault", dependencies: ["CofferCore"], swiftSettings: safe),
-
         .target(
-            name: "CofferServer", dependencies: ["CofferCore", "CofferWire", "CofferMessages", "CProtobufC"],
+            name: "CofferCrypto", dependencies: ["CofferCore", "COpenSSL", "CLinux"], exclude: ["ENVELOPE.md"],
             swiftSettings: base),
+        .target(
+            name: "CofferVault", dependencies: ["CofferCore", "CofferCrypto"], swiftSettings: safe),
+        .target(name: "CSQLiteShims", linkerSettings: [.linkedLibrary("sqlite3")]),
+        .target(name: "CofferSQLite", dependencies: ["CSQLiteShims", grdb, sqlite], swiftSettings: base),
+        .target(
+            name: "CofferVaults", dependencies: ["CofferCore", "CofferVault", "CofferSQLite"],
+            swiftSettings: safe),
+        .target(
+            name: "CofferServer",
+            dependencies: [
+                "CofferCore", "CofferWire", "CofferCrypto", "CofferCache", "CofferAccess",
+                "CofferVault", "CofferMessages", "CProtobufC", "CLinux", log,
+            ],
+            swiftSettings: base),
+        .target(
+            name: "CofferDaemon",
+            dependencies: [
+                "CofferCore", "CofferCrypto", "CofferCache", "CofferAccess", "CofferVault",
+                "CofferVaults", "CofferServer", "CLinux", log, yams,
+            ],
+            swiftSettings: base),
+        .executableTarget(
+            name: "cofferd", dependencies: ["CofferDaemon", "CofferCore", arguments], swiftSettings: base),
+        .executableTarget(name: "coffer", dependencies: [client, arguments], swiftSettings: base),
+
+        // The load generator, which shares no code with what it measures.
+        .target(
+            name: "CofferLoad", dependencies: ["CLinux", "CYardsticks", "CofferCore", arguments],
+            swiftSettings: base),
+        .executableTarget(
+            name: "coffer-load", dependencies: ["CofferLoad", arguments], swiftSettings: safe),
 
         // The code generator: a plugin of protoc, run by proto/generate.sh.
         .target(name: "CofferCodeGen", dependencies: [protobuf, protobufPlugin], swiftSettings: safe),
         .executableTarget(
             name: "protoc-gen-coffer", dependencies: ["CofferCodeGen", protobufPlugin], swiftSettings: safe),
 
+        // The Swift client's runner of the interoperability cases.
+        .executableTarget(
+            name: "coffer-interop-swift", dependencies: [client, arguments],
+            path: "Tests/Interop/swift/Sources", swiftSettings: safe),
+
         // Tests.
         .testTarget(name: "CofferCoreTests", dependencies: ["CofferCore"], swiftSettings: base),
+        .testTarget(
+            name: "CofferWireTests", dependencies: ["CofferCore", "CofferWire"], swiftSettings: base),
+        .testTarget(
+            name: "CofferCacheTests", dependencies: ["CofferCore", "CofferCache"], swiftSettings: base),
+        .testTarget(name: "CofferCryptoTests", dependencies: ["CofferCrypto", "CofferCore"], swiftSettings: base),
+        .testTarget(
+            name: "CofferLoadTests", dependencies: ["CofferCore", "CofferLoad", arguments],
+            swiftSettings: base),
         .testTarget(
             name: "CofferCodeGenTests", dependencies: ["CofferCodeGen", protobuf, protobufPlugin],
             exclude: ["Fixtures"], swiftSettings: base),
         .testTarget(
             name: "CofferServerDispatchTests",
             dependencies: ["CofferServer", "CofferCore", "CofferWire", "CofferMessages"], swiftSettings: base),
+        .testTarget(
+            name: "InteropSwiftTests", dependencies: ["coffer-interop-swift", client],
+            path: "Tests/Interop/swift/Tests", swiftSettings: base),
     ],
     swiftLanguageModes: [.v6]
 )

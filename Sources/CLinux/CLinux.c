@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -81,6 +82,14 @@ int coffer_random(void *memory, size_t bytes) {
         bytes -= (size_t)got;
     }
     return 0;
+}
+
+int coffer_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
+
+void coffer_name_thread(const char *name) {
+    char cut[16] = {0};
+    strncpy(cut, name, sizeof cut - 1);
+    (void)prctl(PR_SET_NAME, cut, 0, 0, 0);
 }
 
 static int epoll_change(int epoll, int operation, int fd, uint32_t events, uint64_t token) {

@@ -44,6 +44,12 @@ uint64_t coffer_wall_milliseconds(void);
 /* Fills memory from getrandom(2); -1 with errno on failure. */
 int coffer_random(void *_Nonnull memory, size_t bytes);
 
+/* A non-blocking, close-on-exec eventfd(2) at 0. */
+int coffer_eventfd(void);
+
+/* Names the calling thread, for people who look with ps or gdb; cut at 15 bytes. */
+void coffer_name_thread(const char *_Nonnull name);
+
 /* epoll_wait and epoll_ctl with the event as plain numbers: the packed union
  * of struct epoll_event is awkward from Swift. */
 int coffer_epoll_add(int epoll, int fd, uint32_t events, uint64_t token);

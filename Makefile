@@ -1,0 +1,36 @@
+# make run    start cofferd, release build, on the embedded vault
+# make test   everything that is checked before a change lands
+# make bench  the table of ratios
+# make soak   the long campaigns
+
+BUILD_PACKAGES = build-essential pkg-config libprotobuf-c-dev libssl-dev libsqlite3-dev
+TEST_PACKAGES = $(BUILD_PACKAGES) protobuf-compiler protobuf-c-compiler libprotobuf-dev cmake valgrind gdb \
+	python3 python3-venv
+BENCH_PACKAGES = $(BUILD_PACKAGES)
+
+.PHONY: run build test bench soak proto
+
+run: build
+	.build/release/cofferd
+
+build:
+	@.ci/packages $(BUILD_PACKAGES)
+	swift build -c release --product cofferd
+	swift build -c release --product coffer
+
+test:
+	@.ci/packages $(TEST_PACKAGES)
+	Tests/run.sh
+
+soak:
+	@.ci/packages $(TEST_PACKAGES)
+	Tests/run.sh --soak
+
+bench:
+	@.ci/packages $(BENCH_PACKAGES)
+	Benchmarks/bench.sh
+
+# Generates again all that is generated from proto/.
+proto:
+	@.ci/packages $(TEST_PACKAGES)
+	proto/generate.sh

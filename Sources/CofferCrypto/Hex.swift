@@ -1,0 +1,43 @@
+/// Hexadecimal text.
+enum Hex {
+    private static let digits = Array("0123456789abcdef".utf8)
+
+    /// Lower-case digits.
+    static func digits(_ bytes: some Sequence<UInt8>) -> [UInt8] {
+        bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
+    }
+
+    static func text(_ bytes: some Sequence<UInt8>) -> String {
+        String(decoding: digits(bytes), as: UTF8.self)
+    }
+
+    /// The value of a digit; nil for other characters.
+    ///
+    /// - Parameter upperCase: whether `A` to `F` are digits too.
+    static func value(_ digit: UInt8, upperCase: Bool = false) -> UInt8? {
+        switch digit {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F") where upperCase: digit - UInt8(ascii: "A") + 10
+        default: nil
+        }
+    }
+
+    /// Reads an even number of lower-case digits; nil for anything else.
+    static func bytes(_ text: some Collection<UInt8>) -> [UInt8]? {
+        guard text.count.isMultiple(of: 2) else { return nil }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.count / 2)
+        var high: UInt8?
+        for digit in text {
+            guard let value = value(digit) else { return nil }
+            if let first = high {
+                bytes.append(first << 4 | value)
+                high = nil
+            } else {
+                high = value
+            }
+        }
+        return bytes
+    }
+}

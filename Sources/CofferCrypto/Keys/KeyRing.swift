@@ -1,0 +1,140 @@
+package import CofferCore
+
+/// The keys of a daemon: terms that seal and open records, and keys for other
+/// purposes that never change.
+///
+/// A value: a change gives another ring, and ``KeyRingFile`` makes it durable.
+package struct KeyRing: Sendable {
+    static let maximumTerms = 256
+
+    /// In ascending order of id; exactly one is active.
+    package private(set) var terms: [KeyTerm]
+    /// Records that did not open, by cause, since the process started.
+    package let failures: OpenFailureCounts
+    /// The root of the keys by purpose. Terms come and go; it stays, so names do too.
+    let base: Secret
+    private let indexKey: Secret
+
+    /// - Parameters:
+    ///   - base: 32 bytes.
+    ///   - terms: ascending ids, one of them active.
+    init(base: Secret, terms: [KeyTerm], failures: OpenFailureCounts = OpenFailureCounts()) {
+        precondition(terms.count { $0.state == .active } == 1, "one active term")
+        self.base = base
+        self.terms = terms
+        self.failures = failures
+        indexKey = Self.derive(.index, from: base)
+    }
+
+    /// A ring with one term.
+    static func new(termName: String, now: WallMilliseconds) -> KeyRing {
+        let term = KeyTerm(
+            id: 1, name: termName, state: .active, createdAt: now, key: .random(count: KeyTerm.keyBytes))
+        return KeyRing(base: .random(count: 32), terms: [term])
+    }
+
+    /// What new records are sealed under.
+    package var active: KeyTerm { terms.first { $0.state == .active }! }
+
+    // MARK: Records
+
+    /// Seals `plaintext` under the active term.
+    ///
+    /// - Parameters:
+    ///   - generation: a number that grows with every write to the vault.
+    ///   - random: gives the salt, 32 bytes.
+    /// - Throws: `.plaintextTooLarge`.
+    package func seal(
+        _ plaintext: Secret, type: RecordType, generation: UInt64, context: EnvelopeContext,
+        random: some RandomSource = SystemRandom()
+    ) throws(CryptoError) -> [UInt8] {
+        let term = active
+        let header = EnvelopeHeader(
+            type: type, term: term.id, generation: generation,
+            salt: random.bytes(EnvelopeHeader.saltByteCount))
+        return try Envelope.seal(plaintext, key: term.key, header: header, context: context)
+    }
+
+    /// Opens what was sealed under any term of this ring, as this type and for
+    /// this context.
+    ///
+    /// - Throws: `.doesNotOpen`, whatever the cause; ``failures`` counts it.
+    package func open(
+        _ sealed: [UInt8], type: RecordType, context: EnvelopeContext
+    ) throws(CryptoError) -> Secret {
+        do throws(OpenFailure) {
+            let header = try Envelope.header(of: sealed)
+            guard header.type == type else { throw .type }
+            guard let term = terms.first(where: { $0.id == header.term }) else { throw .term }
+            return try Envelope.open(sealed, header: header, key: term.key, context: context)
+        } catch {
+            failures.count(error)
+            throw .doesNotOpen
+        }
+    }
+
+    // MARK: Names
+
+    /// The name of a record where names are hidden: 32 bytes, the same as long as
+    /// the ring lives.
+    package func tag(user: String, connection: String) -> [UInt8] {
+        let list = LengthPrefixedList(Self.recordTagLabel, Array(user.utf8), Array(connection.utf8))
+        return Digest.hmacSHA256(list.bytes, key: indexKey)
+    }
+
+    /// Finds the records of a user where names are hidden; 32 bytes.
+    package func userTag(_ user: String) -> [UInt8] {
+        Digest.hmacSHA256(LengthPrefixedList(Self.userTagLabel, Array(user.utf8)).bytes, key: indexKey)
+    }
+
+    private static let recordTagLabel = Array("coffer.tag.record.v1".utf8)
+    private static let userTagLabel = Array("coffer.tag.user.v1".utf8)
+
+    // MARK: Keys by purpose
+
+    /// What a key other than a term's is for. Each has a label of its own, which
+    /// is never used again for anything else.
+    package enum Purpose: String, Sendable, CaseIterable {
+        case index, audit, manifest
+    }
+
+    /// The 32-byte key for a purpose.
+    package func key(for purpose: Purpose) -> Secret { Self.derive(purpose, from: base) }
+
+    private static func derive(_ purpose: Purpose, from base: Secret) -> Secret {
+        KeyDerivation.hkdf(base, salt: [], info: Array("coffer.key.\(purpose.rawValue).v1".utf8), count: 32)
+    }
+}
+
+extension KeyRing {
+    /// Adds a term with a new random key, decrypt-only: every process that reads
+    /// the vault must know it before one seals under it.
+    ///
+    /// - Returns: its id.
+    /// - Throws: `.limit` for a name or a number of terms that is not allowed.
+    mutating func addTerm(name: String, now: WallMilliseconds) throws(KeyError) -> UInt32 {
+        guard KeyTerm.isName(name) else {
+            throw KeyError(.limit, "a term's name must have 1 to 64 bytes and no control characters")
+        }
+        guard terms.count < Self.maximumTerms, let last = terms.last, last.id < .max else {
+            throw KeyError(.limit, "the key ring has \(terms.count) terms; the limit is \(Self.maximumTerms)")
+        }
+        terms.append(
+            KeyTerm(
+                id: last.id + 1, name: name, state: .decryptOnly, createdAt: now,
+                key: .random(count: KeyTerm.keyBytes)))
+        return last.id + 1
+    }
+
+    /// Makes a term the active one; the one before becomes decrypt-only.
+    ///
+    /// - Throws: `.unknownTerm`.
+    mutating func promote(_ id: UInt32) throws(KeyError) {
+        guard terms.contains(where: { $0.id == id }) else {
+            throw KeyError(.unknownTerm, "the key ring has no term \(id)")
+        }
+        for index in terms.indices {
+            terms[index].state = terms[index].id == id ? .active : .decryptOnly
+        }
+    }
+}

@@ -1,0 +1,88 @@
+package import CofferCore
+
+/// The format in which Coffer's predecessor kept credentials in AWS Secrets
+/// Manager: `iv:tag:ciphertext` in lower-case hex, AES-256-GCM with a 16-byte IV
+/// and no associated data, so nothing binds a value to its record.
+///
+/// For reading what is there, and for vaults configured to share with the
+/// predecessor. Stricter than the predecessor, which took a 4-byte tag and
+/// ignored what followed a wrong digit.
+package struct LegacyFormat: Sendable {
+    private static let salt = Array("salt".utf8)
+    private static let ivBytes = 16
+    /// Hex digits of IV and tag, and a colon behind each.
+    private static let startBytes = 2 * (2 * 16 + 1)
+
+    private let key: Secret
+
+    /// Derives the key: takes 16 MiB and some tens of milliseconds, so keep the value.
+    ///
+    /// - Parameter passphrase: what `CREDENTIAL_ENCRYPTION_KEY` said; not empty.
+    /// - Throws: `.badKey`, and `.system` without the memory.
+    package init(passphrase: Secret) throws(KeyError) {
+        guard passphrase.count > 0 else {
+            throw KeyError(.badKey, "the passphrase of the legacy format is empty; set CREDENTIAL_ENCRYPTION_KEY")
+        }
+        do {
+            key = try KeyDerivation.scrypt(
+                passphrase, salt: Self.salt, costLog2: 14, blockSize: 8, parallelism: 1)
+        } catch {
+            throw KeyError(.system, "deriving the key of the legacy format needs 16 MiB of memory")
+        }
+    }
+
+    /// Whether `text` has the form: 32 hex digits, 32 more, an even number more.
+    package static func recognises(_ text: [UInt8]) -> Bool {
+        guard text.count >= startBytes, (text.count - startBytes).isMultiple(of: 2) else { return false }
+        return text.indices.allSatisfy { index in
+            index == 32 || index == 65 ? text[index] == UInt8(ascii: ":") : Hex.value(text[index]) != nil
+        }
+    }
+
+    /// - Throws: `.doesNotOpen`, whatever the cause.
+    package func open(_ text: [UInt8]) throws(CryptoError) -> Secret {
+        guard Self.recognises(text), text.count <= Self.startBytes + 2 * Envelope.maximumPlaintextBytes,
+            let iv = Hex.bytes(text[..<32]), let tag = Hex.bytes(text[33..<65]),
+            let ciphertext = Hex.bytes(text[66...])
+        else { throw .doesNotOpen }
+        return try Secret(count: ciphertext.count) { plaintext throws(CryptoError) in
+            let opened = key.withUnsafeBytes { key in
+                iv.withUnsafeBytes { iv in
+                    (ciphertext + tag).withUnsafeBytes { sealed in
+                        AEADContext(nonceBytes: Self.ivBytes).open(
+                            sealed, key: key, nonce: iv, associated: UnsafeRawBufferPointer(start: nil, count: 0),
+                            into: plaintext)
+                    }
+                }
+            }
+            guard opened else { throw .doesNotOpen }
+        }
+    }
+
+    /// Writes the form, under a random IV.
+    ///
+    /// - Throws: `.plaintextTooLarge`.
+    package func seal(
+        _ plaintext: Secret, random: some RandomSource = SystemRandom()
+    ) throws(CryptoError) -> [UInt8] {
+        guard plaintext.count <= Envelope.maximumPlaintextBytes else {
+            throw .plaintextTooLarge(bytes: plaintext.count)
+        }
+        let iv = random.bytes(Self.ivBytes)
+        var sealed = [UInt8](repeating: 0, count: plaintext.count + AEADContext.tagBytes)
+        sealed.withUnsafeMutableBytes { sealed in
+            plaintext.withUnsafeBytes { plaintext in
+                key.withUnsafeBytes { key in
+                    iv.withUnsafeBytes { iv in
+                        AEADContext(nonceBytes: Self.ivBytes).seal(
+                            plaintext, key: key, nonce: iv, associated: UnsafeRawBufferPointer(start: nil, count: 0),
+                            into: sealed)
+                    }
+                }
+            }
+        }
+        let colon = [UInt8(ascii: ":")]
+        return Hex.digits(iv) + colon + Hex.digits(sealed[plaintext.count...]) + colon
+            + Hex.digits(sealed[..<plaintext.count])
+    }
+}

@@ -1,0 +1,25 @@
+/// Byte strings one after another, each behind its length as a 4-byte big-endian
+/// number: two different lists never give the same bytes.
+struct LengthPrefixedList {
+    private(set) var bytes: [UInt8] = []
+
+    init(_ parts: [UInt8]...) {
+        bytes.reserveCapacity(parts.reduce(0) { $0 + 4 + $1.count })
+        for part in parts {
+            bytes.append(bigEndian: UInt32(part.count))
+            bytes += part
+        }
+    }
+}
+
+extension [UInt8] {
+    /// Appends an integer, most significant byte first.
+    mutating func append<T: FixedWidthInteger & UnsignedInteger>(bigEndian value: T) {
+        Swift.withUnsafeBytes(of: value.bigEndian) { append(contentsOf: $0) }
+    }
+
+    /// Reads an integer, most significant byte first; the caller has checked the range.
+    func bigEndian<T: FixedWidthInteger & UnsignedInteger>(at offset: Int, as _: T.Type = T.self) -> T {
+        self[offset..<offset + MemoryLayout<T>.size].reduce(0) { $0 << 8 | T($1) }
+    }
+}

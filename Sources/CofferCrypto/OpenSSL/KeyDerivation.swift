@@ -1,0 +1,68 @@
+internal import COpenSSL
+internal import CofferCore
+
+/// Keys from keys and from passphrases.
+enum KeyDerivation {
+    /// HKDF-SHA-256 (RFC 5869), extract and expand.
+    static func hkdf(_ key: Secret, salt: [UInt8], info: [UInt8], count: Int) -> Secret {
+        key.withUnsafeBytes { key in
+            Secret(count: count) { out in
+                OpenSSL.require(
+                    coffer_hkdf_sha256(
+                        OpenSSL.hkdf, key.baseAddress!, key.count, salt, salt.count, info, info.count,
+                        out.baseAddress!, out.count),
+                    "HKDF")
+            }
+        }
+    }
+
+    /// scrypt (RFC 7914), 32 bytes out; uses `128 * blockSize << costLog2` bytes of memory meanwhile.
+    ///
+    /// - Throws: ``OutOfMemory`` when there is not that much.
+    static func scrypt(
+        _ passphrase: Secret, salt: [UInt8], costLog2: UInt8, blockSize: UInt64, parallelism: UInt64
+    ) throws(OutOfMemory) -> Secret {
+        let cost = UInt64(1) << UInt64(costLog2)
+        // OpenSSL's own limit is 32 MiB; this one is exactly the need, and some.
+        let memory = 128 * blockSize * (cost + parallelism + 2) + 4096
+        return try passphrase.withUnsafeBytes { passphrase throws(OutOfMemory) in
+            try Secret(count: 32) { out throws(OutOfMemory) in
+                let text = passphrase.assumingMemoryBound(to: CChar.self)
+                let key = out.assumingMemoryBound(to: UInt8.self)
+                let done = EVP_PBE_scrypt(
+                    text.baseAddress, text.count, salt, salt.count, cost, blockSize, parallelism, memory,
+                    key.baseAddress, key.count)
+                guard done == 1 else {
+                    ERR_clear_error()
+                    throw OutOfMemory()
+                }
+            }
+        }
+    }
+
+    /// scrypt could not get the memory that it needs.
+    struct OutOfMemory: Error {}
+}
+
+/// SHA-256 and HMAC-SHA-256 of public bytes.
+enum Digest {
+    static let byteCount = 32
+
+    static func sha256(_ bytes: [UInt8]) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: byteCount) { out, count in
+            SHA256(bytes, bytes.count, out.baseAddress)
+            count = byteCount
+        }
+    }
+
+    static func hmacSHA256(_ bytes: [UInt8], key: Secret) -> [UInt8] {
+        key.withUnsafeBytes { key in
+            [UInt8](unsafeUninitializedCapacity: byteCount) { out, count in
+                let done = HMAC(
+                    EVP_sha256(), key.baseAddress, Int32(key.count), bytes, bytes.count, out.baseAddress, nil)
+                OpenSSL.require(done != nil, "HMAC")
+                count = byteCount
+            }
+        }
+    }
+}

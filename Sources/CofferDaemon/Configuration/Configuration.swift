@@ -1,0 +1,41 @@
+package import CofferCache
+package import CofferServer
+package import Logging
+
+/// All that can be set, with its defaults. `Setting.all` names each value and
+/// its rule.
+package struct Configuration: Equatable, Sendable {
+    package enum VaultType: String, CaseIterable, Sendable {
+        case embedded, memory
+    }
+
+    package enum LogFormat: String, CaseIterable, Sendable {
+        /// Text on a terminal, JSON elsewhere.
+        case auto
+        case text, json
+    }
+
+    package var socket = ""
+    package var socketMode: UInt32 = 0o600
+    package var data = ""
+    /// "production" refuses what is for development only.
+    package var environment = "development"
+    package var vault = VaultType.embedded
+    /// A file with the root key: 32 bytes, or 64 hex digits. Empty = one is made
+    /// in the data folder at the first start.
+    package var keyFile = ""
+    /// A file with a passphrase that the root key is derived from. Empty = none.
+    package var passphraseFile = ""
+    /// 0 = one for each core, at most 4.
+    package var reactors = 0
+    package var cache = CacheConfiguration()
+    package var limits = ServerLimits()
+    /// Milliseconds that one read of the vault may take.
+    package var vaultMilliseconds = 5_000
+    package var logLevel = Logger.Level.info
+    package var logFormat = LogFormat.auto
+
+    package init() {}
+
+    package var isProduction: Bool { environment == "production" }
+}

@@ -1,0 +1,158 @@
+import CofferServer
+import Glibc
+
+/// Puts the configuration together: file, then environment, then flags.
+package struct ConfigurationLoader {
+    package static let systemFile = "/etc/coffer/coffer.yaml"
+
+    /// What the command line says.
+    package struct Flags: Sendable {
+        package var config: String?
+        package var socket: String?
+        package var data: String?
+        package var reactors: Int?
+
+        package init(config: String? = nil, socket: String? = nil, data: String? = nil, reactors: Int? = nil) {
+            self.config = config
+            self.socket = socket
+            self.data = data
+            self.reactors = reactors
+        }
+    }
+
+    private let environment: [String: String]
+    private let isRoot: Bool
+    private let readFile: (String) -> String?
+
+    /// - Parameter readFile: a file's text; nil if it is not there or not readable.
+    package init(
+        environment: [String: String], isRoot: Bool, readFile: @escaping (String) -> String?
+    ) {
+        self.environment = environment
+        self.isRoot = isRoot
+        self.readFile = readFile
+    }
+
+    package func load(_ flags: Flags) throws(ConfigurationErrors) -> Configuration {
+        var configuration = Configuration()
+        try applyFile(flags, &configuration)
+        try applyEnvironment(&configuration)
+        try applyFlags(flags, &configuration)
+        try applyDefaultPaths(&configuration)
+        try checkTogether(configuration)
+        return configuration
+    }
+
+    private func applyFile(
+        _ flags: Flags, _ configuration: inout Configuration
+    ) throws(ConfigurationErrors) {
+        let path = flags.config ?? Self.systemFile
+        guard let text = readFile(path) else {
+            guard flags.config == nil else {
+                throw single("--config", "cannot read \(path): is it there, and readable by this user?")
+            }
+            return
+        }
+        try ConfigurationFile.apply(text, name: path, to: &configuration)
+    }
+
+    /// Variables and the settings they stand for. `NODE_ENV` counts as
+    /// `COFFER_ENV` does, as the TypeScript code that came before had it.
+    static let variables: [(name: String, path: String)] = [
+        ("NODE_ENV", "environment"), ("COFFER_ENV", "environment"), ("COFFER_SOCKET", "socket"),
+        ("COFFER_DATA", "data"), ("VAULT_TYPE", "vault.type"),
+        ("CREDENTIAL_ENCRYPTION_KEY_FILE", "key.passphrase_file"), ("COFFER_KEY_FILE", "key.file"),
+        ("COFFER_LOG_LEVEL", "log.level"), ("COFFER_LOG_FORMAT", "log.format"),
+    ]
+
+    private func applyEnvironment(
+        _ configuration: inout Configuration
+    ) throws(ConfigurationErrors) {
+        for (name, path) in Self.variables {
+            guard let value = environment[name], !value.isEmpty else { continue }
+            try apply(value, path, place: name, &configuration)
+        }
+    }
+
+    private func applyFlags(
+        _ flags: Flags, _ configuration: inout Configuration
+    ) throws(ConfigurationErrors) {
+        if let socket = flags.socket { try apply(socket, "socket", place: "--socket", &configuration) }
+        if let data = flags.data { try apply(data, "data", place: "--data", &configuration) }
+        if let reactors = flags.reactors {
+            try apply(String(reactors), "reactors", place: "--reactors", &configuration)
+        }
+    }
+
+    private func apply(
+        _ value: String, _ path: String, place: String, _ configuration: inout Configuration
+    ) throws(ConfigurationErrors) {
+        guard let setting = Setting.named(path), setting.apply(value, &configuration) else {
+            throw single(place, "expected \(Setting.named(path)?.expects ?? "nothing")")
+        }
+    }
+
+    private func applyDefaultPaths(
+        _ configuration: inout Configuration
+    ) throws(ConfigurationErrors) {
+        if configuration.socket.isEmpty {
+            if let runtime = environment["XDG_RUNTIME_DIR"], !runtime.isEmpty {
+                configuration.socket = runtime + "/coffer/coffer.sock"
+            } else if isRoot {
+                configuration.socket = "/run/coffer/coffer.sock"
+            } else {
+                throw single("socket", "XDG_RUNTIME_DIR is not set; say --socket PATH or set COFFER_SOCKET")
+            }
+        }
+        if configuration.data.isEmpty {
+            if let home = environment["XDG_DATA_HOME"], !home.isEmpty {
+                configuration.data = home + "/coffer"
+            } else if isRoot {
+                configuration.data = "/var/lib/coffer"
+            } else if let home = environment["HOME"], !home.isEmpty {
+                configuration.data = home + "/.local/share/coffer"
+            } else {
+                throw single("data", "neither XDG_DATA_HOME nor HOME is set; say --data FOLDER")
+            }
+        }
+        guard configuration.socket.utf8.count <= 107 else {
+            throw single(
+                "socket",
+                "the path has \(configuration.socket.utf8.count) bytes, the kernel takes at most 107; choose a shorter one"
+            )
+        }
+        if configuration.reactors == 0 {
+            configuration.reactors = max(1, min(4, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        }
+    }
+
+    /// Rules between settings.
+    private func checkTogether(_ configuration: Configuration) throws(ConfigurationErrors) {
+        var errors: [ConfigurationError] = []
+        if configuration.isProduction && configuration.vault == .memory {
+            errors.append(
+                ConfigurationError(
+                    "vault.type",
+                    "the memory vault loses everything at a restart and is refused in production; use embedded"
+                ))
+        }
+        if !configuration.keyFile.isEmpty && !configuration.passphraseFile.isEmpty {
+            errors.append(
+                ConfigurationError("key", "key.file and key.passphrase_file exclude each other; keep one"))
+        }
+        // A GetResponse holds the credential, 16 labels and a header.
+        let needed = configuration.limits.credentialBytes + (16 << 10)
+        if configuration.limits.frameBytes < needed {
+            errors.append(
+                ConfigurationError(
+                    "limits.frame_bytes",
+                    "expected at least limits.credential_bytes + 16384 = \(needed), got \(configuration.limits.frameBytes)"
+                ))
+        }
+        guard errors.isEmpty else { throw ConfigurationErrors(errors) }
+    }
+
+    private func single(_ place: String, _ message: String) -> ConfigurationErrors {
+        ConfigurationErrors([ConfigurationError(place, message)])
+    }
+}

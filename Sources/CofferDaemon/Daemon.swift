@@ -1,0 +1,174 @@
+import CLinux
+import CofferAccess
+import CofferCore
+import CofferCrypto
+import CofferServer
+import CofferVault
+import CofferVaults
+import Dispatch
+import Glibc
+import Logging
+
+/// The daemon put together: keys, vault, server, and their order at start and stop.
+package struct Daemon {
+    package static let version = "0.1.0"
+
+    private let configuration: Configuration
+    private let log: Logger
+    private let clock = SystemClock()
+    private let random = SystemRandom()
+
+    package init(_ configuration: Configuration) {
+        self.configuration = configuration
+        let format = configuration.logFormat
+        let isText = format == .text || (format == .auto && isatty(2) == 1)
+        let clock = clock
+        log = Logger(label: "cofferd") { _ in
+            LineLogHandler(
+                level: configuration.logLevel, format: isText ? .text : .json,
+                now: { clock.wall })
+        }
+    }
+
+    /// Serves until SIGTERM or SIGINT, then drains. Call it on the main thread,
+    /// before there are others: threads inherit which signals are blocked.
+    ///
+    /// - Throws: why it could not start, in one line.
+    package func run() throws(StartupError) {
+        Signals.block()
+        umask(0o077)
+        if coffer_harden_process() != 0 {
+            log.warning("cannot turn off core dumps and ptrace", metadata: ["errno": "\(errno)"])
+        }
+        try makeDataFolder()
+        let source = try KeySource.choose(configuration)
+        let (keys, isNewKey) = try openKeys(source)
+        let socket = try SocketFile(path: configuration.socket, mode: configuration.socketMode)
+        do throws(StartupError) {
+            let vault = try openVault(keys)
+            try serve(vault, keys, source, isNewKey, socket)
+        } catch {
+            socket.remove()
+            throw error
+        }
+    }
+
+    private func serve(
+        _ vault: any VaultAdapter, _ keys: KeyRing, _ source: KeySource, _ isNewKey: Bool,
+        _ socket: SocketFile
+    ) throws(StartupError) {
+        let bootKey = BootKey()
+        let server = try startServer(vault, keys, bootKey, socket)
+        announce(source, isNewKey)
+        log.info("serving", metadata: ["vault": "\(vault.kind)", "reactors": "\(configuration.reactors)"])
+        let signal = Signals.waitForStop()
+        log.info("draining", metadata: ["signal": "\(signal)"])
+        socket.hide()
+        server.drain()
+        close(vault)
+        socket.remove()
+        log.info("stopped")
+    }
+
+    private func startServer(
+        _ vault: any VaultAdapter, _ keys: KeyRing, _ bootKey: BootKey, _ socket: SocketFile
+    ) throws(StartupError) -> Server {
+        let records = RecordStore(
+            vault: vault, keys: keys, environment: configuration.environment, clock: clock,
+            random: random)
+        let server = Server.Configuration(
+            reactors: configuration.reactors, limits: configuration.limits,
+            policy: AccessPolicy(owner: geteuid()), cache: configuration.cache,
+            flightTime: .milliseconds(configuration.vaultMilliseconds), version: Self.version,
+            warnings: warnings(bootKey, vault))
+        do throws(Failure) {
+            return try Server(
+                server, listener: socket.listener, vault: vault, records: records, bootKey: bootKey,
+                clock: clock, random: random, log: log)
+        } catch {
+            throw StartupError(error)
+        }
+    }
+
+    /// Protections that are missing, logged and shown by Health.
+    private func warnings(_ bootKey: BootKey, _ vault: any VaultAdapter) -> [String] {
+        var warnings: [String] = []
+        if !bootKey.isSecretMemory {
+            warnings.append(
+                "the kernel gives no memfd_secret memory: root can read the key of cached values")
+        }
+        if vault.kind == "memory" {
+            warnings.append("the memory vault forgets everything when the daemon stops")
+        }
+        for warning in warnings { log.warning("\(warning)") }
+        return warnings
+    }
+
+    private func openKeys(_ source: KeySource) throws(StartupError) -> (KeyRing, isNew: Bool) {
+        do throws(KeyError) {
+            let (key, isNew) = try source.load()
+            let file = try KeyRingFile.openOrCreate(
+                path: configuration.data + "/keyring", root: key, now: clock.wall)
+            return (file.ring, isNew)
+        } catch {
+            throw StartupError(
+                error.description, exitCode: StartupError.configurationExitCode)
+        }
+    }
+
+    private func openVault(_ keys: KeyRing) throws(StartupError) -> any VaultAdapter {
+        switch configuration.vault {
+        case .memory: return MemoryVault(name: "memory", clock: clock, random: random)
+        case .embedded:
+            let path = configuration.data + "/vault.db"
+            do throws(Failure) {
+                return try EmbeddedVault.open(
+                    path: path, name: "embedded", clock: clock, random: random
+                ) { existing, identity throws(Failure) in
+                    try KeyCheck.check(
+                        existing: existing, identity: identity, keys: keys,
+                        environment: configuration.environment, generation: clock.wall * 1_000,
+                        random: random)
+                }
+            } catch {
+                let isOurs = error.code == .failedPrecondition
+                throw StartupError(
+                    error, exitCode: isOurs ? StartupError.configurationExitCode : 1)
+            }
+        }
+    }
+
+    /// Where everything is, and a command to try.
+    private func announce(_ source: KeySource, _ isNewKey: Bool) {
+        let note = isNewKey ? " (made now: keep a copy apart from the data)" : ""
+        let text = """
+            socket  \(configuration.socket)
+            data    \(configuration.vault == .embedded ? configuration.data + "/vault.db" : "in memory only")
+            key     \(source.place)\(note)
+            try     printf s3cret | coffer --socket \(configuration.socket) store user1 conn1
+
+            """
+        Console.output(text)
+    }
+
+    /// Waits for the vault to finish what it has taken.
+    private func close(_ vault: any VaultAdapter) {
+        let closed = DispatchSemaphore(value: 0)
+        Task {
+            await vault.close()
+            closed.signal()
+        }
+        closed.wait()
+    }
+
+    private func makeDataFolder() throws(StartupError) {
+        let folder = configuration.data
+        var made = ""
+        for part in folder.split(separator: "/", omittingEmptySubsequences: true) {
+            made += (made.isEmpty && !folder.hasPrefix("/") ? "" : "/") + part
+            if mkdir(made, 0o700) == 0 || errno == EEXIST || errno == EROFS { continue }
+            throw StartupError(
+                "cannot make the data folder \(made): \(String(cString: strerror(errno)))")
+        }
+    }
+}

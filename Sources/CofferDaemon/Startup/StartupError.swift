@@ -1,0 +1,22 @@
+package import CofferCore
+
+/// Why the daemon does not start, in one line, and the exit code that says so:
+/// 78 for what the operator set, 1 for the rest.
+package struct StartupError: Error, CustomStringConvertible, Sendable {
+    package let message: String
+    package let exitCode: Int32
+
+    package init(_ message: String, exitCode: Int32 = 1) {
+        self.message = message
+        self.exitCode = exitCode
+    }
+
+    package init(_ failure: Failure, exitCode: Int32 = 1) {
+        self.init(failure.message, exitCode: exitCode)
+    }
+
+    package var description: String { message }
+
+    /// EX_CONFIG of sysexits.h.
+    package static let configurationExitCode: Int32 = 78
+}

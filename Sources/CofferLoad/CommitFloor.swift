@@ -1,0 +1,81 @@
+internal import CYardsticks
+internal import CofferCore
+
+/// What sealing adds to a value in the vault: header, padding, tag.
+private let sealingBytes = 184
+/// Rows of one transaction of the preparation.
+private let preparedAtOnce: UInt32 = 1000
+
+/// Measures SQLite's own durable transactions, of as many rows as the workload
+/// has calls in flight: what the disk and SQLite allow.
+///
+/// Every row counts as one Store; latencies are those of whole transactions. The
+/// database is made inside `folder` and removed at the end.
+func runCommitFloor(
+    folder: String, workload: Workload, schedule: Schedule
+) throws(LoadError) -> Report {
+    let folder = try TemporaryFolder(in: folder)
+    let database = try CommitDatabase(
+        path: folder.path + "/commits.db", payloadBytes: workload.valueBytes + sealingBytes)
+    if schedule.prepare {
+        for start in stride(from: 0, to: workload.keys, by: Int(preparedAtOnce)) {
+            let end = min(workload.keys, start + preparedAtOnce)
+            try database.write(Array(start..<end))
+        }
+    }
+    var chooser = KeyChooser(
+        keys: workload.keys, distribution: workload.distribution, seed: workload.seed)
+    var keys = [UInt32](repeating: 0, count: workload.connections * workload.depth)
+    var tally = Tally()
+    var rows = 0
+    let start = monotonicNanoseconds()
+    let measuredFrom = start + UInt64(schedule.warmupSeconds * 1e9)
+    var now = start
+    while !schedule.length.isReached(rows: rows, from: measuredFrom, now: now) {
+        for index in keys.indices { keys[index] = chooser.next() }
+        let began = now
+        try database.write(keys)
+        now = monotonicNanoseconds()
+        for _ in keys { tally.record(status: StatusCode.ok.rawValue) }
+        if began >= measuredFrom {
+            rows += keys.count
+            tally.record(latency: now - began, of: .store)
+        }
+    }
+    let seconds = Double(now - measuredFrom) / 1e9
+    var stores = workload
+    stores.storeShare = 1
+    return Report(
+        .floorCommits, workload: stores, tally: tally, seconds: seconds, answers: UInt64(rows))
+}
+
+extension Schedule.Length {
+    fileprivate func isReached(rows: Int, from: UInt64, now: UInt64) -> Bool {
+        switch self {
+        case .seconds(let seconds): now >= from + UInt64(seconds * 1e9)
+        case .requests(let count): rows >= count
+        }
+    }
+}
+
+/// The database, open for as long as this value lives.
+private struct CommitDatabase: ~Copyable {
+    private let commits: OpaquePointer
+
+    init(path: String, payloadBytes: Int) throws(LoadError) {
+        var text = [CChar](repeating: 0, count: 256)
+        guard let commits = coffer_commits_open(path, payloadBytes, &text, text.count) else {
+            let cause = text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+            throw LoadError("cannot make the database \(path): \(cause)")
+        }
+        self.commits = commits
+    }
+
+    func write(_ keys: [UInt32]) throws(LoadError) {
+        guard coffer_commits_write(commits, keys, keys.count) == 0 else {
+            throw LoadError("cannot commit: \(String(cString: coffer_commits_error(commits)))")
+        }
+    }
+
+    deinit { coffer_commits_close(commits) }
+}

@@ -1,0 +1,228 @@
+internal import CLinux
+internal import CofferCore
+internal import Glibc
+
+/// The closed loop: one thread, one epoll. An answer's place is taken by the
+/// next request; the requests of one turn of a connection leave with one send.
+///
+/// The clock is read once for each batch of answers: that is when they came, and
+/// when the requests in their places start.
+struct Generator: ~Copyable {
+    private enum Phase {
+        /// Storing each record once; the next one.
+        case prepare(next: UInt32)
+        case warmup(until: UInt64)
+        case measure(until: UInt64)
+        /// Measuring; requests that have not been sent yet.
+        case count(remaining: Int)
+        /// Waiting for the last answers.
+        case drain
+    }
+
+    /// How long no answer at all may come.
+    private static let patienceMilliseconds: Int32 = 10_000
+    private static let eventCapacity = 256
+    /// A failure has a message of at most 1,024 bytes, an answer a version of 128.
+    private static let answerOverhead = 2048
+
+    private let workload: Workload
+    private let templates: (get: FrameTemplate, store: FrameTemplate)
+    private let check: AnswerCheck
+    private let epoll: Int32
+    private let connections: UnsafeMutablePointer<Connection>
+    private var opened = 0
+    private var idle: [Int32] = []
+    private let events: UnsafeMutablePointer<epoll_event>
+
+    private var chooser: KeyChooser
+    private var random: LoadRandom
+    /// A Store is a random number below this.
+    private let storeThreshold: UInt64
+    private var phase = Phase.drain
+    private var inFlight = 0
+    private var untilCheck: UInt64 = 1
+    private var tally = Tally()
+    private var measuredFrom: UInt64 = 0
+    private var measuredTo: UInt64 = 0
+
+    /// Opens all connections.
+    ///
+    /// - Parameter valuesDiffer: false for a server that answers with the value
+    ///   of record 0 always.
+    init(socket: String, workload: Workload, valuesDiffer: Bool = true) throws(LoadError) {
+        let shape = RecordShape(valueBytes: workload.valueBytes)
+        self.workload = workload
+        templates = (FrameTemplate(.get, shape: shape), FrameTemplate(.store, shape: shape))
+        check = AnswerCheck(shape: shape, valuesDiffer: valuesDiffer)
+        chooser = KeyChooser(
+            keys: workload.keys, distribution: workload.distribution, seed: workload.seed)
+        random = LoadRandom(seed: ~workload.seed)
+        storeThreshold = UInt64(workload.storeShare * 0x1p32)
+        epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+        connections = .allocate(capacity: workload.connections)
+        events = .allocate(capacity: Self.eventCapacity)
+        guard epoll >= 0 else { throw .system("cannot make an epoll") }
+        try open(socket)
+    }
+
+    deinit {
+        connections.deinitialize(count: opened)
+        connections.deallocate()
+        events.deallocate()
+        for descriptor in idle { close(descriptor) }
+        close(epoll)
+    }
+
+    private mutating func open(_ socket: String) throws(LoadError) {
+        for _ in 0..<workload.idleConnections { idle.append(try openSocket(socket)) }
+        let largestAnswer = FrameHeader.bytes + workload.valueBytes + Self.answerOverhead
+        for index in 0..<workload.connections {
+            let connection = try Connection(
+                socket: socket, depth: workload.depth, largestRequest: templates.store.frame.count,
+                incomingCapacity: max(largestAnswer, min(workload.depth * largestAnswer, 256 << 10)))
+            let descriptor = connection.descriptor
+            (connections + index).initialize(to: connection)
+            opened += 1
+            guard coffer_epoll_add(epoll, descriptor, EPOLLIN.rawValue, UInt64(index)) == 0 else {
+                throw .system("cannot watch a connection")
+            }
+        }
+    }
+
+    /// Carries the schedule to its end.
+    ///
+    /// - Returns: what came back, and how long was measured, in seconds.
+    mutating func run(_ schedule: Schedule) throws(LoadError) -> (tally: Tally, seconds: Double) {
+        if schedule.prepare {
+            phase = .prepare(next: 0)
+            try loop()
+        }
+        let start = monotonicNanoseconds()
+        (measuredFrom, measuredTo) = (start, start)
+        switch schedule.length {
+        case .requests(let count):
+            phase = .count(remaining: count)
+        case .seconds(let seconds):
+            let warmEnd = start + UInt64(schedule.warmupSeconds * 1e9)
+            measuredFrom = warmEnd
+            measuredTo = warmEnd + UInt64(seconds * 1e9)
+            phase = .warmup(until: warmEnd)
+        }
+        try loop()
+        return (tally, Double(measuredTo - measuredFrom) / 1e9)
+    }
+
+    /// Until no request is left to send and no answer to come.
+    private mutating func loop() throws(LoadError) {
+        for index in 0..<opened {
+            let now = monotonicNanoseconds()
+            for place in 0..<workload.depth { request(on: connections + index, place: place, now: now) }
+            try flush(index)
+        }
+        while inFlight > 0 {
+            let ready = epoll_wait(
+                epoll, events, Int32(Self.eventCapacity), Self.patienceMilliseconds)
+            if ready == 0 {
+                throw LoadError(
+                    "no answer for \(Self.patienceMilliseconds) ms, with \(inFlight) calls in flight")
+            }
+            if ready < 0 && errno != EINTR { throw .system("cannot wait for answers") }
+            for index in 0..<Int(max(0, ready)) { try turn(events + index) }
+        }
+    }
+
+    private mutating func turn(_ event: UnsafePointer<epoll_event>) throws(LoadError) {
+        let index = Int(coffer_epoll_token(event))
+        if try connections[index].receive() { try takeAnswers(of: connections + index) }
+        if connections[index].hasUnsent { try flush(index) }
+    }
+
+    private mutating func takeAnswers(
+        of connection: UnsafeMutablePointer<Connection>
+    ) throws(LoadError) {
+        let now = monotonicNanoseconds()
+        advance(to: now)
+        var taken = 0
+        while let answer = try connection.pointee.answer(at: taken) {
+            let (place, call) = try connection.pointee.finish(answer)
+            inFlight -= 1
+            record(answer, to: call, now: now)
+            taken += answer.frame.count
+            request(on: connection, place: place, now: now)
+        }
+        if taken > 0 { connection.pointee.consume(taken) }
+    }
+
+    @inline(__always)
+    private mutating func record(_ answer: Answer, to call: Connection.Call, now: UInt64) {
+        tally.record(status: answer.status)
+        guard answer.status == StatusCode.ok.rawValue else {
+            return tally.recordFailure(
+                call.method, status: answer.status, message: answer.payload.bytes)
+        }
+        switch phase {
+        case .measure: tally.record(latency: now - call.startedAt, of: call.method)
+        case .count:
+            tally.record(latency: now - call.startedAt, of: call.method)
+            measuredTo = now
+        case .prepare, .warmup, .drain: break
+        }
+        untilCheck -= 1
+        guard untilCheck == 0 else { return }
+        untilCheck = workload.checkEvery
+        if let fault = check.fault(in: answer.payload.bytes, method: call.method, key: call.key) {
+            tally.recordWrongAnswer(fault)
+        }
+    }
+
+    /// Puts the next request into this place, if there is one.
+    @inline(__always)
+    private mutating func request(
+        on connection: UnsafeMutablePointer<Connection>, place: Int, now: UInt64
+    ) {
+        guard let (method, key) = nextCall() else { return }
+        inFlight += 1
+        switch method {
+        case .get:
+            connection.pointee.enqueue(templates.get, .get, key: key, place: place, now: now)
+        case .store:
+            connection.pointee.enqueue(templates.store, .store, key: key, place: place, now: now)
+        }
+    }
+
+    @inline(__always)
+    private mutating func nextCall() -> (Method, UInt32)? {
+        switch phase {
+        case .prepare(let next):
+            guard next < workload.keys else { return nil }
+            phase = .prepare(next: next + 1)
+            return (.store, next)
+        case .count(let remaining):
+            guard remaining > 0 else { return nil }
+            phase = .count(remaining: remaining - 1)
+        case .warmup, .measure: break
+        case .drain: return nil
+        }
+        let stores = storeThreshold > 0 && random.next() >> 32 < storeThreshold
+        return (stores ? .store : .get, chooser.next())
+    }
+
+    @inline(__always)
+    private mutating func advance(to now: UInt64) {
+        if case .warmup(let end) = phase, now >= end { phase = .measure(until: measuredTo) }
+        if case .measure(let end) = phase, now >= end { phase = .drain }
+    }
+
+    /// Sends what waits. What the socket does not take now goes when it can.
+    @inline(__always)
+    private mutating func flush(_ index: Int) throws(LoadError) {
+        guard connections[index].hasUnsent else { return }
+        try connections[index].send()
+        let events = connections[index].hasUnsent
+            ? EPOLLIN.rawValue | EPOLLOUT.rawValue : EPOLLIN.rawValue
+        guard connections[index].watched != events else { return }
+        connections[index].watched = events
+        guard coffer_epoll_modify(epoll, connections[index].descriptor, events, UInt64(index)) == 0
+        else { throw .system("cannot watch a connection") }
+    }
+}

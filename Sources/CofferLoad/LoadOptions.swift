@@ -1,0 +1,99 @@
+internal import ArgumentParser
+
+/// What the command line says.
+package struct LoadOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Measure the daemon that listens here.", valueName: "path"))
+    var socket: String?
+
+    @Flag(help: "Measure a bare C echo of the same frames instead: the limit for Get.")
+    var floor = false
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            Measure SQLite's own durable transactions of connections x depth rows, in a new folder \
+            inside this one: the limit for Store.
+            """,
+            valueName: "folder"))
+    var floorCommits: String?
+
+    @Option(help: "Connections that send.")
+    var connections = 8
+
+    @Option(help: "Further connections that stay open and send nothing.")
+    var idle = 0
+
+    @Option(help: "Calls in flight on each connection.")
+    var depth = 1
+
+    @Option(help: "How long to measure.")
+    var seconds = 5.0
+
+    @Option(help: "How long to run before measuring. (default: 1; 0 with --requests)")
+    var warmup: Double?
+
+    @Option(help: "Measure exactly this many calls, however long it takes.")
+    var requests: Int?
+
+    @Option(help: "The share of Store among the calls, 0 to 1; the rest is Get.")
+    var mix = 0.0
+
+    @Option(help: "The size of a value in bytes.")
+    var size = 256
+
+    @Option(help: "How many distinct records.")
+    var keys = 1000
+
+    @Option(help: "How records are chosen: uniform or zipf (exponent 0.99).")
+    var distribution = KeyDistribution.uniform
+
+    @Option(help: "Seeds the choice of records and methods.")
+    var seed: UInt64 = 1
+
+    @Flag(help: "Store every record once before the start.")
+    var prepare = false
+
+    @Option(help: "Decode and compare one answer in this many.")
+    var checkEvery = 1024
+
+    @Option(help: "Send from this CPU only.")
+    var cpu: Int32?
+
+    @Option(help: "Let the echo of --floor run on this CPU only.")
+    var floorCpu: Int32?
+
+    @Flag(help: "Print one line of JSON instead of text.")
+    package var json = false
+
+    package init() {}
+
+    package func validate() throws {
+        guard [socket != nil, floor, floorCommits != nil].count(where: { $0 }) == 1 else {
+            throw ValidationError("say what to measure: one of --socket, --floor and --floor-commits")
+        }
+        guard requests == nil || warmup ?? 0 == 0 else {
+            throw ValidationError("--requests measures every call: run the warm-up apart from it")
+        }
+        try check("--connections", connections, in: 1...20_000)
+        try check("--idle", idle, in: 0...20_000)
+        try check("--depth", depth, in: 1...1024)
+        try check("--seconds", seconds, in: 0.01...3600)
+        try check("--warmup", warmup ?? 0, in: 0...3600)
+        try check("--requests", requests ?? 1, in: 1...1_000_000_000)
+        try check("--mix", mix, in: 0...1)
+        try check("--size", size, in: 1...1_048_576)
+        try check("--keys", keys, in: 1...16_777_216)
+        try check("--cpu", cpu ?? 0, in: 0...1023)
+        try check("--floor-cpu", floorCpu ?? 0, in: 0...1023)
+        try check("--check-every", checkEvery, in: 1...1_000_000_000)
+    }
+
+    private func check<T: Comparable>(_ name: String, _ value: T, in range: ClosedRange<T>) throws {
+        guard range.contains(value) else {
+            throw ValidationError(
+                "\(name): expected \(range.lowerBound) to \(range.upperBound), got \(value)")
+        }
+    }
+}
+
+extension KeyDistribution: ExpressibleByArgument {}

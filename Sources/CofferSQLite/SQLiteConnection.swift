@@ -1,0 +1,155 @@
+internal import CSQLiteShims
+internal import Foundation
+internal import GRDB
+internal import GRDBSQLite
+
+/// One connection to a database file, hardened against its content: the file
+/// is not trusted, only our keys are.
+///
+/// Every use goes through ``run(_:)``, one at a time.
+package final class SQLiteConnection: @unchecked Sendable {
+    // The variables are touched only inside `queue`, which is serial: that makes
+    // the class safe to share.
+    private let queue: DatabaseQueue
+    private var statements: [String: SQLiteStatement] = [:]
+    private var isClosed = false
+    fileprivate let log = LogSize()
+
+    /// Opens the file, which must exist.
+    ///
+    /// - Throws: SQLite's code: `.damaged` for what is no database, `.locked`
+    ///   if another process has it open, `.denied` if it cannot be opened.
+    package init(path: String, settings: SQLiteSettings) throws(SQLiteError) {
+        var configuration = Configuration()
+        configuration.foreignKeysEnabled = false
+        configuration.busyMode = .timeout(settings.lockTimeoutSeconds)
+        configuration.prepareDatabase { try Self.harden($0, settings) }
+        let uri = Self.uri(path: path, vfs: settings.vfs)
+        queue = try SQLiteError.wrapping {
+            try DatabaseQueue(path: uri, configuration: configuration)
+        }
+        queue.inDatabase { log.follow($0) }
+    }
+
+    /// Runs `body` with the connection to itself, and waits for it.
+    package func run<R>(
+        _ body: (borrowing SQLiteSession) throws(SQLiteError) -> R
+    ) throws(SQLiteError) -> R {
+        try SQLiteError.wrapping {
+            try queue.inDatabase { database in
+                guard !isClosed else { throw SQLiteError(code: SQLITE_MISUSE) }
+                return try body(SQLiteSession(database: database, connection: self))
+            }
+        }
+    }
+
+    /// Lets go of the file. Any later use throws `.closed`.
+    package func close() throws(SQLiteError) {
+        queue.inDatabase { _ in
+            isClosed = true
+            statements.removeAll()
+        }
+        try SQLiteError.wrapping { try queue.close() }
+    }
+
+    /// The statement for `sql`, compiled once. Called inside `queue` only.
+    fileprivate func statement(_ sql: String, _ database: Database) throws(SQLiteError) -> SQLiteStatement {
+        if let known = statements[sql] { return known }
+        let new = try SQLiteStatement(sql, in: database)
+        statements[sql] = new
+        return new
+    }
+
+    /// An absolute path as SQLite's URI. The VFS is named in it because GRDB
+    /// has no other way to choose one.
+    private static func uri(path: String, vfs: String) -> String {
+        let escaped = path.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed) ?? path
+        return "file:\(escaped)?mode=rw&vfs=\(vfs)"
+    }
+
+    private static func harden(_ database: Database, _ settings: SQLiteSettings) throws {
+        guard let handle = database.sqliteConnection else { throw SQLiteError(code: SQLITE_MISUSE) }
+        for (limit, value) in settings.limits { sqlite3_limit(handle, limit, value) }
+        for (option, on) in settings.switches {
+            // sqlite3_db_config is variadic, out of Swift's reach; GRDB's own
+            // wrapper covers double-quoted strings only.
+            let code = coffer_sqlite_switch(UnsafeMutableRawPointer(handle), option, on ? 1 : 0)
+            guard code == SQLITE_OK else { throw SQLiteError(code: code) }
+        }
+        for pragma in settings.pragmas { try database.execute(sql: "PRAGMA \(pragma)") }
+        let mode = try String.fetchOne(database, sql: "PRAGMA journal_mode = WAL")
+        guard mode == "wal" else { throw SQLiteError(code: SQLITE_CANTOPEN) }
+    }
+}
+
+/// A connection for the time that one ``SQLiteConnection/run(_:)`` lasts.
+package struct SQLiteSession: ~Copyable {
+    fileprivate let database: Database
+    fileprivate let connection: SQLiteConnection
+
+    /// Pages in the log as of this connection's last commit.
+    package var logPages: Int { connection.log.pages }
+
+    /// The statement for `sql`, compiled at its first use.
+    package func statement(_ sql: String) throws(SQLiteError) -> SQLiteStatement {
+        try connection.statement(sql, database)
+    }
+
+    /// Runs statements that take and give no values, separated by semicolons.
+    package func execute(_ sql: String) throws(SQLiteError) {
+        try SQLiteError.wrapping { try database.execute(sql: sql) }
+    }
+
+    /// How many rows the last statement changed.
+    package var changes: Int { database.changesCount }
+
+    /// Runs `body` in one transaction, durable when this returns.
+    ///
+    /// After an error nothing of it has happened, unless the error came from
+    /// the commit itself and is `.inputOutput`: then nobody knows.
+    package func transaction<R>(
+        _ body: () throws(SQLiteError) -> R
+    ) throws(SQLiteError) -> R {
+        try SQLiteError.wrapping { try database.beginTransaction(.immediate) }
+        do {
+            let result = try body()
+            try SQLiteError.wrapping { try database.commit() }
+            return result
+        } catch {
+            // SQLite may have rolled back by itself; the first error counts.
+            if database.isInsideTransaction { try? database.rollback() }
+            throw error
+        }
+    }
+
+    /// Copies the log into the database file; with `truncating`, empties it.
+    ///
+    /// - Returns: pages left in the log that are not in the file yet.
+    package func checkpoint(truncating: Bool) throws(SQLiteError) -> Int {
+        var logged: Int32 = 0
+        var copied: Int32 = 0
+        let code = sqlite3_wal_checkpoint_v2(
+            database.sqliteConnection, "main",
+            truncating ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, &logged, &copied)
+        guard code == SQLITE_OK else {
+            throw SQLiteError(code: sqlite3_extended_errcode(database.sqliteConnection))
+        }
+        return Int(max(0, logged - copied))
+    }
+}
+
+/// Counts the pages in the log: SQLite tells them to a hook after each commit.
+private final class LogSize {
+    var pages = 0
+
+    /// The owner of this keeps it until the connection is closed.
+    func follow(_ database: Database) {
+        let context = Unmanaged.passUnretained(self).toOpaque()
+        sqlite3_wal_hook(
+            database.sqliteConnection,
+            { context, _, _, pages in
+                Unmanaged<LogSize>.fromOpaque(context!).takeUnretainedValue().pages = Int(pages)
+                return SQLITE_OK
+            }, context)
+    }
+}

@@ -1,0 +1,52 @@
+import CofferAccess
+import CofferCore
+import CofferWire
+import Glibc
+
+/// One client's connection; belongs to its reactor's thread. While it is idle
+/// it holds no buffer.
+final class Connection {
+    let fd: Int32
+    /// Slot and generation: what epoll and the inbox name it by.
+    let token: UInt64
+    let peer: Peer
+
+    /// The start of a frame whose rest has not come, or frames not yet taken.
+    var input: ByteBuffer?
+    /// Replies that the kernel has not taken.
+    var output: ByteBuffer?
+    /// Bytes of an oversized frame still to throw away.
+    var skip = 0
+    /// Calls that wait for a vault.
+    var calls: [UInt64: PendingCall] = [:]
+
+    /// The events asked of epoll.
+    var interest: UInt32 = 0
+    /// The peer sends no more.
+    var readClosed = false
+    /// Close as soon as the replies are out.
+    var closing = false
+    /// Is on the reactor's list of connections to flush.
+    var touched = false
+
+    var lastActivity: BootInstant
+    /// When the first byte of the frame in `input` came.
+    var frameSince: BootInstant?
+    /// Since when the kernel takes no reply bytes.
+    var stalledSince: BootInstant?
+
+    init(fd: Int32, token: UInt64, peer: Peer, now: BootInstant) {
+        self.fd = fd
+        self.token = token
+        self.peer = peer
+        lastActivity = now
+    }
+
+    deinit { close(fd) }
+}
+
+/// A call that was handed to a vault.
+struct PendingCall {
+    /// A read: nothing is lost by answering before it ends.
+    let abandonable: Bool
+}

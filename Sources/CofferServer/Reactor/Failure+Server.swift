@@ -1,0 +1,67 @@
+import CofferCore
+import CofferWire
+
+/// What the server itself refuses.
+extension Failure {
+    static let draining = Failure(
+        .unavailable, .draining, "the daemon is stopping; connect again", retryable: true,
+        retryAfterMilliseconds: 100)
+
+    static let cutOff = Failure(
+        .unavailable, .draining,
+        "the daemon stopped before the vault answered; a write may have happened", retryable: true,
+        retryAfterMilliseconds: 100)
+
+    static func frameTooLarge(_ bytes: Int, _ limit: Int) -> Failure {
+        Failure(
+            .resourceExhausted, .frameTooLarge,
+            "a frame of \(bytes) bytes was announced, at most \(limit) are taken; it is skipped")
+    }
+
+    static func unsupportedFrame(_ header: FrameHeader) -> Failure {
+        Failure(
+            .invalidArgument, .malformed,
+            "expected version 1 and kind 1 (request) or 3 (cancel), got version \(header.version) and kind \(header.kind); the connection is closed"
+        )
+    }
+
+    static func lengthTooSmall(_ length: UInt32) -> Failure {
+        Failure(
+            .invalidArgument, .malformed,
+            "a frame's length field is at least 20, got \(length); the connection is closed")
+    }
+
+    static func unknownFlags(_ flags: UInt16) -> Failure {
+        Failure(.invalidArgument, .malformed, "a request's flags are 0, got \(flags)")
+    }
+
+    static func duplicateCallID(_ id: UInt64) -> Failure {
+        Failure(
+            .invalidArgument, .duplicateCallID,
+            "call id \(id) is still in flight on this connection; that call goes on")
+    }
+
+    static func unknownMethod(_ id: UInt32) -> Failure {
+        Failure(
+            .unimplemented, .unknownMethod,
+            "no method has the id \(id); ids are FNV-1a of names like coffer.v1.Credentials/Get")
+    }
+
+    static func tooManyCalls(_ limit: Int) -> Failure {
+        Failure(
+            .resourceExhausted, .limit,
+            "this uid has \(limit) calls waiting for a vault, the most it may; wait for some",
+            retryable: true, retryAfterMilliseconds: 50)
+    }
+
+    static let tooManyFlights = Failure(
+        .resourceExhausted, .limit, "too many reads wait for the vault; try again", retryable: true,
+        retryAfterMilliseconds: 50)
+
+    static let tooManyConnections = Failure(
+        .resourceExhausted, .limit, "too many connections are open; close some or raise the limit",
+        retryable: true, retryAfterMilliseconds: 1_000)
+
+    static let denied = Failure(
+        .permissionDenied, .denied, "this uid may not do this; the policy decides")
+}

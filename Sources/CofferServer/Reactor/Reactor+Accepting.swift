@@ -1,0 +1,28 @@
+import CofferCore
+import CofferWire
+import Glibc
+
+/// Connections that come.
+extension Reactor {
+    func accept() {
+        guard let acceptor else { return }
+        if let until = acceptor.restingUntil, until > now { return }
+        acceptor.acceptBatch(now: now, self)
+        acceptor.watch(epoll: epoll, token: Token.listener)
+    }
+
+    /// The connection may not stay: say why, in a go-away, and close.
+    func turnAway(_ fd: Int32, _ failure: Failure) {
+        counters.refusedConnections.increment()
+        let message = ReplyMessages.failure(failure)
+        let buffer = ByteBuffer(capacity: FrameHeader.byteCount + message.count)
+        FrameHeader(
+            kind: .goAway, callID: 0, methodOrStatus: failure.code.rawValue,
+            payloadBytes: message.count
+        ).store(to: buffer.reserve(FrameHeader.byteCount))
+        buffer.commit(FrameHeader.byteCount)
+        message.withUnsafeBytes { buffer.append($0) }
+        _ = Glibc.send(fd, buffer.bytes.baseAddress, buffer.count, Int32(MSG_NOSIGNAL))
+        close(fd)
+    }
+}

@@ -1,0 +1,54 @@
+import CofferAccess
+import CofferCore
+import CofferWire
+
+/// Calls that wait for a vault.
+extension Reactor {
+    /// Notes a call that a vault will answer.
+    ///
+    /// - Returns: when it must be over.
+    /// - Throws: RESOURCE_EXHAUSTED if its uid has too many.
+    func begin(_ call: Call, abandonable: Bool) throws(Failure) -> BootInstant {
+        guard ledger.beginCall(uid: call.connection.peer.uid) else {
+            throw .tooManyCalls(limits.callsPerUID)
+        }
+        let asked = call.header.timeoutOrRetry
+        let milliseconds = min(
+            asked == 0 ? limits.callMilliseconds : asked, limits.maximumCallMilliseconds)
+        let deadline = now + .milliseconds(Int64(milliseconds))
+        call.connection.calls[call.header.callID] = PendingCall(abandonable: abandonable)
+        deadlines.insert(
+            .init(deadline: deadline, connection: call.connection.token, callID: call.header.callID))
+        return deadline
+    }
+
+    /// Takes the call off the list; true if it was there.
+    @discardableResult
+    func endCall(_ connection: Connection, _ callID: UInt64) -> Bool {
+        guard connection.calls.removeValue(forKey: callID) != nil else { return false }
+        ledger.endCalls(uid: connection.peer.uid)
+        return true
+    }
+
+    /// Sends what a vault has brought, unless the call is over or its peer gone.
+    func finish(_ token: UInt64, _ callID: UInt64, _ reply: Reply, more: Bool) {
+        guard let connection = find(token), connection.calls[callID] != nil else { return }
+        if !more { endCall(connection, callID) }
+        switch reply {
+        case .message(let message): respond(connection, callID, message, more: more)
+        case .record(let record, let tail): respond(connection, callID, record, tail: tail)
+        case .failure(let failure): refuse(connection, callID, failure)
+        }
+        touch(connection)
+    }
+
+    func expireCalls() {
+        while let item = deadlines.popExpired(at: now) {
+            guard let connection = find(item.connection), endCall(connection, item.callID) else {
+                continue
+            }
+            counters.deadlines.increment()
+            refuse(connection, item.callID, .deadlineExceeded())
+        }
+    }
+}

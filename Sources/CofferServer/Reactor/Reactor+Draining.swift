@@ -1,0 +1,75 @@
+import CLinux
+import CofferCore
+import CofferWire
+import Glibc
+
+/// Connections that go: because they stall, or because the daemon stops.
+extension Reactor {
+    func beginDrain() {
+        guard drain == nil else { return }
+        draining = true
+        if let acceptor {
+            // Who has connected already is told, not left hanging.
+            acceptor.acceptBatch(now: now, self)
+            _ = coffer_epoll_remove(epoll, acceptor.listener)
+        }
+        acceptor = nil
+        drain = Drain(start: now, seconds: limits.drainSeconds)
+        for case let connection? in connections { goAway(connection) }
+        flushTouched()
+    }
+
+    func goAway(_ connection: Connection) {
+        let output = output(connection)
+        FrameHeader(kind: .goAway, callID: 0, payloadBytes: 0)
+            .store(to: output.reserve(FrameHeader.byteCount))
+        output.commit(FrameHeader.byteCount)
+        touch(connection)
+    }
+
+    /// First peers may hang up by themselves; then no more is read, and what has
+    /// come is refused; last, what still waits is refused.
+    func advanceDrain() {
+        guard var drain else { return }
+        switch drain.step(now: now) {
+        case .wait: break
+        case .stopReading:
+            for case let connection? in connections where !connection.readClosed {
+                shutdown(connection.fd, Int32(SHUT_RD))
+            }
+        case .refuseWaiting:
+            for case let connection? in connections {
+                for callID in connection.calls.keys {
+                    refuse(connection, callID, .cutOff)
+                    endCall(connection, callID)
+                }
+                connection.readClosed = true
+                touch(connection)
+            }
+            flushTouched()
+        }
+        drain.isDone = openCount == 0 || now >= drain.end
+        self.drain = drain
+    }
+
+    // MARK: Slow peers
+
+    /// Once a second: cuts those that stall.
+    func sweep() {
+        nextSweep = now + .seconds(1)
+        for case let connection? in connections where isTooSlow(connection) {
+            counters.cutSlowPeers.increment()
+            drop(connection)
+        }
+    }
+
+    func isTooSlow(_ connection: Connection) -> Bool {
+        func over(_ since: BootInstant?, _ seconds: Int) -> Bool {
+            guard let since, seconds > 0 else { return false }
+            return since + .seconds(Int64(seconds)) < now
+        }
+        return over(connection.frameSince, limits.frameSeconds)
+            || over(connection.stalledSince, limits.writeStallSeconds)
+            || (connection.calls.isEmpty && over(connection.lastActivity, limits.idleSeconds))
+    }
+}

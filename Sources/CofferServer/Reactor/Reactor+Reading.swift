@@ -1,0 +1,150 @@
+import CLinux
+import CofferCore
+import CofferWire
+import Glibc
+
+/// From bytes to calls.
+extension Reactor {
+    func receive(_ connection: Connection) {
+        if let input = connection.input {
+            let room = input.reserve(BufferPool.bufferBytes)
+            let count = recv(connection.fd, room, BufferPool.bufferBytes, 0)
+            guard received(count, connection) else { return }
+            input.commit(count)
+            takeFrames(connection)
+            return
+        }
+        let count = recv(connection.fd, scratch.baseAddress, Self.scratchBytes, 0)
+        guard received(count, connection) else { return }
+        let bytes = UnsafeRawBufferPointer(start: scratch.baseAddress, count: count)
+        let taken = process(bytes, connection)
+        if taken < count && !connection.closing {
+            let input = buffers.take()
+            input.append(UnsafeRawBufferPointer(rebasing: bytes[taken...]))
+            connection.input = input
+        }
+        coffer_wipe(scratch.baseAddress!, count)
+        afterFrames(connection)
+    }
+
+    /// Whether there is something to take.
+    func received(_ count: Int, _ connection: Connection) -> Bool {
+        if count > 0 {
+            connection.lastActivity = now
+            return true
+        }
+        if count == 0 {
+            endOfInput(connection)
+        } else if errno != EAGAIN && errno != EINTR {
+            drop(connection)
+        }
+        return false
+    }
+
+    /// Takes the frames that wait in the connection's own buffer.
+    func takeFrames(_ connection: Connection) {
+        guard let input = connection.input else { return }
+        let taken = process(input.bytes, connection)
+        input.consume(taken)
+        if input.isEmpty || connection.closing {
+            release(input)
+            connection.input = nil
+        }
+        afterFrames(connection)
+    }
+
+    func afterFrames(_ connection: Connection) {
+        // A frame whose rest is awaited; frames held back by a pause do not age.
+        if connection.input == nil || isPaused(connection) {
+            connection.frameSince = nil
+        } else if connection.frameSince == nil {
+            connection.frameSince = now
+        }
+        touch(connection)
+    }
+
+    /// Acts on every whole frame; returns how many bytes that took.
+    func process(_ bytes: UnsafeRawBufferPointer, _ connection: Connection) -> Int {
+        var position = 0
+        while position < bytes.count && !connection.closing {
+            if connection.skip > 0 {
+                let skipped = min(connection.skip, bytes.count - position)
+                connection.skip -= skipped
+                position += skipped
+                continue
+            }
+            if isPaused(connection) { break }
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
+            switch parser.next(in: rest) {
+            case .incomplete: return position
+            case .frame(let header, let payloadBytes):
+                connection.frameSince = nil
+                let start = position + FrameHeader.byteCount
+                act(
+                    on: header,
+                    UnsafeRawBufferPointer(rebasing: bytes[start..<start + payloadBytes]), connection)
+                position = start + payloadBytes
+            case .oversized(let header, let frameBytes):
+                counters.malformed.increment()
+                refuse(connection, header.callID, .frameTooLarge(frameBytes, limits.frameBytes))
+                connection.skip = frameBytes
+            case .unsupported(let header):
+                counters.malformed.increment()
+                refuse(connection, header.callID, .unsupportedFrame(header))
+                connection.closing = true
+            case .lengthTooSmall(let length):
+                counters.malformed.increment()
+                refuse(connection, 0, .lengthTooSmall(length))
+                connection.closing = true
+            case .text(let isHTTP):
+                counters.malformed.increment()
+                let answer = isHTTP ? TextAnswer.http : TextAnswer.line
+                answer.withUTF8Buffer { output(connection).append(UnsafeRawBufferPointer($0)) }
+                connection.closing = true
+            }
+        }
+        return connection.closing ? bytes.count : position
+    }
+
+    @inline(__always)
+    func act(
+        on header: FrameHeader, _ payload: UnsafeRawBufferPointer, _ connection: Connection
+    ) {
+        if header.kind == FrameKind.cancel.rawValue {
+            cancel(header.callID, connection)
+            return
+        }
+        counters.requests.increment()
+        let call = Call(reactor: self, connection: connection, header: header)
+        do throws(Failure) {
+            guard !draining else { throw .draining }
+            guard header.flags == 0 else { throw .unknownFlags(header.flags) }
+            guard connection.calls.isEmpty || connection.calls[header.callID] == nil else {
+                throw .duplicateCallID(header.callID)
+            }
+            try endpoint.handle(header.methodOrStatus, payload, arena, call)
+        } catch {
+            if error.reason == .malformed { counters.malformed.increment() }
+            refuse(connection, header.callID, error)
+        }
+        arena.reset()
+    }
+
+    func cancel(_ callID: UInt64, _ connection: Connection) {
+        guard let call = connection.calls[callID], call.abandonable else { return }
+        counters.cancelled.increment()
+        endCall(connection, callID)
+        refuse(
+            connection, callID, Failure(.cancelled, .cancelled, "the client cancelled this call"))
+    }
+
+    func endOfInput(_ connection: Connection) {
+        connection.readClosed = true
+        if let input = connection.input, !isPaused(connection) {
+            // The start of a frame whose rest will not come.
+            release(input)
+            connection.input = nil
+        }
+        touch(connection)
+    }
+}

@@ -1,0 +1,115 @@
+import CofferCore
+import CofferWire
+import Glibc
+
+/// Replies, appended during a turn and sent at its end.
+extension Reactor {
+    /// Where replies to this connection are appended; they go out at the end of the turn.
+    @inline(__always)
+    func output(_ connection: Connection) -> ByteBuffer {
+        if let output = connection.output { return output }
+        let output = buffers.take()
+        connection.output = output
+        return output
+    }
+
+    func respond(_ connection: Connection, _ callID: UInt64, _ message: Secret, more: Bool = false) {
+        let output = output(connection)
+        FrameHeader(
+            kind: .response, flags: more ? FrameHeader.moreFlag : 0, callID: callID,
+            payloadBytes: message.count
+        ).store(to: output.reserve(FrameHeader.byteCount + message.count))
+        output.commit(FrameHeader.byteCount)
+        message.withUnsafeBytes { output.append($0) }
+    }
+
+    func respond(
+        _ connection: Connection, _ callID: UInt64, _ record: Secret, tail: GetResponseTail
+    ) {
+        let output = output(connection)
+        let start = output.reserve(
+            FrameHeader.byteCount + record.count + GetResponseTail.maximumBytes)
+        let body = start + FrameHeader.byteCount
+        record.withUnsafeBytes { body.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+        let count = record.count + tail.write(to: body + record.count)
+        FrameHeader(kind: .response, callID: callID, payloadBytes: count).store(to: start)
+        output.commit(FrameHeader.byteCount + count)
+    }
+
+    func refuse(_ connection: Connection, _ callID: UInt64, _ failure: Failure) {
+        counters.failures.increment()
+        let message = ReplyMessages.failure(failure)
+        let output = output(connection)
+        FrameHeader(
+            kind: .response, callID: callID, methodOrStatus: failure.code.rawValue,
+            timeoutOrRetry: failure.retryAfterMilliseconds, payloadBytes: message.count
+        ).store(to: output.reserve(FrameHeader.byteCount))
+        output.commit(FrameHeader.byteCount)
+        message.withUnsafeBytes { output.append($0) }
+        touch(connection)
+    }
+
+    @inline(__always)
+    func touch(_ connection: Connection) {
+        guard !connection.touched else { return }
+        connection.touched = true
+        touched.append(connection)
+    }
+
+    func flushTouched() {
+        // Flushing may let held-back frames go on, which touches again.
+        var index = 0
+        while index < touched.count {
+            let connection = touched[index]
+            index += 1
+            connection.touched = false
+            flush(connection)
+        }
+        touched.removeAll(keepingCapacity: true)
+    }
+
+    func flush(_ connection: Connection) {
+        guard find(connection.token) === connection else { return }
+        if let output = connection.output {
+            guard send(output, connection) else { return }
+            if output.isEmpty {
+                buffers.give(output)
+                connection.output = nil
+                connection.stalledSince = nil
+            }
+        }
+        if connection.output == nil && isFinished(connection) {
+            drop(connection)
+            return
+        }
+        if connection.input != nil && !isPaused(connection) && connection.frameSince == nil {
+            takeFrames(connection)
+        }
+        setInterest(connection)
+    }
+
+    /// Nothing more will be sent to it.
+    func isFinished(_ connection: Connection) -> Bool {
+        connection.closing
+            || (connection.readClosed && connection.calls.isEmpty && connection.input == nil)
+    }
+
+    /// One send; false if the connection is gone.
+    func send(_ output: ByteBuffer, _ connection: Connection) -> Bool {
+        let bytes = output.bytes
+        let sent = Glibc.send(
+            connection.fd, bytes.baseAddress, bytes.count,
+            Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+        if sent > 0 {
+            output.consume(sent)
+            connection.stalledSince = output.isEmpty ? nil : now
+            return true
+        }
+        if sent < 0 && errno != EAGAIN && errno != EINTR {
+            drop(connection)
+            return false
+        }
+        if connection.stalledSince == nil { connection.stalledSince = now }
+        return true
+    }
+}

@@ -1,0 +1,218 @@
+import CLinux
+import CofferAccess
+import CofferCore
+import CofferCrypto
+import CofferWire
+import Glibc
+import Logging
+
+/// One thread, one epoll, and the connections that are its own.
+///
+/// A turn of the loop: wait, read what came, answer what can be answered at
+/// once, send all answers of a connection with one call. What must wait for a
+/// vault comes back through the inbox.
+final class Reactor: @unchecked Sendable {
+    // Handed once to the thread that runs it; nothing else touches it then.
+
+    /// Tokens of what is not a connection.
+    enum Token {
+        static let inbox = UInt64.max
+        static let listener = UInt64.max - 1
+    }
+
+    static let scratchBytes = 256 << 10
+    static let eventsPerTurn = 256
+
+    let index: Int
+    let limits: ServerLimits
+    let inbox: Inbox
+    let counters: ReactorCounters
+    let ledger: UIDLedger
+    let log: Logger
+    /// The clocks as read at the start of this turn.
+    var now: BootInstant
+    var wall: WallMilliseconds
+    var draining = false
+
+    let clock: any Clock
+    let epoll: Int32
+    let parser: FrameParser
+    let endpoint: Endpoint
+    let arena: Arena
+    let scratch: UnsafeMutableRawBufferPointer
+    let events: UnsafeMutablePointer<epoll_event>
+    var buffers = BufferPool()
+    var connections: [Connection?] = []
+    var generations: [UInt32] = []
+    var freeSlots: [Int] = []
+    var openCount = 0
+    var touched: [Connection] = []
+    var deadlines = DeadlineQueue()
+    var nextSweep: BootInstant
+    var acceptor: Acceptor?
+    var drain: Drain?
+
+    init(
+        index: Int, shared: ServerContext, inbox: Inbox, counters: ReactorCounters,
+        acceptor: Acceptor?
+    ) throws(Failure) {
+        self.index = index
+        self.inbox = inbox
+        self.counters = counters
+        self.acceptor = acceptor
+        limits = shared.limits
+        ledger = shared.ledger
+        log = shared.log
+        clock = shared.clock
+        now = clock.boot
+        wall = clock.wall
+        nextSweep = now + .seconds(1)
+        parser = FrameParser(maximumFrameBytes: limits.frameBytes)
+        arena = Arena(capacity: 2 * limits.frameBytes + (1 << 20))
+        endpoint = Endpoint(shared: shared)
+        scratch = .allocate(byteCount: Self.scratchBytes, alignment: 64)
+        events = .allocate(capacity: Self.eventsPerTurn)
+        epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+        guard epoll >= 0, coffer_epoll_add(epoll, inbox.eventfd, EPOLLIN.rawValue, Token.inbox) == 0
+        else { throw .internalError("epoll failed with errno \(errno)") }
+        if let acceptor {
+            guard coffer_epoll_add(epoll, acceptor.listener, EPOLLIN.rawValue, Token.listener) == 0
+            else { throw .internalError("epoll failed with errno \(errno)") }
+        }
+    }
+
+    deinit {
+        scratch.deallocate()
+        events.deallocate()
+        close(epoll)
+    }
+
+    // MARK: The loop
+
+    /// Runs until drained.
+    func run() {
+        while !(drain?.isDone ?? false) {
+            let count = epoll_wait(epoll, events, Int32(Self.eventsPerTurn), timeout())
+            now = clock.boot
+            wall = clock.wall
+            for index in 0..<Int(max(0, count)) {
+                let token = coffer_epoll_token(events + index)
+                switch token {
+                case Token.inbox: takeMessages()
+                case Token.listener: accept()
+                default: serve(token, events: events[index].events)
+                }
+            }
+            if let due = acceptor?.restingUntil, due <= now { accept() }
+            expireCalls()
+            flushTouched()
+            if now >= nextSweep { sweep() }
+            if drain != nil { advanceDrain() }
+            endpoint.sealer.rest()
+        }
+        for case let connection? in connections { drop(connection) }
+    }
+
+    /// Milliseconds until something is due; -1 = nothing is.
+    func timeout() -> Int32 {
+        var due: BootInstant? = openCount > 0 ? nextSweep : nil
+        for other in [deadlines.next, acceptor?.restingUntil, drain?.nextStep] {
+            if let other { due = min(due ?? other, other) }
+        }
+        guard let due else { return -1 }
+        // Rounded up, so that what is due is over when we wake.
+        return due <= now ? 0 : Int32(min(60_000, due.milliseconds(since: now) + 1))
+    }
+
+    func takeMessages() {
+        for message in inbox.takeAll() {
+            switch message {
+            case .adopt(let fd, let peer): adopt(fd, peer)
+            case .reply(let token, let callID, let reply, let more):
+                finish(token, callID, reply, more: more)
+            case .drain: beginDrain()
+            }
+        }
+    }
+
+    // MARK: Connections
+
+    func find(_ token: UInt64) -> Connection? {
+        let slot = Int(token & 0xFFFF_FFFF)
+        guard slot < connections.count, generations[slot] == UInt32(token >> 32) else { return nil }
+        return connections[slot]
+    }
+
+    func adopt(_ fd: Int32, _ peer: Peer) {
+        let slot = freeSlots.popLast() ?? connections.count
+        if slot == connections.count {
+            connections.append(nil)
+            generations.append(0)
+        }
+        let token = UInt64(generations[slot]) << 32 | UInt64(slot)
+        let connection = Connection(fd: fd, token: token, peer: peer, now: now)
+        connections[slot] = connection
+        openCount += 1
+        if openCount == 1 { nextSweep = now + .seconds(1) }
+        connection.interest = EPOLLIN.rawValue | EPOLLRDHUP.rawValue
+        guard coffer_epoll_add(epoll, fd, connection.interest, token) == 0 else {
+            drop(connection)
+            return
+        }
+        if draining { goAway(connection) }
+    }
+
+    /// Ends the connection now; what waits for it finds it gone.
+    func drop(_ connection: Connection) {
+        let slot = Int(connection.token & 0xFFFF_FFFF)
+        guard connections[slot] === connection else { return }
+        _ = coffer_epoll_remove(epoll, connection.fd)
+        connections[slot] = nil
+        generations[slot] &+= 1
+        freeSlots.append(slot)
+        openCount -= 1
+        ledger.endCalls(uid: connection.peer.uid, connection.calls.count)
+        ledger.closeConnection(uid: connection.peer.uid)
+        connection.calls = [:]
+        if let input = connection.input { release(input) }
+        if let output = connection.output { release(output) }
+        connection.input = nil
+        connection.output = nil
+        connection.closing = true
+    }
+
+    func release(_ buffer: ByteBuffer) {
+        buffer.wipe()
+        buffers.give(buffer)
+    }
+
+    func setInterest(_ connection: Connection) {
+        var wanted: UInt32 = 0
+        if !connection.readClosed && !isPaused(connection) && !connection.closing {
+            wanted |= EPOLLIN.rawValue | EPOLLRDHUP.rawValue
+        }
+        if connection.output != nil { wanted |= EPOLLOUT.rawValue }
+        guard wanted != connection.interest else { return }
+        connection.interest = wanted
+        if coffer_epoll_modify(epoll, connection.fd, wanted, connection.token) != 0 { drop(connection) }
+    }
+
+    /// Too much is under way: the peer is not read from until some of it is done.
+    @inline(__always)
+    func isPaused(_ connection: Connection) -> Bool {
+        connection.calls.count >= limits.callsPerConnection
+            || (connection.output?.count ?? 0) > limits.outputBytes
+    }
+
+    func serve(_ token: UInt64, events: UInt32) {
+        guard let connection = find(token) else { return }
+        if events & EPOLLIN.rawValue != 0 && !connection.readClosed { receive(connection) }
+        if events & EPOLLOUT.rawValue != 0 { touch(connection) }
+        if events & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 && events & EPOLLIN.rawValue == 0 {
+            // Nobody is there to take an answer.
+            drop(connection)
+        } else if events & EPOLLRDHUP.rawValue != 0 && events & EPOLLIN.rawValue == 0 {
+            endOfInput(connection)
+        }
+    }
+}

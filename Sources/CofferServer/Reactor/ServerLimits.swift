@@ -1,0 +1,32 @@
+/// What the server takes, per connection, per user and in all. Every value is
+/// shown by Stats as `limit_…`.
+package struct ServerLimits: Equatable, Sendable {
+    /// The largest frame, header included, in bytes.
+    package var frameBytes = (1 << 20) + (64 << 10)
+    /// The largest credential, in bytes; at most 1 MiB.
+    package var credentialBytes = 64 << 10
+    /// Open connections in all.
+    package var connections = 8_192
+    /// Open connections of one uid.
+    package var connectionsPerUID = 8_192
+    /// Calls that wait for a vault, per connection; then it is not read from.
+    package var callsPerConnection = 32
+    /// Calls that wait for a vault, per uid; then they are refused.
+    package var callsPerUID = 4_096
+    /// Reply bytes waiting, per connection; then it is not read from.
+    package var outputBytes = 1 << 20
+    /// Seconds for a frame to arrive whole, counted from its first byte.
+    package var frameSeconds = 10
+    /// Seconds that a peer may take no reply bytes while some wait.
+    package var writeStallSeconds = 10
+    /// Seconds that a connection may be silent; 0 = for ever.
+    package var idleSeconds = 3_600
+    /// Milliseconds that a call may take if the client does not say.
+    package var callMilliseconds: UInt32 = 5_000
+    /// Milliseconds that a call may take, whatever the client says.
+    package var maximumCallMilliseconds: UInt32 = 60_000
+    /// Seconds between SIGTERM and the end, however busy.
+    package var drainSeconds = 4
+
+    package init() {}
+}

@@ -1,0 +1,86 @@
+package import CofferAccess
+package import CofferCache
+package import CofferCore
+package import CofferCrypto
+package import CofferVault
+import Glibc
+package import Logging
+
+/// The daemon's face to its clients: reactors on threads of their own, over one
+/// listening socket.
+package final class Server: Sendable {
+    /// What it is made of and how it is to behave.
+    package struct Configuration: Sendable {
+        package var reactors: Int
+        package var limits: ServerLimits
+        package var policy: AccessPolicy
+        package var cache: CacheConfiguration
+        /// How long a read of the vault may take, whoever waits.
+        package var flightTime: Duration
+        package var version: String
+        /// Protections that the host does not give, for Health.
+        package var warnings: [String]
+
+        package init(
+            reactors: Int, limits: ServerLimits, policy: AccessPolicy, cache: CacheConfiguration,
+            flightTime: Duration, version: String, warnings: [String]
+        ) {
+            self.reactors = reactors
+            self.limits = limits
+            self.policy = policy
+            self.cache = cache
+            self.flightTime = flightTime
+            self.version = version
+            self.warnings = warnings
+        }
+    }
+
+    private let context: ServerContext
+    private let inboxes: [Inbox]
+    private let threads: [WorkerThread]
+
+    /// Starts serving `listener`, a listening non-blocking Unix socket that
+    /// stays the caller's to close.
+    package init(
+        _ configuration: Configuration, listener: Int32, vault: any VaultAdapter,
+        records: RecordStore, bootKey: BootKey, clock: any Clock, random: some RandomSource,
+        log: Logger
+    ) throws(Failure) {
+        var inboxes: [Inbox] = []
+        for _ in 0..<configuration.reactors { inboxes.append(try Inbox()) }
+        let counters = inboxes.map { _ in ReactorCounters() }
+        let ledger = UIDLedger(limits: configuration.limits)
+        let credentials = CredentialService(
+            cache: Cache(configuration: configuration.cache, random: random), records: records,
+            status: VaultStatus(clock: clock), bootKey: bootKey, inboxes: inboxes, clock: clock,
+            flightTime: configuration.flightTime)
+        let context = ServerContext(
+            limits: configuration.limits, policy: configuration.policy, ledger: ledger,
+            credentials: credentials,
+            admin: AdminService(
+                vault: vault, credentials: credentials, counters: counters, ledger: ledger,
+                limits: configuration.limits, clock: clock, version: configuration.version,
+                warnings: configuration.warnings),
+            bootKey: bootKey, clock: clock, log: log)
+        var threads: [WorkerThread] = []
+        for index in inboxes.indices {
+            let acceptor = index == 0
+                ? Acceptor(listener: listener, inboxes: inboxes, ledger: ledger) : nil
+            let reactor = try Reactor(
+                index: index, shared: context, inbox: inboxes[index], counters: counters[index],
+                acceptor: acceptor)
+            threads.append(try WorkerThread(name: "reactor-\(index)") { reactor.run() })
+        }
+        self.context = context
+        self.inboxes = inboxes
+        self.threads = threads
+    }
+
+    /// Finishes what is in flight, refuses what is new, and returns when all
+    /// connections are closed or the time for it is over. Blocks the thread.
+    package func drain() {
+        context.admin.noteDraining()
+        for inbox in inboxes { inbox.post(.drain) }
+        for thread in threads { thread.join() }
+    }
+}

@@ -1,0 +1,16 @@
+import CofferAccess
+import CofferCore
+import CofferCrypto
+import Logging
+
+/// What all reactors share. Everything in it may be used from any thread.
+struct ServerContext: Sendable {
+    let limits: ServerLimits
+    let policy: AccessPolicy
+    let ledger: UIDLedger
+    let credentials: CredentialService
+    let admin: AdminService
+    let bootKey: BootKey
+    let clock: any Clock
+    let log: Logger
+}

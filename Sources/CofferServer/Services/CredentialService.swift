@@ -1,0 +1,274 @@
+import CofferCache
+import CofferCore
+import CofferCrypto
+import CofferVault
+import CofferWire
+import Synchronization
+
+/// Everything about credentials that may wait: flights to the vault, writes,
+/// batches and listings. Runs in Swift concurrency; answers go to a reactor.
+package final class CredentialService: Sendable {
+    let cache: Cache
+    let records: RecordStore
+    let status: VaultStatus
+    private let clock: any Clock
+    private let sealer: SharedSealer
+    private let inboxes: [Inbox]
+    private let waitingTasks = Mutex<[UInt64: CheckedContinuation<Reply, Never>]>([:])
+    private let nextTask = Atomic<UInt64>(0)
+    /// How long a flight may take; it belongs to no single client.
+    private let flightTime: Duration
+
+    init(
+        cache: Cache, records: RecordStore, status: VaultStatus, bootKey: BootKey, inboxes: [Inbox],
+        clock: any Clock, flightTime: Duration
+    ) {
+        self.cache = cache
+        self.records = records
+        self.status = status
+        self.clock = clock
+        self.inboxes = inboxes
+        self.flightTime = flightTime
+        sealer = SharedSealer(CacheSealer(key: bootKey))
+    }
+
+    // MARK: Get
+
+    /// Answers the call with what the vault says, together with all who ask
+    /// meanwhile.
+    ///
+    /// - Parameter fresh: the vault is to be asked after now.
+    func fetch(_ key: RecordKey, fresh: Bool, replyTo address: ReturnAddress) {
+        let waiter = CacheWaiter.call(
+            reactor: address.reactor, connection: address.connection, callID: address.callID)
+        switch cache.join(key, waiter: waiter, fresh: fresh) {
+        case .lead(let ticket): Task { await self.fly(ticket) }
+        case .follow: break
+        case .refused: address.send(.failure(.tooManyFlights))
+        }
+    }
+
+    /// As `fetch`, for a task.
+    private func fetch(_ key: RecordKey, fresh: Bool) async -> Reply {
+        await withCheckedContinuation { continuation in
+            let id = nextTask.wrappingAdd(1, ordering: .relaxed).newValue
+            waitingTasks.withLock { $0[id] = continuation }
+            switch cache.join(key, waiter: .task(id), fresh: fresh) {
+            case .lead(let ticket): Task { await self.fly(ticket) }
+            case .follow: break
+            case .refused: resume(id, .failure(.tooManyFlights))
+            }
+        }
+    }
+
+    /// Asks the vault once, and tells everybody who waits.
+    private func fly(_ ticket: FlightTicket) async {
+        let started = clock.boot
+        status.noteRead()
+        do throws(Failure) {
+            guard let record = try await records.read(ticket.key, deadline: started + flightTime)
+            else {
+                status.noteSuccess()
+                deliver(.failure(.notFound), to: cache.complete(ticket, value: nil, definite: true))
+                return
+            }
+            status.noteSuccess()
+            let (message, cached) = prepare(record, fetchedAt: started)
+            deliver(
+                .record(message, GetResponseTail(source: .vault, ageMilliseconds: 0)),
+                to: cache.complete(ticket, value: cached, definite: true))
+        } catch {
+            status.noteFailure(error)
+            let definite = error.code == .dataLoss || error.code == .permissionDenied
+            deliver(.failure(error), to: cache.complete(ticket, value: nil, definite: definite))
+        }
+    }
+
+    private func deliver(_ reply: Reply, to waiters: [CacheWaiter]) {
+        var batches: [[ReactorMessage]] = Array(repeating: [], count: inboxes.count)
+        for waiter in waiters {
+            switch waiter {
+            case .call(let reactor, let connection, let callID):
+                batches[reactor].append(
+                    .reply(connection: connection, callID: callID, reply, more: false))
+            case .task(let id): resume(id, reply)
+            }
+        }
+        for (inbox, batch) in zip(inboxes, batches) { inbox.post(batch) }
+    }
+
+    private func resume(_ id: UInt64, _ reply: Reply) {
+        waitingTasks.withLock { $0.removeValue(forKey: id) }?.resume(returning: reply)
+    }
+
+    /// The answer to give, and the same sealed for the cache.
+    private func prepare(_ record: Record, fetchedAt: BootInstant) -> (Secret, CachedValue) {
+        let message = ReplyMessages.getResponse(
+            credential: record.body.credential, metadata: record.metadata)
+        let (sealed, nonce) = sealer.seal(message)
+        return (
+            message,
+            CachedValue(
+                sealed: sealed, nonce: nonce, fetchedAt: fetchedAt, expiresAt: record.body.expiresAt)
+        )
+    }
+
+    // MARK: Store and Delete
+
+    func store(_ command: StoreCommand, deadline: BootInstant, replyTo address: ReturnAddress) {
+        Task {
+            let ticket = self.cache.beginWrite(command.key)
+            let started = self.clock.boot
+            do throws(Failure) {
+                let record = try await self.records.write(
+                    command.key, credential: command.credential, labels: command.labels,
+                    ttlSeconds: command.ttlSeconds, condition: command.condition, deadline: deadline)
+                self.status.noteSuccess()
+                self.cache.endWrite(
+                    ticket, .acknowledged(self.prepare(record, fetchedAt: started).1))
+                address.send(.message(ReplyMessages.storeResponse(record.metadata)))
+            } catch {
+                self.endFailedWrite(ticket, error, address)
+            }
+        }
+    }
+
+    func delete(
+        _ key: RecordKey, ifVersion: String?, deadline: BootInstant, replyTo address: ReturnAddress
+    ) {
+        Task {
+            let ticket = self.cache.beginWrite(key)
+            do throws(Failure) {
+                let existed = try await self.records.remove(
+                    key, ifVersion: ifVersion, deadline: deadline)
+                self.status.noteSuccess()
+                self.cache.endWrite(ticket, .acknowledged(nil))
+                address.send(.message(ReplyMessages.deleteResponse(existed: existed)))
+            } catch {
+                self.endFailedWrite(ticket, error, address)
+            }
+        }
+    }
+
+    private func endFailedWrite(
+        _ ticket: WriteTicket, _ failure: Failure, _ address: ReturnAddress
+    ) {
+        status.noteFailure(failure)
+        switch failure.code {
+        case .aborted, .alreadyExists, .failedPrecondition, .invalidArgument:
+            cache.endWrite(ticket, .refused)
+        default:
+            cache.endWrite(ticket, .ambiguous)
+        }
+        address.send(.failure(failure))
+    }
+
+    // MARK: GetMany
+
+    func getMany(_ keys: [RecordKey], maximumAge: UInt64, replyTo address: ReturnAddress) {
+        Task {
+            var batch = GetManyBatch(limit: 256 << 10)
+            await withTaskGroup(of: (Int, Reply).self) { group in
+                for (index, key) in keys.enumerated() {
+                    group.addTask { (index, await self.answer(key, maximumAge: maximumAge)) }
+                }
+                for await (index, reply) in group where !batch.append(index, reply) {
+                    address.send(.message(batch.finish()), more: true)
+                    _ = batch.append(index, reply)
+                }
+            }
+            address.send(.message(batch.finish()))
+        }
+    }
+
+    /// One key of a GetMany: from the cache, else from a flight.
+    private func answer(_ key: RecordKey, maximumAge: UInt64) async -> Reply {
+        if maximumAge > 0, let reply = fromCache(key, maximumAge: maximumAge) { return reply }
+        return await fetch(key, fresh: maximumAge == 0)
+    }
+
+    private func fromCache(_ key: RecordKey, maximumAge: UInt64) -> Reply? {
+        var user = key.user
+        var connection = key.connection
+        let hit = user.withUTF8 { user in
+            connection.withUTF8 { connection in
+                cache.lookup(
+                    user: UnsafeRawBufferPointer(user).bytes,
+                    connection: UnsafeRawBufferPointer(connection).bytes, now: clock.boot,
+                    wall: clock.wall, maximumAge: maximumAge)
+            }
+        }
+        guard let (value, age) = hit, let message = sealer.open(value.sealed, nonce: value.nonce)
+        else { return nil }
+        return .record(message, GetResponseTail(source: .memory, ageMilliseconds: age))
+    }
+
+    // MARK: List
+
+    /// Entries asked of the vault at a time: at most some 6 KiB each, so that a
+    /// page never nears the frame limit.
+    private static let listStep = 64
+    private static let listBytes = 512 << 10
+
+    func list(
+        user: String?, after cursor: [UInt8]?, pageSize: Int, deadline: BootInstant,
+        replyTo address: ReturnAddress
+    ) {
+        Task {
+            do throws(Failure) {
+                address.send(
+                    .message(
+                        try await self.page(
+                            user: user, after: cursor, pageSize: pageSize, deadline: deadline)))
+                self.status.noteSuccess()
+            } catch {
+                self.status.noteFailure(error)
+                address.send(.failure(error))
+            }
+        }
+    }
+
+    private func page(
+        user: String?, after start: [UInt8]?, pageSize: Int, deadline: BootInstant
+    ) async throws(Failure) -> Secret {
+        var cursor = start
+        var entries: [(key: RecordKey, metadata: RecordMetadata)] = []
+        var bytes = 0
+        repeat {
+            let (records, next) = try await records.list(
+                user: user, after: cursor, limit: min(Self.listStep, pageSize - entries.count),
+                deadline: deadline)
+            for record in records {
+                entries.append((record.key, record.metadata))
+                bytes += record.listedBytes
+            }
+            cursor = next
+        } while cursor != nil && entries.count < pageSize && bytes < Self.listBytes
+        return ReplyMessages.listResponse(entries, next: PageToken.encode(cursor))
+    }
+}
+
+extension Record {
+    var metadata: RecordMetadata {
+        RecordMetadata(
+            version: version, labels: body.labels, createdAt: createdAt, updatedAt: body.updatedAt,
+            expiresAt: body.expiresAt)
+    }
+
+    /// About how much of a ListResponse it takes.
+    fileprivate var listedBytes: Int {
+        body.labels.reduce(64 + key.user.utf8.count + key.connection.utf8.count + version.utf8.count) {
+            $0 + $1.key.utf8.count + $1.value.utf8.count + 8
+        }
+    }
+}
+
+extension GetManyBatch {
+    fileprivate mutating func append(_ index: Int, _ reply: Reply) -> Bool {
+        switch reply {
+        case .record(let record, let tail): append(index: index, record: record, tail: tail)
+        case .failure(let failure): append(index: index, failure: failure)
+        case .message: append(index: index, failure: .internalError("a Get was answered as another call"))
+        }
+    }
+}

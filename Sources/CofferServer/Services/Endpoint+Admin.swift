@@ -1,0 +1,42 @@
+import CofferAccess
+import CofferCache
+import CofferCore
+import CofferMessages
+import CofferWire
+import CProtobufC
+
+extension Endpoint: AdminHandler {
+    func health(_ request: UnsafePointer<Coffer__V1__HealthRequest>, _ call: Call) throws(Failure) {
+        try authorize(call, .admin)
+        let deadline = try call.reactor.begin(call, abandonable: true)
+        shared.admin.health(deadline: deadline, replyTo: call.returnAddress)
+    }
+
+    func stats(_ request: UnsafePointer<Coffer__V1__StatsRequest>, _ call: Call) throws(Failure) {
+        try authorize(call, .admin)
+        call.respond(ReplyMessages.statsResponse(shared.admin.stats()))
+    }
+
+    func invalidate(
+        _ request: UnsafePointer<Coffer__V1__InvalidateRequest>, _ call: Call
+    ) throws(Failure) {
+        try authorize(call, .admin)
+        let message = request.pointee
+        let dropped: Int
+        switch message.scope_case {
+        case COFFER__V1__INVALIDATE_REQUEST__SCOPE_KEY:
+            let key = message.key.pointee
+            dropped = credentials.cache.invalidate(
+                try RequestFields.key(key.user_id, key.connection_id))
+        case COFFER__V1__INVALIDATE_REQUEST__SCOPE_USER_ID:
+            let user = RequestFields.string(message.user_id)
+            try RecordKey.check(user, field: "user_id")
+            dropped = credentials.cache.invalidate(user: user)
+        case COFFER__V1__INVALIDATE_REQUEST__SCOPE_ALL where message.all != 0:
+            dropped = credentials.cache.invalidate(user: nil)
+        default:
+            throw .badField("scope", "expected a key, a user_id or all = true, got none")
+        }
+        call.respond(ReplyMessages.invalidateResponse(dropped: UInt64(dropped)))
+    }
+}

@@ -1,0 +1,109 @@
+import CofferAccess
+import CofferCache
+import CofferCore
+import CofferCrypto
+import CofferMessages
+import CofferWire
+import CProtobufC
+
+extension Endpoint: CredentialsHandler {
+    /// A hit is answered here and now; a miss is handed to a flight.
+    func get(_ request: UnsafePointer<Coffer__V1__GetRequest>, _ call: Call) throws(Failure) {
+        try authorize(call, .get)
+        let user = try RequestFields.id(request.pointee.user_id, "user_id")
+        let connection = try RequestFields.id(request.pointee.connection_id, "connection_id")
+        let maximumAge =
+            request.pointee.freshness_case == COFFER__V1__GET_REQUEST__FRESHNESS_MAX_AGE_MS
+            ? request.pointee.max_age_ms : .max
+        if maximumAge > 0 && answerFromCache(user, connection, maximumAge, call) { return }
+        call.reactor.counters.cacheMisses.increment()
+        let key = try RecordKey(
+            user: RequestFields.string(user), connection: RequestFields.string(connection))
+        _ = try call.reactor.begin(call, abandonable: true)
+        credentials.fetch(key, fresh: maximumAge == 0, replyTo: call.returnAddress)
+    }
+
+    /// Opens the cached answer straight into the connection's output.
+    @inline(__always)
+    private func answerFromCache(
+        _ user: UnsafeRawBufferPointer, _ connection: UnsafeRawBufferPointer, _ maximumAge: UInt64,
+        _ call: Call
+    ) -> Bool {
+        let reactor = call.reactor
+        guard
+            let (value, age) = credentials.cache.lookup(
+                user: user.bytes, connection: connection.bytes, now: reactor.now,
+                wall: reactor.wall, maximumAge: maximumAge)
+        else { return false }
+        let bodyBytes = value.sealed.count - CacheSealer.overheadBytes
+        let output = reactor.output(call.connection)
+        let start = output.reserve(
+            FrameHeader.byteCount + bodyBytes + GetResponseTail.maximumBytes)
+        let body = start + FrameHeader.byteCount
+        let opened = value.sealed.withUnsafeBytes {
+            sealer.open(
+                $0, nonce: value.nonce,
+                into: UnsafeMutableRawBufferPointer(start: body, count: bodyBytes))
+        }
+        // Memory that does not open is memory that broke: the vault knows better.
+        guard opened else { return false }
+        let tail = GetResponseTail(source: .memory, ageMilliseconds: age)
+        let count = bodyBytes + tail.write(to: body + bodyBytes)
+        FrameHeader(kind: .response, callID: call.header.callID, payloadBytes: count)
+            .store(to: start)
+        output.commit(FrameHeader.byteCount + count)
+        reactor.counters.cacheHits.increment()
+        return true
+    }
+
+    func store(_ request: UnsafePointer<Coffer__V1__StoreRequest>, _ call: Call) throws(Failure) {
+        try authorize(call, .store)
+        let command = try StoreCommand(request, limit: shared.limits.credentialBytes)
+        let deadline = try call.reactor.begin(call, abandonable: false)
+        credentials.store(command, deadline: deadline, replyTo: call.returnAddress)
+    }
+
+    func delete(_ request: UnsafePointer<Coffer__V1__DeleteRequest>, _ call: Call) throws(Failure) {
+        try authorize(call, .delete)
+        let key = try RequestFields.key(request.pointee.user_id, request.pointee.connection_id)
+        var version: String?
+        if request.pointee.condition_case == COFFER__V1__DELETE_REQUEST__CONDITION_IF_VERSION {
+            version = try RequestFields.version(request.pointee.if_version)
+        }
+        let deadline = try call.reactor.begin(call, abandonable: false)
+        credentials.delete(key, ifVersion: version, deadline: deadline, replyTo: call.returnAddress)
+    }
+
+    func getMany(_ request: UnsafePointer<Coffer__V1__GetManyRequest>, _ call: Call) throws(Failure) {
+        try authorize(call, .get)
+        let count = request.pointee.n_keys
+        guard (1...256).contains(count) else {
+            throw .badField("keys", "expected 1 to 256, got \(count)")
+        }
+        var keys: [RecordKey] = []
+        for index in 0..<count {
+            let key = request.pointee.keys[index]!.pointee
+            keys.append(try RequestFields.key(key.user_id, key.connection_id))
+        }
+        let maximumAge =
+            request.pointee.freshness_case == COFFER__V1__GET_MANY_REQUEST__FRESHNESS_MAX_AGE_MS
+            ? request.pointee.max_age_ms : .max
+        _ = try call.reactor.begin(call, abandonable: true)
+        credentials.getMany(keys, maximumAge: maximumAge, replyTo: call.returnAddress)
+    }
+
+    func list(_ request: UnsafePointer<Coffer__V1__ListRequest>, _ call: Call) throws(Failure) {
+        try authorize(call, .list)
+        let user = RequestFields.string(request.pointee.user_id)
+        if !user.isEmpty { try RecordKey.check(user, field: "user_id") }
+        let cursor = try PageToken.decode(RequestFields.string(request.pointee.page_token))
+        let size = request.pointee.page_size
+        guard size <= 1_000 else {
+            throw .badField("page_size", "expected at most 1000, got \(size)")
+        }
+        let deadline = try call.reactor.begin(call, abandonable: true)
+        credentials.list(
+            user: user.isEmpty ? nil : user, after: cursor, pageSize: size == 0 ? 100 : Int(size),
+            deadline: deadline, replyTo: call.returnAddress)
+    }
+}

@@ -1,0 +1,154 @@
+internal import CofferCore
+internal import CofferSQLite
+internal import Synchronization
+
+/// The connections to the database: one that writes, some that read beside it.
+final class EmbeddedConnections: Sendable {
+    enum Health: Equatable {
+        case sound
+        /// The disk failed. Nothing is written until everything has been opened
+        /// anew and checked: after a failed fsync the kernel takes the pages for
+        /// written, and a repeated one would say so.
+        case failing(Failure)
+        /// For good: somebody has to restore a backup.
+        case damaged(Failure)
+    }
+
+    /// A connection, while it is open.
+    final class Slot: Sendable {
+        let connection = Mutex<SQLiteConnection?>(nil)
+    }
+
+    let name: String
+    private let file: DataFile
+    private let settings: SQLiteSettings
+    private let writer = Slot()
+    private let readers: [Slot]
+    private let state = Mutex(Health.sound)
+
+    init(_ file: DataFile, settings: SQLiteSettings, name: String, readers: Int) throws(Failure) {
+        self.file = file
+        self.settings = settings
+        self.name = name
+        self.readers = (0..<max(1, readers)).map { _ in Slot() }
+        do {
+            try open()
+        } catch {
+            throw .embedded(error, vault: name)
+        }
+    }
+
+    var health: Health { state.withLock { $0 } }
+
+    /// Runs `body` on the connection that writes; from the writer's thread only.
+    func write<R>(
+        _ body: (borrowing SQLiteSession) throws(SQLiteError) -> R
+    ) throws(Failure) -> R {
+        switch health {
+        case .sound: return try run(on: writer, body)
+        case .failing(let failure), .damaged(let failure): throw failure
+        }
+    }
+
+    /// Runs `body` on the connection of this reader. Reading goes on while
+    /// writing is refused, if it can.
+    func read<R>(
+        _ reader: Int, _ body: (borrowing SQLiteSession) throws(SQLiteError) -> R
+    ) throws(Failure) -> R {
+        if case .damaged(let failure) = health { throw failure }
+        return try run(on: readers[reader], body)
+    }
+
+    private func run<R>(
+        on slot: Slot, _ body: (borrowing SQLiteSession) throws(SQLiteError) -> R
+    ) throws(Failure) -> R {
+        guard let connection = slot.connection.withLock({ $0 }) else { throw refusal }
+        do {
+            return try connection.run(body)
+        } catch {
+            // `reopen` may close a connection under a reader.
+            if error.kind == .closed { throw refusal }
+            let failure = Failure.embedded(error, vault: name)
+            note(error, failure)
+            throw failure
+        }
+    }
+
+    private var refusal: Failure {
+        switch health {
+        case .failing(let failure), .damaged(let failure): failure
+        case .sound: .closed(vault: name)
+        }
+    }
+
+    private func note(_ error: SQLiteError, _ failure: Failure) {
+        state.withLock { state in
+            switch (error.kind, state) {
+            case (_, .damaged): return
+            case (.damaged, _): state = .damaged(failure)
+            case (.inputOutput, _): state = .failing(failure)
+            default: return
+            }
+        }
+    }
+
+    /// Lets go of everything, opens it again, examines every page, and moves
+    /// the log into the database file: its old pages may look written to the
+    /// kernel without being so, and must not lie below new ones.
+    ///
+    /// - Returns: whether the vault is sound again.
+    func reopen() -> Bool {
+        guard case .failing = health else { return health == .sound }
+        closeAll()
+        do {
+            try open()
+            let isWhole = try verify()
+            state.withLock { if case .failing = $0 { $0 = isWhole ? .sound : .damaged(.damagedByFault(vault: name)) } }
+        } catch {
+            note(error, .embedded(error, vault: name))
+        }
+        return health == .sound
+    }
+
+    private func verify() throws(SQLiteError) -> Bool {
+        guard let connection = writer.connection.withLock({ $0 }) else { return false }
+        return try connection.run { session throws(SQLiteError) in
+            guard try EmbeddedDatabase.isWhole(session) else { return false }
+            _ = try session.checkpoint(truncating: true)
+            return true
+        }
+    }
+
+    private func open() throws(SQLiteError) {
+        let writing = try SQLiteConnection(path: file.path, settings: settings)
+        writer.connection.withLock { $0 = writing }
+        var settings = settings
+        settings.writable = false
+        for slot in readers {
+            let reading = try SQLiteConnection(path: file.path, settings: settings)
+            slot.connection.withLock { $0 = reading }
+        }
+    }
+
+    /// Moves the log into the database file and closes both. What fails here
+    /// loses nothing: the log is durable and is read at the next start.
+    func close() {
+        _ = try? write { session throws(SQLiteError) in try session.checkpoint(truncating: true) }
+        closeAll()
+    }
+
+    private func closeAll() {
+        for slot in readers + [writer] {
+            let connection = slot.connection.withLock { $0.take() }
+            try? connection?.close()
+        }
+    }
+}
+
+extension Failure {
+    fileprivate static func damagedByFault(vault: String) -> Failure {
+        Failure(
+            .dataLoss, .disk, "the database is damaged after a failure of its disk; restore it from a backup",
+            vault: vault)
+    }
+}

@@ -1,0 +1,97 @@
+internal import CofferCore
+internal import CofferSQLite
+
+/// What goes wrong with the embedded vault, in words.
+extension Failure {
+    static func notBegun(vault: String) -> Failure {
+        Failure(
+            .deadlineExceeded, .deadline, "the time given ran out before the vault began; nothing was done",
+            vault: vault, retryable: true)
+    }
+
+    static func closed(vault: String) -> Failure {
+        Failure(.unavailable, .draining, "the vault is being closed", vault: vault, retryable: true)
+    }
+
+    static func queueFull(vault: String, capacity: Int) -> Failure {
+        Failure(
+            .resourceExhausted, .limit, "\(capacity) calls wait for this vault already; try later",
+            vault: vault, retryable: true, retryAfterMilliseconds: 100)
+    }
+
+    static func payloadTooLarge(_ bytes: Int, limit: Int, vault: String) -> Failure {
+        Failure(
+            .invalidArgument, .credentialTooLarge,
+            "the sealed record has \(bytes) bytes, this vault takes 1 to \(limit)", vault: vault)
+    }
+
+    /// What a call that met this error is told.
+    static func embedded(_ error: SQLiteError, vault: String) -> Failure {
+        switch error.kind {
+        case .full:
+            Failure(
+                .resourceExhausted, .disk, "no room for the database on its disk; nothing was written",
+                vault: vault, retryable: true, retryAfterMilliseconds: 1000)
+        case .inputOutput:
+            Failure(
+                .unavailable, .disk,
+                "the disk failed under the database (SQLite code \(error.code)); it is being checked",
+                vault: vault, retryable: true, retryAfterMilliseconds: 250)
+        case .damaged:
+            Failure(
+                .dataLoss, .disk,
+                "the database is damaged (SQLite code \(error.code)); restore it from a backup",
+                vault: vault)
+        case .locked:
+            Failure(
+                .unavailable, .disk, "another process holds a lock on the database; nothing was done",
+                vault: vault, retryable: true, retryAfterMilliseconds: 250)
+        case .denied:
+            Failure(
+                .unavailable, .disk,
+                "the database file cannot be opened or written (SQLite code \(error.code))",
+                vault: vault, retryable: true, retryAfterMilliseconds: 1000)
+        case .outOfMemory:
+            Failure(
+                .resourceExhausted, .limit, "out of memory; nothing was done", vault: vault,
+                retryable: true, retryAfterMilliseconds: 1000)
+        case .closed:
+            .closed(vault: vault)
+        case .other:
+            .internalError("the database refused a statement (SQLite code \(error.code))")
+        }
+    }
+
+    /// The vault cannot be opened: what is wrong with `path`, and what to do.
+    static func cannotOpen(_ code: StatusCode, _ path: String, vault: String, _ why: String) -> Failure {
+        Failure(code, .disk, "\(path): \(why)", vault: vault)
+    }
+
+    static func cannotOpen(_ problem: DataFile.Problem, _ path: String, vault: String) -> Failure {
+        let (place, why) = explain(problem, path)
+        return .cannotOpen(.failedPrecondition, place, vault: vault, why)
+    }
+
+    private static func explain(_ problem: DataFile.Problem, _ path: String) -> (String, String) {
+        switch problem {
+        case .badPath:
+            (path, "expected an absolute path of a file in a folder of its own")
+        case .wrongKind(let place, let expected):
+            (place, "expected a \(expected), found a link or something else; move it away or name another path")
+        case .wrongOwner(let place, let owner, let expected):
+            (place, "belongs to uid \(owner), expected uid \(expected), which this process runs as; chown it or run as its owner")
+        case .tooOpen(let place, let mode, let expected):
+            (place, "has mode \(octal(mode)), so others may use it; chmod \(octal(expected)) it")
+        case .hardLinked(let place):
+            (place, "has more than one name (hard links); remove the others")
+        case .inUse(let place, let process):
+            (place, process > 0
+                ? "is in use by process \(process); stop that one, or give this one another path"
+                : "is in use by another process; stop that one, or give this one another path")
+        case .system(let place, let errno):
+            (place, "the kernel refused access (errno \(errno)); check that the folder exists and can be written")
+        }
+    }
+
+    private static func octal(_ mode: UInt32) -> String { "0" + String(mode, radix: 8) }
+}

@@ -1,0 +1,152 @@
+package import CofferCore
+internal import CofferSQLite
+package import CofferVault
+internal import Foundation
+internal import Synchronization
+
+/// A vault in one SQLite file of its own on this host.
+///
+/// Writes are grouped: all that wait become one transaction, synced to the disk
+/// before any of them is answered. Reads run beside them. Both happen on threads
+/// of the vault's own, never on those of Swift's tasks.
+package final class EmbeddedVault: VaultAdapter {
+    /// Says whether the caller's keys belong to this database.
+    ///
+    /// - Parameters:
+    ///   - existing: what it returned before; nil when the database is being made.
+    ///   - identity: of the vault.
+    /// - Returns: what to keep, opaque to the vault.
+    package typealias KeyCheck =
+        (_ existing: [UInt8]?, _ identity: [UInt8]) throws(Failure) -> [UInt8]
+
+    /// 1 MiB of credential, its labels and its envelope, with room to spare.
+    static let maximumPayloadBytes = 2 << 20
+
+    package let name: String
+    package let kind = "embedded"
+    package let capabilities = VaultCapabilities(
+        conditionalWrites: true, listing: true, maximumPayloadBytes: maximumPayloadBytes)
+    package let identity: [UInt8]
+
+    private let writes: EmbeddedWriter.WriteLane
+    private let reads: EmbeddedReader.ReadLane
+    private let connections: EmbeddedConnections
+    private let watch: DeadlineWatch
+    private let threads: ThreadGroup
+
+    /// Opens the vault at `path`, or makes it there: the file with mode 0600,
+    /// its folder with 0700. Reads the whole file to see that it is whole.
+    ///
+    /// - Throws: FAILED_PRECONDITION if the file or folder is not ours alone, is
+    ///   in use, or is another program's or version's; DATA_LOSS if it is damaged;
+    ///   UNAVAILABLE or RESOURCE_EXHAUSTED if the disk fails or is full; what
+    ///   `keyCheck` throws. The message is one line that says what to do.
+    package static func open(
+        path: String, name: String, clock: some Clock, random: some RandomSource,
+        options: EmbeddedOptions = EmbeddedOptions(), keyCheck: KeyCheck
+    ) throws(Failure) -> EmbeddedVault {
+        let file: DataFile
+        do {
+            file = try DataFile(path: path)
+        } catch {
+            throw .cannotOpen(error, path, vault: name)
+        }
+        var settings = SQLiteSettings()
+        settings.vfs = options.vfs
+        settings.maximumPages = options.maximumBytes.map { $0 / 4096 }
+        let identity = try EmbeddedDatabase.prepare(
+            file, settings: settings, name: name, random: random, keyCheck: keyCheck)
+        let connections = try EmbeddedConnections(
+            file, settings: settings, name: name, readers: options.readers)
+        return EmbeddedVault(connections, identity: identity, clock: clock, options: options)
+    }
+
+    private init(
+        _ connections: EmbeddedConnections, identity: [UInt8], clock: some Clock, options: EmbeddedOptions
+    ) {
+        name = connections.name
+        self.identity = identity
+        self.connections = connections
+        watch = DeadlineWatch(clock: clock)
+        writes = Lane(vault: name, clock: clock, watch: watch, capacity: options.queueCapacity)
+        reads = Lane(vault: name, clock: clock, watch: watch, capacity: options.queueCapacity)
+        threads = ThreadGroup()
+
+        let (writes, reads, watch) = (writes, reads, watch)
+        threads.start("coffer-writer") {
+            var writer = EmbeddedWriter(writes, connections, clock: clock, options: options)
+            writer.run()
+        }
+        for number in 0..<max(1, options.readers) {
+            let reader = EmbeddedReader(number: number, lane: reads, connections: connections, clock: clock)
+            threads.start("coffer-reader") { reader.run() }
+        }
+        // Not of the group: it has to end calls for as long as the others may
+        // be stuck in the disk.
+        Thread { watch.run() }.start()
+    }
+
+    deinit {
+        // Without `close` the threads would wait forever.
+        writes.close()
+        reads.close()
+        watch.close()
+    }
+
+    package func read(_ key: VaultKey, deadline: BootInstant) async throws(Failure) -> VaultItem? {
+        guard case .record(let item) = try await reads.submit(.record(key), deadline: deadline) else {
+            throw .internalError("a reader answered another question")
+        }
+        return item
+    }
+
+    package func write(
+        _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
+    ) async throws(Failure) -> WallMilliseconds {
+        let limit = Self.maximumPayloadBytes
+        guard (1...limit).contains(item.payload.count) else {
+            throw .payloadTooLarge(item.payload.count, limit: limit, vault: name)
+        }
+        let reply = try await writes.submit(.write(key, item, condition), deadline: deadline)
+        guard case .created(let created) = reply else {
+            throw .internalError("the writer answered another question")
+        }
+        return created
+    }
+
+    package func remove(
+        _ key: VaultKey, ifVersion: String?, deadline: BootInstant
+    ) async throws(Failure) -> Bool {
+        let reply = try await writes.submit(.remove(key, ifVersion: ifVersion), deadline: deadline)
+        guard case .removed(let existed) = reply else {
+            throw .internalError("the writer answered another question")
+        }
+        return existed
+    }
+
+    package func list(
+        userTag: [UInt8]?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
+    ) async throws(Failure) -> VaultPage {
+        let cursor = try ListCursor(userTag: userTag, after: cursor)
+        let request = ReadRequest.page(ofOneUser: userTag != nil, after: cursor, limit: max(1, limit))
+        guard case .page(let page) = try await reads.submit(request, deadline: deadline) else {
+            throw .internalError("a reader answered another question")
+        }
+        return page
+    }
+
+    package func check(deadline: BootInstant) async throws(Failure) {
+        switch connections.health {
+        case .sound: _ = try await reads.submit(.probe, deadline: deadline)
+        case .failing(let failure), .damaged(let failure): throw failure
+        }
+    }
+
+    package func close() async {
+        writes.close()
+        reads.close()
+        await threads.ended()
+        connections.close()
+        watch.close()
+    }
+}

@@ -1,0 +1,53 @@
+/// Decides how long the writer waits for more calls before it commits a group.
+///
+/// Callers in a closed loop come back right after their answer. Whoever commits
+/// at once what is there when the last commit ends gets the callers in two
+/// halves that take turns, and pays twice the fsyncs. So the writer expects
+/// those just answered to come back, and gives them part of a commit's time.
+/// Where they do not come, it soon stops to wait; a lone caller is never waited
+/// for, being there already.
+struct GroupPacing {
+    /// The most calls in a group.
+    let limit: Int
+
+    /// As many calls as may come before the group is worth a commit.
+    private(set) var expected = 1
+    /// How long to wait for them after the last answers, in nanoseconds.
+    private(set) var patience: UInt64 = 0
+
+    /// Groups still to be committed without waiting, and how many it will be
+    /// the next time that waiting was in vain.
+    private var resting = 0
+    private var penalty = 1
+    private static let longestPenalty = 64
+    private static let longestPatience: UInt64 = 5_000_000
+
+    init(limit: Int) { self.limit = limit }
+
+    /// A group was committed and answered.
+    ///
+    /// - Parameters:
+    ///   - answered: its size.
+    ///   - waiting: calls that came meanwhile.
+    ///   - duration: of the commit, in nanoseconds.
+    mutating func committed(answered: Int, waiting: Int, duration: UInt64) {
+        expected = min(answered + waiting, limit)
+        patience = min(duration / 2, Self.longestPatience)
+        if resting > 0 {
+            resting -= 1
+            expected = 1
+        }
+        if expected <= waiting { expected = 1 }
+    }
+
+    /// The wait for `expected` calls is over, and this many were there.
+    mutating func waited(found: Int) {
+        // Three quarters of a group make it worth the wait.
+        if found * 4 >= expected * 3 {
+            penalty = 1
+        } else {
+            resting = penalty
+            penalty = min(penalty * 2, Self.longestPenalty)
+        }
+    }
+}

@@ -1,0 +1,73 @@
+internal import CofferCore
+internal import CofferSQLite
+internal import CofferVault
+
+/// Where a page of a listing ended.
+struct ListCursor {
+    /// Of `VaultKey.tag` and `VaultKey.userTag`.
+    static let tagBytes = 32
+
+    var userTag: [UInt8]
+    var tag: [UInt8]
+
+    /// - Parameters:
+    ///   - userTag: whose records are listed; nil = everyone's.
+    ///   - bytes: as ``bytes`` gave them; nil = before the first record.
+    /// - Throws: INVALID_ARGUMENT for bytes that no page of this vault ended with.
+    init(userTag: [UInt8]?, after bytes: [UInt8]?) throws(Failure) {
+        guard let bytes else {
+            self.userTag = userTag ?? []
+            tag = []
+            return
+        }
+        guard bytes.count == 2 * Self.tagBytes else {
+            throw .badField("page_token", "is not one that this vault gave out; start from the first page")
+        }
+        self.userTag = Array(bytes[..<Self.tagBytes])
+        tag = Array(bytes[Self.tagBytes...])
+        guard userTag == nil || userTag == self.userTag else {
+            throw .badField("page_token", "belongs to another listing; start from the first page")
+        }
+    }
+
+    init(_ row: borrowing SQLiteRow) {
+        userTag = row.blob(6)
+        tag = row.blob(5)
+    }
+
+    var bytes: [UInt8] { userTag + tag }
+}
+
+extension SQLiteSession {
+    /// A page stops short of `limit` when its payloads reach this many bytes,
+    /// so that no page has to hold a thousand large ones.
+    static var pageBytes: Int { 4 << 20 }
+
+    /// At most `limit` live records behind `cursor`, in the order of the key.
+    func list(
+        ofOneUser: Bool, after cursor: ListCursor, limit: Int, now: WallMilliseconds
+    ) throws(SQLiteError) -> VaultPage {
+        var page = VaultPage(entries: [], next: nil)
+        var last: [UInt8]?
+        var bytes = 0
+        let values: [SQLiteValue] = [
+            .blob(cursor.userTag), .blob(cursor.tag), .integer(Int64(clamping: now)),
+            // One more shows whether a page follows.
+            .integer(Int64(clamping: limit) &+ 1),
+        ]
+        let sql = ofOneUser ? RecordTable.listUser : RecordTable.listAll
+        try statement(sql).scan(values) { row in
+            guard page.entries.count < limit, bytes < Self.pageBytes else {
+                page.next = last
+                return false
+            }
+            let item = Self.item(row)
+            let place = ListCursor(row)
+            page.entries.append(VaultPage.Entry(tag: place.tag, item: item))
+            bytes += item.payload.count
+            last = place.bytes
+            return true
+        }
+        return page
+    }
+}

@@ -1,0 +1,24 @@
+internal import ArgumentParser
+internal import CofferLoad
+
+@main
+struct CofferLoadCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "coffer-load",
+        abstract: "Measures a daemon, or the most that this machine could give.",
+        discussion: """
+            A closed loop: every connection keeps --depth calls in flight and sends the next one \
+            when an answer comes. Records are written under users named load-XXXXXXXX, so point \
+            --socket at a daemon that was started for measuring.
+
+            Exit status: 0 if every answer was OK and, where sampled, right; else 1.
+            """)
+
+    @OptionGroup var options: LoadOptions
+
+    func run() throws {
+        let report = try options.run()
+        print(options.json ? try report.json() : report.text, terminator: "\n")
+        if report.errors > 0 { throw ExitCode.failure }
+    }
+}

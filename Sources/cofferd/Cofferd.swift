@@ -1,0 +1,60 @@
+import ArgumentParser
+import CofferDaemon
+import Glibc
+
+@main
+struct Cofferd: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cofferd",
+        abstract: "Keeps the credentials of connectors: Store, Get and Delete over a Unix socket.",
+        discussion: """
+            Without any configuration it starts on the embedded vault and says where everything is. \
+            Settings come from the file, then the environment, then these flags; \
+            --check prints all of them.
+            """,
+        version: Daemon.version)
+
+    @Option(help: ArgumentHelp("The YAML file with settings. (default: \(ConfigurationLoader.systemFile) if it is there)", valueName: "file"))
+    var config: String?
+
+    @Option(help: ArgumentHelp("Where to listen.", valueName: "path"))
+    var socket: String?
+
+    @Option(help: ArgumentHelp("The folder for the database and the keys.", valueName: "folder"))
+    var data: String?
+
+    @Option(help: ArgumentHelp("Threads that serve connections; 0 = one for each core, at most 4.", valueName: "count"))
+    var reactors: Int?
+
+    @Flag(help: "Check the configuration, print it, and end.")
+    var check = false
+
+    func run() throws {
+        let configuration = load()
+        if check {
+            for setting in Setting.all { print("\(setting.path): \(setting.show(configuration))") }
+            return
+        }
+        do throws(StartupError) {
+            try Daemon(configuration).run()
+        } catch {
+            Self.end(["\(error)"], error.exitCode)
+        }
+    }
+
+    private func load() -> Configuration {
+        let loader = ConfigurationLoader(
+            environment: Environment.current, isRoot: geteuid() == 0, readFile: Environment.text(ofFile:))
+        do throws(ConfigurationErrors) {
+            return try loader.load(
+                .init(config: config, socket: socket, data: data, reactors: reactors))
+        } catch {
+            Self.end(error.errors.map(\.description), StartupError.configurationExitCode)
+        }
+    }
+
+    private static func end(_ lines: [String], _ code: Int32) -> Never {
+        for line in lines { Console.error("cofferd: \(line)\n") }
+        Glibc.exit(code)
+    }
+}

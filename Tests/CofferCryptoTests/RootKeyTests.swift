@@ -1,0 +1,101 @@
+import CofferCore
+import Foundation
+import Testing
+
+@testable import CofferCrypto
+
+@Suite struct RootKeyTests {
+    private let folder: TemporaryFolder
+    private let bytes = [UInt8](100..<132)
+
+    init() throws { folder = try TemporaryFolder() }
+
+    private func key(_ root: RootKey) -> [UInt8]? {
+        if case .key(let secret) = root { secret.array } else { nil }
+    }
+
+    @Test func readsRawAndHexFiles() throws {
+        let hex = Hex.digits(bytes)
+        let forms = [bytes, hex, hex + Array("\n".utf8), Array(Hex.text(bytes).uppercased().utf8)]
+        for form in forms {
+            #expect(try key(.file(folder.write(form, to: "key"))) == bytes)
+        }
+    }
+
+    @Test(arguments: [0, 31, 33, 63, 65, 66, 4096])
+    func refusesOtherSizes(size: Int) throws {
+        let path = try folder.write((0..<size).map { UInt8(ascii: $0 % 2 == 0 ? "a" : "b") }, to: "key")
+        let expected = KeyError(
+            .badKey, "\(path): expected 32 bytes, or 64 hex digits and a newline; the file has \(size) bytes")
+        #expect(throws: expected) { try RootKey.file(path) }
+    }
+
+    @Test(arguments: ["g", " ", "\u{0}", ":"])
+    func refusesWhatIsNotHex(digit: String) throws {
+        let path = try folder.write(Array((String(repeating: "a", count: 63) + digit).utf8), to: "key")
+        #expect(throws: KeyError.self) { try RootKey.file(path) }
+    }
+
+    @Test func refusesAKeyThatNobodyDrew() throws {
+        let path = try folder.write(Array(repeating: 0, count: 32), to: "key")
+        #expect(throws: KeyError.self) { try RootKey.file(path) }
+        #expect(throws: KeyError.self) { try RootKey.checked(passphrase: Secret("")) }
+    }
+
+    @Test func refusesAnOpenFile() throws {
+        let path = try folder.write(bytes, to: "key", mode: 0o644)
+        let expected = KeyError(
+            .permissions,
+            "\(path): the key file has mode 0644, open to others; chmod 0600 it, and consider who has read it")
+        #expect(throws: expected) { try RootKey.file(path) }
+        #expect(throws: expected) { try RootKey.fileOrGenerated(path) }
+    }
+
+    @Test func neverTellsWhatTheFileHolds() throws {
+        let text = "hunter2hunter2"
+        let path = try folder.write(Array(text.utf8), to: "key")
+        let error = #expect(throws: KeyError.self) { try RootKey.file(path) }
+        #expect(error?.description.contains("hunter") == false)
+    }
+
+    @Test func readsCredentialsOfTheUnit() throws {
+        // systemd shows the mask of its ACL as the group's bits.
+        try folder.write(bytes, to: "root.key", mode: 0o440)
+        #expect(try key(.credential("root.key", folder: folder.path)) == bytes)
+        #expect(throws: KeyError.self) { try RootKey.file(folder.file("root.key")) }
+        try folder.write(bytes, to: "open", mode: 0o444)
+        #expect(throws: KeyError.self) { try RootKey.credential("open", folder: folder.path) }
+        #expect(throws: KeyError.self) { try RootKey.credential("../root.key", folder: folder.path) }
+        #expect(throws: KeyError.self) { try RootKey.credential("", folder: folder.path) }
+    }
+
+    @Test func makesAKeyFileOnce() throws {
+        let path = folder.file("key")
+        let made = try RootKey.fileOrGenerated(path)
+        #expect(made.isNew)
+        #expect(key(made.key) == (try folder.read("key")))
+        #expect(try folder.mode(of: "key") == 0o600)
+        #expect(try folder.names == ["key"])
+
+        let found = try RootKey.fileOrGenerated(path)
+        #expect(!found.isNew)
+        #expect(key(found.key) == key(made.key))
+        #expect(key(try RootKey.fileOrGenerated(folder.file("other")).key) != key(made.key))
+    }
+
+    @Test func isMadeOnceByManyAtATime() async throws {
+        let path = folder.file("key")
+        let keys = try await withThrowingTaskGroup { group in
+            for _ in 0..<16 {
+                group.addTask { () -> ([UInt8], Bool) in
+                    let (root, isNew) = try RootKey.fileOrGenerated(path)
+                    guard case .key(let secret) = root else { return ([], isNew) }
+                    return (secret.array, isNew)
+                }
+            }
+            return try await group.reduce(into: [([UInt8], Bool)]()) { $0.append($1) }
+        }
+        #expect(Set(keys.map(\.0)).count == 1)
+        #expect(keys.count { $0.1 } == 1)
+    }
+}

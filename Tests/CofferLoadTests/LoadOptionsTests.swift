@@ -1,0 +1,51 @@
+import ArgumentParser
+import Testing
+
+@testable import CofferLoad
+
+@Suite struct LoadOptionsTests {
+    @Test func defaultsAreThoseOfTheHelp() throws {
+        let options = try LoadOptions.parse(["--socket", "/s"])
+        #expect(options.socket == "/s")
+        let workload = options.workload
+        #expect(workload.connections == 8 && workload.depth == 1 && workload.valueBytes == 256)
+        #expect(workload.keys == 1000 && workload.distribution == .uniform)
+        #expect(workload.storeShare == 0)
+        #expect(options.schedule.warmupSeconds == 1)
+        guard case .seconds(5) = options.schedule.length else {
+            Issue.record("expected 5 seconds, got \(options.schedule.length)")
+            return
+        }
+    }
+
+    @Test func requestsHaveNoWarmup() throws {
+        let schedule = try LoadOptions.parse(["--floor", "--requests", "10"]).schedule
+        #expect(schedule.warmupSeconds == 0)
+        guard case .requests(10) = schedule.length else {
+            Issue.record("expected 10 requests, got \(schedule.length)")
+            return
+        }
+    }
+
+    @Test(arguments: [
+        [], ["--socket", "/s", "--floor"], ["--floor", "--floor-commits", "/f"],
+        ["--floor", "--connections", "0"], ["--floor", "--depth", "1025"],
+        ["--floor", "--seconds", "0"], ["--floor", "--seconds", "nan"],
+        ["--floor", "--mix", "1.1"], ["--floor", "--size", "0"],
+        ["--floor", "--size", "1048577"], ["--floor", "--keys", "0"],
+        ["--floor", "--check-every", "0"], ["--floor", "--distribution", "normal"],
+        ["--floor", "--requests", "10", "--warmup", "1"], ["--floor", "--unknown"],
+    ])
+    func refuses(arguments: [String]) {
+        #expect(throws: (any Error).self) { try LoadOptions.parse(arguments) }
+    }
+
+    @Test func aRefusalGivesTheRange() {
+        do {
+            _ = try LoadOptions.parse(["--floor", "--depth", "0"])
+            Issue.record("depth 0 was accepted")
+        } catch {
+            #expect(LoadOptions.message(for: error).contains("--depth: expected 1 to 1024, got 0"))
+        }
+    }
+}
