@@ -88,6 +88,11 @@ let package = Package(
         .executableTarget(
             name: "protoc-gen-coffer", dependencies: ["CofferCodeGen", protobufPlugin], swiftSettings: safe),
 
+        // The Swift client's runner of the interoperability cases.
+        .executableTarget(
+            name: "coffer-interop-swift", dependencies: [client, arguments],
+            path: "Tests/Interop/swift/Sources", swiftSettings: safe),
+
         // Tests.
         .testTarget(name: "CofferCoreTests", dependencies: ["CofferCore"], swiftSettings: base),
         .testTarget(
@@ -98,6 +103,15 @@ let package = Package(
         .testTarget(
             name: "CofferLoadTests", dependencies: ["CofferCore", "CofferLoad", arguments],
             swiftSettings: base),
+        .testTarget(
+            name: "CofferCodeGenTests", dependencies: ["CofferCodeGen", protobuf, protobufPlugin],
+            exclude: ["Fixtures"], swiftSettings: base),
+        .testTarget(
+            name: "CofferServerDispatchTests",
+            dependencies: ["CofferServer", "CofferCore", "CofferWire", "CofferMessages"], swiftSettings: base),
+        .testTarget(
+            name: "InteropSwiftTests", dependencies: ["coffer-interop-swift", client],
+            path: "Tests/Interop/swift/Tests", swiftSettings: base),
     ],
     swiftLanguageModes: [.v6]
 )
