@@ -54,8 +54,10 @@ build_release() {
 }
 
 c_client() {
-    cmake -S clients/c -B .build-c -DCMAKE_BUILD_TYPE=Debug -DCOFFER_BUILD_TESTS=ON \
-        && cmake --build .build-c -j2 && ctest --test-dir .build-c --output-on-failure
+    cmake -S clients/c -B .build-c -DCMAKE_BUILD_TYPE=Debug \
+        && cmake --build .build-c -j2 && ctest --test-dir .build-c --output-on-failure \
+        && cmake -S clients/c -B .build-c-sanitized -DCMAKE_BUILD_TYPE=Debug -DCOFFER_SANITIZE=ON \
+        && cmake --build .build-c-sanitized -j2 && ctest --test-dir .build-c-sanitized --output-on-failure
 }
 
 step python-environment python_environment
@@ -69,7 +71,7 @@ step swift-tests swift test --skip-build
 step swift-client swift test --package-path clients/swift --scratch-path .build-client
 step c-client c_client
 step build-release build_release
-step interop Tests/Interop/run.sh .build/release
+step interop Tests/Interop/run.sh .build/release .build-c
 step readme Tests/readme.sh
 step system python3 Tests/System/run.py --bin .build/release "${soak[@]}"
 step allocations Tests/allocations.sh .build/release
