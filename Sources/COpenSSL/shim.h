@@ -91,4 +91,13 @@ static inline bool coffer_aead_open(EVP_CIPHER_CTX *_Nonnull context, const void
         EVP_CipherFinal_ex(context, nothing, &written) == 1 && written == 0);
 }
 
+/* Gives the context a key of zeros, and encrypts a byte under it: that replaces
+ * the expanded key and the key stream left by the last use. `zeros`: 32 bytes. */
+static inline bool coffer_aead_forget(EVP_CIPHER_CTX *_Nonnull context, const void *_Nonnull zeros) {
+    unsigned char nothing[16];
+    return coffer_cleared(
+        EVP_CipherInit_ex2(context, NULL, (const unsigned char *)zeros, (const unsigned char *)zeros, 1, NULL) == 1 &&
+        coffer_aead_update(context, nothing, zeros, 1));
+}
+
 #endif
