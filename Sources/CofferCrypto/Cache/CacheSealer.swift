@@ -82,7 +82,8 @@ package final class CacheSealer {
 
     /// The 12-byte nonce: 4 zero bytes, then the number.
     private func withNonceBytes<R>(_ nonce: UInt64, _ body: (UnsafeRawBufferPointer) -> R) -> R {
-        let words = (UInt32(0), UInt32(truncatingIfNeeded: nonce >> 32).bigEndian, UInt32(truncatingIfNeeded: nonce).bigEndian)
+        let (high, low) = (UInt32(truncatingIfNeeded: nonce >> 32), UInt32(truncatingIfNeeded: nonce))
+        let words = (UInt32(0), high.bigEndian, low.bigEndian)
         return withUnsafeBytes(of: words, body)
     }
 
