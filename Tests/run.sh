@@ -60,6 +60,7 @@ envelope_vectors() {
 
 c_client() {
     cmake -S clients/c -B .build-c -DCMAKE_BUILD_TYPE=Debug \
+        -DCOFFER_TEST_PYTHON="$PWD/.build-python/bin/python" \
         && cmake --build .build-c -j2 && ctest --test-dir .build-c --output-on-failure \
         && cmake -S clients/c -B .build-c-sanitized -DCMAKE_BUILD_TYPE=Debug -DCOFFER_SANITIZE=ON \
         && cmake --build .build-c-sanitized -j2 && ctest --test-dir .build-c-sanitized --output-on-failure
