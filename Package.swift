@@ -107,6 +107,10 @@ let package = Package(
             name: "CofferCacheTests", dependencies: ["CofferCore", "CofferCache"], swiftSettings: base),
         .testTarget(name: "CofferCryptoTests", dependencies: ["CofferCrypto", "CofferCore"], swiftSettings: base),
         .testTarget(
+            name: "CofferVaultTests",
+            dependencies: ["CofferCore", "CofferCrypto", "CofferVault", "CofferVaults"],
+            swiftSettings: base),
+        .testTarget(
             name: "CofferVaultsTests",
             dependencies: [
                 "CofferCore", "CofferVault", "CofferVaults", "CofferVaultConformance", "CofferSQLite",
