@@ -107,6 +107,8 @@ let package = Package(
             name: "CofferCacheTests", dependencies: ["CofferCore", "CofferCache"], swiftSettings: base),
         .testTarget(name: "CofferCryptoTests", dependencies: ["CofferCrypto", "CofferCore"], swiftSettings: base),
         .testTarget(
+            name: "CofferServerTests", dependencies: ["CofferCore", "CofferServer"], swiftSettings: base),
+        .testTarget(
             name: "CofferVaultTests",
             dependencies: ["CofferCore", "CofferCrypto", "CofferVault", "CofferVaults"],
             swiftSettings: base),
