@@ -14,18 +14,24 @@ let safe: [SwiftSetting] =
     base + [.strictMemorySafety(), .treatWarning("StrictMemorySafety", as: .error)]
 
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let client: Target.Dependency = .product(name: "Coffer", package: "swift")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
-let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
+let protobufPlugin: Target.Dependency = .product(
+    name: "SwiftProtobufPluginLibrary", package: "swift-protobuf")
+let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 let package = Package(
     name: "coffer",
     dependencies: [
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
-        .package(path: "clients/swift"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(path: "clients/swift"),
     ],
     targets: [
         // C, without unsafe Swift above it.
@@ -63,14 +69,12 @@ let package = Package(
             name: "CofferDaemon",
             dependencies: [
                 "CofferCore", "CofferCrypto", "CofferCache", "CofferAccess", "CofferVault",
-                "CofferVaults", "CofferServer", "CLinux", log, .product(name: "Yams", package: "Yams"),
+                "CofferVaults", "CofferServer", "CLinux", log, yams,
             ],
             swiftSettings: base),
         .executableTarget(
             name: "cofferd", dependencies: ["CofferDaemon", "CofferCore", arguments], swiftSettings: base),
-        .executableTarget(
-            name: "coffer", dependencies: [.product(name: "Coffer", package: "swift"), arguments],
-            swiftSettings: base),
+        .executableTarget(name: "coffer", dependencies: [client, arguments], swiftSettings: base),
 
         // The load generator, which shares no code with what it measures.
         .target(
@@ -78,6 +82,11 @@ let package = Package(
             swiftSettings: base),
         .executableTarget(
             name: "coffer-load", dependencies: ["CofferLoad", arguments], swiftSettings: safe),
+
+        // The code generator: a plugin of protoc, run by proto/generate.sh.
+        .target(name: "CofferCodeGen", dependencies: [protobuf, protobufPlugin], swiftSettings: safe),
+        .executableTarget(
+            name: "protoc-gen-coffer", dependencies: ["CofferCodeGen", protobufPlugin], swiftSettings: safe),
 
         // Tests.
         .testTarget(name: "CofferCoreTests", dependencies: ["CofferCore"], swiftSettings: base),

@@ -59,7 +59,7 @@ def main(path):
     print("\nMedian of the rounds' ratios, daemon to limit (lowest–highest).", end=" ")
     print("More is better for the rate, less for latencies.")
     if instructions is not None:
-        print(f"\nUser-space instructions per cached Get (callgrind): {instructions:,}")
+        print(f"\nUser-space instructions per cached Get (callgrind, 1 x 1): {instructions:,}")
 
 
 if __name__ == "__main__":

@@ -76,8 +76,16 @@ package struct Daemon {
         let records = RecordStore(
             vault: vault, keys: keys, environment: configuration.environment, clock: clock,
             random: random)
+        var limits = configuration.limits
+        let room = DescriptorLimit.raise()
+        if room < limits.connections {
+            log.warning(
+                "fewer connections than configured: the limit of open files does not allow them",
+                metadata: ["configured": "\(limits.connections)", "possible": "\(room)"])
+            limits.connections = room
+        }
         let server = Server.Configuration(
-            reactors: configuration.reactors, limits: configuration.limits,
+            reactors: configuration.reactors, limits: limits,
             policy: AccessPolicy(owner: geteuid()), cache: configuration.cache,
             flightTime: .milliseconds(configuration.vaultMilliseconds), version: Self.version,
             warnings: warnings(bootKey, vault))

@@ -8,7 +8,7 @@ struct EchoAnswers: Sendable {
     var store: [UInt8]
 
     /// Answers as large as the daemon's to calls about such a record: a version of
-    /// 22 bytes, all times, and an age.
+    /// 24 bytes, all times, and an age.
     init(valueBytes: Int) {
         get = Self.frame(payload: Self.getResponse(RecordShape(valueBytes: valueBytes).value))
         store = Self.frame(payload: Self.storeResponse())
@@ -37,7 +37,7 @@ struct EchoAnswers: Sendable {
         return writer.bytes
     }
 
-    private static let version = [UInt8](repeating: UInt8(ascii: "v"), count: 22)
+    private static let version = [UInt8](repeating: UInt8(ascii: "v"), count: 24)
     /// Some day in 2026; only its size on the wire matters.
     private static let milliseconds: UInt64 = 1_790_000_000_000
 }

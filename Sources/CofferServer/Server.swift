@@ -52,7 +52,7 @@ package final class Server: Sendable {
         let ledger = UIDLedger(limits: configuration.limits)
         let credentials = CredentialService(
             cache: Cache(configuration: configuration.cache, random: random), records: records,
-            status: VaultStatus(clock: clock), bootKey: bootKey, inboxes: inboxes, clock: clock,
+            status: VaultStatus(vault: vault.name, clock: clock, log: log), bootKey: bootKey, inboxes: inboxes, clock: clock,
             flightTime: configuration.flightTime)
         let context = ServerContext(
             limits: configuration.limits, policy: configuration.policy, ledger: ledger,

@@ -3,6 +3,7 @@ import CofferAccess
 import CofferCore
 import CofferWire
 import Glibc
+import Logging
 
 /// Takes new connections and hands them to the reactors in turn; belongs to the
 /// first one.
@@ -52,10 +53,13 @@ final class Acceptor {
         }
         let peer = Peer(uid: credentials.uid, gid: credentials.gid, pid: credentials.pid)
         guard ledger.openConnection(uid: peer.uid) else {
+            reactor.log.debug("turned a connection away", metadata: ["uid": "\(peer.uid)"])
             reactor.turnAway(fd, .tooManyConnections)
             return
         }
         reactor.counters.accepted.increment()
+        reactor.log.trace(
+            "connected", metadata: ["uid": "\(peer.uid)", "gid": "\(peer.gid)", "pid": "\(peer.pid)"])
         let target = next % inboxes.count
         next += 1
         if target == reactor.index {

@@ -1,7 +1,9 @@
 import CLinux
+import CofferAccess
 import CofferCore
 import CofferWire
 import Glibc
+import Logging
 
 /// Connections that go: because they stall, or because the daemon stops.
 extension Reactor {
@@ -59,6 +61,9 @@ extension Reactor {
         nextSweep = now + .seconds(1)
         for case let connection? in connections where isTooSlow(connection) {
             counters.cutSlowPeers.increment()
+            log.info(
+                "cut a peer that stalls or is idle",
+                metadata: ["uid": "\(connection.peer.uid)", "pid": "\(connection.peer.pid)"])
             drop(connection)
         }
     }

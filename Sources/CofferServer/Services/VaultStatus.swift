@@ -1,4 +1,5 @@
 import CofferCore
+import Logging
 import Synchronization
 
 /// What recent calls say about a vault.
@@ -9,19 +10,29 @@ package final class VaultStatus: Sendable {
         var calls: UInt64 = 0
         var reads: UInt64 = 0
         var failures: UInt64 = 0
+        var isFailing = false
     }
 
     private let state = Mutex(State())
+    private let vault: String
     private let clock: any Clock
+    private let log: Logger
 
-    init(clock: any Clock) { self.clock = clock }
+    init(vault: String, clock: any Clock, log: Logger) {
+        self.vault = vault
+        self.clock = clock
+        self.log = log
+    }
 
     func noteSuccess() {
         let now = clock.wall
-        state.withLock {
-            $0.calls += 1
-            $0.lastGoodContact = now
+        let recovered = state.withLock { state in
+            defer { state.isFailing = false }
+            state.calls += 1
+            state.lastGoodContact = now
+            return state.isFailing
         }
+        if recovered { log.notice("vault works again", metadata: ["vault": "\(vault)"]) }
     }
 
     /// Records asked for one by one, answered or not.
@@ -33,11 +44,21 @@ package final class VaultStatus: Sendable {
         case .versionMismatch, .alreadyExists, .badField, .credentialTooLarge, .notSupported:
             noteSuccess()
         default:
-            state.withLock {
-                $0.calls += 1
-                $0.failures += 1
-                $0.lastFailure = failure.reason
+            let began = state.withLock { state in
+                defer { state.isFailing = true }
+                state.calls += 1
+                state.failures += 1
+                state.lastFailure = failure.reason
+                return !state.isFailing
             }
+            guard began else { return }
+            // Told once, not with every call: Stats counts them.
+            log.error(
+                "vault fails",
+                metadata: [
+                    "vault": "\(vault)", "status": "\(failure.code.name)",
+                    "reason": "\(failure.reason)", "cause": "\(failure.message)",
+                ])
         }
     }
 

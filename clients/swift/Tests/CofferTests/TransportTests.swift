@@ -240,7 +240,12 @@ struct TransportTests {
         }
         try await withDaemon(script) { client, _ in
             let error = await #expect(throws: CofferError.self) {
-                for try await _ in client.credentials.getMany(.init()) { for await _ in flooded { break } }
+                var floods = flooded.makeAsyncIterator()
+                var responses = 0
+                for try await _ in client.credentials.getMany(.init()) {
+                    responses += 1
+                    if responses == 1 { await floods.next() }
+                }
             }
             #expect(error?.code == .resourceExhausted)
         }

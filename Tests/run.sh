@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Runs every test there is and says at the end what passed. `make test` calls
+# it; --soak runs the long campaigns too. Nothing is skipped: what cannot run
+# has failed.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+soak=()
+[ "${1:-}" = --soak ] && soak=(--soak)
+logs=.build-logs
+rm -rf "$logs"
+mkdir -p "$logs"
+passed=0
+failed=()
+
+# step NAME COMMAND…: runs it, shows the end of its output if it fails.
+step() {
+    local name=$1 start=$SECONDS
+    shift
+    if "$@" >"$logs/$name" 2>&1; then
+        passed=$((passed + 1))
+        printf '%-22s ok      %4d s   %s\n' "$name" $((SECONDS - start)) "$(summary "$name")"
+    else
+        failed+=("$name")
+        printf '%-22s FAILED  %4d s\n' "$name" $((SECONDS - start))
+        grep -aE '✘|error:|FAIL|warning: var|AssertionError' "$logs/$name" | head -40
+        tail -n 40 "$logs/$name"
+    fi
+}
+
+# The line in which a runner says how many tests it ran.
+summary() {
+    grep -aE '^([a-z]+: )?[0-9]+ passed, [0-9]+ failed|Test run with|tests passed, ' "$logs/$1" | tail -n 1
+}
+
+python_environment() {
+    [ -x .build-python/bin/python ] || python3 -m venv .build-python
+    .build-python/bin/python -c 'import google.protobuf, cryptography' 2>/dev/null \
+        || .build-python/bin/pip install -q protobuf cryptography
+}
+
+# A debug build in which our own code gives no warning.
+build_debug() {
+    swift build --build-tests 2>&1 | tee "$logs/build-debug.raw"
+    [ "${PIPESTATUS[0]}" = 0 ] || return 1
+    ! grep -E "^$PWD/(Sources|Tests|clients)/.*warning:" "$logs/build-debug.raw"
+}
+
+build_release() {
+    local product
+    for product in cofferd coffer coffer-load coffer-interop-swift; do
+        swift build -c release --product "$product" || return 1
+    done
+}
+
+c_client() {
+    cmake -S clients/c -B .build-c -DCMAKE_BUILD_TYPE=Debug -DCOFFER_BUILD_TESTS=ON \
+        && cmake --build .build-c -j2 && ctest --test-dir .build-c --output-on-failure
+}
+
+step python-environment python_environment
+export PATH=$PWD/.build-python/bin:$PATH
+step tidy python3 Tests/Tidy/tidy.py
+step generated-code proto/generate.sh --check
+step vectors-envelope python3 Tests/Vectors/decoder.py Tests/Vectors/vectors.json
+step vectors-frames python3 proto/vectors/generate.py --check
+step build-debug build_debug
+step swift-tests swift test --skip-build
+step swift-client swift test --package-path clients/swift --scratch-path .build-client
+step c-client c_client
+step build-release build_release
+step interop Tests/Interop/run.sh .build/release
+step readme Tests/readme.sh
+step system python3 Tests/System/run.py --bin .build/release "${soak[@]}"
+step allocations Tests/allocations.sh .build/release
+step fuzz Tests/Fuzzing/fuzz.sh
+
+echo
+echo "Output of each step: $logs/"
+for name in "${failed[@]}"; do echo "FAILED: $name"; done
+echo "$passed passed, ${#failed[@]} failed"
+[ ${#failed[@]} = 0 ]
