@@ -88,7 +88,18 @@ let package = Package(
         .executableTarget(
             name: "protoc-gen-coffer", dependencies: ["CofferCodeGen", protobufPlugin], swiftSettings: safe),
 
-        // Tests.
+        // The Swift client's runner of the interoperability cases.
+        .executableTarget(
+            name: "coffer-interop-swift", dependencies: [client, arguments],
+            path: "Tests/Interop/swift/Sources", swiftSettings: safe),
+
+        // Tests, and what several of them use.
+        .target(
+            name: "CofferVaultConformance", dependencies: ["CofferCore", "CofferVault"],
+            path: "Tests/CofferVaultConformance", swiftSettings: safe),
+        .target(
+            name: "CFaultyVFS", path: "Tests/CFaultyVFS",
+            linkerSettings: [.linkedLibrary("sqlite3")]),
         .testTarget(name: "CofferCoreTests", dependencies: ["CofferCore"], swiftSettings: base),
         .testTarget(
             name: "CofferWireTests", dependencies: ["CofferCore", "CofferWire"], swiftSettings: base),
@@ -96,8 +107,30 @@ let package = Package(
             name: "CofferCacheTests", dependencies: ["CofferCore", "CofferCache"], swiftSettings: base),
         .testTarget(name: "CofferCryptoTests", dependencies: ["CofferCrypto", "CofferCore"], swiftSettings: base),
         .testTarget(
+            name: "CofferVaultsTests",
+            dependencies: [
+                "CofferCore", "CofferVault", "CofferVaults", "CofferVaultConformance", "CofferSQLite",
+                "CFaultyVFS",
+            ],
+            swiftSettings: base),
+        .testTarget(
             name: "CofferLoadTests", dependencies: ["CofferCore", "CofferLoad", arguments],
             swiftSettings: base),
+        .testTarget(
+            name: "CofferCodeGenTests", dependencies: ["CofferCodeGen", protobuf, protobufPlugin],
+            exclude: ["Fixtures"], swiftSettings: base),
+        .testTarget(
+            name: "CofferServerDispatchTests",
+            dependencies: ["CofferServer", "CofferCore", "CofferWire", "CofferMessages"], swiftSettings: base),
+        .testTarget(
+            name: "InteropSwiftTests", dependencies: ["coffer-interop-swift", client],
+            path: "Tests/Interop/swift/Tests", swiftSettings: base),
+
+        // Measured by hand, in release builds: swift run -c release NAME.
+        .executableTarget(
+            name: "coffer-bench-embedded",
+            dependencies: ["CofferCore", "CofferVault", "CofferVaults", sqlite],
+            path: "Benchmarks/coffer-bench-embedded", swiftSettings: base),
     ],
     swiftLanguageModes: [.v6]
 )

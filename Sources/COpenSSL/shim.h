@@ -85,10 +85,20 @@ static inline bool coffer_aead_open(EVP_CIPHER_CTX *_Nonnull context, const void
     unsigned char nothing[16];
     int written = 0;
     return coffer_cleared(
-        EVP_CipherInit_ex2(context, NULL, (const unsigned char *)key, (const unsigned char *)nonce, 0, tag_param) == 1 &&
+        EVP_CipherInit_ex2(context, NULL, (const unsigned char *)key, (const unsigned char *)nonce, 0,
+                           tag_param) == 1 &&
         coffer_aead_update(context, NULL, associated, associated_bytes) &&
         coffer_aead_update(context, out, in, bytes) &&
         EVP_CipherFinal_ex(context, nothing, &written) == 1 && written == 0);
+}
+
+/* Gives the context a key of zeros, and encrypts a byte under it: that replaces
+ * the expanded key and the key stream left by the last use. `zeros`: 32 bytes. */
+static inline bool coffer_aead_forget(EVP_CIPHER_CTX *_Nonnull context, const void *_Nonnull zeros) {
+    unsigned char nothing[16];
+    return coffer_cleared(
+        EVP_CipherInit_ex2(context, NULL, (const unsigned char *)zeros, (const unsigned char *)zeros, 1, NULL) == 1 &&
+        coffer_aead_update(context, nothing, zeros, 1));
 }
 
 #endif

@@ -62,10 +62,24 @@ package struct ModelReader {
         }
         return MethodModel(
             name: method.name, fullName: fullName,
-            swiftName: NamingUtils.toLowerCamelCase(method.name), id: try ids.id(for: fullName),
+            swiftName: Self.functionName(method.name), id: try ids.id(for: fullName),
             documentation: Self.documentation(method),
             request: TypeNames(method.inputType, namer), response: TypeNames(method.outputType, namer),
             streamsResponse: method.serverStreaming)
+    }
+
+    /// Those that a method could be called by and Swift keeps for itself.
+    private static let keywords: Set<String> = [
+        "as", "break", "case", "catch", "class", "continue", "default", "defer", "deinit", "do", "else",
+        "enum", "extension", "fallthrough", "false", "for", "func", "guard", "if", "import", "in", "init",
+        "inout", "internal", "is", "let", "nil", "operator", "precedencegroup", "private", "protocol",
+        "public", "repeat", "return", "self", "static", "struct", "subscript", "super", "switch", "throw",
+        "true", "try", "typealias", "var", "where", "while",
+    ]
+
+    private static func functionName(_ method: String) -> String {
+        let name = NamingUtils.toLowerCamelCase(method)
+        return keywords.contains(name) ? "`\(name)`" : name
     }
 
     /// The comment above a declaration, without markers and outer blank lines.

@@ -11,7 +11,7 @@ package struct ServerRenderer {
         var writer = CodeWriter()
         writer.fileHead(source: file.path)
         if !file.services.isEmpty {
-            writer.line("\(visibility) import CProtobufC")
+            writer.line("import CProtobufC")
             writer.line("\(visibility) import CofferCore")
             writer.line("\(visibility) import CofferMessages")
         }

@@ -15,7 +15,8 @@ package enum CryptoError: Error, Equatable, Sendable, CustomStringConvertible {
         case .plaintextTooLarge(let bytes):
             "a record of \(bytes) bytes is too large to seal; the limit is \(Envelope.maximumPlaintextBytes)"
         case .contextField(let field, let bytes, let allowed):
-            "the envelope context's \(field) has \(bytes) bytes; allowed are \(allowed.lowerBound) to \(allowed.upperBound)"
+            "the envelope context's \(field) has \(bytes) bytes; "
+                + "allowed are \(allowed.lowerBound) to \(allowed.upperBound)"
         }
     }
 }

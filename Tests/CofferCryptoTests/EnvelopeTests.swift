@@ -132,7 +132,8 @@ import Testing
         let sealed = try seal([1], context: context)
         let causes: [(OpenFailure, Int, UInt8)] = [
             (.magic, 0, 1), (.version, 4, 2), (.suite, 5, 3), (.type, 6, 2), (.flags, 7, 1), (.term, 8, 1),
-            (.commitment, 19, 1), (.commitment, 20, 1), (.commitment, 52, 1), (.tag, 84, 1), (.tag, sealed.count - 1, 1),
+            (.commitment, 19, 1), (.commitment, 20, 1), (.commitment, 52, 1), (.tag, 84, 1),
+            (.tag, sealed.count - 1, 1),
         ]
         for (cause, offset, change) in causes {
             let before = ring.failures[cause]

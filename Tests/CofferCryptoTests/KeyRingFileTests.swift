@@ -178,6 +178,23 @@ import Testing
         #expect(other.ring.terms.map(\.name) == ["first", "one's", "other's"])
     }
 
+    @Test func losesNoTermOfManyAddedAtATime() async throws {
+        let file = try openOrCreate()
+        let ids = try await withThrowingTaskGroup(of: [UInt32].self) { group in
+            for _ in 0..<4 {
+                group.addTask {
+                    var own = file
+                    var ids: [UInt32] = []
+                    for _ in 0..<20 { ids.append(try own.addTerm(name: "x", now: 1)) }
+                    return ids
+                }
+            }
+            return try await group.reduce(into: []) { $0 += $1 }
+        }
+        #expect(ids.sorted() == Array(2...81))
+        #expect(try KeyRingFile.open(path: path, root: root).ring.terms.count == 81)
+    }
+
     @Test func keepsTheRingWhenAChangeFails() throws {
         var file = try openOrCreate()
         let before = try folder.read("ring")

@@ -26,6 +26,20 @@ import Testing
         }
     }
 
+    @Test func recognisesCleanHexOnly() throws {
+        let text = try format.seal(Secret("{\"k\":1}"))
+        #expect(LegacyFormat.recognises(text))
+        #expect(!LegacyFormat.recognises(Array(String(decoding: text, as: UTF8.self).uppercased().utf8)))
+        #expect(!LegacyFormat.recognises(Array(text.dropLast())))
+        #expect(!LegacyFormat.recognises(Array(text.prefix(65))))
+        #expect(LegacyFormat.recognises(Array(text.prefix(66))))
+        for index in text.indices {
+            var other = text
+            other[index] = UInt8(ascii: "g")
+            #expect(!LegacyFormat.recognises(other))
+        }
+    }
+
     @Test func recognisesNeitherJSONNorOurs() throws {
         let sealed = try KeyRing.sample().seal(Secret("x"), type: .value, generation: 1, context: .sample())
         #expect(!LegacyFormat.recognises(sealed))

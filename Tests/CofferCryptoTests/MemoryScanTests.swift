@@ -28,8 +28,11 @@ import Testing
         let needle = MaskedNeedle(key.bytes)
         let sealer = CacheSealer(key: key)
         use(sealer)
-        // AES's first two round keys are the key: the scan sees OpenSSL's context.
-        #expect(try needle.count() > 0)
+        // With AES instructions the first two round keys are the key as it is: the
+        // scan sees OpenSSL's context.
+        #if arch(x86_64)
+            #expect(try needle.count() > 0)
+        #endif
         sealer.rest()
         #expect(try needle.count() == 0)
         use(sealer)

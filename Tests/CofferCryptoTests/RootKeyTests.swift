@@ -42,6 +42,22 @@ import Testing
         #expect(throws: KeyError.self) { try RootKey.checked(passphrase: Secret("")) }
     }
 
+    @Test(arguments: ["hunter 2", "hunter 2\n"])
+    func readsAPassphraseFile(text: String) throws {
+        guard case .passphrase(let passphrase) = try RootKey.passphraseFile(folder.write(Array(text.utf8), to: "p"))
+        else {
+            Issue.record("expected a passphrase")
+            return
+        }
+        #expect(passphrase.array == Array("hunter 2".utf8))
+    }
+
+    @Test(arguments: ["", "\n"])
+    func refusesAnEmptyPassphraseFile(text: String) throws {
+        let path = try folder.write(Array(text.utf8), to: "p")
+        #expect(throws: KeyError.self) { try RootKey.passphraseFile(path) }
+    }
+
     @Test func refusesAnOpenFile() throws {
         let path = try folder.write(bytes, to: "key", mode: 0o644)
         let expected = KeyError(

@@ -49,7 +49,11 @@ import Testing
         let folder = try TemporaryFolder()
         let path = try folder.write(vector.bytes("file"), to: "ring")
         let root: RootKey =
-            if let passphrase = vector.passphrase { .passphrase(Secret(passphrase)) } else { .key(Secret(try vector.bytes("root"))) }
+            if let passphrase = vector.passphrase {
+                .passphrase(Secret(passphrase))
+            } else {
+                .key(Secret(try vector.bytes("root")))
+            }
         guard let expect = vector.expect else {
             #expect(throws: KeyError.self) { try KeyRingFile.open(path: path, root: root) }
             return

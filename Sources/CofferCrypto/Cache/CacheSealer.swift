@@ -2,18 +2,18 @@ internal import CLinux
 
 /// Seals and opens cache entries under a ``BootKey``; one per thread.
 ///
-/// - Call ``rest()`` before the thread waits. Until then OpenSSL's context, in
+/// - Call ``rest()`` before the thread waits for long. Until then OpenSSL's context, in
 ///   ordinary memory, holds the expanded key; afterwards nothing of it. Entries
 ///   used one after another share one key set-up.
 /// - No call allocates.
 /// - A nonce is never used twice under a key: `seal` gives it out, from a counter
 ///   in a range that only this sealer has.
 ///
-/// AES-256-GCM, because it opened an entry of 320 bytes in well under half of
-/// ChaCha20-Poly1305's time within a turn, and in less also with a key set-up and
-/// a clearing for each, where measured: through EVP of OpenSSL 3.0, on a processor
-/// with vector AES. Without hardware AES it would lose. AES-256-CTR takes less
-/// still but would hand out whatever a stray write left in the entry.
+/// AES-256-GCM, because within a turn it opened an entry of 320 bytes in half the
+/// time of ChaCha20-Poly1305, and in two thirds of it with a key set-up and a rest
+/// for each: through EVP of OpenSSL 3.0, on a processor with vector AES. Without
+/// AES in hardware it would lose. AES-256-CTR takes less still, but would hand out
+/// whatever a stray write left in the entry.
 package final class CacheSealer {
     /// How many bytes sealing adds.
     package static let overheadBytes = AEADContext.tagBytes
@@ -22,10 +22,10 @@ package final class CacheSealer {
 
     private let key: BootKey
     private let context = AEADContext()
-    private var nextNonce: UInt64
+    @exclusivity(unchecked) private var nextNonce: UInt64
     private let lastNonce: UInt64
     /// Whether `context` holds the boot key.
-    private var isKeyed = false
+    @exclusivity(unchecked) private var isKeyed = false
 
     package init(key: BootKey) {
         self.key = key
@@ -66,10 +66,13 @@ package final class CacheSealer {
         return opened
     }
 
+    /// Whether OpenSSL's context holds nothing of the key.
+    package var isResting: Bool { !isKeyed }
+
     /// Makes OpenSSL's context forget the key, and the key stream of the last entry.
     package func rest() {
         guard isKeyed else { return }
-        context.clear(zeros: key.zeros)
+        context.forget(zeros: key.zeros)
         isKeyed = false
     }
 
@@ -82,7 +85,8 @@ package final class CacheSealer {
 
     /// The 12-byte nonce: 4 zero bytes, then the number.
     private func withNonceBytes<R>(_ nonce: UInt64, _ body: (UnsafeRawBufferPointer) -> R) -> R {
-        let words = (UInt32(0), UInt32(truncatingIfNeeded: nonce >> 32).bigEndian, UInt32(truncatingIfNeeded: nonce).bigEndian)
+        let (high, low) = (UInt32(truncatingIfNeeded: nonce >> 32), UInt32(truncatingIfNeeded: nonce))
+        let words = (UInt32(0), high.bigEndian, low.bigEndian)
         return withUnsafeBytes(of: words, body)
     }
 

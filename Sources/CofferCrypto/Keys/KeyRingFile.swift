@@ -81,7 +81,8 @@ package struct KeyRingFile: Sendable {
     ///
     /// - Parameter name: 1 to 64 bytes without control characters.
     /// - Returns: the term's id.
-    /// - Throws: `.limit`, and as `open`; the ring is unchanged then.
+    /// - Throws: `.limit`, and as `open`; `ring` is unchanged then, and the file
+    ///   is whole, with or without the change.
     package mutating func addTerm(
         name: String, now: WallMilliseconds, random: some RandomSource = SystemRandom()
     ) throws(KeyError) -> UInt32 {
@@ -90,7 +91,7 @@ package struct KeyRingFile: Sendable {
 
     /// Seals new records under this term from now on, and makes that durable.
     ///
-    /// - Throws: `.unknownTerm`, and as `open`; the ring is unchanged then.
+    /// - Throws: `.unknownTerm`, and as `open`; unchanged then as above.
     package mutating func promote(_ term: UInt32, random: some RandomSource = SystemRandom()) throws(KeyError) {
         try update(random) { ring throws(KeyError) in try ring.promote(term) }
     }

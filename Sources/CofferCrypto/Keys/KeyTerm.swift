@@ -31,6 +31,7 @@ package struct KeyTerm: Sendable {
     }
 
     static func isName(_ text: String) -> Bool {
-        nameBytes.contains(text.utf8.count) && !text.unicodeScalars.contains { $0.properties.generalCategory == .control }
+        nameBytes.contains(text.utf8.count)
+            && !text.unicodeScalars.contains { $0.properties.generalCategory == .control }
     }
 }

@@ -1,10 +1,11 @@
+internal import CLinux
 internal import Glibc
 
 /// The folder of a protected file, locked: who holds one is alone in replacing
 /// files there, in this and other processes that do it this way.
 ///
 /// A file appears whole or not at all, whenever the machine stops: its bytes are
-/// on disk under another name before it gets its own.
+/// on disk under another name, and have been read back, before it gets its own.
 struct ProtectedFolder: ~Copyable {
     private let folder: Descriptor
     private let path: String
@@ -70,7 +71,7 @@ struct ProtectedFolder: ~Copyable {
         // What an interrupted write left. Never opened: it may be the file itself
         // under its first name.
         removeTemporary()
-        let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+        let flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
         let number = openat(folder.number, temporary, flags, 0o600)
         guard number >= 0 else { throw .system("create a file beside", path) }
         let file = Descriptor(number)
@@ -91,6 +92,27 @@ struct ProtectedFolder: ~Copyable {
             written += count
         }
         guard fsync(file.number) == 0 else { throw .system("make durable", path) }
+        try check(bytes, in: file)
+    }
+
+    /// Nothing takes the place of a good file that does not read back as it should.
+    private func check(_ bytes: UnsafeRawBufferPointer, in file: borrowing Descriptor) throws(KeyError) {
+        let number = file.number
+        try withUnsafeTemporaryAllocation(byteCount: bytes.count + 1, alignment: 1) { copy throws(KeyError) in
+            defer { if let start = copy.baseAddress { coffer_wipe(start, copy.count) } }
+            var count = 0
+            while count < copy.count {
+                let got = pread(number, copy.baseAddress! + count, copy.count - count, off_t(count))
+                if got < 0, errno == EINTR { continue }
+                guard got >= 0 else { throw .system("read back", path) }
+                guard got > 0 else { break }
+                count += got
+            }
+            guard count == bytes.count, memcmp(copy.baseAddress!, bytes.baseAddress!, count) == 0 else {
+                throw KeyError(
+                    .system, "cannot write \(path): the disk gives back other bytes than it got; the file is as before")
+            }
+        }
     }
 
     private func removeTemporary() { _ = unlinkat(folder.number, temporary, 0) }

@@ -75,7 +75,8 @@ struct RingPreamble: Equatable {
                     parallelism: UInt64(Self.parallelism))
             } catch {
                 throw KeyError(
-                    .system, "\(path): deriving the key from the passphrase needs \(1 << (Int(costLog2) - 10)) MiB of memory")
+                    .system,
+                    "\(path): deriving the key from the passphrase needs \(1 << (Int(costLog2) - 10)) MiB of memory")
             }
         case (.key, .passphrase):
             throw KeyError(.wrongKey, "\(path): the key ring was made with a 32-byte key, and a passphrase was given")

@@ -9,6 +9,7 @@ package enum RootKey: Sendable {
     case passphrase(Secret)
 
     package static let byteCount = 32
+    private static let maximumFileBytes = 4096
 
     /// Any passphrase that is not empty.
     ///
@@ -20,16 +21,17 @@ package enum RootKey: Sendable {
         return .passphrase(passphrase)
     }
 
-    /// The passphrase in a file of ours, without the newline at its end.
+    /// The passphrase in a file of ours, closed to everyone else; one newline at
+    /// its end does not count.
     ///
     /// - Throws: as ``file(_:)``.
     package static func passphraseFile(_ path: String) throws(KeyError) -> RootKey {
-        let contents = try ProtectedFile.read(path, what: "passphrase file", limit: 4096, rule: .own)
-        let trimmed = contents.withUnsafeBytes { bytes in
-            let end = bytes.last == UInt8(ascii: "\n") ? bytes.count - 1 : bytes.count
-            return Secret(copying: UnsafeRawBufferPointer(rebasing: bytes[..<end]))
+        let contents = try ProtectedFile.read(path, what: "passphrase file", limit: maximumFileBytes)
+        let passphrase = contents.withUnsafeBytes { bytes in
+            let text = bytes.last == UInt8(ascii: "\n") ? bytes.dropLast() : bytes[...]
+            return Secret(copying: UnsafeRawBufferPointer(rebasing: text))
         }
-        return try checked(passphrase: trimmed)
+        return try checked(passphrase: passphrase)
     }
 
     /// A key file of ours, closed to everyone else: 32 raw bytes, or 64 hex
@@ -73,7 +75,7 @@ package enum RootKey: Sendable {
     }
 
     private static func read(_ path: String, rule: ProtectedFile.Rule) throws(KeyError) -> RootKey {
-        let contents = try ProtectedFile.read(path, what: "key file", limit: 4096, rule: rule)
+        let contents = try ProtectedFile.read(path, what: "key file", limit: maximumFileBytes, rule: rule)
         guard let key = parse(contents) else {
             throw KeyError(
                 .badKey,

@@ -1,7 +1,7 @@
 internal import COpenSSL
 
 /// An AES-256-GCM context of OpenSSL: it holds the expanded key until the next
-/// key, ``clear()`` or the end of its life, which wipes it.
+/// one, until ``forget(zeros:)``, or until its own end, which wipes it.
 struct AEADContext: ~Copyable {
     static let keyBytes = 32
     static let tagBytes = 16
@@ -49,17 +49,10 @@ struct AEADContext: ~Copyable {
     }
 
     /// Replaces the key, and what the last use left of its key stream, by those
-    /// of a key of zeros.
+    /// of a key of zeros. The next use must bring its key.
     ///
     /// - Parameter zeros: 32 zero bytes.
-    func clear(zeros: UnsafeRawBufferPointer) {
-        var block: (UInt64, UInt64, UInt8) = (0, 0, 0)
-        withUnsafeMutableBytes(of: &block) { room in
-            let sealed = UnsafeMutableRawBufferPointer(rebasing: room[..<17])
-            seal(
-                UnsafeRawBufferPointer(rebasing: zeros[..<1]), key: zeros,
-                nonce: UnsafeRawBufferPointer(rebasing: zeros[..<12]),
-                associated: UnsafeRawBufferPointer(start: nil, count: 0), into: sealed)
-        }
+    func forget(zeros: UnsafeRawBufferPointer) {
+        OpenSSL.require(coffer_aead_forget(context, zeros.baseAddress!), "clearing")
     }
 }

@@ -1,3 +1,4 @@
+import CLinux
 import CofferCore
 import CofferCrypto
 import Glibc
@@ -63,7 +64,7 @@ enum KeySource {
         guard let value = getenv(variable) else { return nil }
         let length = strlen(value)
         defer {
-            memset(value, 0, length)
+            coffer_wipe(value, length)
             unsetenv(variable)
         }
         guard length > 0 else { return nil }

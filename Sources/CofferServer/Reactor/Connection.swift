@@ -11,29 +11,31 @@ final class Connection {
     let token: UInt64
     let peer: Peer
 
+    // One thread uses these; run-time exclusivity checks would find nothing.
+
     /// The start of a frame whose rest has not come, or frames not yet taken.
-    var input: ByteBuffer?
+    @exclusivity(unchecked) var input: ByteBuffer?
     /// Replies that the kernel has not taken.
-    var output: ByteBuffer?
+    @exclusivity(unchecked) var output: ByteBuffer?
     /// Bytes of an oversized frame still to throw away.
-    var skip = 0
+    @exclusivity(unchecked) var skip = 0
     /// Calls that wait for a vault.
-    var calls: [UInt64: PendingCall] = [:]
+    @exclusivity(unchecked) var calls: [UInt64: PendingCall] = [:]
 
     /// The events asked of epoll.
-    var interest: UInt32 = 0
+    @exclusivity(unchecked) var interest: UInt32 = 0
     /// The peer sends no more.
-    var readClosed = false
+    @exclusivity(unchecked) var readClosed = false
     /// Close as soon as the replies are out.
-    var closing = false
+    @exclusivity(unchecked) var closing = false
     /// Is on the reactor's list of connections to flush.
-    var touched = false
+    @exclusivity(unchecked) var touched = false
 
-    var lastActivity: BootInstant
+    @exclusivity(unchecked) var lastActivity: BootInstant
     /// When the first byte of the frame in `input` came.
-    var frameSince: BootInstant?
+    @exclusivity(unchecked) var frameSince: BootInstant?
     /// Since when the kernel takes no reply bytes.
-    var stalledSince: BootInstant?
+    @exclusivity(unchecked) var stalledSince: BootInstant?
 
     init(fd: Int32, token: UInt64, peer: Peer, now: BootInstant) {
         self.fd = fd

@@ -12,7 +12,9 @@ import Logging
 /// once, send all answers of a connection with one call. What must wait for a
 /// vault comes back through the inbox.
 final class Reactor: @unchecked Sendable {
-    // Handed once to the thread that runs it; nothing else touches it then.
+    // Handed once to the thread that runs it; nothing else touches it then. For
+    // the same reason its variables do without run-time exclusivity checks, which
+    // cost more than the work they guard here.
 
     /// Tokens of what is not a connection.
     enum Token {
@@ -30,9 +32,9 @@ final class Reactor: @unchecked Sendable {
     let ledger: UIDLedger
     let log: Logger
     /// The clocks as read at the start of this turn.
-    var now: BootInstant
-    var wall: WallMilliseconds
-    var draining = false
+    @exclusivity(unchecked) var now: BootInstant
+    @exclusivity(unchecked) var wall: WallMilliseconds
+    @exclusivity(unchecked) var draining = false
 
     let clock: any Clock
     let epoll: Int32
@@ -41,16 +43,16 @@ final class Reactor: @unchecked Sendable {
     let arena: Arena
     let scratch: UnsafeMutableRawBufferPointer
     let events: UnsafeMutablePointer<epoll_event>
-    var buffers = BufferPool()
-    var connections: [Connection?] = []
-    var generations: [UInt32] = []
-    var freeSlots: [Int] = []
-    var openCount = 0
-    var touched: [Connection] = []
-    var deadlines = DeadlineQueue()
-    var nextSweep: BootInstant
-    var acceptor: Acceptor?
-    var drain: Drain?
+    @exclusivity(unchecked) var buffers = BufferPool()
+    @exclusivity(unchecked) var connections: [Connection?] = []
+    @exclusivity(unchecked) var generations: [UInt32] = []
+    @exclusivity(unchecked) var freeSlots: [Int] = []
+    @exclusivity(unchecked) var openCount = 0
+    @exclusivity(unchecked) var touched: [Connection] = []
+    @exclusivity(unchecked) var deadlines = DeadlineQueue()
+    @exclusivity(unchecked) var nextSweep: BootInstant
+    @exclusivity(unchecked) var acceptor: Acceptor?
+    @exclusivity(unchecked) var drain: Drain?
 
     init(
         index: Int, shared: ServerContext, inbox: Inbox, counters: ReactorCounters,
@@ -93,6 +95,7 @@ final class Reactor: @unchecked Sendable {
     func run() {
         while !(drain?.isDone ?? false) {
             let count = epoll_wait(epoll, events, Int32(Self.eventsPerTurn), timeout())
+            if count == 0 { endpoint.sealer.rest() }
             now = clock.boot
             wall = clock.wall
             for index in 0..<Int(max(0, count)) {
@@ -108,7 +111,6 @@ final class Reactor: @unchecked Sendable {
             flushTouched()
             if now >= nextSweep { sweep() }
             if drain != nil { advanceDrain() }
-            endpoint.sealer.rest()
         }
         for case let connection? in connections { drop(connection) }
     }
@@ -119,9 +121,11 @@ final class Reactor: @unchecked Sendable {
         for other in [deadlines.next, acceptor?.restingUntil, drain?.nextStep] {
             if let other { due = min(due ?? other, other) }
         }
-        guard let due else { return -1 }
         // Rounded up, so that what is due is over when we wake.
-        return due <= now ? 0 : Int32(min(60_000, due.milliseconds(since: now) + 1))
+        let wait = due.map { $0 <= now ? 0 : Int32(min(60_000, $0.milliseconds(since: now) + 1)) } ?? -1
+        // Setting the cache's key up anew with every turn would cost more than the
+        // rest of a hit; so it is forgotten when a millisecond brings nothing.
+        return endpoint.sealer.isResting ? wait : wait < 0 ? 1 : min(1, wait)
     }
 
     func takeMessages() {

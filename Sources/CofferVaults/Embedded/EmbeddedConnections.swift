@@ -135,6 +135,7 @@ final class EmbeddedConnections: Sendable {
     func close() {
         _ = try? write { session throws(SQLiteError) in try session.checkpoint(truncating: true) }
         closeAll()
+        file.unlock()
     }
 
     private func closeAll() {

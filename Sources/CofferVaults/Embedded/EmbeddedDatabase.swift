@@ -128,16 +128,23 @@ enum EmbeddedDatabase {
     }
 
     private static func meta(_ session: borrowing SQLiteSession, _ name: String) throws(SQLiteError) -> [UInt8]? {
+        let find = try session.statement(once: "SELECT value FROM meta WHERE name = ?1")
+        find.bind(1, name)
         var value: [UInt8]?
-        try session.statement("SELECT value FROM meta WHERE name = ?1").run([.text(name)]) { value = $0.blob(0) }
+        try find.scan {
+            value = $0.blob(0)
+            return false
+        }
         return value
     }
 
     private static func setMeta(
         _ session: borrowing SQLiteSession, _ name: String, _ value: [UInt8]
     ) throws(SQLiteError) {
-        try session.statement("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")
-            .run([.text(name), .blob(value)])
+        let set = try session.statement(once: "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")
+        set.bind(1, name)
+        set.bind(2, value)
+        try set.run()
     }
 
     private static func cannotOpen(_ error: SQLiteError, _ path: String, name: String) -> Failure {
@@ -165,13 +172,19 @@ enum EmbeddedDatabase {
 extension SQLiteSession {
     fileprivate func integer(_ sql: String) throws(SQLiteError) -> Int64 {
         var value: Int64 = 0
-        try statement(sql).run { value = $0.integer(0) }
+        try statement(once: sql).scan {
+            value = $0.integer(0)
+            return false
+        }
         return value
     }
 
     fileprivate func texts(_ sql: String) throws(SQLiteError) -> [String] {
         var values: [String] = []
-        try statement(sql).run { values.append($0.text(0)) }
+        try statement(once: sql).scan {
+            values.append($0.text(0))
+            return true
+        }
         return values
     }
 }

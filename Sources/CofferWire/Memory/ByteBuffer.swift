@@ -3,12 +3,12 @@ import Glibc
 
 /// Bytes waiting to be read or written: grows as needed, wiped as consumed.
 ///
-/// Belongs to one thread.
+/// Belongs to one thread, hence no run-time exclusivity checks.
 package final class ByteBuffer {
-    private var base: UnsafeMutableRawPointer
-    package private(set) var capacity: Int
-    private var start = 0
-    private var end = 0
+    @exclusivity(unchecked) private var base: UnsafeMutableRawPointer
+    @exclusivity(unchecked) package private(set) var capacity: Int
+    @exclusivity(unchecked) private var start = 0
+    @exclusivity(unchecked) private var end = 0
 
     package init(capacity: Int) {
         self.capacity = capacity

@@ -101,7 +101,8 @@ char *unescape(const char *text, const char *end, size_t *size) {
     *size = 0;
     while (text < end) {
         bool escaped = *text == '%' && end - text >= 3;
-        decoded[(*size)++] = escaped ? (char)(digit(text[1]) << 4 | digit(text[2])) : *text;
+        int byte = escaped ? digit(text[1]) << 4 | digit(text[2]) : *text;
+        decoded[(*size)++] = (char)byte;
         text += escaped ? 3 : 1;
     }
     return decoded;

@@ -73,8 +73,7 @@ class Records:
     def check_condition(self, request, record):
         condition = request.WhichOneof("condition")
         if condition == "if_version":
-            if not 1 <= len(request.if_version.encode()) <= 128:
-                raise bad_field("if_version", "expected 1 to 128 bytes")
+            check_text("if_version", request.if_version, 1, 128)
             if record is None or record.version != request.if_version:
                 raise Refusal("ABORTED", 31, "the vault holds another version")
         elif condition == "if_absent" and request.if_absent and record is not None:
@@ -127,7 +126,11 @@ class Records:
 
     def Delete(self, request):
         key = key_of(request)
-        self.check_condition(request, self.live(key))
+        if request.WhichOneof("condition"):
+            check_text("if_version", request.if_version, 1, 128)
+        # What is gone already need not be compared.
+        if record := self.live(key):
+            self.check_condition(request, record)
         yield MESSAGES["DeleteResponse"](existed=self.forget(key) is not None)
 
     def GetMany(self, request):

@@ -2,13 +2,13 @@
 
 #include "memory.h"
 
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Before each block: free() is not told a size, but wiping needs it. */
-typedef union block_header {
-    size_t size;
-    max_align_t alignment;
+typedef struct block_header {
+    alignas(max_align_t) size_t size;
 } block_header;
 
 static void *default_allocate(void *context, size_t size) {

@@ -268,7 +268,8 @@ typedef struct coffer_store_options {
     /* At most 16; names 1 to 64 bytes, values to 256 bytes. */
     const coffer_label *labels;
     size_t label_count;
-    /* Store only if this is the version in the vault, else COFFER_ABORTED. */
+    /* Store only if this is the version in the vault, else COFFER_ABORTED, also
+     * where there is no record. */
     const char *if_version;
     /* Store only if there is no record, else COFFER_ALREADY_EXISTS. Not
      * together with if_version. */
@@ -292,7 +293,8 @@ COFFER_API coffer_status coffer_get(
     const coffer_get_options *options, coffer_record **record) COFFER_CHECKED;
 
 typedef struct coffer_delete_options {
-    /* Delete only if this is the version in the vault, else COFFER_ABORTED. */
+    /* Delete only if this is the version in the vault; COFFER_ABORTED if it is
+     * another one. */
     const char *if_version;
 } coffer_delete_options;
 

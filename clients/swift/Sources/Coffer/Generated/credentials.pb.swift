@@ -261,8 +261,8 @@ public nonisolated struct Coffer_V1_DeleteRequest: Sendable {
 
   public var condition: Coffer_V1_DeleteRequest.OneOf_Condition? = nil
 
-  /// Delete only if this is the version now in the vault, else ABORTED.
-  /// 1 to 128 bytes.
+  /// Delete only if this is the version now in the vault; ABORTED if it is
+  /// another one, OK if there is no record. 1 to 128 bytes.
   public var ifVersion: String {
     get {
       if case .ifVersion(let v)? = condition {return v}
@@ -274,8 +274,8 @@ public nonisolated struct Coffer_V1_DeleteRequest: Sendable {
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Condition: Equatable, Sendable {
-    /// Delete only if this is the version now in the vault, else ABORTED.
-    /// 1 to 128 bytes.
+    /// Delete only if this is the version now in the vault; ABORTED if it is
+    /// another one, OK if there is no record. 1 to 128 bytes.
     case ifVersion(String)
 
   }

@@ -348,8 +348,8 @@ struct  Coffer__V1__DeleteRequest
   Coffer__V1__DeleteRequest__ConditionCase condition_case;
   union {
     /*
-     * Delete only if this is the version now in the vault, else ABORTED.
-     * 1 to 128 bytes.
+     * Delete only if this is the version now in the vault; ABORTED if it is
+     * another one, OK if there is no record. 1 to 128 bytes.
      */
     char *if_version;
   };

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Every client runs the same cases against a daemon of its own; then the
+# malformed frames of proto/vectors go to one more.
+#
+#     Tests/Interop/run.sh BIN C-BUILD
+#
+# BIN holds cofferd and coffer-interop-swift, C-BUILD is the build folder of clients/c.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+[ $# = 2 ] || { echo "usage: $0 BIN C-BUILD" >&2; exit 2; }
+bin=$1 c_build=$2
+cases=Tests/Interop/cases.txt
+folder=$(mktemp -d)
+daemon=
+trap '[ -z "$daemon" ] || kill "$daemon"; wait; rm -rf "$folder"' EXIT
+passed=0
+failed=0
+
+# with_daemon NAME COMMAND…: runs it against a fresh daemon; --socket comes first.
+with_daemon() {
+    local name=$1 socket=$folder/$1.sock output
+    shift
+    "$bin/cofferd" --socket "$socket" --data "$folder/$name" >"$folder/$name.log" 2>&1 &
+    daemon=$!
+    for _ in $(seq 100); do
+        [ -S "$socket" ] && break
+        sleep 0.1
+    done
+    output=$("${@//SOCKET/$socket}" 2>&1)
+    local status=$?
+    kill "$daemon" && wait "$daemon"
+    [ $? = 0 ] || { echo "$name: cofferd did not end with 0"; status=1; }
+    daemon=
+    echo "$output" | sed "s/^/$name: /"
+    local line
+    line=$(echo "$output" | grep -aE '^[0-9]+ passed, [0-9]+ failed$' | tail -n 1)
+    [ -n "$line" ] || { echo "$name: no summary"; failed=$((failed + 1)); return; }
+    passed=$((passed + ${line%% *}))
+    line=${line#*, }
+    failed=$((failed + ${line%% *}))
+    [ $status = 0 ] || [ "${line%% *}" != 0 ] || failed=$((failed + 1))
+}
+
+with_daemon python python3 Tests/Interop/python/run_cases.py --socket SOCKET $cases
+with_daemon frames python3 Tests/Interop/python/run_vectors.py --socket SOCKET
+with_daemon c "$c_build/interop/run_cases" --socket SOCKET $cases
+with_daemon c-valgrind valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=all \
+    "$c_build/interop/run_cases" --socket SOCKET $cases
+with_daemon swift "$bin/coffer-interop-swift" --socket SOCKET --cases $cases
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
