@@ -1,8 +1,11 @@
 """The programs `coffer` and `coffer-load`."""
 
 import json
+import os
+import subprocess
 
 from harness import Status, SystemTest, options, run
+from harness.daemon import environment
 
 
 class CommandLine(SystemTest):
@@ -20,6 +23,15 @@ class CommandLine(SystemTest):
         self.assertEqual(ended.stdout, b"")
         self.assertIn(str(daemon.place.socket).encode(), ended.stderr)
 
+    def test_command_that_the_daemon_says_to_try_works(self) -> None:
+        daemon = self.daemon()
+        (line,) = [line for line in daemon.log_text().splitlines() if line.startswith("try ")]
+        command = line.removeprefix("try ").strip()
+        env = environment({"PATH": f"{options.bin}:{os.environ['PATH']}"})
+        ended = subprocess.run(["sh", "-c", f"set -e; {command}"], env=env, capture_output=True, timeout=20)
+        self.assertEqual(ended.returncode, 0, f"{command}: {ended.stderr.decode()}")
+        self.assertEqual(daemon.coffer("get", "user1", "conn1").stdout, b"s3cret")
+
     def test_wrong_command_line(self) -> None:
         daemon = self.daemon()
         for arguments in (["get", "user"], ["frobnicate"], ["store", "user", "c", "--ttl", "soon"]):
@@ -29,10 +41,10 @@ class CommandLine(SystemTest):
     def test_list_health_and_stats_are_json(self) -> None:
         daemon = self.daemon()
         daemon.coffer("store", "user", "c", "--label", "team=payments", stdin=b"value")
-        listed = daemon.coffer("--json", "list", "user")
+        listed = daemon.coffer("list", "--json", "user")
         self.assertIn(b"payments", listed.stdout)
         for arguments in (["list", "user"], ["health"], ["stats"]):
-            ended = daemon.coffer("--json", *arguments)
+            ended = daemon.coffer(*arguments, "--json")
             self.assertEqual(ended.returncode, 0, ended.stderr)
             json.loads(ended.stdout)
 

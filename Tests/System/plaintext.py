@@ -5,28 +5,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 from harness import CallFailed, Canaries, Daemon, SystemTest
 from harness.canary import disguised
 from harness.client import HEADER, cancel, encode, method_id
-
-CONFIG = "cache:\n  ttl_seconds: 300\nlimits:\n  credential_bytes: 65536\n"
-
-
-def take_core(pid: int, folder: Path) -> Path:
-    """A core of all memory of a running process; the process goes on."""
-    try:
-        taken = subprocess.run(
-            ["gcore", "-a", "-o", str(folder / "core"), str(pid)], capture_output=True, text=True, timeout=100)
-    except FileNotFoundError:
-        raise AssertionError("no core was taken, gcore is missing: apt-get install gdb") from None
-    core = folder / f"core.{pid}"
-    if not core.exists() or core.stat().st_size == 0:
-        raise AssertionError(
-            "no core was taken: run the tests as root, or with CAP_SYS_PTRACE; gcore wrote: "
-            + (taken.stdout + taken.stderr)[-1000:])
-    return core
+from harness.core import Core
 
 
 class Scanner(SystemTest):
@@ -43,7 +28,7 @@ class Scanner(SystemTest):
             with self.subTest(disguise=name):
                 path = self.folder / "planted"
                 path.write_bytes(os.urandom(10_001) + planted + os.urandom(10_001))
-                self.assertNotEqual(self.canaries.find_in_file(path), [])
+                self.assertNotEqual(self.canaries.hits_in_file(path), [])
 
     def test_finds_halves(self) -> None:
         canary = self.canaries.new()
@@ -66,9 +51,9 @@ class Scanner(SystemTest):
                     child.stdin.write(planted)
                     child.stdin.flush()
                     self.assertEqual(child.stdout.readline(), b"ready\n")
-                    core = take_core(child.pid, self.folder)
-                    self.assertNotEqual(self.canaries.find_in_file(core), [])
-                    core.unlink()
+                    core = Core(child.pid, self.folder)
+                    self.assertNotEqual(core.find(self.canaries), [])
+                    core.remove()
                 finally:
                     child.kill()
                     child.communicate(timeout=10)
@@ -78,20 +63,23 @@ class Plaintext(SystemTest):
     """One busy daemon with the log at its most talkative; then every place is searched."""
 
     time_limit = 200
+    #: Of the credentials, and of what the root key comes from.
     canaries: Canaries
+    keys: Canaries
     served: Daemon
+    core: Core | None = None
+    #: All that the daemon said where it must not say a secret.
     answers: bytes
 
     @classmethod
     def setUpClass(cls) -> None:
         cls.canaries = Canaries()
-        cls.passphrase = cls.canaries.new()
-        cls.served = Daemon(config=CONFIG, env={
-            "COFFER_LOG_LEVEL": "trace", "CREDENTIAL_ENCRYPTION_KEY": cls.passphrase.decode()})
+        cls.keys = Canaries()
+        cls.served = Daemon(env={
+            "COFFER_LOG_LEVEL": "trace", "CREDENTIAL_ENCRYPTION_KEY": cls.keys.new().decode()})
         cls.addClassCleanup(cls.served.dispose)
         cls.served.start()
         cls.values = [cls.canaries.new() for _ in range(60)]
-        #: All that the daemon said where it must not say a secret.
         cls.answers = b""
         cls.store_and_read()
         cls.served.restart()
@@ -157,17 +145,25 @@ class Plaintext(SystemTest):
 
     @classmethod
     def ask_as_an_operator(cls) -> None:
-        for arguments in (["stats"], ["health"], ["list", "user"]):
+        for command in (["stats"], ["health"], ["list", "user"]):
             for flags in ([], ["--json"]):
-                ended = cls.served.coffer(*flags, *arguments)
+                ended = cls.served.coffer(*command, *flags)
                 assert ended.returncode == 0, ended.stderr
                 cls.answers += ended.stdout + ended.stderr
 
     def assert_clean(self, path: Path) -> None:
-        self.assertEqual(self.canaries.find_in_file(path), [], f"a secret is in {path}")
+        for canaries in (self.canaries, self.keys):
+            self.assertEqual(canaries.hits_in_file(path), [], f"a secret is in {path}")
+
+    def assert_not_in_core(self, core: Core, canaries: Canaries) -> None:
+        found = Counter(core.find(canaries))
+        self.assertEqual(len(found), 0, "secrets are in the core:\n" + "\n".join(
+            f"{count} x {what}" for what, count in found.most_common(30)))
 
     def test_not_in_any_file(self) -> None:
-        files = [path for path in self.served.place.folder.rglob("*") if path.is_file()]
+        files = [
+            path for path in self.served.place.folder.rglob("*")
+            if path.is_file() and not path.name.startswith("core.")]
         names = {path.name for path in files}
         self.assertLessEqual({"vault.db", "vault.db-wal", "log", "s.lock", "keyring"}, names)
         for path in files:
@@ -176,27 +172,35 @@ class Plaintext(SystemTest):
     def test_not_in_the_log(self) -> None:
         text = self.served.log_text().encode()
         self.assertGreater(len(text), 0)
-        self.assertEqual(self.canaries.find(text), [])
+        self.assertEqual(self.canaries.find(text) + self.keys.find(text), [])
 
     def test_not_in_errors_nor_in_what_operators_see(self) -> None:
         self.assertGreater(len(self.answers), 1000)
-        self.assertEqual(self.canaries.find(self.answers), [])
+        self.assertEqual(self.canaries.find(self.answers) + self.keys.find(self.answers), [])
 
     def test_not_in_the_environment_nor_the_command_line(self) -> None:
         for name in ("environ", "cmdline", "comm", "status"):
             shown = Path(f"/proc/{self.served.pid}/{name}").read_bytes()
-            self.assertEqual(self.canaries.find(shown), [], f"a secret is in /proc/PID/{name}")
+            for canaries in (self.canaries, self.keys):
+                self.assertEqual(canaries.find(shown), [], f"a secret is in /proc/PID/{name}")
 
-    def test_not_in_a_core_of_the_idle_daemon(self) -> None:
-        with self.served.client() as client:
-            self.assertGreater(client.stats()["cache_entries"], 20, "nothing is cached: nothing to find")
-        time.sleep(1)
-        core = take_core(self.served.pid, self.served.place.folder)
-        try:
-            self.assert_clean(core)
-        finally:
-            core.unlink()
+    @classmethod
+    def idle_core(cls) -> Core:
+        """Of the daemon with a full cache, at rest for a second; taken once."""
+        if cls.core is None:
+            with cls.served.client() as client:
+                assert client.stats()["cache_entries"] > 20, "nothing is cached: nothing to find"
+            time.sleep(1)
+            cls.core = Core(cls.served.pid, cls.served.place.folder)
+            cls.addClassCleanup(cls.core.remove)
+        return cls.core
+
+    def test_credentials_are_not_in_a_core_of_the_idle_daemon(self) -> None:
+        self.assert_not_in_core(self.idle_core(), self.canaries)
         self.assertTrue(self.served.serves(), "it does not serve after the core was taken")
+
+    def test_the_passphrase_is_not_in_a_core(self) -> None:
+        self.assert_not_in_core(self.idle_core(), self.keys)
 
     def test_not_in_the_database_after_a_clean_stop(self) -> None:
         """Runs on a daemon of its own: stopping folds the log into the database."""
@@ -209,7 +213,7 @@ class Plaintext(SystemTest):
             self.assert_clean(path)
 
     def test_the_key_file_is_not_in_a_core(self) -> None:
-        key = self.canaries.new()
+        key = self.keys.new()
         folder = tempfile.TemporaryDirectory(prefix="cf")
         self.addCleanup(folder.cleanup)
         path = Path(folder.name) / "key"
@@ -220,7 +224,7 @@ class Plaintext(SystemTest):
             client.store("user", "c", b"value")
             self.assertEqual(client.get("user", "c", max_age_ms=0).credential, b"value")
         time.sleep(1)
-        self.assert_clean(take_core(daemon.pid, daemon.place.folder))
+        self.assert_not_in_core(Core(daemon.pid, daemon.place.folder), self.keys)
 
     def test_names_are_not_in_the_database(self) -> None:
         daemon = self.daemon()

@@ -116,7 +116,7 @@ class Deleting(SystemTest):
     def test_deleting_by_the_command_line(self) -> None:
         daemon = self.daemon()
         daemon.coffer("store", "user", "c", stdin=b"value")
-        existed = [json.loads(daemon.coffer("--json", "delete", "user", "c").stdout)["existed"] for _ in range(2)]
+        existed = [json.loads(daemon.coffer("delete", "--json", "user", "c").stdout)["existed"] for _ in range(2)]
         self.assertEqual(existed, [True, False])
         self.assertEqual(daemon.coffer("get", "user", "c").returncode, Status.NOT_FOUND)
 

@@ -110,7 +110,7 @@ class Checking(StartupTest):
         self.assertEqual(os.listdir(self.place.folder), [])
 
     def test_check_finds_mistakes(self) -> None:
-        self.assert_refused(self.start("--check", config="reactors: -1\n"), CONFIGURATION, "coffer.yaml:2", "reactors")
+        self.assert_refused(self.start("--check", config="reactors: -1\n"), CONFIGURATION, "coffer.yaml:1:11", "reactors")
 
     def test_version(self) -> None:
         ended = run("cofferd", "--version")

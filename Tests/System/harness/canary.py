@@ -31,17 +31,25 @@ class Canaries:
         first, second = self._markers
         return first + _word(8).encode() + second + _word(8).encode()
 
-    def find(self, data: bytes | mmap.mmap) -> list[str]:
-        """Which disguises are in there, and where first."""
-        return [
-            f"{name} at {position}"
-            for name, pattern in self._patterns.items() if (position := data.find(pattern)) >= 0]
+    def hits(self, data: bytes | mmap.mmap) -> list[tuple[str, int]]:
+        """Every disguise that is in there, and every place of it."""
+        hits = []
+        for name, pattern in self._patterns.items():
+            position = data.find(pattern)
+            while position >= 0:
+                hits.append((name, position))
+                position = data.find(pattern, position + 1)
+        return hits
 
-    def find_in_file(self, path: Path) -> list[str]:
+    def find(self, data: bytes | mmap.mmap) -> list[str]:
+        """The same in words."""
+        return [f"{name} at {position}" for name, position in self.hits(data)]
+
+    def hits_in_file(self, path: Path) -> list[tuple[str, int]]:
         if path.stat().st_size == 0:
             return []
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return self.find(data)
+            return self.hits(data)
 
 
 def disguised(secret: bytes) -> dict[str, bytes]:

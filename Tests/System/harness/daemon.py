@@ -150,9 +150,9 @@ class Daemon:
     def client(self, seconds: float = 15) -> Client:
         return Client(str(self.place.socket), seconds)
 
-    def coffer(self, *arguments: object, stdin: bytes = b"") -> subprocess.CompletedProcess:
+    def coffer(self, command: str, *arguments: object, stdin: bytes = b"") -> subprocess.CompletedProcess:
         """The command line, against this daemon."""
-        return run("coffer", "--socket", self.place.socket, *arguments, stdin=stdin)
+        return run("coffer", command, "--socket", self.place.socket, *arguments, stdin=stdin)
 
     def log_text(self) -> str:
         return self.place.log.read_text(errors="replace") if self.place.log.exists() else ""
