@@ -35,6 +35,8 @@ final class Reactor: @unchecked Sendable {
     @exclusivity(unchecked) var now: BootInstant
     @exclusivity(unchecked) var wall: WallMilliseconds
     @exclusivity(unchecked) var draining = false
+    /// No secret has passed since `rest`.
+    @exclusivity(unchecked) var isResting = true
 
     let clock: any Clock
     let epoll: Int32
@@ -95,9 +97,10 @@ final class Reactor: @unchecked Sendable {
     func run() {
         while !(drain?.isDone ?? false) {
             let count = epoll_wait(epoll, events, Int32(Self.eventsPerTurn), timeout())
-            if count == 0 { endpoint.sealer.rest() }
+            if count == 0 { rest() }
             now = clock.boot
             wall = clock.wall
+            if count > 0 { isResting = false }
             for index in 0..<Int(max(0, count)) {
                 let token = coffer_epoll_token(events + index)
                 switch token {
@@ -125,7 +128,15 @@ final class Reactor: @unchecked Sendable {
         let wait = due.map { $0 <= now ? 0 : Int32(min(60_000, $0.milliseconds(since: now) + 1)) } ?? -1
         // Setting the cache's key up anew with every turn would cost more than the
         // rest of a hit; so it is forgotten when a millisecond brings nothing.
-        return endpoint.sealer.isResting ? wait : wait < 0 ? 1 : min(1, wait)
+        return isResting ? wait : wait < 0 ? 1 : min(1, wait)
+    }
+
+    /// Before a longer wait: leaves nothing of secrets behind.
+    func rest() {
+        guard !isResting else { return }
+        endpoint.sealer.rest()
+        Traces.forget()
+        isResting = true
     }
 
     func takeMessages() {

@@ -103,6 +103,7 @@ package final class CredentialService: Sendable {
 
     /// The answer to give, and the same sealed for the cache.
     private func prepare(_ record: Record, fetchedAt: BootInstant) -> (Secret, CachedValue) {
+        defer { Traces.forget() }
         let message = ReplyMessages.getResponse(
             credential: record.body.credential, metadata: record.metadata)
         let (sealed, nonce) = sealer.seal(message)
@@ -188,6 +189,7 @@ package final class CredentialService: Sendable {
     }
 
     private func fromCache(_ key: RecordKey, maximumAge: UInt64) -> Reply? {
+        defer { Traces.forget() }
         var user = key.user
         var connection = key.connection
         let hit = user.withUTF8 { user in
