@@ -50,7 +50,10 @@ package final class DataFile: Sendable {
 
     /// Lets others have the file. Ours must be closed before.
     package func unlock() {
-        if let fd = lock.withLock({ $0.take() }) { close(fd) }
+        guard let fd = lock.withLock({ $0.take() }) else { return }
+        // Closing alone would leave the lock with a child that is being started.
+        flock(fd, LOCK_UN)
+        close(fd)
     }
 
     package var exists: Bool {

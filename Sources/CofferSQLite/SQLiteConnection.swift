@@ -81,6 +81,9 @@ package final class SQLiteConnection: @unchecked Sendable {
             let code = coffer_sqlite_switch(UnsafeMutableRawPointer(handle), option, on ? 1 : 0)
             guard code == SQLITE_OK else { throw SQLiteError(code: code) }
         }
+        // GRDB's hooks serve its observers, of which there are none.
+        sqlite3_commit_hook(handle, nil, nil)
+        sqlite3_rollback_hook(handle, nil, nil)
         for pragma in settings.pragmas { try database.execute(sql: "PRAGMA \(pragma)") }
         let mode = try String.fetchOne(database, sql: "PRAGMA journal_mode = WAL")
         guard mode == "wal" else { throw SQLiteError(code: SQLITE_CANTOPEN) }
@@ -120,18 +123,23 @@ package struct SQLiteSession: ~Copyable {
     package func transaction<R>(
         _ body: () throws(SQLiteError) -> R
     ) throws(SQLiteError) -> R {
-        try SQLiteError.wrapping { try database.beginTransaction(.immediate) }
+        try statement(Self.begin).run()
         do {
             let result = try body()
-            try SQLiteError.wrapping { try database.commit() }
+            try statement(Self.commit).run()
             return result
         } catch {
             // SQLite may have rolled back by itself; the first error counts.
-            if database.isInsideTransaction { try? database.rollback() }
+            if database.isInsideTransaction { try? statement(Self.rollback).run() }
             guard !database.isInsideTransaction else { throw SQLiteError(code: SQLITE_IOERR) }
             throw error
         }
     }
+
+    // GRDB would compile these anew each time.
+    private static let begin = SQLiteQuery("BEGIN IMMEDIATE")
+    private static let commit = SQLiteQuery("COMMIT")
+    private static let rollback = SQLiteQuery("ROLLBACK")
 
     /// Copies the log into the database file; with `truncating`, empties it.
     ///

@@ -30,7 +30,8 @@ package struct SQLiteSettings: Sendable {
         [
             "trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0",
             "secure_delete = ON", "synchronous = FULL", "temp_store = MEMORY",
-            "hard_heap_limit = \(512 << 20)", "wal_autocheckpoint = 0", "journal_size_limit = \(16 << 20)", "cache_size = -\(cacheKibibytes)",
+            "hard_heap_limit = \(512 << 20)", "wal_autocheckpoint = 0",
+            "journal_size_limit = \(16 << 20)", "cache_size = -\(cacheKibibytes)",
         ]
             + (maximumPages.map { ["max_page_count = \($0)"] } ?? [])
             + (writable ? [] : ["query_only = ON"])

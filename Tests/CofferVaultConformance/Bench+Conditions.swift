@@ -126,7 +126,8 @@ extension Bench {
                 group.addTask {
                     let key = try key("u\(task % 4)", "task-\(task)")
                     for turn in 0..<20 {
-                        let item = item("\(task)-\(turn)", payload: [UInt8](repeating: UInt8(task), count: 1 + turn * 50))
+                        let payload = [UInt8](repeating: UInt8(task), count: 1 + turn * 50)
+                        let item = item("\(task)-\(turn)", payload: payload)
                         try await write(key, item)
                         let found = try await read(key)
                         try require(found?.version == item.version, "an acknowledged write is not there")

@@ -48,7 +48,7 @@ extension Bench {
             return try await group.reduce(into: []) { $0 += $1 }
         }
         try await refuses(.unavailable, "a read after closing") { () throws(Failure) in
-            _ = try await vault.read(VaultKey(key: try RecordKey(user: "u", connection: "c"), tag: Self.tag("c"), userTag: Self.tag("u")), deadline: deadline)
+            _ = try await vault.read(try key("u", "c"), deadline: deadline)
         }
         guard let again = try await fixture.reopen() else { return }
         let bench = Bench(vault: again, fixture: fixture)

@@ -34,7 +34,7 @@ struct Bench: Sendable {
     }
 
     /// A key whose tags nobody else has: from names, the same each time.
-    func key(_ user: String, _ connection: String) throws -> VaultKey {
+    func key(_ user: String, _ connection: String) throws(Failure) -> VaultKey {
         VaultKey(
             key: try RecordKey(user: user, connection: connection),
             tag: Self.tag("\(user)\u{1f}\(connection)"), userTag: Self.tag(user))

@@ -105,7 +105,11 @@ func makeItem(_ version: String, expiresAt: WallMilliseconds = 0) -> VaultItem {
     private func countRows() throws -> Int? {
         let (process, output) = (Process(), Pipe())
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["python3", "-c", "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM records').fetchone()[0])", scratch.path]
+        let script = """
+            import sqlite3, sys
+            print(sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM records').fetchone()[0])
+            """
+        process.arguments = ["python3", "-c", script, scratch.path]
         process.standardOutput = output
         try process.run()
         let text = String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)

@@ -103,7 +103,10 @@ final class EmbeddedConnections: Sendable {
         do {
             try open()
             let isWhole = try verify()
-            state.withLock { if case .failing = $0 { $0 = isWhole ? .sound : .damaged(.damagedByFault(vault: name)) } }
+            state.withLock { state in
+                guard case .failing = state else { return }
+                state = isWhole ? .sound : .damaged(.damagedByFault(vault: name))
+            }
         } catch {
             note(error, .embedded(error, vault: name))
         }

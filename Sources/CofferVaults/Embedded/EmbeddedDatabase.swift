@@ -40,7 +40,9 @@ enum EmbeddedDatabase {
     ) throws(Failure) {
         try explaining(file.path, name) { () throws(DataFile.Problem) in
             // SQLite would take the old log for one of the new database.
-            guard try !file.exists(suffix: "-wal") else { throw .wrongKind(path: file.path, expected: "database beside its log (-wal)") }
+            guard try !file.exists(suffix: "-wal") else {
+                throw .wrongKind(path: file.path, expected: "database beside its log (-wal)")
+            }
             try file.remove(suffix: newSuffix + "-wal")
             _ = try file.createEmpty(suffix: newSuffix)
         }
@@ -93,18 +95,24 @@ enum EmbeddedDatabase {
         }
         let owner = try session.integer("PRAGMA application_id")
         guard owner == applicationID else {
-            return refuse(.failedPrecondition, "is no Coffer database (application id \(owner), expected \(applicationID)); name another path")
+            return refuse(
+                .failedPrecondition,
+                "is no Coffer database (application id \(owner), expected \(applicationID)); name another path")
         }
         let version = try session.integer("PRAGMA user_version")
         guard version == schemaVersion else {
-            return refuse(.failedPrecondition, "has schema version \(version), this daemon knows \(schemaVersion); run the version of Coffer that wrote it, or a newer one")
+            return refuse(
+                .failedPrecondition,
+                "has schema version \(version), this daemon knows \(schemaVersion); "
+                    + "run the version of Coffer that wrote it, or a newer one")
         }
         guard try isWhole(session) else {
             return refuse(.dataLoss, "is damaged (quick_check); restore it from a backup")
         }
         let found = try session.texts("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")
         guard found.sorted() == schema.sorted() else {
-            return refuse(.failedPrecondition, "has other tables than this daemon makes; restore it from a backup")
+            return refuse(
+                .failedPrecondition, "has other tables than this daemon makes; restore it from a backup")
         }
         guard let identity = try meta(session, "identity"), identity.count == identityBytes,
             let blob = try meta(session, "key_check")
@@ -127,7 +135,9 @@ enum EmbeddedDatabase {
         try session.texts("PRAGMA quick_check(1)") == ["ok"]
     }
 
-    private static func meta(_ session: borrowing SQLiteSession, _ name: String) throws(SQLiteError) -> [UInt8]? {
+    private static func meta(
+        _ session: borrowing SQLiteSession, _ name: String
+    ) throws(SQLiteError) -> [UInt8]? {
         let find = try session.statement(once: "SELECT value FROM meta WHERE name = ?1")
         find.bind(1, name)
         var value: [UInt8]?
@@ -150,9 +160,12 @@ enum EmbeddedDatabase {
     private static func cannotOpen(_ error: SQLiteError, _ path: String, name: String) -> Failure {
         switch error.kind {
         case .damaged:
-            .cannotOpen(.dataLoss, path, vault: name, "is damaged, or no database at all; restore it from a backup, or name another path")
+            .cannotOpen(
+                .dataLoss, path, vault: name,
+                "is damaged, or no database at all; restore it from a backup, or name another path")
         case .locked:
-            .cannotOpen(.failedPrecondition, path, vault: name, "is open in another process; stop that one first")
+            .cannotOpen(
+                .failedPrecondition, path, vault: name, "is open in another process; stop that one first")
         default:
             .embedded(error, vault: name)
         }

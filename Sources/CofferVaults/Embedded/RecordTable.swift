@@ -87,8 +87,8 @@ extension SQLiteSession {
         return item
     }
 
-    /// Finds the row first and writes by its number: half of what an upsert
-    /// with RETURNING costs, and conditions read as what they are.
+    /// Finds the row first and writes by its number: an upsert with RETURNING
+    /// makes a temporary table each time, and cannot say which condition failed.
     ///
     /// - Returns: when the record came to be, or nil if the condition is not met.
     func write(
