@@ -65,7 +65,7 @@ class Writer(threading.Thread):
 
 
 class Durability(SystemTest):
-    time_limit = 7200
+    time_limit = 300
 
     def setUp(self) -> None:
         self.place = Place()

@@ -1,5 +1,7 @@
 """Peers that are slow, silent, or too many."""
 
+import os
+import resource
 import time
 
 from harness import Client, Frame, Kind, Status, eventually, messages
@@ -116,15 +118,38 @@ class Crowds(HostileTest):
             return frame is not None and frame.code == Status.OK
 
 
-class Descriptors(HostileTest):
-    """The process has no descriptor left."""
+class FewDescriptors(HostileTest):
+    """Started under a low limit on open files: connections leave some for the daemon itself."""
 
     config = "log:\n  level: trace\n"
-    descriptors = 64
+    descriptors = 100
+
+    def test_connections_do_not_take_the_last_descriptor(self) -> None:
+        limit = self.client.stats()["limit_connections"]
+        self.assertLess(limit, self.descriptors)
+        crowd = [self.connect() for _ in range(3 * self.descriptors)]
+        refused = [client for client in crowd[limit:] if client.frame() is not None]
+        self.assertEqual(len(refused), len(crowd) - limit, "not all beyond the limit are told so")
+        self.assertLess(self.served.descriptor_count(), self.descriptors)
+        self.client.store("user", "c", self.canaries.new())
+        for client in crowd:
+            client.close()
+        eventually("there is room again", 5, lambda: self.client.stats()["connections"] == 1)
+
+
+class NoDescriptors(HostileTest):
+    """The process has no descriptor left, which no limit of its own foresaw."""
+
+    config = "log:\n  level: trace\n"
 
     def test_daemon_without_descriptors_serves_on_and_recovers(self) -> None:
+        usual = resource.prlimit(self.served.pid, resource.RLIMIT_NOFILE)
+        highest = max(int(name) for name in os.listdir(f"/proc/{self.served.pid}/fd"))
+        resource.prlimit(self.served.pid, resource.RLIMIT_NOFILE, (highest + 20, usual[1]))
+        self.addCleanup(lambda: resource.prlimit(self.served.pid, resource.RLIMIT_NOFILE, usual))
         crowd = [self.connect() for _ in range(300)]
-        eventually("the descriptors are used up", 5, lambda: self.served.descriptor_count() >= 63)
+        accepted = self.client.stats()["connections"]
+        self.assertLess(accepted, 100, "it has not run out of descriptors")
         cpu, since = self.served.cpu_seconds(), time.monotonic()
         while time.monotonic() - since < 3:
             self.assertEqual(self.client.get("user", "c", max_age_ms=0).source, messages.credentials.SOURCE_VAULT)

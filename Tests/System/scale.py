@@ -25,7 +25,7 @@ class Herd(SystemTest):
 
     def setUp(self) -> None:
         self.limit = raise_descriptor_limit()
-        self.daemon_ = self.daemon("--reactors", 2, descriptors=min(self.limit, 4096))
+        self.daemon_ = self.daemon("--reactors", 4, descriptors=min(self.limit, 4096))
 
     def ask_at_once(self, clients: list[Client], user: str, connection: str) -> list:
         """All requests wait in the sockets while the daemon stands still; then it goes on."""
@@ -40,7 +40,7 @@ class Herd(SystemTest):
         return [client.response() for client in clients]
 
     def test_one_cold_key_is_one_vault_read_however_many_ask(self) -> None:
-        keys = [f"c{number}" for number in range(options.sized(10, 500))]
+        keys = [f"c{number}" for number in range(options.sized(40, 500))]
         with self.daemon_.client() as admin:
             for key in keys:
                 admin.store("user", key, key.encode() * 10)
