@@ -107,6 +107,12 @@ let package = Package(
             name: "CofferCacheTests", dependencies: ["CofferCore", "CofferCache"], swiftSettings: base),
         .testTarget(name: "CofferCryptoTests", dependencies: ["CofferCrypto", "CofferCore"], swiftSettings: base),
         .testTarget(
+            name: "CofferServerTests", dependencies: ["CofferCore", "CofferServer"], swiftSettings: base),
+        .testTarget(
+            name: "CofferVaultTests",
+            dependencies: ["CofferCore", "CofferCrypto", "CofferVault", "CofferVaults"],
+            swiftSettings: base),
+        .testTarget(
             name: "CofferVaultsTests",
             dependencies: [
                 "CofferCore", "CofferVault", "CofferVaults", "CofferVaultConformance", "CofferSQLite",

@@ -76,6 +76,7 @@ package final class Cache: Sendable {
         return shards.reduce(0) { $0 + $1.state.withLock { $0.invalidate(user: bytes) } }
     }
 
+    /// What the cache holds and has under way now, over all shards.
     package struct Usage: Sendable {
         package var entries = 0
         package var bytes = 0

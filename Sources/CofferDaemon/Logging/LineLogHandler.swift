@@ -5,6 +5,7 @@ import Glibc
 /// JSON for programs. Control characters are escaped and lines cut, so that
 /// nobody can forge a line.
 package struct LineLogHandler: LogHandler {
+    /// Text for people, JSON for programs.
     package enum Format: Sendable { case text, json }
 
     /// The longest line, in bytes.

@@ -1,0 +1,37 @@
+"""The base of all system tests."""
+
+import signal
+import unittest
+
+from .client import CallFailed, Status
+from .daemon import Daemon
+
+
+class SystemTest(unittest.TestCase):
+    #: Seconds that one test may take; then it fails.
+    time_limit = 120
+
+    def run(self, result=None):
+        def too_long(*_: object) -> None:
+            raise AssertionError(f"the test took more than {self.time_limit} s")
+
+        before = signal.signal(signal.SIGALRM, too_long)
+        signal.alarm(self.time_limit)
+        try:
+            return super().run(result)
+        finally:
+            signal.alarm(0)
+            signal.signal(signal.SIGALRM, before)
+
+    def daemon(self, *arguments: object, **options) -> Daemon:
+        """A daemon that serves, for this test alone."""
+        daemon = Daemon(*arguments, **options)
+        self.addCleanup(daemon.dispose)
+        return daemon.start()
+
+    def assert_fails(self, status: Status, call, *arguments, **fields) -> CallFailed:
+        """The call is answered with this status."""
+        with self.assertRaises(CallFailed) as caught:
+            call(*arguments, **fields)
+        self.assertEqual(caught.exception.status.name, status.name, str(caught.exception))
+        return caught.exception
