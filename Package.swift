@@ -120,6 +120,9 @@ let package = Package(
             ],
             swiftSettings: base),
         .testTarget(
+            name: "CofferDaemonTests", dependencies: ["CofferDaemon", "CofferCache", "CofferServer", log],
+            swiftSettings: base),
+        .testTarget(
             name: "CofferLoadTests", dependencies: ["CofferCore", "CofferLoad", arguments],
             swiftSettings: base),
         .testTarget(

@@ -34,7 +34,7 @@ MODULES = {
     "CofferAccess": Module(),
     "CofferVault": Module(words("CofferCore CofferCrypto")),
     "CofferSQLite": Module(words("CSQLiteShims"), words("GRDB GRDBSQLite Foundation Glibc"), raw=True),
-    "CofferVaults": Module(words("CofferCore CofferVault CofferSQLite"), words("Dispatch Foundation")),
+    "CofferVaults": Module(words("CofferCore CofferVault CofferSQLite"), words("Dispatch Foundation Glibc")),
     "CofferServer": Module(
         words("CofferCore CofferWire CofferCrypto CofferCache CofferAccess CofferVault CofferMessages CLinux "
               "CProtobufC"),
