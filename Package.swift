@@ -73,7 +73,10 @@ let package = Package(
             ],
             swiftSettings: base),
         .executableTarget(
-            name: "cofferd", dependencies: ["CofferDaemon", "CofferCore", arguments], swiftSettings: base),
+            name: "cofferd", dependencies: ["CofferDaemon", "CofferCore", arguments], swiftSettings: base,
+            // Symbols are bound at start: the lazy resolver saves vector registers,
+            // and what was in them, on the stack.
+            linkerSettings: [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "now"])]),
         .executableTarget(name: "coffer", dependencies: [client, arguments], swiftSettings: base),
 
         // The load generator, which shares no code with what it measures.

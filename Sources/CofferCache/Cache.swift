@@ -41,10 +41,14 @@ package final class Cache: Sendable {
         }
     }
 
-    package func join(_ key: RecordKey, waiter: CacheWaiter, fresh: Bool) -> CacheJoin {
+    package func join(
+        _ key: RecordKey, waiter: CacheWaiter, now: BootInstant, wall: WallMilliseconds,
+        maximumAge: UInt64
+    ) -> CacheJoin {
         let hash = hasher.hash(key)
         return shard(hash).state.withLock {
-            $0.join(hash: hash, key: key, waiter: waiter, fresh: fresh)
+            $0.join(
+                hash: hash, key: key, waiter: waiter, now: now, wall: wall, maximumAge: maximumAge)
         }
     }
 

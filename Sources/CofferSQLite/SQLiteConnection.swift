@@ -85,6 +85,8 @@ package final class SQLiteConnection: @unchecked Sendable {
         sqlite3_commit_hook(handle, nil, nil)
         sqlite3_rollback_hook(handle, nil, nil)
         for pragma in settings.pragmas { try database.execute(sql: "PRAGMA \(pragma)") }
+        // Changes the file, where it is not so already.
+        guard settings.setsJournalMode else { return }
         let mode = try String.fetchOne(database, sql: "PRAGMA journal_mode = WAL")
         guard mode == "wal" else { throw SQLiteError(code: SQLITE_CANTOPEN) }
     }

@@ -12,6 +12,8 @@ package struct SQLiteSettings: Sendable {
     package var vfs = "unix-excl"
     /// How long to wait for a lock of another connection, in seconds.
     package var lockTimeoutSeconds: Double = 2
+    /// False: the file keeps the journal that it has; for looking whose it is.
+    package var setsJournalMode = true
     /// False: the connection refuses to write.
     package var writable = true
     /// The page cache, in KiB.

@@ -69,11 +69,12 @@ import Testing
             ])
     }
 
-    @Test(arguments: ["reactors: 1\nreactors: 2\n", "log:\n  level: info\n  level: info\n"])
-    func refusesWhatComesTwice(text: String) {
-        let found = mistakes(text)
-        #expect(found.count == 1)
-        #expect(found.first?.hasPrefix("c.yaml") == true)
+    @Test(arguments: [
+        ("reactors: 1\nreactors: 2\n", "c.yaml:1:1: reactors comes twice"),
+        ("log:\n  level: info\n  level: info\n", "c.yaml:2:3: level comes twice"),
+    ])
+    func refusesWhatComesTwice(text: String, mistake: String) {
+        #expect(mistakes(text) == [mistake])
     }
 
     /// The message has the parser's problem and place, and nothing of the file.

@@ -63,11 +63,12 @@ extension Bench {
     private func writeUntilClosed(_ task: Int) async throws -> [Int] {
         var acknowledged: [Int] = []
         for turn in 0..<1000 {
-            do {
-                try await write(try key("load", "\(task)-\(turn)"), item("v"))
+            let key = try key("load", "\(task)-\(turn)")
+            do throws(Failure) {
+                try await write(key, item("v"))
                 acknowledged.append(task * 1000 + turn)
-            } catch let failure as Failure {
-                try require(failure.code == .unavailable, "closing ended a write with \(failure.code.name)")
+            } catch {
+                try require(error.code == .unavailable, "closing ended a write with \(error.code.name)")
                 break
             }
         }

@@ -25,7 +25,7 @@ class ConfigurationMistakes(StartupTest):
         self.assert_refused(ended, CONFIGURATION, "coffer.yaml:1:1", "zzz")
 
     def test_setting_that_comes_twice(self) -> None:
-        self.assert_refused(self.start(config="reactors: 1\nreactors: 2\n"), CONFIGURATION, "coffer.yaml:2", "reactors")
+        self.assert_refused(self.start(config="reactors: 1\nreactors: 2\n"), CONFIGURATION, "coffer.yaml:1:1", "reactors comes twice")
 
     def test_every_mistake_is_told(self) -> None:
         ended = self.start(config="reactors: many\nlimits:\n  connections: 0\n")

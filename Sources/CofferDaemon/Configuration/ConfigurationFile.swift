@@ -12,6 +12,9 @@ package enum ConfigurationFile {
         let root: Node?
         do {
             root = try Yams.compose(yaml: text)
+        } catch YamlError.duplicatedKeysInMapping(let keys, let context) {
+            let place = "\(name):\(context.mark.line):\(context.mark.column)"
+            throw ConfigurationErrors(keys.map { ConfigurationError(place, "\($0) comes twice") })
         } catch let error as YamlError {
             throw ConfigurationErrors([ConfigurationError(name, "is not YAML: \(plain(error))")])
         } catch {

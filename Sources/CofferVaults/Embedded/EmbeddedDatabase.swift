@@ -69,6 +69,9 @@ enum EmbeddedDatabase {
         _ file: DataFile, settings: SQLiteSettings, name: String, keyCheck: EmbeddedVault.KeyCheck
     ) throws(Failure) -> [UInt8] {
         do {
+            // Whose file it is is not known yet: nothing may change it.
+            var settings = settings
+            settings.setsJournalMode = false
             let connection = try SQLiteConnection(path: file.path, settings: settings)
             let verdict = try connection.run { session throws(SQLiteError) in
                 try examine(session, file.path, name: name, keyCheck: keyCheck)
