@@ -108,7 +108,7 @@ import Testing
     @Test func aNamedFileMustBeThere() {
         #expect(
             mistakes(flags: .init(config: "/no.yaml")) == [
-                "--config: cannot read /no.yaml: is it there, and readable by this user?"
+                "--config: there is no file /no.yaml"
             ])
     }
 

@@ -95,6 +95,7 @@ class Crowds(HostileTest):
     config = "limits:\n  connections: 20\nlog:\n  level: trace\n"
 
     def test_connection_too_many_is_told_so(self) -> None:
+        eventually("who came before is gone", 5, lambda: self.client.stats()["connections"] == 1)
         others = [self.connect() for _ in range(19)]
         for client in others:
             self.assertTrue(client.health().serving)

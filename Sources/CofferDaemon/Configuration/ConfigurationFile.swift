@@ -54,6 +54,8 @@ package enum ConfigurationFile {
             }
         case .scalar(let scalar):
             guard let setting = Setting.named(path) else {
+                // A section in which nothing is set.
+                if node.null != nil { return }
                 errors.append(
                     ConfigurationError(place, "expected a mapping of settings, got a single value"))
                 return
