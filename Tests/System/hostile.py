@@ -211,6 +211,7 @@ class Calls(HostileTest):
         self.assert_closed()
 
     def test_clients_that_die_inside_a_frame(self) -> None:
+        self.assertTrue(self.client.health().serving)
         before = self.served.descriptor_count()
         for _ in range(200):
             with self.served.client() as client:
