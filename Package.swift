@@ -23,6 +23,27 @@ let protobufPlugin: Target.Dependency = .product(
 let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
+/// Tests/Fuzzing/fuzz.sh asks for the fuzzer instead of the replay of its
+/// corpus: "service", or "all" to fuzz the configuration file too.
+let fuzzer = Context.environment["COFFER_FUZZ"]
+let fuzzed: [Target.Dependency] = [
+    "CofferCore", "CofferWire", "CofferCrypto", "CofferCache", "CofferAccess", "CofferVault", "CofferServer",
+    "CofferMessages", "CProtobufC", log,
+]
+let fuzzing: Target =
+    if let fuzzer {
+        .executableTarget(
+            name: "coffer-fuzz", dependencies: fuzzed + (fuzzer == "all" ? ["CofferDaemon"] : []),
+            path: "Tests/Fuzzing", exclude: fuzzer == "all" ? [] : ["Configuration"],
+            sources: ["Harness", "Records", "Mutator", "Entry"] + (fuzzer == "all" ? ["Configuration"] : []),
+            swiftSettings: base + (fuzzer == "all" ? [.define("COFFER_FUZZ_ALL")] : []))
+    } else {
+        .testTarget(
+            name: "CofferFuzzReplayTests", dependencies: fuzzed + ["CofferDaemon"], path: "Tests/Fuzzing",
+            sources: ["Harness", "Records", "Mutator", "Configuration", "Replay", "Properties"],
+            swiftSettings: base)
+    }
+
 let package = Package(
     name: "coffer",
     dependencies: [
@@ -137,6 +158,7 @@ let package = Package(
         .testTarget(
             name: "InteropSwiftTests", dependencies: ["coffer-interop-swift", client],
             path: "Tests/Interop/swift/Tests", swiftSettings: base),
+        fuzzing,
 
         // Measured by hand, in release builds: swift run -c release NAME.
         .executableTarget(

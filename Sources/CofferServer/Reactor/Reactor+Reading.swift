@@ -54,6 +54,7 @@ extension Reactor {
     }
 
     func afterFrames(_ connection: Connection) {
+        if connection.readClosed { dropPartialFrame(connection) }
         // A frame whose rest is awaited; frames held back by a pause do not age.
         if connection.input == nil || isPaused(connection) {
             connection.frameSince = nil
@@ -140,11 +141,15 @@ extension Reactor {
 
     func endOfInput(_ connection: Connection) {
         connection.readClosed = true
-        if let input = connection.input, !isPaused(connection) {
-            // The start of a frame whose rest will not come.
-            release(input)
-            connection.input = nil
-        }
+        dropPartialFrame(connection)
         touch(connection)
+    }
+
+    /// Lets go of the start of a frame whose rest will not come. In a pause whole
+    /// frames may wait before it: then it goes when they are taken.
+    private func dropPartialFrame(_ connection: Connection) {
+        guard let input = connection.input, !isPaused(connection) else { return }
+        release(input)
+        connection.input = nil
     }
 }

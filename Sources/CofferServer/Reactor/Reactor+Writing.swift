@@ -82,7 +82,10 @@ extension Reactor {
             drop(connection)
             return
         }
-        if connection.input != nil && !isPaused(connection) && connection.frameSince == nil {
+        // Frames that a pause held back; or the last bytes, which nothing follows.
+        if connection.input != nil && !isPaused(connection)
+            && (connection.frameSince == nil || connection.readClosed)
+        {
             takeFrames(connection)
         }
         setInterest(connection)

@@ -95,27 +95,31 @@ final class Reactor: @unchecked Sendable {
 
     /// Runs until drained.
     func run() {
-        while !(drain?.isDone ?? false) {
-            let count = epoll_wait(epoll, events, Int32(Self.eventsPerTurn), timeout())
-            if count == 0 { rest() }
-            now = clock.boot
-            wall = clock.wall
-            if count > 0 { isResting = false }
-            for index in 0..<Int(max(0, count)) {
-                let token = coffer_epoll_token(events + index)
-                switch token {
-                case Token.inbox: takeMessages()
-                case Token.listener: accept()
-                default: serve(token, events: events[index].events)
-                }
-            }
-            if let due = acceptor?.restingUntil, due <= now { accept() }
-            expireCalls()
-            flushTouched()
-            if now >= nextSweep { sweep() }
-            if drain != nil { advanceDrain() }
-        }
+        while !(drain?.isDone ?? false) { turn(waiting: timeout()) }
         for case let connection? in connections { drop(connection) }
+    }
+
+    /// One turn: acts on what has come within so many milliseconds, and on what
+    /// is due.
+    func turn(waiting milliseconds: Int32) {
+        let count = epoll_wait(epoll, events, Int32(Self.eventsPerTurn), milliseconds)
+        if count == 0 { rest() }
+        if count > 0 { isResting = false }
+        now = clock.boot
+        wall = clock.wall
+        for index in 0..<Int(max(0, count)) {
+            let token = coffer_epoll_token(events + index)
+            switch token {
+            case Token.inbox: takeMessages()
+            case Token.listener: accept()
+            default: serve(token, events: events[index].events)
+            }
+        }
+        if let due = acceptor?.restingUntil, due <= now { accept() }
+        expireCalls()
+        flushTouched()
+        if now >= nextSweep { sweep() }
+        if drain != nil { advanceDrain() }
     }
 
     /// Milliseconds until something is due; -1 = nothing is.

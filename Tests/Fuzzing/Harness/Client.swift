@@ -1,0 +1,43 @@
+import Glibc
+
+/// The other end of a connection to the service: never waits.
+final class Client {
+    private let fd: Int32
+    /// All that came.
+    private(set) var received: [UInt8] = []
+
+    init(fd: Int32) { self.fd = fd }
+
+    deinit { close(fd) }
+
+    /// A pair of connected sockets: one for the daemon, one for a client.
+    static func pair() -> (server: Int32, client: Client) {
+        var ends: [Int32] = [0, 0]
+        let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else { fatalError("socketpair: errno \(errno)") }
+        return (ends[0], Client(fd: ends[1]))
+    }
+
+    enum Sent: Equatable { case bytes(Int), full, gone }
+
+    func send(_ bytes: UnsafeRawBufferPointer) -> Sent {
+        let count = Glibc.send(fd, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+        if count >= 0 { return .bytes(count) }
+        return errno == EAGAIN ? .full : .gone
+    }
+
+    func endSending() { shutdown(fd, Int32(SHUT_WR)) }
+
+    /// Takes what is there.
+    func receive() {
+        while true {
+            let held = received.count
+            received.append(contentsOf: repeatElement(0, count: 16 << 10))
+            let count = received.withUnsafeMutableBytes {
+                recv(fd, $0.baseAddress! + held, $0.count - held, 0)
+            }
+            received.removeLast(received.count - held - max(0, count))
+            if count <= 0 { return }
+        }
+    }
+}

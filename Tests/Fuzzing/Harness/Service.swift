@@ -1,0 +1,76 @@
+import CofferAccess
+import CofferCache
+import CofferCore
+import CofferCrypto
+import CofferVault
+import Logging
+
+@testable import CofferCrypto
+@testable import CofferServer
+
+/// The daemon's insides, wired as `Server` wires them, without its threads and
+/// its listening socket.
+final class Service {
+    static let owner: UInt32 = 1_000
+    static let stranger: UInt32 = 2_000
+
+    let clock = FuzzClock()
+    let vault = FuzzVault()
+    let limits: ServerLimits
+    let ledger: UIDLedger
+    let credentials: CredentialService
+    let inbox: Inbox
+    let counters = ReactorCounters()
+    let reactor: Reactor
+    let probe: AllocatorProbe
+
+    init(limits: ServerLimits, cache: CacheConfiguration) throws {
+        self.limits = limits
+        inbox = try Inbox()
+        ledger = UIDLedger(limits: limits)
+        let log = Logger(label: "fuzz") { _ in SwiftLogNoOpLogHandler() }
+        let bootKey = BootKey()
+        let term = KeyTerm(
+            id: 1, name: "fuzz", state: .active, createdAt: 1, key: Self.secret(byte: 3))
+        let records = RecordStore(
+            vault: vault, keys: KeyRing(base: Self.secret(byte: 5), terms: [term]),
+            environment: "fuzz", clock: clock, random: FuzzRandom())
+        credentials = CredentialService(
+            cache: Cache(configuration: cache, random: FuzzRandom()), records: records,
+            status: VaultStatus(vault: "fuzz", clock: clock, log: log), bootKey: bootKey, inboxes: [inbox], clock: clock,
+            flightTime: .seconds(5))
+        let admin = AdminService(
+            vault: vault, credentials: credentials, counters: [counters], ledger: ledger,
+            limits: limits, clock: clock, version: "fuzz", warnings: ["none"])
+        let context = ServerContext(
+            limits: limits, policy: AccessPolicy(owner: Self.owner), ledger: ledger,
+            credentials: credentials, admin: admin, bootKey: bootKey, clock: clock,
+            log: log)
+        reactor = try Reactor(
+            index: 0, shared: context, inbox: inbox, counters: counters, acceptor: nil)
+        probe = AllocatorProbe(reactor.arena)
+    }
+
+    private static func secret(byte: UInt8) -> Secret {
+        Secret(count: 32) { $0.initializeMemory(as: UInt8.self, repeating: byte) }
+    }
+
+    /// As if nothing had ever been stored or read.
+    func reset(_ script: Script) {
+        _ = credentials.cache.invalidate(user: nil)
+        vault.reset(seed: script.seed, fails: script.options.contains(.failingVault))
+        probe.givesBlocks = script.options.contains(.blocks)
+    }
+
+    /// Nil, or what a client that has gone left behind.
+    func leftover() -> String? {
+        if reactor.openCount != 0 { return "the connection is still open" }
+        if ledger.calls != 0 || ledger.connections != 0 {
+            return "the ledger counts \(ledger.calls) calls, \(ledger.connections) connections"
+        }
+        if credentials.cache.usage.flights != 0 { return "a flight is still on its way" }
+        clock.advance(byMilliseconds: 61_000)
+        reactor.turn(waiting: 0)
+        return reactor.deadlines.count == 0 ? nil : "a deadline is still awaited"
+    }
+}
