@@ -2,6 +2,7 @@
 /// the client sends.
 struct Script {
     static let byteCount = 4
+    static let maximumPieces = 40
 
     struct Options: OptionSet {
         let rawValue: UInt8
@@ -27,7 +28,8 @@ struct Script {
     }
 
     let options: Options
-    /// 0 = all bytes at once; else pieces of at most this many.
+    /// 0 = all bytes at once; else pieces of at most this many, until there were
+    /// `maximumPieces`.
     let largestChunk: Int
     /// Decides the sizes of the pieces, the order in which tasks run, and which
     /// calls to the vault fail.

@@ -31,13 +31,15 @@ final class Client {
     /// Takes what is there.
     func receive() {
         while true {
-            let held = received.count
-            received.append(contentsOf: repeatElement(0, count: 16 << 10))
-            let count = received.withUnsafeMutableBytes {
-                recv(fd, $0.baseAddress! + held, $0.count - held, 0)
-            }
-            received.removeLast(received.count - held - max(0, count))
-            if count <= 0 { return }
+            let count = recv(fd, Self.scratch.baseAddress, Self.scratch.count, 0)
+            guard count > 0 else { return }
+            received.append(contentsOf: UnsafeRawBufferPointer(rebasing: Self.scratch[..<count]))
+            // A stream socket gives all it has.
+            if count < Self.scratch.count { return }
         }
     }
+
+    /// For the one thread that plays.
+    nonisolated(unsafe) private static let scratch = UnsafeMutableRawBufferPointer.allocate(
+        byteCount: 64 << 10, alignment: 16)
 }

@@ -32,7 +32,8 @@ struct StreamMutator {
 
     private mutating func change(_ frames: inout [Frame]) {
         guard !frames.isEmpty, !random.oneIn(5) else {
-            frames.insert(generator.frame(), at: random.below(frames.count + 1))
+            let fresh = (0...random.below(4)).map { _ in generator.frame() }
+            frames.insert(contentsOf: fresh, at: random.below(frames.count + 1))
             return
         }
         let index = random.below(frames.count)

@@ -82,8 +82,11 @@ final class ServiceRun {
     ) {
         var random = SplitMix(seed: script.seed)
         var position = 0
+        var pieces = 0
         while position < stream.count {
-            let wanted = script.largestChunk == 0 ? stream.count : 1 + random.below(script.largestChunk)
+            let isLast = script.largestChunk == 0 || pieces == Script.maximumPieces
+            let wanted = isLast ? stream.count : 1 + random.below(script.largestChunk)
+            pieces += isLast ? 0 : 1
             let chunk = UnsafeRawBufferPointer(
                 rebasing: stream[position..<min(stream.count, position + wanted)])
             switch client.send(chunk) {
@@ -130,7 +133,11 @@ private struct Turns {
     /// check that follows.
     mutating func settle() {
         turn()
-        for _ in 0..<10_000 where service.reactor.openCount > 0 { letGo() }
+        var left = 10_000
+        while service.reactor.openCount > 0 && left > 0 {
+            letGo()
+            left -= 1
+        }
         client.receive()
         // What a client that has gone had still under way.
         tasks.runAll()
@@ -143,17 +150,18 @@ private struct Turns {
             elapsed += 1
             service.clock.advance(byMilliseconds: 1)
         }
-        Sanitizer.withForbidden(unreadScratch) { service.reactor.turn(waiting: 0) }
+        Sanitizer.withForbidden(behindWhatWaits) { service.reactor.turn(waiting: 0) }
         service.probe.reset()
     }
 
-    /// The part of the reactor's receive buffer that this turn cannot fill.
-    private var unreadScratch: UnsafeRawBufferPointer {
+    /// What lies in the reactor's receive buffer behind the bytes that this turn
+    /// can bring.
+    private var behindWhatWaits: UnsafeRawBufferPointer {
         var waiting: Int32 = 0
         let scratch = UnsafeRawBufferPointer(service.reactor.scratch)
         guard service.reactor.openCount > 0, ioctl(server, UInt(FIONREAD), &waiting) == 0 else {
             return UnsafeRawBufferPointer(start: nil, count: 0)
         }
-        return UnsafeRawBufferPointer(rebasing: scratch.dropFirst(Int(waiting)))
+        return UnsafeRawBufferPointer(rebasing: scratch.dropFirst(Int(waiting)).prefix(256))
     }
 }
