@@ -5,17 +5,23 @@ final class Client {
     private let fd: Int32
     /// All that came.
     private(set) var received: [UInt8] = []
+    private let scratch: UnsafeMutableRawBufferPointer
 
-    init(fd: Int32) { self.fd = fd }
+    private init(fd: Int32, scratch: UnsafeMutableRawBufferPointer) {
+        self.fd = fd
+        self.scratch = scratch
+    }
 
     deinit { close(fd) }
 
     /// A pair of connected sockets: one for the daemon, one for a client.
-    static func pair() -> (server: Int32, client: Client) {
+    ///
+    /// - Parameter scratch: for what is received; stays the caller's.
+    static func pair(scratch: UnsafeMutableRawBufferPointer) -> (server: Int32, client: Client) {
         var ends: [Int32] = [0, 0]
         let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else { fatalError("socketpair: errno \(errno)") }
-        return (ends[0], Client(fd: ends[1]))
+        return (ends[0], Client(fd: ends[1], scratch: scratch))
     }
 
     enum Sent: Equatable { case bytes(Int), full, gone }
@@ -31,15 +37,11 @@ final class Client {
     /// Takes what is there.
     func receive() {
         while true {
-            let count = recv(fd, Self.scratch.baseAddress, Self.scratch.count, 0)
+            let count = recv(fd, scratch.baseAddress, scratch.count, 0)
             guard count > 0 else { return }
-            received.append(contentsOf: UnsafeRawBufferPointer(rebasing: Self.scratch[..<count]))
+            received.append(contentsOf: UnsafeRawBufferPointer(rebasing: scratch[..<count]))
             // A stream socket gives all it has.
-            if count < Self.scratch.count { return }
+            if count < scratch.count { return }
         }
     }
-
-    /// For the one thread that plays.
-    nonisolated(unsafe) private static let scratch = UnsafeMutableRawBufferPointer.allocate(
-        byteCount: 64 << 10, alignment: 16)
 }

@@ -21,6 +21,9 @@ final class ServiceRun {
     private let tasks = TaskQueue()
     private var services: [UInt8: Service] = [:]
     private(set) var tally = Tally()
+    private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
+
+    deinit { scratch.deallocate() }
 
     /// - Returns: nil, or which promise was broken.
     func play(_ input: UnsafeRawBufferPointer) -> String? {
@@ -66,7 +69,7 @@ final class ServiceRun {
     ) -> String? {
         service.reset(script)
         let uid = script.options.contains(.stranger) ? Service.stranger : Service.owner
-        let (server, client) = Client.pair()
+        let (server, client) = Client.pair(scratch: scratch)
         guard service.ledger.openConnection(uid: uid) else { return "the ledger has no room" }
         service.reactor.adopt(server, Peer(uid: uid, gid: uid, pid: 1))
         var turns = Turns(service: service, client: client, tasks: tasks, server: server, script: script)
