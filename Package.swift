@@ -23,25 +23,27 @@ let protobufPlugin: Target.Dependency = .product(
 let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
-/// Tests/Fuzzing/fuzz.sh asks for the fuzzer instead of the replay of its
-/// corpus: "service", or "all" to fuzz the configuration file too.
+/// Tests/Fuzzing/fuzz.sh asks for the fuzzer instead of the tests that replay
+/// its corpus: "service", or "all" to fuzz the configuration file too.
 let fuzzer = Context.environment["COFFER_FUZZ"]
 let fuzzed: [Target.Dependency] = [
     "CofferCore", "CofferWire", "CofferCrypto", "CofferCache", "CofferAccess", "CofferVault", "CofferServer",
     "CofferMessages", "CProtobufC", log,
 ]
 let fuzzing: Target =
-    if let fuzzer {
-        .executableTarget(
-            name: "coffer-fuzz", dependencies: fuzzed + (fuzzer == "all" ? ["CofferDaemon"] : []),
-            path: "Tests/Fuzzing", exclude: fuzzer == "all" ? [] : ["Configuration"],
-            sources: ["Harness", "Records", "Mutator", "Entry"] + (fuzzer == "all" ? ["Configuration"] : []),
-            swiftSettings: base + (fuzzer == "all" ? [.define("COFFER_FUZZ_ALL")] : []))
-    } else {
+    switch fuzzer {
+    case nil:
         .testTarget(
-            name: "CofferFuzzReplayTests", dependencies: fuzzed + ["CofferDaemon"], path: "Tests/Fuzzing",
-            sources: ["Harness", "Records", "Mutator", "Configuration", "Replay", "Properties"],
-            swiftSettings: base)
+            name: "CofferFuzzReplayTests", dependencies: fuzzed + ["CofferDaemon"], path: "Tests/Fuzzing/Swift",
+            exclude: ["Entry"], swiftSettings: base)
+    case "all":
+        .executableTarget(
+            name: "coffer-fuzz", dependencies: fuzzed + ["CofferDaemon"], path: "Tests/Fuzzing/Swift",
+            exclude: ["Replay", "Properties"], swiftSettings: base + [.define("COFFER_FUZZ_ALL")])
+    default:
+        .executableTarget(
+            name: "coffer-fuzz", dependencies: fuzzed, path: "Tests/Fuzzing/Swift",
+            exclude: ["Replay", "Properties", "Configuration"], swiftSettings: base)
     }
 
 let package = Package(

@@ -15,6 +15,20 @@ package struct RecordKey: Hashable, Sendable {
         self.connection = connection
     }
 
+    // By bytes: to String, texts that Unicode holds equivalent are the same text,
+    // but they name different records.
+
+    package static func == (a: Self, b: Self) -> Bool {
+        a.user.utf8.elementsEqual(b.user.utf8) && a.connection.utf8.elementsEqual(b.connection.utf8)
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        for id in [user, connection] {
+            hasher.combine(id.utf8.count)
+            id.utf8.forEach { hasher.combine($0) }
+        }
+    }
+
     /// Lends both ids as UTF-8.
     package func withBytes<R>(_ body: (_ user: RawSpan, _ connection: RawSpan) -> R) -> R {
         var user = user

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Writes starting inputs for the fuzzer, from the vectors in the repository.
+
+    seeds.py FOLDER      makes FOLDER/service, FOLDER/records, FOLDER/configuration
+"""
+
+import hashlib
+import json
+import pathlib
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# As in Harness/Script.swift: options, largest chunk, seed.
+SCRIPTS = [bytes([options, chunk, 0, options]) for options, chunk in
+           [(0, 0), (0x05, 3), (0x22, 40), (0x94, 0), (0x41, 1), (0x08, 7)]]
+# As in Records/RecordRun.swift.
+BODY, ENVELOPE, DAMAGED, TEXT, RING, PREAMBLE, LEGACY, PAGE_TOKEN = range(8)
+
+
+def vector_bytes(text):
+    """The bytes of a vector: pieces joined by +, a piece may be repeated."""
+    out = b""
+    for piece in text.split("+"):
+        digits, _, times = piece.partition("*")
+        out += bytes.fromhex(digits) * int(times or 1)
+    return out
+
+
+def frames():
+    for name in ("frames.txt", "bad-requests.txt"):
+        for line in (ROOT / "proto/vectors" / name).read_text().splitlines():
+            if line and not line.startswith("#"):
+                frame = vector_bytes(line.split(" ")[1])
+                if len(frame) <= 4000:
+                    yield frame
+
+
+def service():
+    frame_list = list(frames())
+    for index, frame in enumerate(frame_list):
+        yield SCRIPTS[index % len(SCRIPTS)] + frame
+    requests = [frame for frame in frame_list if len(frame) < 300 and frame[4:6] == b"\x01\x01"]
+    for index, script in enumerate(SCRIPTS):
+        yield script + b"".join(requests[index::len(SCRIPTS)])[:4000]
+
+
+def strings(value):
+    """Every string in a JSON document."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for element in value:
+            yield from strings(element)
+    elif isinstance(value, str):
+        yield value
+
+
+def records():
+    def text(value):
+        data = value.encode()
+        return len(data).to_bytes(2, "big") + data
+
+    for labels in ([], [("env", "prod"), ("é", "")]):
+        body = b"\x01" + (1).to_bytes(8, "big") + (2).to_bytes(8, "big") + text("ann") + text("github")
+        body += bytes([len(labels)])
+        for name, value in labels:
+            body += bytes([len(name.encode())]) + name.encode() + text(value)
+        yield bytes([BODY]) + body + (2).to_bytes(4, "big") + b"{}"
+    yield bytes([DAMAGED]) + b"\x02\x00\x50secret"
+    yield bytes([DAMAGED]) + b"\x03\x00\x01" + b"x" * 80
+    yield bytes([PAGE_TOKEN]) + b"00ff10ab"
+    yield bytes([LEGACY]) + b"ab" * 16 + b":" + b"cd" * 16 + b":" + b"7b7d"
+    vectors = json.loads((ROOT / "Tests/Vectors/vectors.json").read_text())
+    for value in sorted(set(strings(vectors)), key=len):
+        try:
+            data = bytes.fromhex(value)
+        except ValueError:
+            if value.startswith("coffer1:"):
+                yield bytes([TEXT]) + value.encode()
+            continue
+        if data[:4] == b"CFR\xf1":
+            yield bytes([ENVELOPE]) + data
+        elif data[:4] == b"CFK\xf1":
+            yield bytes([PREAMBLE]) + data
+        elif len(data) > 60:
+            yield bytes([RING]) + data
+
+
+def configuration():
+    yield b"socket: /run/coffer.sock\nsocket_mode: 0660\ndata: /var/lib/coffer\n"
+    yield b"cache:\n  bytes: 1048576\n  ttl_seconds: 60\nlimits: {connections: 10, frame_bytes: 65536}\n"
+    yield b"vault:\n  type: memory\nkey:\n  file: a\nlog: {level: debug, format: json}\n"
+    yield b"a: &x {b: 1}\nlimits: *x\n"
+    yield b"- 1\n"
+    yield b"limits:\n  conections: 1\n  conections: 2\n? [a, b]\n: !!str x\n"
+    yield b"%YAML 1.1\n---\nreactors: \"2\"\n...\n---\nreactors: 3\n"
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    for target in (service, records, configuration):
+        place = folder / target.__name__
+        place.mkdir(parents=True, exist_ok=True)
+        for data in target():
+            (place / hashlib.sha1(data).hexdigest()).write_bytes(data[:4096])
+
+
+if __name__ == "__main__":
+    main()
