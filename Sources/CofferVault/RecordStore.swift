@@ -116,7 +116,6 @@ package struct RecordStore: Sendable {
     }
 
     private func seal(_ body: RecordBody, tag: [UInt8]) throws(Failure) -> [UInt8] {
-        defer { Traces.forget() }
         do {
             return try keys.seal(
                 body.encode(), type: .value, generation: generations.next(),
@@ -127,7 +126,6 @@ package struct RecordStore: Sendable {
     }
 
     private func open(_ item: VaultItem, tag: [UInt8]) throws(Failure) -> Record {
-        defer { Traces.forget() }
         guard
             let plaintext = try? keys.open(item.payload, type: .value, context: try context(tag: tag)),
             let body = RecordBody(decoding: plaintext),

@@ -95,6 +95,7 @@ final class Reactor: @unchecked Sendable {
 
     /// Runs until drained.
     func run() {
+        inbox.claim()
         while !(drain?.isDone ?? false) { turn(waiting: timeout()) }
         for case let connection? in connections { drop(connection) }
     }
@@ -110,13 +111,16 @@ final class Reactor: @unchecked Sendable {
         for index in 0..<Int(max(0, count)) {
             let token = coffer_epoll_token(events + index)
             switch token {
-            case Token.inbox: takeMessages()
+            case Token.inbox: take(inbox.takeAll())
             case Token.listener: accept()
             default: serve(token, events: events[index].events)
             }
         }
         if let due = acceptor?.restingUntil, due <= now { accept() }
         expireCalls()
+        // Once: what these leave behind waits for the next turn, so that other
+        // connections get theirs in between.
+        if inbox.hasOwn { take(inbox.takeOwn()) }
         flushTouched()
         if now >= nextSweep { sweep() }
         if drain != nil { advanceDrain() }
@@ -124,8 +128,12 @@ final class Reactor: @unchecked Sendable {
 
     /// Milliseconds until something is due; -1 = nothing is.
     func timeout() -> Int32 {
+        if inbox.hasOwn { return 0 }
         var due: BootInstant? = openCount > 0 ? nextSweep : nil
-        for other in [deadlines.next, acceptor?.restingUntil, drain?.nextStep] {
+        for other in [
+            deadlines.next, acceptor?.restingUntil,
+            drain.map { _ in now + .milliseconds(Drain.pollMilliseconds) },
+        ] {
             if let other { due = min(due ?? other, other) }
         }
         // Rounded up, so that what is due is over when we wake.
@@ -143,12 +151,13 @@ final class Reactor: @unchecked Sendable {
         isResting = true
     }
 
-    func takeMessages() {
-        for message in inbox.takeAll() {
+    func take(_ messages: [ReactorMessage]) {
+        for message in messages {
             switch message {
             case .adopt(let fd, let peer): adopt(fd, peer)
             case .reply(let token, let callID, let reply, let more):
                 finish(token, callID, reply, more: more)
+            case .job(let job): job.runSynchronously(on: inbox.asUnownedTaskExecutor())
             case .drain: beginDrain()
             }
         }

@@ -6,7 +6,8 @@ import CofferWire
 import Synchronization
 
 /// Everything about credentials that may wait: flights to the vault, writes,
-/// batches and listings. Runs in Swift concurrency; answers go to a reactor.
+/// batches and listings. Runs in Swift concurrency, between waits on the thread
+/// of the reactor whose call it is: no other thread sees a secret.
 package final class CredentialService: Sendable {
     let cache: Cache
     let records: RecordStore
@@ -41,18 +42,20 @@ package final class CredentialService: Sendable {
     func fetch(_ key: RecordKey, maximumAge: UInt64, replyTo address: ReturnAddress) {
         let waiter = CacheWaiter.call(
             reactor: address.reactor, connection: address.connection, callID: address.callID)
-        if let reply = join(key, waiter, maximumAge) { address.send(reply) }
+        if let reply = join(key, waiter, maximumAge, on: address.inbox) { address.send(reply) }
     }
 
     /// - Returns: an answer if there is one at once; else the waiter gets it.
-    private func join(_ key: RecordKey, _ waiter: CacheWaiter, _ maximumAge: UInt64) -> Reply? {
+    private func join(
+        _ key: RecordKey, _ waiter: CacheWaiter, _ maximumAge: UInt64, on executor: Inbox
+    ) -> Reply? {
         switch cache.join(
             key, waiter: waiter, now: clock.boot, wall: clock.wall, maximumAge: maximumAge)
         {
         case .hit(let value, let age):
             return open(value, age) ?? .failure(.internalError("a cached answer does not open"))
         case .lead(let ticket):
-            Task { await self.fly(ticket) }
+            Task(executorPreference: executor) { await self.fly(ticket) }
             return nil
         case .follow: return nil
         case .refused: return .failure(.tooManyFlights)
@@ -60,11 +63,11 @@ package final class CredentialService: Sendable {
     }
 
     /// As `fetch`, for a task.
-    private func fetch(_ key: RecordKey, maximumAge: UInt64) async -> Reply {
+    private func fetch(_ key: RecordKey, maximumAge: UInt64, on executor: Inbox) async -> Reply {
         await withCheckedContinuation { continuation in
             let id = nextTask.wrappingAdd(1, ordering: .relaxed).newValue
             waitingTasks.withLock { $0[id] = continuation }
-            if let reply = join(key, .task(id), maximumAge) { resume(id, reply) }
+            if let reply = join(key, .task(id), maximumAge, on: executor) { resume(id, reply) }
         }
     }
 
@@ -110,7 +113,6 @@ package final class CredentialService: Sendable {
 
     /// The answer to give, and the same sealed for the cache.
     private func prepare(_ record: Record, fetchedAt: BootInstant) -> (Secret, CachedValue) {
-        defer { Traces.forget() }
         let message = ReplyMessages.getResponse(
             credential: record.body.credential, metadata: record.metadata)
         let (sealed, nonce) = sealer.seal(message)
@@ -124,7 +126,7 @@ package final class CredentialService: Sendable {
     // MARK: Store and Delete
 
     func store(_ command: StoreCommand, deadline: BootInstant, replyTo address: ReturnAddress) {
-        Task {
+        Task(executorPreference: address.inbox) {
             let ticket = self.cache.beginWrite(command.key)
             let started = self.clock.boot
             do throws(Failure) {
@@ -144,7 +146,7 @@ package final class CredentialService: Sendable {
     func delete(
         _ key: RecordKey, ifVersion: String?, deadline: BootInstant, replyTo address: ReturnAddress
     ) {
-        Task {
+        Task(executorPreference: address.inbox) {
             let ticket = self.cache.beginWrite(key)
             do throws(Failure) {
                 let existed = try await self.records.remove(
@@ -174,11 +176,11 @@ package final class CredentialService: Sendable {
     // MARK: GetMany
 
     func getMany(_ keys: [RecordKey], maximumAge: UInt64, replyTo address: ReturnAddress) {
-        Task {
+        Task(executorPreference: address.inbox) {
             var batch = GetManyBatch(limit: 256 << 10)
             await withTaskGroup(of: (Int, Reply).self) { group in
                 for (index, key) in keys.enumerated() {
-                    group.addTask { (index, await self.fetch(key, maximumAge: maximumAge)) }
+                    group.addTask { (index, await self.fetch(key, maximumAge: maximumAge, on: address.inbox)) }
                 }
                 for await (index, reply) in group where !batch.append(index, reply) {
                     address.send(.message(batch.finish()), more: true)
@@ -186,13 +188,11 @@ package final class CredentialService: Sendable {
                 }
             }
             address.send(.message(batch.finish()))
-            Traces.forget()
         }
     }
 
     /// Nil if it does not open.
     private func open(_ value: CachedValue, _ age: UInt64) -> Reply? {
-        defer { Traces.forget() }
         return sealer.open(value.sealed, nonce: value.nonce).map {
             .record($0, GetResponseTail(source: .memory, ageMilliseconds: age))
         }
@@ -209,7 +209,7 @@ package final class CredentialService: Sendable {
         user: String?, after cursor: [UInt8]?, pageSize: Int, deadline: BootInstant,
         replyTo address: ReturnAddress
     ) {
-        Task {
+        Task(executorPreference: address.inbox) {
             do throws(Failure) {
                 address.send(
                     .message(
