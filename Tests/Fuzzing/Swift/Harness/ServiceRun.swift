@@ -142,9 +142,12 @@ private struct Turns {
             left -= 1
         }
         client.receive()
-        // What a client that has gone had still under way.
-        tasks.runAll()
-        turn()
+        // What a client that has gone had still under way: its tasks run in turns.
+        repeat {
+            tasks.runAll()
+            turn()
+            left -= 1
+        } while service.credentials.cache.usage.flights > 0 && left > 0
     }
 
     private mutating func turn() {
