@@ -32,12 +32,13 @@ enum Reply: Sendable {
 /// for a call, between waits, it does on the thread of the call's connection. So
 /// secrets pass through few threads, and an answer needs no further wake-up.
 final class Inbox: TaskExecutor, @unchecked Sendable {
+    // All but `own` is safe from any thread; `own` its owner alone touches.
+
     let eventfd: Int32
     private let messages = Mutex<[ReactorMessage]>([])
     /// The reactor's thread; 0 = it does not run yet.
     private let owner = Atomic<UInt>(0)
-    // Messages of the owner to itself, which need neither lock nor wake-up. Only
-    // it touches them, hence Sendable.
+    /// Messages of the owner to itself, which need neither lock nor wake-up.
     @exclusivity(unchecked) private var own: [ReactorMessage] = []
 
     init() throws(Failure) {
