@@ -96,7 +96,10 @@ let package = Package(
             ],
             swiftSettings: base),
         .executableTarget(
-            name: "cofferd", dependencies: ["CofferDaemon", "CofferCore", arguments], swiftSettings: base),
+            name: "cofferd", dependencies: ["CofferDaemon", "CofferCore", arguments], swiftSettings: base,
+            // Symbols are bound at start: the lazy resolver saves vector registers,
+            // and what was in them, on the stack.
+            linkerSettings: [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "now"])]),
         .executableTarget(name: "coffer", dependencies: [client, arguments], swiftSettings: base),
 
         // The load generator, which shares no code with what it measures.
@@ -116,13 +119,35 @@ let package = Package(
             name: "coffer-interop-swift", dependencies: [client, arguments],
             path: "Tests/Interop/swift/Sources", swiftSettings: safe),
 
-        // Tests.
+        // Tests, and what several of them use.
+        .target(
+            name: "CofferVaultConformance", dependencies: ["CofferCore", "CofferVault"],
+            path: "Tests/CofferVaultConformance", swiftSettings: safe),
+        .target(
+            name: "CFaultyVFS", path: "Tests/CFaultyVFS",
+            linkerSettings: [.linkedLibrary("sqlite3")]),
         .testTarget(name: "CofferCoreTests", dependencies: ["CofferCore"], swiftSettings: base),
         .testTarget(
             name: "CofferWireTests", dependencies: ["CofferCore", "CofferWire"], swiftSettings: base),
         .testTarget(
             name: "CofferCacheTests", dependencies: ["CofferCore", "CofferCache"], swiftSettings: base),
         .testTarget(name: "CofferCryptoTests", dependencies: ["CofferCrypto", "CofferCore"], swiftSettings: base),
+        .testTarget(
+            name: "CofferServerTests", dependencies: ["CofferCore", "CofferServer"], swiftSettings: base),
+        .testTarget(
+            name: "CofferVaultTests",
+            dependencies: ["CofferCore", "CofferCrypto", "CofferVault", "CofferVaults"],
+            swiftSettings: base),
+        .testTarget(
+            name: "CofferVaultsTests",
+            dependencies: [
+                "CofferCore", "CofferVault", "CofferVaults", "CofferVaultConformance", "CofferSQLite",
+                "CFaultyVFS",
+            ],
+            swiftSettings: base),
+        .testTarget(
+            name: "CofferDaemonTests", dependencies: ["CofferDaemon", "CofferCache", "CofferServer", log],
+            swiftSettings: base),
         .testTarget(
             name: "CofferLoadTests", dependencies: ["CofferCore", "CofferLoad", arguments],
             swiftSettings: base),
@@ -140,6 +165,12 @@ let package = Package(
             name: "coffer-oracle",
             dependencies: ["CofferCore", "CofferWire", "CofferServer", "CofferMessages", "CProtobufC"],
             path: "Tests/Fuzzing/Oracle", swiftSettings: base),
+
+        // Measured by hand, in release builds: swift run -c release NAME.
+        .executableTarget(
+            name: "coffer-bench-embedded",
+            dependencies: ["CofferCore", "CofferVault", "CofferVaults", sqlite],
+            path: "Benchmarks/coffer-bench-embedded", swiftSettings: base),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -69,6 +69,7 @@ c_client() {
 step python-environment python_environment
 export PATH=$PWD/.build-python/bin:$PATH
 step tidy python3 Tests/Tidy/tidy.py
+step tidy-self-test python3 Tests/Tidy/tidy.py --self-test
 step generated-code proto/generate.sh --check
 step vectors-envelope envelope_vectors
 step vectors-frames python3 proto/vectors/generate.py --check

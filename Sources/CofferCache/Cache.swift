@@ -41,10 +41,14 @@ package final class Cache: Sendable {
         }
     }
 
-    package func join(_ key: RecordKey, waiter: CacheWaiter, fresh: Bool) -> CacheJoin {
+    package func join(
+        _ key: RecordKey, waiter: CacheWaiter, now: BootInstant, wall: WallMilliseconds,
+        maximumAge: UInt64
+    ) -> CacheJoin {
         let hash = hasher.hash(key)
         return shard(hash).state.withLock {
-            $0.join(hash: hash, key: key, waiter: waiter, fresh: fresh)
+            $0.join(
+                hash: hash, key: key, waiter: waiter, now: now, wall: wall, maximumAge: maximumAge)
         }
     }
 
@@ -76,6 +80,7 @@ package final class Cache: Sendable {
         return shards.reduce(0) { $0 + $1.state.withLock { $0.invalidate(user: bytes) } }
     }
 
+    /// What the cache holds and has under way now, over all shards.
     package struct Usage: Sendable {
         package var entries = 0
         package var bytes = 0

@@ -57,12 +57,28 @@ package struct CacheShard: Sendable {
         return (value, age)
     }
 
+    private mutating func lookup(
+        hash: UInt64, key: RecordKey, now: BootInstant, wall: WallMilliseconds, maximumAge: UInt64
+    ) -> (value: CachedValue, ageMilliseconds: UInt64)? {
+        key.withBytes { user, connection in
+            lookup(
+                hash: hash, user: user, connection: connection, now: now, wall: wall,
+                maximumAge: maximumAge)
+        }
+    }
+
     /// Waits for the flight of this key, starting one if none can be joined.
     ///
-    /// - Parameter fresh: what a flight under way will bring is too old.
+    /// - Parameter maximumAge: as for `lookup`, which is tried again: a flight may
+    ///   have come back since. 0 = what a flight under way will bring is too old.
     package mutating func join(
-        hash: UInt64, key: RecordKey, waiter: CacheWaiter, fresh: Bool
+        hash: UInt64, key: RecordKey, waiter: CacheWaiter, now: BootInstant, wall: WallMilliseconds,
+        maximumAge: UInt64
     ) -> CacheJoin {
+        let fresh = maximumAge == 0
+        if !fresh, let (value, age) = lookup(hash: hash, key: key, now: now, wall: wall, maximumAge: maximumAge) {
+            return .hit(value, ageMilliseconds: age)
+        }
         let stripe = stripe(hash)
         let writing = writers[stripe] > 0
         if !fresh, !writing, let id = current[hash], let flight = flights[id],

@@ -29,6 +29,8 @@ struct Flight {
 
 /// What a miss leads to.
 package enum CacheJoin: Sendable {
+    /// It has come meanwhile.
+    case hit(CachedValue, ageMilliseconds: UInt64)
     /// Ask the vault, then `complete` the ticket; the waiter is on its list.
     case lead(FlightTicket)
     /// The waiter will be answered with the flight that is under way.

@@ -29,6 +29,17 @@ package struct RecordKey: Hashable, Sendable {
         }
     }
 
+    /// Lends both ids as UTF-8.
+    package func withBytes<R>(_ body: (_ user: RawSpan, _ connection: RawSpan) -> R) -> R {
+        var user = user
+        var connection = connection
+        return user.withUTF8 { user in
+            connection.withUTF8 { connection in
+                body(UnsafeRawBufferPointer(user).bytes, UnsafeRawBufferPointer(connection).bytes)
+            }
+        }
+    }
+
     /// The rule for a user or connection id.
     package static func check(_ id: String, field: String) throws(Failure) {
         try check(

@@ -41,12 +41,12 @@ package struct Daemon {
             log.warning("cannot turn off core dumps and ptrace", metadata: ["errno": "\(errno)"])
         }
         try makeDataFolder()
-        let source = try KeySource.choose(configuration)
-        let (keys, isNewKey) = try openKeys(source)
+        let (keys, keyPlace) = try openKeys()
+        Traces.forget()
         let socket = try SocketFile(path: configuration.socket, mode: configuration.socketMode)
         do throws(StartupError) {
             let vault = try openVault(keys)
-            try serve(vault, keys, source, isNewKey, socket)
+            try serve(vault, keys, keyPlace, socket)
         } catch {
             socket.remove()
             throw error
@@ -54,12 +54,11 @@ package struct Daemon {
     }
 
     private func serve(
-        _ vault: any VaultAdapter, _ keys: KeyRing, _ source: KeySource, _ isNewKey: Bool,
-        _ socket: SocketFile
+        _ vault: any VaultAdapter, _ keys: KeyRing, _ keyPlace: String, _ socket: SocketFile
     ) throws(StartupError) {
         let bootKey = BootKey()
         let server = try startServer(vault, keys, bootKey, socket)
-        announce(source, isNewKey)
+        announce(keyPlace)
         log.info("serving", metadata: ["vault": "\(vault.kind)", "reactors": "\(configuration.reactors)"])
         let signal = Signals.waitForStop()
         log.info("draining", metadata: ["signal": "\(signal)"])
@@ -112,12 +111,16 @@ package struct Daemon {
         return warnings
     }
 
-    private func openKeys(_ source: KeySource) throws(StartupError) -> (KeyRing, isNew: Bool) {
+    /// The ring, and for people where its key is. The key itself is gone then.
+    private func openKeys() throws(StartupError) -> (KeyRing, place: String) {
+        let source = try KeySource.choose(configuration)
         do throws(KeyError) {
             let (key, isNew) = try source.load()
             let file = try KeyRingFile.openOrCreate(
                 path: configuration.data + "/keyring", root: key, now: clock.wall)
-            return (file.ring, isNew)
+            return (
+                file.ring,
+                source.place + (isNew ? " (made now: keep a copy apart from the data)" : ""))
         } catch {
             throw StartupError(
                 error.description, exitCode: StartupError.configurationExitCode)
@@ -147,13 +150,12 @@ package struct Daemon {
     }
 
     /// Where everything is, and a command to try.
-    private func announce(_ source: KeySource, _ isNewKey: Bool) {
-        let note = isNewKey ? " (made now: keep a copy apart from the data)" : ""
+    private func announce(_ keyPlace: String) {
         let text = """
             socket  \(configuration.socket)
             data    \(configuration.vault == .embedded ? configuration.data + "/vault.db" : "in memory only")
-            key     \(source.place)\(note)
-            try     printf s3cret | coffer --socket \(configuration.socket) store user1 conn1
+            key     \(keyPlace)
+            try     printf s3cret | coffer store user1 conn1 --socket \(configuration.socket)
 
             """
         Console.output(text)

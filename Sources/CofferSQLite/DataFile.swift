@@ -1,7 +1,8 @@
 internal import Glibc
+internal import Synchronization
 
 /// A file that holds data of ours alone, in a folder of ours alone, locked for
-/// as long as this lives.
+/// until `unlock`, or for as long as this lives.
 ///
 /// The lock is an flock(2) on a second file beside it, which stays. It comes
 /// before SQLite's own, so that a second daemon is told so before it has
@@ -27,7 +28,8 @@ package final class DataFile: Sendable {
 
     package let path: String
     private let folder: String
-    private let lock: Int32
+    /// The descriptor of the lock; nil once let go.
+    private let lock: Mutex<Int32?>
 
     /// Takes the lock; makes the folder, not the file.
     ///
@@ -41,10 +43,18 @@ package final class DataFile: Sendable {
         try Self.makeFolder(folder)
         try Self.check(folder, kind: S_IFDIR, mode: 0o700)
         if try Self.exists(path) { try Self.check(path, kind: S_IFREG, mode: 0o600) }
-        lock = try Self.takeLock(path + ".lock", for: path)
+        lock = Mutex(try Self.takeLock(path + ".lock", for: path))
     }
 
-    deinit { close(lock) }
+    deinit { unlock() }
+
+    /// Lets others have the file. Ours must be closed before.
+    package func unlock() {
+        guard let fd = lock.withLock({ $0.take() }) else { return }
+        // Closing alone would leave the lock with a child that is being started.
+        flock(fd, LOCK_UN)
+        close(fd)
+    }
 
     package var exists: Bool {
         get throws(Problem) { try Self.exists(path) }

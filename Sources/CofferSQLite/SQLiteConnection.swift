@@ -11,7 +11,7 @@ package final class SQLiteConnection: @unchecked Sendable {
     // The variables are touched only inside `queue`, which is serial: that makes
     // the class safe to share.
     private let queue: DatabaseQueue
-    private var statements: [String: SQLiteStatement] = [:]
+    private var statements: [ObjectIdentifier: (query: SQLiteQuery, statement: SQLiteStatement)] = [:]
     private var isClosed = false
     fileprivate let log = LogSize()
 
@@ -22,6 +22,8 @@ package final class SQLiteConnection: @unchecked Sendable {
     package init(path: String, settings: SQLiteSettings) throws(SQLiteError) {
         var configuration = Configuration()
         configuration.foreignKeysEnabled = false
+        // Its check for open transactions would end the process; ours is below.
+        configuration.allowsUnsafeTransactions = true
         configuration.busyMode = .timeout(settings.lockTimeoutSeconds)
         configuration.prepareDatabase { try Self.harden($0, settings) }
         let uri = Self.uri(path: path, vfs: settings.vfs)
@@ -52,11 +54,14 @@ package final class SQLiteConnection: @unchecked Sendable {
         try SQLiteError.wrapping { try queue.close() }
     }
 
-    /// The statement for `sql`, compiled once. Called inside `queue` only.
-    fileprivate func statement(_ sql: String, _ database: Database) throws(SQLiteError) -> SQLiteStatement {
-        if let known = statements[sql] { return known }
-        let new = try SQLiteStatement(sql, in: database)
-        statements[sql] = new
+    /// Called inside `queue` only.
+    fileprivate func statement(
+        _ query: SQLiteQuery, _ database: Database
+    ) throws(SQLiteError) -> SQLiteStatement {
+        if let known = statements[ObjectIdentifier(query)] { return known.statement }
+        let new = try SQLiteStatement(query.sql, in: database)
+        // The query is kept so that its identity is not given to another.
+        statements[ObjectIdentifier(query)] = (query, new)
         return new
     }
 
@@ -76,7 +81,12 @@ package final class SQLiteConnection: @unchecked Sendable {
             let code = coffer_sqlite_switch(UnsafeMutableRawPointer(handle), option, on ? 1 : 0)
             guard code == SQLITE_OK else { throw SQLiteError(code: code) }
         }
+        // GRDB's hooks serve its observers, of which there are none.
+        sqlite3_commit_hook(handle, nil, nil)
+        sqlite3_rollback_hook(handle, nil, nil)
         for pragma in settings.pragmas { try database.execute(sql: "PRAGMA \(pragma)") }
+        // Changes the file, where it is not so already.
+        guard settings.setsJournalMode else { return }
         let mode = try String.fetchOne(database, sql: "PRAGMA journal_mode = WAL")
         guard mode == "wal" else { throw SQLiteError(code: SQLITE_CANTOPEN) }
     }
@@ -90,9 +100,14 @@ package struct SQLiteSession: ~Copyable {
     /// Pages in the log as of this connection's last commit.
     package var logPages: Int { connection.log.pages }
 
-    /// The statement for `sql`, compiled at its first use.
-    package func statement(_ sql: String) throws(SQLiteError) -> SQLiteStatement {
-        try connection.statement(sql, database)
+    /// The statement for a query that is used again and again.
+    package func statement(_ query: SQLiteQuery) throws(SQLiteError) -> SQLiteStatement {
+        try connection.statement(query, database)
+    }
+
+    /// A statement for this once.
+    package func statement(once sql: String) throws(SQLiteError) -> SQLiteStatement {
+        try SQLiteStatement(sql, in: database)
     }
 
     /// Runs statements that take and give no values, separated by semicolons.
@@ -110,17 +125,23 @@ package struct SQLiteSession: ~Copyable {
     package func transaction<R>(
         _ body: () throws(SQLiteError) -> R
     ) throws(SQLiteError) -> R {
-        try SQLiteError.wrapping { try database.beginTransaction(.immediate) }
+        try statement(Self.begin).run()
         do {
             let result = try body()
-            try SQLiteError.wrapping { try database.commit() }
+            try statement(Self.commit).run()
             return result
         } catch {
             // SQLite may have rolled back by itself; the first error counts.
-            if database.isInsideTransaction { try? database.rollback() }
+            if database.isInsideTransaction { try? statement(Self.rollback).run() }
+            guard !database.isInsideTransaction else { throw SQLiteError(code: SQLITE_IOERR) }
             throw error
         }
     }
+
+    // GRDB would compile these anew each time.
+    private static let begin = SQLiteQuery("BEGIN IMMEDIATE")
+    private static let commit = SQLiteQuery("COMMIT")
+    private static let rollback = SQLiteQuery("ROLLBACK")
 
     /// Copies the log into the database file; with `truncating`, empties it.
     ///

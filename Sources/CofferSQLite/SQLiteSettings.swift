@@ -11,7 +11,9 @@ package struct SQLiteSettings: Sendable {
     /// that a read does not wait for a commit's fsync.
     package var vfs = "unix-excl"
     /// How long to wait for a lock of another connection, in seconds.
-    package var lockTimeoutSeconds: Double = 5
+    package var lockTimeoutSeconds: Double = 2
+    /// False: the file keeps the journal that it has; for looking whose it is.
+    package var setsJournalMode = true
     /// False: the connection refuses to write.
     package var writable = true
     /// The page cache, in KiB.
@@ -23,13 +25,15 @@ package struct SQLiteSettings: Sendable {
 
     package init() {}
 
+    /// The heap limit is the process's: a bound, should a crafted file ask for more.
     /// FULL: the log is synced with every commit. Checkpoints are the caller's
     /// task: the automatic one swallows its errors.
     var pragmas: [String] {
         [
             "trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0",
             "secure_delete = ON", "synchronous = FULL", "temp_store = MEMORY",
-            "wal_autocheckpoint = 0", "journal_size_limit = \(16 << 20)", "cache_size = -\(cacheKibibytes)",
+            "hard_heap_limit = \(512 << 20)", "wal_autocheckpoint = 0",
+            "journal_size_limit = \(16 << 20)", "cache_size = -\(cacheKibibytes)",
         ]
             + (maximumPages.map { ["max_page_count = \($0)"] } ?? [])
             + (writable ? [] : ["query_only = ON"])

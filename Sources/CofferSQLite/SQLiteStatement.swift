@@ -1,6 +1,14 @@
 internal import GRDB
 internal import GRDBSQLite
 
+/// The text of a statement. Connections compile each at its first use and keep
+/// it, told apart by identity: hashing the text would cost more than binding.
+package final class SQLiteQuery: Sendable {
+    package let sql: String
+
+    package init(_ sql: String) { self.sql = sql }
+}
+
 /// A prepared statement of one connection.
 ///
 /// GRDB compiles it; values go in and out through SQLite's own calls, because
@@ -8,43 +16,54 @@ internal import GRDBSQLite
 /// statements do. Only the connection's ``SQLiteSession`` hands it out.
 package final class SQLiteStatement {
     private let compiled: Statement
+    private let handle: OpaquePointer
 
     /// - Throws: SQLite's code, if `sql` does not compile.
     init(_ sql: String, in database: Database) throws(SQLiteError) {
         compiled = try SQLiteError.wrapping { try database.makeStatement(sql: sql) }
+        handle = compiled.sqliteStatement
     }
 
-    /// Runs the statement to its end, calling `row` for each row.
-    ///
-    /// - Parameter values: for `?1`, `?2`, …
-    /// - Returns: how many rows there were.
-    @discardableResult
-    package func run(
-        _ values: [SQLiteValue] = [], row: (borrowing SQLiteRow) -> Void = { _ in }
-    ) throws(SQLiteError) -> Int {
-        try scan(values) {
-            row($0)
-            return true
+    // SQLite copies what is bound, so nothing has to outlive the call. A refused
+    // binding (no memory, too long) leaves NULL, which our tables refuse.
+
+    package func bind(_ index: Int32, _ value: Int64) {
+        sqlite3_bind_int64(handle, index, value)
+    }
+
+    package func bind(_ index: Int32, _ value: String) {
+        var value = value
+        value.withUTF8 { bytes in
+            bytes.withMemoryRebound(to: CChar.self) {
+                _ = sqlite3_bind_text(handle, index, $0.baseAddress, Int32($0.count), Self.transient)
+            }
         }
     }
 
-    /// Runs the statement until `row` returns false or there are no more rows.
+    package func bind(_ index: Int32, _ value: [UInt8]) {
+        value.withUnsafeBytes {
+            // A null pointer would bind NULL, also for an empty array.
+            _ = $0.isEmpty
+                ? sqlite3_bind_zeroblob(handle, index, 0)
+                : sqlite3_bind_blob(handle, index, $0.baseAddress, Int32($0.count), Self.transient)
+        }
+    }
+
+    private static let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
+
+    /// Runs the statement with what is bound, to its end.
+    package func run() throws(SQLiteError) {
+        try scan { _ in true }
+    }
+
+    /// Runs the statement with what is bound, until `row` returns false or there
+    /// are no more rows.
     ///
     /// - Returns: how many rows `row` was given.
     @discardableResult
-    package func scan(
-        _ values: [SQLiteValue], row: (borrowing SQLiteRow) -> Bool
-    ) throws(SQLiteError) -> Int {
-        let handle = compiled.sqliteStatement
-        defer {
-            // The code of reset repeats that of the step before it.
-            _ = sqlite3_reset(handle)
-            _ = sqlite3_clear_bindings(handle)
-        }
-        for (index, value) in values.enumerated() {
-            let code = value.bind(to: handle, at: Int32(index + 1))
-            guard code == SQLITE_OK else { throw SQLiteError(code: code) }
-        }
+    package func scan(_ row: (borrowing SQLiteRow) -> Bool) throws(SQLiteError) -> Int {
+        // The code of reset repeats that of the step before it.
+        defer { sqlite3_reset(handle) }
         var rows = 0
         while true {
             switch sqlite3_step(handle) {
@@ -55,35 +74,6 @@ package final class SQLiteStatement {
                 return rows
             case let code:
                 throw SQLiteError(code: code)
-            }
-        }
-    }
-}
-
-/// A value to bind.
-package enum SQLiteValue: Sendable {
-    case integer(Int64)
-    case text(String)
-    case blob([UInt8])
-
-    /// SQLite copies the bytes, so nothing has to outlive the call.
-    fileprivate func bind(to handle: OpaquePointer, at index: Int32) -> Int32 {
-        let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
-        switch self {
-        case .integer(let value):
-            return sqlite3_bind_int64(handle, index, value)
-        case .text(var value):
-            return value.withUTF8 { bytes in
-                bytes.withMemoryRebound(to: CChar.self) {
-                    sqlite3_bind_text(handle, index, $0.baseAddress, Int32($0.count), transient)
-                }
-            }
-        case .blob(let value):
-            return value.withUnsafeBytes {
-                // A null pointer would bind NULL, also for an empty array.
-                $0.isEmpty
-                    ? sqlite3_bind_zeroblob(handle, index, 0)
-                    : sqlite3_bind_blob(handle, index, $0.baseAddress, Int32($0.count), transient)
             }
         }
     }

@@ -72,6 +72,7 @@ package struct VaultCapabilities: Sendable {
     }
 }
 
+/// What must be so for a write to happen.
 package enum WriteCondition: Hashable, Sendable {
     case none
     case ifAbsent

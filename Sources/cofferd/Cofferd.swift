@@ -32,7 +32,7 @@ struct Cofferd: ParsableCommand {
     func run() throws {
         let configuration = load()
         if check {
-            for setting in Setting.all { print("\(setting.path): \(setting.show(configuration))") }
+            Console.output(Setting.yaml(configuration))
             return
         }
         do throws(StartupError) {

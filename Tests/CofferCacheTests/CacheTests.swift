@@ -38,7 +38,8 @@ private struct Harness {
 
     mutating func join(_ name: String, waiter: UInt64, fresh: Bool = false) -> CacheJoin {
         shard.join(
-            hash: hasher.hash(key(name)), key: key(name), waiter: .task(waiter), fresh: fresh)
+            hash: hasher.hash(key(name)), key: key(name), waiter: .task(waiter), now: now, wall: wall,
+            maximumAge: fresh ? 0 : .max)
     }
 
     mutating func lead(_ name: String, waiter: UInt64 = 0, fresh: Bool = false) throws -> FlightTicket {
@@ -101,6 +102,20 @@ private struct Harness {
             Issue.record("the newest flight can be joined")
             return
         }
+    }
+
+    /// Who has missed and then waited for the lock finds what came meanwhile.
+    @Test func joiningLooksAgain() throws {
+        var cache = Harness()
+        try cache.fill("a", cache.value(1))
+        guard case .hit(let value, let age) = cache.join("a", waiter: 1) else {
+            Issue.record("a second flight was started")
+            return
+        }
+        #expect(value.sealed.first == 1)
+        #expect(age == 0)
+        cache.now = cache.now + .seconds(300)
+        _ = try cache.lead("a", waiter: 2)
     }
 
     @Test func limitsWaitersAndFlights() throws {

@@ -32,6 +32,10 @@ void *_Nullable coffer_secret_map(size_t bytes, bool *_Nonnull secret);
 /* Overwrites memory; never optimised away. */
 void coffer_wipe(void *_Nonnull memory, size_t bytes);
 
+/* Clears what finished calls have left on this thread's stack below the caller,
+ * and in the vector registers: copies of secrets that no owner can wipe. */
+void coffer_forget_traces(void);
+
 /* Turns off core dumps, ptrace by the same uid, and new privileges. */
 int coffer_harden_process(void);
 

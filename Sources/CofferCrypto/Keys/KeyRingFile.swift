@@ -126,7 +126,7 @@ package struct KeyRingFile: Sendable {
                 vaultIdentity: Array(repeating: 0, count: 16), environment: "", name: preamble.encoded,
                 contentType: KeyRing.contentType)
         } catch {
-            fatalError("\(error)")
+            fatalError("the preamble is within an envelope's limits: \(error)")
         }
     }
 
@@ -137,7 +137,7 @@ package struct KeyRingFile: Sendable {
             return try preamble.encoded
                 + Envelope.seal(ring.encoded(), key: wrappingKey, header: header, context: Self.context(preamble))
         } catch {
-            fatalError("\(error)")
+            fatalError("at most \(KeyRing.maximumTerms) terms are within an envelope's limits: \(error)")
         }
     }
 

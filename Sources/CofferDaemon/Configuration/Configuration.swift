@@ -5,10 +5,13 @@ package import Logging
 /// All that can be set, with its defaults. `Setting.all` names each value and
 /// its rule.
 package struct Configuration: Equatable, Sendable {
+    /// Where records are kept: `embedded` in a database of the daemon's own,
+    /// `memory` nowhere beyond its life.
     package enum VaultType: String, CaseIterable, Sendable {
         case embedded, memory
     }
 
+    /// How log lines look.
     package enum LogFormat: String, CaseIterable, Sendable {
         /// Text on a terminal, JSON elsewhere.
         case auto

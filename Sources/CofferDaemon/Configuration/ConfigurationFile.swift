@@ -12,6 +12,9 @@ package enum ConfigurationFile {
         let root: Node?
         do {
             root = try Yams.compose(yaml: text)
+        } catch YamlError.duplicatedKeysInMapping(let keys, let context) {
+            let place = "\(name):\(context.mark.line):\(context.mark.column)"
+            throw ConfigurationErrors(keys.map { ConfigurationError(place, "\($0) comes twice") })
         } catch let error as YamlError {
             throw ConfigurationErrors([ConfigurationError(name, "is not YAML: \(plain(error))")])
         } catch {
@@ -51,6 +54,8 @@ package enum ConfigurationFile {
             }
         case .scalar(let scalar):
             guard let setting = Setting.named(path) else {
+                // A section in which nothing is set.
+                if node.null != nil { return }
                 errors.append(
                     ConfigurationError(place, "expected a mapping of settings, got a single value"))
                 return

@@ -22,11 +22,12 @@ package struct ConfigurationLoader {
 
     private let environment: [String: String]
     private let isRoot: Bool
-    private let readFile: (String) -> String?
+    private let readFile: (String) throws(ConfigurationError) -> String?
 
-    /// - Parameter readFile: a file's text; nil if it is not there or not readable.
+    /// - Parameter readFile: a file's text; nil if it is not there.
     package init(
-        environment: [String: String], isRoot: Bool, readFile: @escaping (String) -> String?
+        environment: [String: String], isRoot: Bool,
+        readFile: @escaping (String) throws(ConfigurationError) -> String?
     ) {
         self.environment = environment
         self.isRoot = isRoot
@@ -47,10 +48,14 @@ package struct ConfigurationLoader {
         _ flags: Flags, _ configuration: inout Configuration
     ) throws(ConfigurationErrors) {
         let path = flags.config ?? Self.systemFile
-        guard let text = readFile(path) else {
-            guard flags.config == nil else {
-                throw single("--config", "cannot read \(path): is it there, and readable by this user?")
-            }
+        let text: String?
+        do throws(ConfigurationError) {
+            text = try readFile(path)
+        } catch {
+            throw ConfigurationErrors([error])
+        }
+        guard let text else {
+            guard flags.config == nil else { throw single("--config", "there is no file \(path)") }
             return
         }
         try ConfigurationFile.apply(text, name: path, to: &configuration)
@@ -139,6 +144,13 @@ package struct ConfigurationLoader {
         if !configuration.keyFile.isEmpty && !configuration.passphraseFile.isEmpty {
             errors.append(
                 ConfigurationError("key", "key.file and key.passphrase_file exclude each other; keep one"))
+        }
+        if configuration.limits.callMilliseconds > configuration.limits.maximumCallMilliseconds {
+            errors.append(
+                ConfigurationError(
+                    "limits.call_ms",
+                    "expected at most limits.maximum_call_ms = \(configuration.limits.maximumCallMilliseconds), got \(configuration.limits.callMilliseconds)"
+                ))
         }
         // A GetResponse holds the credential, 16 labels and a header.
         let needed = configuration.limits.credentialBytes + (16 << 10)

@@ -13,13 +13,28 @@ package enum Environment {
         return result
     }
 
-    /// Nil if it is not there, not readable, larger than 1 MiB, or not UTF-8.
-    package static func text(ofFile path: String) -> String? {
-        guard let file = fopen(path, "re") else { return nil }
+    /// A configuration file's text; nil if there is no file.
+    ///
+    /// - Throws: why it cannot be taken: not readable, over 1 MiB, not UTF-8.
+    package static func text(ofFile path: String) throws(ConfigurationError) -> String? {
+        guard let file = fopen(path, "re") else {
+            let code = errno
+            if code == ENOENT || code == ENOTDIR { return nil }
+            throw ConfigurationError(path, "cannot be read: \(String(cString: strerror(code)))")
+        }
         defer { fclose(file) }
-        var bytes = [UInt8](repeating: 0, count: (1 << 20) + 1)
+        let limit = 1 << 20
+        var bytes = [UInt8](repeating: 0, count: limit + 1)
         let count = fread(&bytes, 1, bytes.count, file)
-        guard count < bytes.count, ferror(file) == 0 else { return nil }
-        return String(validating: bytes[..<count], as: UTF8.self)
+        guard ferror(file) == 0 else {
+            throw ConfigurationError(path, "cannot be read: \(String(cString: strerror(errno)))")
+        }
+        guard count <= limit else {
+            throw ConfigurationError(path, "has more than \(limit) bytes, the most that is taken")
+        }
+        guard let text = String(validating: bytes[..<count], as: UTF8.self) else {
+            throw ConfigurationError(path, "is not UTF-8")
+        }
+        return text
     }
 }

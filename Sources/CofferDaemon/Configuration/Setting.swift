@@ -25,7 +25,7 @@ package struct Setting: Sendable {
                 return true
             },
             show: { "0" + String($0.socketMode, radix: 8) }),
-        text("data", "the path of a folder", \.data) { !$0.isEmpty },
+        text("data", "the absolute path of a folder", \.data) { $0.hasPrefix("/") && $0 != "/" },
         text("environment", "a name of 1 to 64 bytes, for instance production", \.environment) {
             (1...64).contains($0.utf8.count)
         },

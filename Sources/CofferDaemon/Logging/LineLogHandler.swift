@@ -5,10 +5,12 @@ import Glibc
 /// JSON for programs. Control characters are escaped and lines cut, so that
 /// nobody can forge a line.
 package struct LineLogHandler: LogHandler {
+    /// Text for people, JSON for programs.
     package enum Format: Sendable { case text, json }
 
-    /// The longest line, in bytes.
-    static let maximumBytes = 4_096
+    /// The longest message or value, in characters; the rest is cut away, so
+    /// that a line stays what its format says it is.
+    static let maximumFieldLength = 1_024
 
     package var logLevel: Logger.Level
     package var metadata: Logger.Metadata = [:]
@@ -53,7 +55,7 @@ package struct LineLogHandler: LogHandler {
     }
 
     package static func toStandardError(_ line: String) {
-        var bytes = Array(line.utf8.prefix(maximumBytes))
+        var bytes = Array(line.utf8)
         bytes.append(10)
         bytes.withUnsafeBytes { _ = Glibc.write(2, $0.baseAddress, $0.count) }
     }
@@ -61,7 +63,7 @@ package struct LineLogHandler: LogHandler {
     /// As in JSON strings; also for text, so that a message stays on its line.
     static func escape(_ text: String) -> String {
         var result = ""
-        for scalar in text.unicodeScalars {
+        for scalar in text.unicodeScalars.prefix(maximumFieldLength) {
             switch scalar {
             case "\"": result += "\\\""
             case "\\": result += "\\\\"

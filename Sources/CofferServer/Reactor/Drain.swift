@@ -20,6 +20,9 @@ struct Drain {
         end = start + .milliseconds(milliseconds)
     }
 
+    /// How often a reactor looks whether the others are done.
+    static let pollMilliseconds: Int64 = 5
+
     var nextStep: BootInstant? {
         switch reached {
         case .wait: stopReadingAt

@@ -11,6 +11,8 @@ enum ReactorMessage: Sendable {
     case adopt(fd: Int32, peer: Peer)
     /// A call has an answer; `more` says that another one follows.
     case reply(connection: UInt64, callID: UInt64, Reply, more: Bool)
+    /// A piece of a task of this reactor's.
+    case job(UnownedJob)
     /// Finish what is in flight, then stop.
     case drain
 }
@@ -25,9 +27,18 @@ enum Reply: Sendable {
 }
 
 /// Messages for one reactor, and an eventfd that wakes it.
-final class Inbox: Sendable {
+///
+/// It is also the executor of the reactor's tasks: what Swift concurrency does
+/// for a call, between waits, it does on the thread of the call's connection. So
+/// secrets pass through few threads, and an answer needs no further wake-up.
+final class Inbox: TaskExecutor, @unchecked Sendable {
     let eventfd: Int32
     private let messages = Mutex<[ReactorMessage]>([])
+    /// The reactor's thread; 0 = it does not run yet.
+    private let owner = Atomic<UInt>(0)
+    // Messages of the owner to itself, which need neither lock nor wake-up. Only
+    // it touches them, hence Sendable.
+    @exclusivity(unchecked) private var own: [ReactorMessage] = []
 
     init() throws(Failure) {
         eventfd = coffer_eventfd()
@@ -36,7 +47,16 @@ final class Inbox: Sendable {
 
     deinit { close(eventfd) }
 
+    /// The calling thread is the reactor's from now on.
+    func claim() { owner.store(UInt(pthread_self()), ordering: .relaxed) }
+
+    private var isOwner: Bool { owner.load(ordering: .relaxed) == UInt(pthread_self()) }
+
     func post(_ message: ReactorMessage) {
+        if isOwner {
+            own.append(message)
+            return
+        }
         let wake = messages.withLock {
             $0.append(message)
             return $0.count == 1
@@ -47,6 +67,10 @@ final class Inbox: Sendable {
     /// One wake-up for all of them.
     func post(_ batch: [ReactorMessage]) {
         guard !batch.isEmpty else { return }
+        if isOwner {
+            own.append(contentsOf: batch)
+            return
+        }
         let wake = messages.withLock {
             let wasEmpty = $0.isEmpty
             $0.append(contentsOf: batch)
@@ -55,8 +79,10 @@ final class Inbox: Sendable {
         if wake { signal() }
     }
 
-    /// Everything that has come; the wake-up is taken back first, so that none
-    /// that comes later is missed.
+    func enqueue(_ job: consuming ExecutorJob) { post(.job(UnownedJob(job))) }
+
+    /// Everything that has come from other threads; the wake-up is taken back
+    /// first, so that none that comes later is missed.
     func takeAll() -> [ReactorMessage] {
         var value: UInt64 = 0
         _ = read(eventfd, &value, 8)
@@ -64,6 +90,15 @@ final class Inbox: Sendable {
             defer { messages = [] }
             return messages
         }
+    }
+
+    /// For the owner: whether it has left itself something.
+    var hasOwn: Bool { !own.isEmpty }
+
+    /// For the owner: what it has left itself.
+    func takeOwn() -> [ReactorMessage] {
+        defer { own = [] }
+        return own
     }
 
     private func signal() {

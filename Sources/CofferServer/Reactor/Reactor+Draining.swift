@@ -50,7 +50,8 @@ extension Reactor {
             }
             flushTouched()
         }
-        drain.isDone = openCount == 0 || now >= drain.end
+        // Also while others are busy: tasks of this reactor may be theirs to wait for.
+        drain.isDone = ledger.connections == 0 || now >= drain.end
         self.drain = drain
     }
 

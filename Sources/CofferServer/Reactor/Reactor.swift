@@ -35,6 +35,8 @@ final class Reactor: @unchecked Sendable {
     @exclusivity(unchecked) var now: BootInstant
     @exclusivity(unchecked) var wall: WallMilliseconds
     @exclusivity(unchecked) var draining = false
+    /// No secret has passed since `rest`.
+    @exclusivity(unchecked) var isResting = true
 
     let clock: any Clock
     let epoll: Int32
@@ -93,6 +95,7 @@ final class Reactor: @unchecked Sendable {
 
     /// Runs until drained.
     func run() {
+        inbox.claim()
         while !(drain?.isDone ?? false) { turn(waiting: timeout()) }
         for case let connection? in connections { drop(connection) }
     }
@@ -101,43 +104,60 @@ final class Reactor: @unchecked Sendable {
     /// is due.
     func turn(waiting milliseconds: Int32) {
         let count = epoll_wait(epoll, events, Int32(Self.eventsPerTurn), milliseconds)
+        if count == 0 { rest() }
+        if count > 0 { isResting = false }
         now = clock.boot
         wall = clock.wall
         for index in 0..<Int(max(0, count)) {
             let token = coffer_epoll_token(events + index)
             switch token {
-            case Token.inbox: takeMessages()
+            case Token.inbox: take(inbox.takeAll())
             case Token.listener: accept()
             default: serve(token, events: events[index].events)
             }
         }
         if let due = acceptor?.restingUntil, due <= now { accept() }
         expireCalls()
+        // Once: what these leave behind waits for the next turn, so that other
+        // connections get theirs in between.
+        if inbox.hasOwn { take(inbox.takeOwn()) }
         flushTouched()
         if now >= nextSweep { sweep() }
         if drain != nil { advanceDrain() }
-        endpoint.sealer.rest()
     }
 
     /// Milliseconds until something is due; -1 = nothing is.
     func timeout() -> Int32 {
+        if inbox.hasOwn { return 0 }
         var due: BootInstant? = openCount > 0 ? nextSweep : nil
-        for other in [deadlines.next, acceptor?.restingUntil, drain?.nextStep] {
+        for other in [
+            deadlines.next, acceptor?.restingUntil,
+            drain.map { _ in now + .milliseconds(Drain.pollMilliseconds) },
+        ] {
             if let other { due = min(due ?? other, other) }
         }
         // Rounded up, so that what is due is over when we wake.
         let wait = due.map { $0 <= now ? 0 : Int32(min(60_000, $0.milliseconds(since: now) + 1)) } ?? -1
         // Setting the cache's key up anew with every turn would cost more than the
         // rest of a hit; so it is forgotten when a millisecond brings nothing.
-        return endpoint.sealer.isResting ? wait : wait < 0 ? 1 : min(1, wait)
+        return isResting ? wait : wait < 0 ? 1 : min(1, wait)
     }
 
-    func takeMessages() {
-        for message in inbox.takeAll() {
+    /// Before a longer wait: leaves nothing of secrets behind.
+    func rest() {
+        guard !isResting else { return }
+        endpoint.sealer.rest()
+        Traces.forget()
+        isResting = true
+    }
+
+    func take(_ messages: [ReactorMessage]) {
+        for message in messages {
             switch message {
             case .adopt(let fd, let peer): adopt(fd, peer)
             case .reply(let token, let callID, let reply, let more):
                 finish(token, callID, reply, more: more)
+            case .job(let job): job.runSynchronously(on: inbox.asUnownedTaskExecutor())
             case .drain: beginDrain()
             }
         }

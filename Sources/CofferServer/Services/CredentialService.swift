@@ -6,7 +6,8 @@ import CofferWire
 import Synchronization
 
 /// Everything about credentials that may wait: flights to the vault, writes,
-/// batches and listings. Runs in Swift concurrency; answers go to a reactor.
+/// batches and listings. Runs in Swift concurrency, between waits on the thread
+/// of the reactor whose call it is: no other thread sees a secret.
 package final class CredentialService: Sendable {
     let cache: Cache
     let records: RecordStore
@@ -37,27 +38,36 @@ package final class CredentialService: Sendable {
     /// Answers the call with what the vault says, together with all who ask
     /// meanwhile.
     ///
-    /// - Parameter fresh: the vault is to be asked after now.
-    func fetch(_ key: RecordKey, fresh: Bool, replyTo address: ReturnAddress) {
+    /// - Parameter maximumAge: 0 = the vault is to be asked after now.
+    func fetch(_ key: RecordKey, maximumAge: UInt64, replyTo address: ReturnAddress) {
         let waiter = CacheWaiter.call(
             reactor: address.reactor, connection: address.connection, callID: address.callID)
-        switch cache.join(key, waiter: waiter, fresh: fresh) {
-        case .lead(let ticket): Task { await self.fly(ticket) }
-        case .follow: break
-        case .refused: address.send(.failure(.tooManyFlights))
+        if let reply = join(key, waiter, maximumAge, on: address.inbox) { address.send(reply) }
+    }
+
+    /// - Returns: an answer if there is one at once; else the waiter gets it.
+    private func join(
+        _ key: RecordKey, _ waiter: CacheWaiter, _ maximumAge: UInt64, on executor: Inbox
+    ) -> Reply? {
+        switch cache.join(
+            key, waiter: waiter, now: clock.boot, wall: clock.wall, maximumAge: maximumAge)
+        {
+        case .hit(let value, let age):
+            return open(value, age) ?? .failure(.internalError("a cached answer does not open"))
+        case .lead(let ticket):
+            Task(executorPreference: executor) { await self.fly(ticket) }
+            return nil
+        case .follow: return nil
+        case .refused: return .failure(.tooManyFlights)
         }
     }
 
     /// As `fetch`, for a task.
-    private func fetch(_ key: RecordKey, fresh: Bool) async -> Reply {
+    private func fetch(_ key: RecordKey, maximumAge: UInt64, on executor: Inbox) async -> Reply {
         await withCheckedContinuation { continuation in
             let id = nextTask.wrappingAdd(1, ordering: .relaxed).newValue
             waitingTasks.withLock { $0[id] = continuation }
-            switch cache.join(key, waiter: .task(id), fresh: fresh) {
-            case .lead(let ticket): Task { await self.fly(ticket) }
-            case .follow: break
-            case .refused: resume(id, .failure(.tooManyFlights))
-            }
+            if let reply = join(key, .task(id), maximumAge, on: executor) { resume(id, reply) }
         }
     }
 
@@ -116,7 +126,7 @@ package final class CredentialService: Sendable {
     // MARK: Store and Delete
 
     func store(_ command: StoreCommand, deadline: BootInstant, replyTo address: ReturnAddress) {
-        Task {
+        Task(executorPreference: address.inbox) {
             let ticket = self.cache.beginWrite(command.key)
             let started = self.clock.boot
             do throws(Failure) {
@@ -136,7 +146,7 @@ package final class CredentialService: Sendable {
     func delete(
         _ key: RecordKey, ifVersion: String?, deadline: BootInstant, replyTo address: ReturnAddress
     ) {
-        Task {
+        Task(executorPreference: address.inbox) {
             let ticket = self.cache.beginWrite(key)
             do throws(Failure) {
                 let existed = try await self.records.remove(
@@ -166,11 +176,11 @@ package final class CredentialService: Sendable {
     // MARK: GetMany
 
     func getMany(_ keys: [RecordKey], maximumAge: UInt64, replyTo address: ReturnAddress) {
-        Task {
+        Task(executorPreference: address.inbox) {
             var batch = GetManyBatch(limit: 256 << 10)
             await withTaskGroup(of: (Int, Reply).self) { group in
                 for (index, key) in keys.enumerated() {
-                    group.addTask { (index, await self.answer(key, maximumAge: maximumAge)) }
+                    group.addTask { (index, await self.fetch(key, maximumAge: maximumAge, on: address.inbox)) }
                 }
                 for await (index, reply) in group where !batch.append(index, reply) {
                     address.send(.message(batch.finish()), more: true)
@@ -181,26 +191,11 @@ package final class CredentialService: Sendable {
         }
     }
 
-    /// One key of a GetMany: from the cache, else from a flight.
-    private func answer(_ key: RecordKey, maximumAge: UInt64) async -> Reply {
-        if maximumAge > 0, let reply = fromCache(key, maximumAge: maximumAge) { return reply }
-        return await fetch(key, fresh: maximumAge == 0)
-    }
-
-    private func fromCache(_ key: RecordKey, maximumAge: UInt64) -> Reply? {
-        var user = key.user
-        var connection = key.connection
-        let hit = user.withUTF8 { user in
-            connection.withUTF8 { connection in
-                cache.lookup(
-                    user: UnsafeRawBufferPointer(user).bytes,
-                    connection: UnsafeRawBufferPointer(connection).bytes, now: clock.boot,
-                    wall: clock.wall, maximumAge: maximumAge)
-            }
+    /// Nil if it does not open.
+    private func open(_ value: CachedValue, _ age: UInt64) -> Reply? {
+        return sealer.open(value.sealed, nonce: value.nonce).map {
+            .record($0, GetResponseTail(source: .memory, ageMilliseconds: age))
         }
-        guard let (value, age) = hit, let message = sealer.open(value.sealed, nonce: value.nonce)
-        else { return nil }
-        return .record(message, GetResponseTail(source: .memory, ageMilliseconds: age))
     }
 
     // MARK: List
@@ -214,7 +209,7 @@ package final class CredentialService: Sendable {
         user: String?, after cursor: [UInt8]?, pageSize: Int, deadline: BootInstant,
         replyTo address: ReturnAddress
     ) {
-        Task {
+        Task(executorPreference: address.inbox) {
             do throws(Failure) {
                 address.send(
                     .message(

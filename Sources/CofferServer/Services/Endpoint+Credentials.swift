@@ -20,7 +20,7 @@ extension Endpoint: CredentialsHandler {
         let key = try RecordKey(
             user: RequestFields.string(user), connection: RequestFields.string(connection))
         _ = try call.reactor.begin(call, abandonable: true)
-        credentials.fetch(key, fresh: maximumAge == 0, replyTo: call.returnAddress)
+        credentials.fetch(key, maximumAge: maximumAge, replyTo: call.returnAddress)
     }
 
     /// Opens the cached answer straight into the connection's output.

@@ -11,6 +11,7 @@ package final class VaultStatus: Sendable {
         var reads: UInt64 = 0
         var failures: UInt64 = 0
         var isFailing = false
+        var nextUnreadableReport = BootInstant(nanoseconds: 0)
     }
 
     private let state = Mutex(State())
@@ -43,6 +44,9 @@ package final class VaultStatus: Sendable {
         switch failure.reason {
         case .versionMismatch, .alreadyExists, .badField, .credentialTooLarge, .notSupported:
             noteSuccess()
+        case .unreadableRecord:
+            // The vault works; this record does not.
+            noteUnreadable(failure)
         default:
             let began = state.withLock { state in
                 defer { state.isFailing = true }
@@ -60,6 +64,21 @@ package final class VaultStatus: Sendable {
                     "reason": "\(failure.reason)", "cause": "\(failure.message)",
                 ])
         }
+    }
+
+    /// Told once a minute at most, however often the record is asked for.
+    private func noteUnreadable(_ failure: Failure) {
+        let now = clock.boot
+        let isDue = state.withLock { state in
+            state.calls += 1
+            state.failures += 1
+            state.lastFailure = failure.reason
+            guard now >= state.nextUnreadableReport else { return false }
+            state.nextUnreadableReport = now + .seconds(60)
+            return true
+        }
+        guard isDue else { return }
+        log.error("a record does not open", metadata: ["vault": "\(vault)", "cause": "\(failure.message)"])
     }
 
     var lastGoodContact: WallMilliseconds { state.withLock { $0.lastGoodContact } }

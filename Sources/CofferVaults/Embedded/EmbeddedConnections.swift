@@ -103,7 +103,10 @@ final class EmbeddedConnections: Sendable {
         do {
             try open()
             let isWhole = try verify()
-            state.withLock { if case .failing = $0 { $0 = isWhole ? .sound : .damaged(.damagedByFault(vault: name)) } }
+            state.withLock { state in
+                guard case .failing = state else { return }
+                state = isWhole ? .sound : .damaged(.damagedByFault(vault: name))
+            }
         } catch {
             note(error, .embedded(error, vault: name))
         }
@@ -135,6 +138,7 @@ final class EmbeddedConnections: Sendable {
     func close() {
         _ = try? write { session throws(SQLiteError) in try session.checkpoint(truncating: true) }
         closeAll()
+        file.unlock()
     }
 
     private func closeAll() {

@@ -40,7 +40,9 @@ enum EmbeddedDatabase {
     ) throws(Failure) {
         try explaining(file.path, name) { () throws(DataFile.Problem) in
             // SQLite would take the old log for one of the new database.
-            guard try !file.exists(suffix: "-wal") else { throw .wrongKind(path: file.path, expected: "database beside its log (-wal)") }
+            guard try !file.exists(suffix: "-wal") else {
+                throw .wrongKind(path: file.path, expected: "database beside its log (-wal)")
+            }
             try file.remove(suffix: newSuffix + "-wal")
             _ = try file.createEmpty(suffix: newSuffix)
         }
@@ -67,6 +69,9 @@ enum EmbeddedDatabase {
         _ file: DataFile, settings: SQLiteSettings, name: String, keyCheck: EmbeddedVault.KeyCheck
     ) throws(Failure) -> [UInt8] {
         do {
+            // Whose file it is is not known yet: nothing may change it.
+            var settings = settings
+            settings.setsJournalMode = false
             let connection = try SQLiteConnection(path: file.path, settings: settings)
             let verdict = try connection.run { session throws(SQLiteError) in
                 try examine(session, file.path, name: name, keyCheck: keyCheck)
@@ -93,18 +98,24 @@ enum EmbeddedDatabase {
         }
         let owner = try session.integer("PRAGMA application_id")
         guard owner == applicationID else {
-            return refuse(.failedPrecondition, "is no Coffer database (application id \(owner), expected \(applicationID)); name another path")
+            return refuse(
+                .failedPrecondition,
+                "is no Coffer database (application id \(owner), expected \(applicationID)); name another path")
         }
         let version = try session.integer("PRAGMA user_version")
         guard version == schemaVersion else {
-            return refuse(.failedPrecondition, "has schema version \(version), this daemon knows \(schemaVersion); run the version of Coffer that wrote it, or a newer one")
+            return refuse(
+                .failedPrecondition,
+                "has schema version \(version), this daemon knows \(schemaVersion); "
+                    + "run the version of Coffer that wrote it, or a newer one")
         }
         guard try isWhole(session) else {
             return refuse(.dataLoss, "is damaged (quick_check); restore it from a backup")
         }
         let found = try session.texts("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")
         guard found.sorted() == schema.sorted() else {
-            return refuse(.failedPrecondition, "has other tables than this daemon makes; restore it from a backup")
+            return refuse(
+                .failedPrecondition, "has other tables than this daemon makes; restore it from a backup")
         }
         guard let identity = try meta(session, "identity"), identity.count == identityBytes,
             let blob = try meta(session, "key_check")
@@ -127,25 +138,37 @@ enum EmbeddedDatabase {
         try session.texts("PRAGMA quick_check(1)") == ["ok"]
     }
 
-    private static func meta(_ session: borrowing SQLiteSession, _ name: String) throws(SQLiteError) -> [UInt8]? {
+    private static func meta(
+        _ session: borrowing SQLiteSession, _ name: String
+    ) throws(SQLiteError) -> [UInt8]? {
+        let find = try session.statement(once: "SELECT value FROM meta WHERE name = ?1")
+        find.bind(1, name)
         var value: [UInt8]?
-        try session.statement("SELECT value FROM meta WHERE name = ?1").run([.text(name)]) { value = $0.blob(0) }
+        try find.scan {
+            value = $0.blob(0)
+            return false
+        }
         return value
     }
 
     private static func setMeta(
         _ session: borrowing SQLiteSession, _ name: String, _ value: [UInt8]
     ) throws(SQLiteError) {
-        try session.statement("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")
-            .run([.text(name), .blob(value)])
+        let set = try session.statement(once: "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")
+        set.bind(1, name)
+        set.bind(2, value)
+        try set.run()
     }
 
     private static func cannotOpen(_ error: SQLiteError, _ path: String, name: String) -> Failure {
         switch error.kind {
         case .damaged:
-            .cannotOpen(.dataLoss, path, vault: name, "is damaged, or no database at all; restore it from a backup, or name another path")
+            .cannotOpen(
+                .dataLoss, path, vault: name,
+                "is damaged, or no database at all; restore it from a backup, or name another path")
         case .locked:
-            .cannotOpen(.failedPrecondition, path, vault: name, "is open in another process; stop that one first")
+            .cannotOpen(
+                .failedPrecondition, path, vault: name, "is open in another process; stop that one first")
         default:
             .embedded(error, vault: name)
         }
@@ -165,13 +188,19 @@ enum EmbeddedDatabase {
 extension SQLiteSession {
     fileprivate func integer(_ sql: String) throws(SQLiteError) -> Int64 {
         var value: Int64 = 0
-        try statement(sql).run { value = $0.integer(0) }
+        try statement(once: sql).scan {
+            value = $0.integer(0)
+            return false
+        }
         return value
     }
 
     fileprivate func texts(_ sql: String) throws(SQLiteError) -> [String] {
         var values: [String] = []
-        try statement(sql).run { values.append($0.text(0)) }
+        try statement(once: sql).scan {
+            values.append($0.text(0))
+            return true
+        }
         return values
     }
 }

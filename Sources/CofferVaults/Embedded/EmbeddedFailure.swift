@@ -77,9 +77,11 @@ extension Failure {
         case .badPath:
             (path, "expected an absolute path of a file in a folder of its own")
         case .wrongKind(let place, let expected):
-            (place, "expected a \(expected), found a link or something else; move it away or name another path")
+            (place, "expected a \(expected), found a link or something else; "
+                + "move it away, or name another path")
         case .wrongOwner(let place, let owner, let expected):
-            (place, "belongs to uid \(owner), expected uid \(expected), which this process runs as; chown it or run as its owner")
+            (place, "belongs to uid \(owner), but this process runs as uid \(expected); "
+                + "chown it, or run as its owner")
         case .tooOpen(let place, let mode, let expected):
             (place, "has mode \(octal(mode)), so others may use it; chmod \(octal(expected)) it")
         case .hardLinked(let place):
@@ -89,7 +91,7 @@ extension Failure {
                 ? "is in use by process \(process); stop that one, or give this one another path"
                 : "is in use by another process; stop that one, or give this one another path")
         case .system(let place, let errno):
-            (place, "the kernel refused access (errno \(errno)); check that the folder exists and can be written")
+            (place, "the kernel refused access (errno \(errno)); check that the folder can be written")
         }
     }
 

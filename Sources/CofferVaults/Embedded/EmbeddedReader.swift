@@ -23,6 +23,8 @@ struct EmbeddedReader {
     let lane: ReadLane
     let connections: EmbeddedConnections
     let clock: any Clock
+    /// Called when reading found the disk failing: the writer puts it right.
+    let onTrouble: @Sendable () -> Void
 
     /// The thread's body; ends when the lane is closed and empty.
     func run() {
@@ -31,6 +33,7 @@ struct EmbeddedReader {
             for call in lane.take(atMost: 1) {
                 call.answer(Result { () throws(Failure) in try serve(call.request) })
                 lane.finish([call])
+                if connections.health != .sound { onTrouble() }
             }
         }
     }

@@ -78,12 +78,17 @@ package final class EmbeddedVault: VaultAdapter {
             writer.run()
         }
         for number in 0..<max(1, options.readers) {
-            let reader = EmbeddedReader(number: number, lane: reads, connections: connections, clock: clock)
+            let reader = EmbeddedReader(
+                number: number, lane: reads, connections: connections, clock: clock,
+                onTrouble: { writes.nudge() })
             threads.start("coffer-reader") { reader.run() }
         }
         // Not of the group: it has to end calls for as long as the others may
         // be stuck in the disk.
-        Thread { watch.run() }.start()
+        Thread {
+            Thread.current.name = "coffer-watch"
+            watch.run()
+        }.start()
     }
 
     deinit {
@@ -103,6 +108,9 @@ package final class EmbeddedVault: VaultAdapter {
     package func write(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
     ) async throws(Failure) -> WallMilliseconds {
+        guard key.tag.count == ListCursor.tagBytes, key.userTag.count == ListCursor.tagBytes else {
+            throw .internalError("a record's tags do not have \(ListCursor.tagBytes) bytes")
+        }
         let limit = Self.maximumPayloadBytes
         guard (1...limit).contains(item.payload.count) else {
             throw .payloadTooLarge(item.payload.count, limit: limit, vault: name)

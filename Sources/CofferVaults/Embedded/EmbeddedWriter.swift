@@ -28,16 +28,20 @@ struct EmbeddedWriter {
     private static let groupBytes = 8 << 20
     /// SQLite's own default for copying the log into the database.
     private static let checkpointPages = 1000
-    private static let retryNanoseconds: UInt64 = 200_000_000
+    private static let spinNanoseconds: Int64 = 50_000
+    private static let retryInterval = Duration.milliseconds(200)
 
     private let lane: WriteLane
     private let connections: EmbeddedConnections
     private let clock: any Clock
     private let options: EmbeddedOptions
-    private var dbg = Dbg()
     private var pacing = GroupPacing(limit: Self.groupCalls)
+    /// Until when a group waits for the callers answered last.
+    private var gatherUntil: BootInstant
     private var nextSweep: BootInstant
-    /// Pages in the log at which it is copied next.
+    private var nextReopening: BootInstant
+    /// Pages in the log, and how many have to be there for it to be copied.
+    private var logPages = 0
     private var nextCheckpoint = Self.checkpointPages
 
     init(_ lane: WriteLane, _ connections: EmbeddedConnections, clock: any Clock, options: EmbeddedOptions) {
@@ -45,53 +49,95 @@ struct EmbeddedWriter {
         self.connections = connections
         self.clock = clock
         self.options = options
+        gatherUntil = clock.boot
         nextSweep = clock.boot
+        nextReopening = clock.boot
     }
 
     /// The thread's body; ends when the lane is closed and empty.
     mutating func run() {
         while !lane.isDrained {
             if connections.health == .sound {
-                let t0 = clock.boot.nanoseconds; gather(); let t1 = clock.boot.nanoseconds; dbg.gather += t1 - t0
-                commit(take())
-                let t2 = clock.boot.nanoseconds; maintain(); dbg.maintain += clock.boot.nanoseconds - t2; if dbg.items >= 8000 { print(dbg, pacing); dbg = Dbg() }
+                awaitCaller()
+                lane.wait(nanoseconds: UInt64(clamping: options.sweepInterval.wholeNanoseconds))
+                let calls = take(atMost: Self.groupCalls)
+                if !calls.isEmpty { commit(calls) }
+                maintain()
             } else {
                 recover()
             }
         }
     }
 
-    private mutating func gather() {
-        if pacing.expected > 1 {
-            lane.wait(for: pacing.expected, nanoseconds: pacing.patience)
-            pacing.waited(found: lane.waitingCount)
-        }
-        lane.wait(nanoseconds: UInt64(clamping: options.sweepInterval.wholeNanoseconds))
-    }
-
-    private func take() -> [WriteLane.LaneCall] {
-        lane.take(atMost: Self.groupCalls, weight: \.payloadBytes, limit: Self.groupBytes)
-    }
-
-    private mutating func commit(_ group: [WriteLane.LaneCall]) {
-        if group.isEmpty { return }
-        let start = clock.boot
-        let now = clock.wall
+    /// Applies calls as they come, for as long as more are expected soon, and
+    /// then commits: what the callers need to come back goes on while those
+    /// that are back already are being applied.
+    private mutating func commit(_ first: [WriteLane.LaneCall]) {
+        var group = first
+        var isReady = clock.boot
         do {
             let outcomes = try connections.write { session throws(SQLiteError) in
-                try session.transaction { () throws(SQLiteError) in
-                    try group.map { call throws(SQLiteError) in try Self.apply(call.request, session, now) }
+                let outcomes = try session.transaction { () throws(SQLiteError) in
+                    var outcomes = try apply(first, session)
+                    while let more = takeMore(behind: group.count) {
+                        group += more
+                        outcomes += try apply(more, session)
+                    }
+                    isReady = clock.boot
+                    return outcomes
                 }
+                logPages = session.logPages
+                return outcomes
             }
-            let a0 = clock.boot.nanoseconds; for (call, outcome) in zip(group, outcomes) { call.answer(outcome) }; dbg.answer += clock.boot.nanoseconds - a0
+            answer(group, outcomes, committing: clock.boot.nanoseconds - isReady.nanoseconds)
         } catch {
             for call in group { call.answer(.failure(error)) }
+            lane.finish(group)
         }
+    }
+
+    private func take(atMost count: Int) -> [WriteLane.LaneCall] {
+        lane.take(atMost: count, weight: \.payloadBytes, limit: Self.groupBytes)
+    }
+
+    /// The calls to add to a group of this many; nil if it is to be committed.
+    private mutating func takeMore(behind count: Int) -> [WriteLane.LaneCall]? {
+        guard count < pacing.expected else { return nil }
+        awaitCaller()
+        let more = take(atMost: Self.groupCalls - count)
+        if more.isEmpty || count + more.count >= pacing.expected {
+            pacing.gathered(count + more.count)
+        }
+        return more.isEmpty ? nil : more
+    }
+
+    /// Until a caller is back, or the patience with them is over.
+    private func awaitCaller() {
+        let now = clock.boot
+        guard now < gatherUntil else { return }
+        lane.spin(until: min(gatherUntil, now + .nanoseconds(Self.spinNanoseconds)))
+        let then = clock.boot
+        if then < gatherUntil { lane.wait(nanoseconds: gatherUntil.nanoseconds - then.nanoseconds) }
+    }
+
+    private mutating func answer(
+        _ group: [WriteLane.LaneCall], _ outcomes: [Result<WriteReply, Failure>], committing: UInt64
+    ) {
+        // Counted before the answers: from then on the same callers come back.
+        let waiting = lane.waitingCount
+        WriteLane.LaneCall.answer(group, outcomes)
         lane.finish(group)
-        dbg.n += 1; dbg.items += group.count; dbg.commit += clock.boot.nanoseconds - start.nanoseconds
-        pacing.committed(
-            answered: group.count, waiting: lane.waitingCount,
-            duration: clock.boot.nanoseconds - start.nanoseconds)
+        pacing.committed(answered: group.count, waiting: waiting, duration: committing)
+        gatherUntil = clock.boot + .nanoseconds(Int64(pacing.patience))
+    }
+
+    private func apply(
+        _ calls: [WriteLane.LaneCall], _ session: borrowing SQLiteSession
+    ) throws(SQLiteError) -> [Result<WriteReply, Failure>] {
+        let now = clock.wall
+        return try calls.map { call throws(SQLiteError) in
+            try Self.apply(call.request, session, now)
+        }
     }
 
     private static func apply(
@@ -115,17 +161,17 @@ struct EmbeddedWriter {
     /// calls. Failures show in `connections.health`; a full disk is tried again
     /// later.
     private mutating func maintain() {
-        let pages = try? connections.write { session throws(SQLiteError) in session.logPages }
-        if let pages, pages >= nextCheckpoint { checkpoint(pages) }
+        if logPages >= nextCheckpoint { checkpoint() }
         if clock.boot >= nextSweep { sweep() }
     }
 
-    private mutating func checkpoint(_ pages: Int) {
+    private mutating func checkpoint() {
         let left = try? connections.write { session throws(SQLiteError) in
             try session.checkpoint(truncating: false)
         }
         // If a reader held on to a part of the log, it goes on growing.
-        nextCheckpoint = left == 0 ? Self.checkpointPages : pages + Self.checkpointPages
+        nextCheckpoint = left == 0 ? Self.checkpointPages : logPages + Self.checkpointPages
+        logPages = 0
     }
 
     private mutating func sweep() {
@@ -138,15 +184,21 @@ struct EmbeddedWriter {
     }
 
     /// Until the disk is in order, calls get its failure for an answer.
-    private func recover() {
-        if connections.reopen() { return }
-        for call in take() {
-            if case .failing(let failure) = connections.health { call.answer(.failure(failure)) }
-            if case .damaged(let failure) = connections.health { call.answer(.failure(failure)) }
+    private mutating func recover() {
+        for call in take(atMost: .max) {
+            switch connections.health {
+            case .failing(let failure), .damaged(let failure): call.answer(.failure(failure))
+            case .sound: call.answer(.failure(.closed(vault: connections.name)))
+            }
             lane.finish([call])
         }
-        lane.wait(nanoseconds: Self.retryNanoseconds)
+        let now = clock.boot
+        if now < nextReopening {
+            lane.wait(nanoseconds: nextReopening.nanoseconds - now.nanoseconds)
+        } else if !connections.reopen() {
+            nextReopening = clock.boot + Self.retryInterval
+            // Damaged for good: nothing but calls to wait for.
+            if case .damaged = connections.health { lane.wait() }
+        }
     }
 }
-
-struct Dbg { var n = 0, items = 0; var commit: UInt64 = 0, gather: UInt64 = 0, maintain: UInt64 = 0, answer: UInt64 = 0 }

@@ -3,7 +3,8 @@
 /// Callers in a closed loop come back right after their answer. Whoever commits
 /// at once what is there when the last commit ends gets the callers in two
 /// halves that take turns, and pays twice the fsyncs. So the writer expects
-/// those just answered to come back, and gives them part of a commit's time.
+/// those just answered to come back, and gives them as long as a commit takes:
+/// so a wait in vain costs no more than what it could have saved.
 /// Where they do not come, it soon stops to wait; a lone caller is never waited
 /// for, being there already.
 struct GroupPacing {
@@ -28,20 +29,19 @@ struct GroupPacing {
     ///
     /// - Parameters:
     ///   - answered: its size.
-    ///   - waiting: calls that came meanwhile.
-    ///   - duration: of the commit, in nanoseconds.
+    ///   - waiting: calls that came before the first answer.
+    ///   - duration: of the commit alone, in nanoseconds: what a fuller group saves.
     mutating func committed(answered: Int, waiting: Int, duration: UInt64) {
         expected = min(answered + waiting, limit)
-        patience = min(duration / 2, Self.longestPatience)
+        patience = min(duration, Self.longestPatience)
         if resting > 0 {
             resting -= 1
             expected = 1
         }
-        if expected <= waiting { expected = 1 }
     }
 
-    /// The wait for `expected` calls is over, and this many were there.
-    mutating func waited(found: Int) {
+    /// A group that was to have `expected` calls is committed with this many.
+    mutating func gathered(_ found: Int) {
         // Three quarters of a group make it worth the wait.
         if found * 4 >= expected * 3 {
             penalty = 1

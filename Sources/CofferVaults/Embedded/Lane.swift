@@ -1,5 +1,6 @@
 internal import CofferCore
 internal import Dispatch
+internal import Glibc
 internal import Synchronization
 
 /// Carries requests from tasks to threads that may block.
@@ -12,9 +13,8 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     private struct State {
         var waiting: [LaneCall] = []
         var taken: [LaneCall] = []
-        /// Threads in `wait`, and how many calls it takes to wake one.
+        /// Threads in `wait` that were not woken yet.
         var sleepers = 0
-        var wakeAt = 1
         var isClosed = false
     }
 
@@ -24,6 +24,8 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     private let capacity: Int
     private let state = Mutex(State())
     private let wakeUp = DispatchSemaphore(value: 0)
+    /// `state.waiting.count`, to be looked at without the lock.
+    private let waitingNow = Atomic(0)
 
     init(vault: String, clock: any Clock, watch: DeadlineWatch, capacity: Int) {
         self.vault = vault
@@ -38,10 +40,7 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     /// - Throws: what the thread answered; DEADLINE_EXCEEDED; RESOURCE_EXHAUSTED
     ///   if too many wait; UNAVAILABLE once closed.
     func submit(_ request: Request, deadline: BootInstant) async throws(Failure) -> Reply {
-        let outcome = await withCheckedContinuation { caller in
-            enqueue(LaneCall(request, deadline: deadline, caller: caller))
-        }
-        return try outcome.get()
+        try await LaneCall.make(request, deadline: deadline, enqueue: enqueue).get()
     }
 
     private func enqueue(_ call: LaneCall) {
@@ -52,7 +51,8 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
             if state.isClosed { return .closed(vault: vault) }
             if state.waiting.count >= capacity { return .queueFull(vault: vault, capacity: capacity) }
             state.waiting.append(call)
-            if state.sleepers > 0, state.waiting.count >= state.wakeAt { wake(&state) }
+            waitingNow.store(state.waiting.count, ordering: .relaxed)
+            if state.sleepers > 0 { wake(&state) }
             return nil
         }
         if let refusal { return call.answer(.failure(refusal)) }
@@ -64,14 +64,13 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
         wakeUp.signal()
     }
 
-    /// Blocks until `count` calls wait, the lane is closed, or the time is over.
+    /// Blocks until a call waits, the lane is closed, or the time is over.
     ///
-    /// Only one thread at a time may wait for more than one call or with a limit.
-    func wait(for count: Int = 1, nanoseconds: UInt64? = nil) {
+    /// Only a lane with one thread may be waited for with a limit.
+    func wait(nanoseconds: UInt64? = nil) {
         let ready = state.withLock { state in
-            if state.waiting.count >= count || state.isClosed { return true }
+            if !state.waiting.isEmpty || state.isClosed { return true }
             state.sleepers += 1
-            state.wakeAt = count
             return false
         }
         if ready { return }
@@ -86,6 +85,17 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
         if wasSignalled { wakeUp.wait() }
     }
 
+    /// Ends the `wait` of a thread that has something else to do.
+    func nudge() {
+        state.withLock { state in if state.sleepers > 0 { wake(&state) } }
+    }
+
+    /// Returns when a call waits or at this instant, without sleeping: to be woken
+    /// takes longer than a caller needs to come back.
+    func spin(until end: BootInstant) {
+        while waitingCount == 0, clock.boot < end { sched_yield() }
+    }
+
     /// The next calls, in order of arrival, for the calling thread to answer;
     /// then it must call `finish`.
     ///
@@ -93,7 +103,7 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     ///   - count: the most calls.
     ///   - weight: of one call; the sum stays within `limit`, but for a single one.
     func take(
-        atMost count: Int, weight: (Request) -> Int = { _ in 0 }, limit: Int = 0
+        atMost count: Int, weight: (Request) -> Int = { _ in 0 }, limit: Int = .max
     ) -> [LaneCall] {
         let now = clock.boot
         let (calls, late) = state.withLock { state in
@@ -105,6 +115,7 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
                 return isFirst || sum <= limit
             }
             state.waiting.removeFirst(calls.count)
+            waitingNow.store(state.waiting.count, ordering: .relaxed)
             state.taken.append(contentsOf: calls)
             return (Array(calls), late)
         }
@@ -121,7 +132,7 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
         }
     }
 
-    var waitingCount: Int { state.withLock { $0.waiting.count } }
+    var waitingCount: Int { waitingNow.load(ordering: .relaxed) }
 
     /// Closed, with nothing left to take.
     var isDrained: Bool { state.withLock { $0.isClosed && $0.waiting.isEmpty } }
@@ -138,6 +149,7 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
         let (unbegun, begun, next) = state.withLock { state in
             let unbegun = Self.removeLate(&state.waiting, now)
             let begun = Self.removeLate(&state.taken, now)
+            waitingNow.store(state.waiting.count, ordering: .relaxed)
             let next = (state.waiting + state.taken).map(\.deadline).min()
             return (unbegun, begun, next)
         }

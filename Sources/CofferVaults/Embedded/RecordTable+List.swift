@@ -50,13 +50,13 @@ extension SQLiteSession {
         var page = VaultPage(entries: [], next: nil)
         var last: [UInt8]?
         var bytes = 0
-        let values: [SQLiteValue] = [
-            .blob(cursor.userTag), .blob(cursor.tag), .integer(Int64(clamping: now)),
-            // One more shows whether a page follows.
-            .integer(Int64(clamping: limit) &+ 1),
-        ]
-        let sql = ofOneUser ? RecordTable.listUser : RecordTable.listAll
-        try statement(sql).scan(values) { row in
+        let list = try statement(ofOneUser ? RecordTable.listUser : RecordTable.listAll)
+        list.bind(1, cursor.userTag)
+        list.bind(2, cursor.tag)
+        list.bind(3, Int64(clamping: now))
+        // One more shows whether a page follows.
+        list.bind(4, Int64(min(limit, Int.max - 1) + 1))
+        try list.scan { row in
             guard page.entries.count < limit, bytes < Self.pageBytes else {
                 page.next = last
                 return false

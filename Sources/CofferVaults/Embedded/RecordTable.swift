@@ -30,102 +30,136 @@ enum RecordTable {
 
     private static let live = "(expires = 0 OR expires > ?3)"
 
-    static let read = """
+    static let read = SQLiteQuery(
+        """
         SELECT version, created, updated, expires, payload FROM records
         WHERE user_tag = ?1 AND tag = ?2 AND \(live)
-        """
+        """)
 
-    /// Keeps `created` of a live row. No row comes back from `insertIfAbsent`
-    /// if a live one is in the way.
-    static let replace = """
+    static let find = SQLiteQuery(
+        """
+        SELECT rowid, created, expires, version FROM records WHERE user_tag = ?1 AND tag = ?2
+        """)
+    static let insert = SQLiteQuery(
+        """
         INSERT INTO records (user_tag, tag, version, created, updated, expires, payload)
-        VALUES (?1, ?2, ?4, ?5, ?5, ?6, ?7)
-        ON CONFLICT DO UPDATE SET
-          version = ?4, created = iif(\(live), created, ?5), updated = ?5, expires = ?6, payload = ?7
+        VALUES (?6, ?7, ?1, ?2, ?3, ?4, ?5)
+        """)
+    static let replace = SQLiteQuery(
         """
-    static let insertIfAbsent = "\(replace) WHERE NOT \(live) RETURNING created"
-    static let replaceReturning = "\(replace) RETURNING created"
-    static let replaceIfVersion = """
-        UPDATE records SET version = ?4, updated = ?5, expires = ?6, payload = ?7
-        WHERE user_tag = ?1 AND tag = ?2 AND \(live) AND version = ?8
-        RETURNING created
+        UPDATE records SET version = ?1, created = ?2, updated = ?3, expires = ?4, payload = ?5
+        WHERE rowid = ?6
+        """)
+    static let remove = SQLiteQuery("DELETE FROM records WHERE rowid = ?1")
+
+    static let listAll = SQLiteQuery(
         """
-
-    static let remove = "DELETE FROM records WHERE user_tag = ?1 AND tag = ?2 RETURNING expires"
-
-    static let listAll = """
         SELECT version, created, updated, expires, payload, tag, user_tag FROM records
         WHERE (user_tag, tag) > (?1, ?2) AND \(live) ORDER BY user_tag, tag LIMIT ?4
+        """)
+    static let listUser = SQLiteQuery(
         """
-    static let listUser = """
         SELECT version, created, updated, expires, payload, tag, user_tag FROM records
         WHERE user_tag = ?1 AND tag > ?2 AND \(live) ORDER BY tag LIMIT ?4
-        """
+        """)
 
-    static let sweep = """
+    static let sweep = SQLiteQuery(
+        """
         DELETE FROM records WHERE rowid IN (
           SELECT rowid FROM records WHERE expires > 0 AND expires <= ?1 LIMIT ?2)
-        """
+        """)
 
-    static let probe = "SELECT 1 FROM records LIMIT 1"
+    static let probe = SQLiteQuery("SELECT 1 FROM records LIMIT 1")
 }
 
 /// `now` is the wall clock in all of these; what has expired by it is absent.
 extension SQLiteSession {
     func record(_ key: VaultKey, now: WallMilliseconds) throws(SQLiteError) -> VaultItem? {
+        let read = try statement(RecordTable.read)
+        read.bind(1, key.userTag)
+        read.bind(2, key.tag)
+        read.bind(3, Int64(clamping: now))
         var item: VaultItem?
-        try statement(RecordTable.read).run(Self.key(key, now)) { item = Self.item($0) }
+        try read.scan {
+            item = Self.item($0)
+            return false
+        }
         return item
     }
 
+    /// Finds the row first and writes by its number: an upsert with RETURNING
+    /// makes a temporary table each time, and cannot say which condition failed.
+    ///
     /// - Returns: when the record came to be, or nil if the condition is not met.
     func write(
         _ key: VaultKey, _ item: VaultItem, _ condition: WriteCondition, now: WallMilliseconds
     ) throws(SQLiteError) -> WallMilliseconds? {
-        var values =
-            Self.key(key, now) + [
-                .text(item.version), .integer(Int64(clamping: item.updatedAt)),
-                .integer(Int64(clamping: item.expiresAt)), .blob(item.payload),
-            ]
-        let sql: String
+        let row = try find(key)
+        let live = row.flatMap { $0.isLive(at: now) ? $0 : nil }
         switch condition {
-        case .none: sql = RecordTable.replaceReturning
-        case .ifAbsent: sql = RecordTable.insertIfAbsent
-        case .ifVersion(let version):
-            sql = RecordTable.replaceIfVersion
-            values.append(.text(version))
+        case .none: break
+        case .ifAbsent: if live != nil { return nil }
+        case .ifVersion(let version): if live?.version != version { return nil }
         }
-        var created: WallMilliseconds?
-        try statement(sql).run(values) { created = WallMilliseconds($0.integer(0)) }
+        let created = live?.created ?? item.updatedAt
+        if let row {
+            let replace = try statement(RecordTable.replace)
+            replace.bind(6, row.id)
+            try Self.put(item, created: created, with: replace)
+        } else {
+            let insert = try statement(RecordTable.insert)
+            insert.bind(6, key.userTag)
+            insert.bind(7, key.tag)
+            try Self.put(item, created: created, with: insert)
+        }
         return created
+    }
+
+    private static func put(
+        _ item: VaultItem, created: WallMilliseconds, with statement: SQLiteStatement
+    ) throws(SQLiteError) {
+        statement.bind(1, item.version)
+        statement.bind(2, Int64(clamping: created))
+        statement.bind(3, Int64(clamping: item.updatedAt))
+        statement.bind(4, Int64(clamping: item.expiresAt))
+        statement.bind(5, item.payload)
+        try statement.run()
     }
 
     /// - Returns: whether a live record was removed; nil if it had another version.
     func remove(
         _ key: VaultKey, ifVersion: String?, now: WallMilliseconds
     ) throws(SQLiteError) -> Bool? {
-        if let ifVersion {
-            guard let found = try record(key, now: now) else { return false }
-            guard found.version == ifVersion else { return nil }
+        guard let row = try find(key) else { return false }
+        let isLive = row.isLive(at: now)
+        if isLive, let ifVersion, row.version != ifVersion { return nil }
+        let remove = try statement(RecordTable.remove)
+        remove.bind(1, row.id)
+        try remove.run()
+        return isLive
+    }
+
+    private func find(_ key: VaultKey) throws(SQLiteError) -> RecordRow? {
+        let find = try statement(RecordTable.find)
+        find.bind(1, key.userTag)
+        find.bind(2, key.tag)
+        var found: RecordRow?
+        try find.scan {
+            found = RecordRow(
+                id: $0.integer(0), created: WallMilliseconds($0.integer(1)),
+                expires: WallMilliseconds($0.integer(2)), version: $0.text(3))
+            return false
         }
-        var removed = false
-        try statement(RecordTable.remove).run([.blob(key.userTag), .blob(key.tag)]) {
-            let expires = WallMilliseconds($0.integer(0))
-            removed = expires == 0 || now < expires
-        }
-        return removed
+        return found
     }
 
     /// Removes at most `limit` expired records; returns how many.
     func sweep(limit: Int, now: WallMilliseconds) throws(SQLiteError) -> Int {
-        try statement(RecordTable.sweep).run([
-            .integer(Int64(clamping: now)), .integer(Int64(limit)),
-        ])
+        let sweep = try statement(RecordTable.sweep)
+        sweep.bind(1, Int64(clamping: now))
+        sweep.bind(2, Int64(limit))
+        try sweep.run()
         return changes
-    }
-
-    private static func key(_ key: VaultKey, _ now: WallMilliseconds) -> [SQLiteValue] {
-        [.blob(key.userTag), .blob(key.tag), .integer(Int64(clamping: now))]
     }
 
     /// From the columns version, created, updated, expires, payload.
@@ -135,4 +169,14 @@ extension SQLiteSession {
             createdAt: WallMilliseconds(row.integer(1)), updatedAt: WallMilliseconds(row.integer(2)),
             expiresAt: WallMilliseconds(row.integer(3)))
     }
+}
+
+/// What a change has to know of the row that is there, live or expired.
+private struct RecordRow {
+    let id: Int64
+    let created: WallMilliseconds
+    let expires: WallMilliseconds
+    let version: String
+
+    func isLive(at now: WallMilliseconds) -> Bool { expires == 0 || now < expires }
 }

@@ -12,12 +12,12 @@ final class ThreadGroup: Sendable {
 
     func start(_ name: String, _ body: @escaping @Sendable () -> Void) {
         state.withLock { $0.running += 1 }
-        let thread = Thread { [self] in
+        Thread { [self] in
+            // From inside: on Linux the kernel learns a name only so.
+            Thread.current.name = name
             body()
             end()
-        }
-        thread.name = name
-        thread.start()
+        }.start()
     }
 
     /// Returns when every thread started has ended.

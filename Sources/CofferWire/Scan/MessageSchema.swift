@@ -3,12 +3,14 @@
 package final class MessageSchema: @unchecked Sendable {
     // Immutable after init, hence Sendable.
 
+    /// The types that fields of our messages have.
     package indirect enum Kind: Sendable {
         case string, bytes, uint32, uint64, bool
         case message(MessageSchema)
         case mapStringString
     }
 
+    /// One field, as the .proto file declares it.
     package struct Field: Sendable {
         package let number: UInt32
         package let name: String

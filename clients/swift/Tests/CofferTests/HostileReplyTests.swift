@@ -33,14 +33,6 @@ struct HostileReplyTests {
         Case(testDescription: "a request", complaint: "kind 1") { header($0) { $0.kind = 1 } },
         Case(testDescription: "an unknown kind", complaint: "kind 9") { header($0) { $0.kind = 9 } },
         Case(testDescription: "go-away for a call", complaint: "kind 4") { header($0) { $0.kind = 4 } },
-        Case(testDescription: "a call never made", complaint: "not in flight") { header($0 + 7) { _ in } },
-        Case(testDescription: "call 0 without a failure", complaint: "not in flight") { _ in header(0) { _ in } },
-        Case(testDescription: "more responses to a unary call", complaint: "second response") {
-            header($0) { $0.flags = 1 }
-        },
-        Case(testDescription: "a failure with more to follow", complaint: "more responses follow") {
-            header($0) { $0.flags = 1; $0.methodOrStatus = 5 }
-        },
     ]
 
     @Test("ends the call and the connection; the next call gets a new one", arguments: fatalCases)
@@ -61,18 +53,43 @@ struct HostileReplyTests {
         }
     }
 
-    @Test func aResponseTwice() async throws {
-        let script: FakeDaemon.Script = { peer, number in
-            if number > 1 { return try answerGets(peer) }
-            let request = try peer.read()
-            let response = try FakePeer.response(request.header.callID, echo(request))
-            try peer.write(response + response)
-            _ = try peer.read()
+    @Test("Responses to calls that are not in flight are ignored")
+    func strayResponses() async throws {
+        let script: FakeDaemon.Script = { peer, _ in
+            while true {
+                let request = try peer.read()
+                let call = request.header.callID
+                let response = try FakePeer.response(call, echo(request))
+                try peer.write(Self.header(call + 7) { _ in } + Self.header(0) { _ in } + response + response)
+            }
         }
         try await withDaemon(script) { client, daemon in
             try await client.expectEcho("c")
             try await client.expectEcho("d")
-            #expect(daemon.connectionCount == 2)
+            #expect(daemon.connectionCount == 1)
+        }
+    }
+
+    @Test("More announced where nothing may follow fails the call alone", arguments: [0, 5] as [UInt32])
+    func moreAfterTheEnd(status: UInt32) async throws {
+        let script: FakeDaemon.Script = { peer, _ in
+            for _ in 0..<2 {
+                try peer.write(Self.header(try peer.read().header.callID) { $0.flags = 1; $0.methodOrStatus = status })
+                #expect(try peer.read().header.kind == FrameKind.cancel.rawValue)
+                guard status != 0 else { break }
+            }
+            try answerGets(peer)
+        }
+        try await withDaemon(script) { client, daemon in
+            #expect(await TransportTests.code { try await client.text() } == .internal)
+            if status != 0 {
+                let code = await TransportTests.code {
+                    for try await _ in client.credentials.getMany(.init()) {}
+                }
+                #expect(code == .internal)
+            }
+            try await client.expectEcho("c")
+            #expect(daemon.connectionCount == 1)
         }
     }
 
@@ -93,7 +110,7 @@ struct HostileReplyTests {
         }
     }
 
-    @Test("A failure that does not decode, or of a code unknown here, keeps its code")
+    @Test("A failure that does not decode keeps its code; an unknown code is UNKNOWN")
     func oddFailures() async throws {
         let script: FakeDaemon.Script = { peer, _ in
             let first = try peer.read().header.callID
@@ -108,7 +125,7 @@ struct HostileReplyTests {
             let garbled = await #expect(throws: CofferError.self) { try await client.text() }
             #expect(garbled?.code == .unavailable && garbled?.retryAfter == .milliseconds(250))
             let unknown = await #expect(throws: CofferError.self) { try await client.text() }
-            #expect(unknown?.code.description == "STATUS_99" && unknown?.reason.rawValue == 1_234)
+            #expect(unknown?.code == .unknown && unknown?.reason.rawValue == 1_234)
         }
     }
 

@@ -4,7 +4,8 @@ import SwiftProtobuf
 extension CofferError {
     /// What the daemon answered: the status, and the `coffer.v1.Failure` behind it.
     init(_ reply: Reply) {
-        let code = Code(rawValue: reply.status)
+        // A status that later daemons may send counts as UNKNOWN.
+        let code = reply.status <= Code.unauthenticated.rawValue ? Code(rawValue: reply.status) : .unknown
         let retryAfter: Duration? =
             reply.retryMilliseconds == 0 ? nil : .milliseconds(Int(reply.retryMilliseconds))
         guard let failure = try? Coffer_V1_Failure(serializedBytes: reply.frame) else {
@@ -30,6 +31,9 @@ extension CofferError {
     static func undecodable(_ method: String) -> CofferError {
         CofferError(.internal, .malformed, "the response to \(method) does not decode")
     }
+
+    static let moreAnnounced = CofferError(
+        .internal, .malformed, "the daemon announced a response after the one that ends the call")
 
     static let deadlineExceeded = CofferError(
         .deadlineExceeded, .deadline, "no answer within the time given; a write may have happened",

@@ -121,29 +121,30 @@ extension Connection {
 
     private func response(_ header: FrameHeader, _ reply: Reply, _ state: inout State) -> Effect? {
         let id = header.callID
-        if reply.more && reply.status != 0 {
-            return .fatal(.protocolViolation("a failure that says more responses follow"))
+        guard let call = state.calls[id] else {
+            // Call id 0: the daemon could not read what we sent, and closes. Other
+            // calls have been given up meanwhile.
+            return id == 0 && reply.status != 0 ? .fatal(CofferError(reply)) : nil
         }
-        if let call = state.calls[id] {
-            if case .one = call.sink, reply.more {
-                return .fatal(.protocolViolation("a second response announced to a call that has one"))
-            }
-            if !reply.more { state.calls[id] = nil }
-            return .reply(id, call.sink, reply)
+        var isEnd = !reply.more
+        if reply.more && (reply.status != 0 || call.sink.takesOne) {
+            isEnd = true
+            withdraw(id, &state)
         }
-        if state.abandoned.contains(id) {
-            if !reply.more { state.abandoned.remove(id) }
-            return nil
-        }
-        // Call id 0: the daemon could not read what we sent, and closes.
-        return id == 0 && reply.status != 0
-            ? .fatal(CofferError(reply))
-            : .fatal(.protocolViolation("a response to call \(id), which is not in flight"))
+        if isEnd { state.calls[id] = nil }
+        return .reply(id, call.sink, reply)
     }
 
     private func pass(_ reply: Reply, of id: UInt64, to sink: Sink) {
         switch sink {
-        case .one(let continuation): continuation.resume(returning: reply)
+        case .one(let continuation):
+            if reply.more {
+                continuation.resume(throwing: CofferError.moreAnnounced)
+            } else {
+                continuation.resume(returning: reply)
+            }
+        case .many(let continuation) where reply.more && reply.status != 0:
+            continuation.finish(throwing: CofferError.moreAnnounced)
         case .many(let continuation):
             if case .dropped = continuation.yield(reply) {
                 // The end of the stream cancels the call.

@@ -31,8 +31,6 @@ final class Connection: Sendable {
         /// When `status` left `open`.
         var unusableSince: ContinuousClock.Instant?
         var calls: [UInt64: PendingCall] = [:]
-        /// Calls given up by us whose last reply has not come.
-        var abandoned: Set<UInt64> = []
         var outbound = OutboundQueue()
         var lastCallID: UInt64 = 0
         /// No call's time is over before this.
@@ -136,7 +134,6 @@ final class Connection: Sendable {
     /// Takes the request back, or sends a cancel after it.
     func withdraw(_ id: UInt64, _ state: inout State) {
         guard state.status != .closed, !state.outbound.remove(call: id) else { return }
-        state.abandoned.insert(id)
         state.outbound.append(Frame(FrameHeader(.cancel, callID: id)), startingCall: nil)
         if !flush(&state) { waker.wake() }
     }
@@ -190,6 +187,10 @@ final class Connection: Sendable {
 }
 
 extension Connection.Sink {
+    var takesOne: Bool {
+        if case .one = self { true } else { false }
+    }
+
     func fail(_ error: any Error) {
         switch self {
         case .one(let continuation): continuation.resume(throwing: error)

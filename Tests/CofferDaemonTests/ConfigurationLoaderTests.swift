@@ -1,0 +1,141 @@
+import CofferDaemon
+import Testing
+
+@Suite struct ConfigurationLoaderTests {
+    private func load(
+        _ environment: [String: String] = [:], flags: ConfigurationLoader.Flags = .init(), isRoot: Bool = true,
+        files: [String: String] = [:]
+    ) throws(ConfigurationErrors) -> Configuration {
+        try ConfigurationLoader(environment: environment, isRoot: isRoot) { files[$0] }.load(flags)
+    }
+
+    private func mistakes(
+        _ environment: [String: String] = [:], flags: ConfigurationLoader.Flags = .init(), isRoot: Bool = true,
+        files: [String: String] = [:]
+    ) -> [String] {
+        do throws(ConfigurationErrors) {
+            _ = try load(environment, flags: flags, isRoot: isRoot, files: files)
+            return []
+        } catch {
+            return error.errors.map(\.description)
+        }
+    }
+
+    // MARK: Order
+
+    @Test func flagsWinOverEnvironmentOverFile() throws {
+        let files = ["/etc/coffer/coffer.yaml": "socket: /file\ndata: /file\nenvironment: file\n"]
+        let environment = ["COFFER_SOCKET": "/variable", "COFFER_DATA": "/variable"]
+        let configuration = try load(environment, flags: .init(socket: "/flag"), files: files)
+        #expect(configuration.socket == "/flag")
+        #expect(configuration.data == "/variable")
+        #expect(configuration.environment == "file")
+    }
+
+    @Test func anotherFileTakesThePlaceOfTheSystems() throws {
+        let files = ["/etc/coffer/coffer.yaml": "environment: system\n", "/mine": "reactors: 3\n"]
+        let configuration = try load(flags: .init(config: "/mine"), files: files)
+        #expect(configuration.environment == "development")
+        #expect(configuration.reactors == 3)
+    }
+
+    @Test func anEmptyVariableIsUnset() throws {
+        #expect(try load(["COFFER_ENV": "", "XDG_RUNTIME_DIR": ""]).environment == "development")
+    }
+
+    @Test func ourVariableWinsOverThePredecessors() throws {
+        #expect(try load(["NODE_ENV": "test", "COFFER_ENV": "staging"]).environment == "staging")
+        #expect(try load(["NODE_ENV": "test"]).environment == "test")
+    }
+
+    @Test(arguments: [
+        ("COFFER_SOCKET", "/s", "socket"), ("COFFER_DATA", "/d", "data"), ("VAULT_TYPE", "memory", "vault.type"),
+        ("COFFER_KEY_FILE", "/k", "key.file"), ("CREDENTIAL_ENCRYPTION_KEY_FILE", "/p", "key.passphrase_file"),
+        ("COFFER_LOG_LEVEL", "debug", "log.level"), ("COFFER_LOG_FORMAT", "json", "log.format"),
+    ])
+    func variablesStandForSettings(name: String, value: String, path: String) throws {
+        let setting = try #require(Setting.named(path))
+        #expect(setting.show(try load([name: value])) == value)
+    }
+
+    // MARK: Default paths
+
+    @Test func pathsOfRoot() throws {
+        let configuration = try load()
+        #expect(configuration.socket == "/run/coffer/coffer.sock")
+        #expect(configuration.data == "/var/lib/coffer")
+    }
+
+    @Test func pathsOfAUser() throws {
+        let environment = ["XDG_RUNTIME_DIR": "/run/user/7", "HOME": "/h"]
+        let configuration = try load(environment, isRoot: false)
+        #expect(configuration.socket == "/run/user/7/coffer/coffer.sock")
+        #expect(configuration.data == "/h/.local/share/coffer")
+        #expect(try load(environment.merging(["XDG_DATA_HOME": "/x"]) { $1 }, isRoot: false).data == "/x/coffer")
+    }
+
+    @Test func aUserWithoutFoldersIsAskedForThem() {
+        #expect(
+            mistakes(isRoot: false) == ["socket: XDG_RUNTIME_DIR is not set; say --socket PATH or set COFFER_SOCKET"])
+        #expect(
+            mistakes(["COFFER_SOCKET": "/s"], isRoot: false) == [
+                "data: neither XDG_DATA_HOME nor HOME is set; say --data FOLDER"
+            ])
+    }
+
+    @Test func aPathThatTheKernelDoesNotTakeIsRefused() throws {
+        let folder = "/" + String(repeating: "r", count: 87)
+        #expect(try load(["XDG_RUNTIME_DIR": folder]).socket.utf8.count == 107)
+        #expect(
+            mistakes(["XDG_RUNTIME_DIR": folder + "r"]) == [
+                "socket: the path has 108 bytes, the kernel takes at most 107; choose a shorter one"
+            ])
+    }
+
+    @Test func reactorsAreCounted() throws {
+        #expect((1...4).contains(try load().reactors))
+        #expect(try load(flags: .init(reactors: 9)).reactors == 9)
+    }
+
+    // MARK: Mistakes
+
+    @Test func saysWhichVariableOrFlagIsWrong() {
+        #expect(mistakes(["VAULT_TYPE": "floppy"]) == ["VAULT_TYPE: expected one of embedded, memory"])
+        #expect(mistakes(flags: .init(reactors: 99)) == ["--reactors: expected a whole number from 0 to 64"])
+        #expect(mistakes(flags: .init(socket: "")) == ["--socket: expected a path of 1 to 107 bytes"])
+    }
+
+    @Test func aNamedFileMustBeThere() {
+        #expect(
+            mistakes(flags: .init(config: "/no.yaml")) == [
+                "--config: there is no file /no.yaml"
+            ])
+    }
+
+    @Test func mistakesInTheFileHaveItsName() {
+        #expect(
+            mistakes(flags: .init(config: "/c.yaml"), files: ["/c.yaml": "reactors: x\n"]) == [
+                "/c.yaml:1:11: reactors: expected a whole number from 0 to 64"
+            ])
+    }
+
+    @Test(arguments: ["COFFER_ENV", "NODE_ENV"])
+    func productionRefusesTheMemoryVault(variable: String) {
+        #expect(
+            mistakes([variable: "production", "VAULT_TYPE": "memory"]) == [
+                "vault.type: the memory vault loses everything at a restart and is refused in production; use embedded"
+            ])
+        #expect(mistakes([variable: "production"]) == [])
+    }
+
+    @Test func twoKeysAndAFrameTooSmallAreToldTogether() {
+        #expect(
+            mistakes(
+                ["COFFER_KEY_FILE": "/k", "CREDENTIAL_ENCRYPTION_KEY_FILE": "/p"],
+                files: ["/etc/coffer/coffer.yaml": "limits: {frame_bytes: 81919}\n"]) == [
+                    "key: key.file and key.passphrase_file exclude each other; keep one",
+                    "limits.frame_bytes: expected at least limits.credential_bytes + 16384 = 81920, got 81919",
+                ])
+        #expect(mistakes(files: ["/etc/coffer/coffer.yaml": "limits: {frame_bytes: 81920}\n"]) == [])
+    }
+}

@@ -1,0 +1,91 @@
+import CofferCore
+import CofferVault
+import CofferVaultConformance
+import CofferVaults
+import Foundation
+import Glibc
+
+/// A folder for one test, gone with it.
+final class Scratch: Sendable {
+    let folder: String
+    var path: String { "\(folder)/vault.db" }
+
+    init() {
+        folder = FileManager.default.temporaryDirectory.path + "/coffer-\(UUID().uuidString)"
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+    func makeFolder(mode: Int = 0o700) throws {
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: mode])
+    }
+
+    func open(
+        clock: some Clock = SystemClock(), options: EmbeddedOptions = EmbeddedOptions()
+    ) throws(Failure) -> EmbeddedVault {
+        try EmbeddedVault.open(
+            path: path, name: "test", clock: clock, random: SystemRandom(), options: options,
+            keyCheck: { existing, _ throws(Failure) in existing ?? [7] })
+    }
+
+    /// Overwrites part of the database, as a failing disk or a tamperer would.
+    func patch(at offset: UInt64, _ bytes: [UInt8]) throws {
+        let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
+        try file.seek(toOffset: offset)
+        try file.write(contentsOf: Data(bytes))
+        try file.close()
+    }
+}
+
+/// Short forms for tests that need no more than a key and a value.
+extension VaultAdapter {
+    func put(_ name: String, _ value: String, seconds: Int = 30) async throws(Failure) {
+        let now = SystemClock().wall
+        let item = VaultItem(
+            payload: Array(value.utf8), version: "v", createdAt: now, updatedAt: now, expiresAt: 0)
+        let deadline = SystemClock().boot + .seconds(seconds)
+        _ = try await write(try testKey(name), item, condition: .none, deadline: deadline)
+    }
+
+    func get(_ name: String) async throws(Failure) -> String? {
+        let found = try await read(try testKey(name), deadline: SystemClock().boot + .seconds(30))
+        return found.map { String(decoding: $0.payload, as: UTF8.self) }
+    }
+}
+
+func testKey(_ name: String) throws(Failure) -> VaultKey {
+    let bytes = Array(name.utf8)
+    let tag = bytes + [UInt8](repeating: 0, count: max(0, 32 - bytes.count))
+    return VaultKey(
+        key: try RecordKey(user: "user", connection: name), tag: tag,
+        userTag: [UInt8](repeating: 1, count: 32))
+}
+
+/// What `body` fails with.
+func failure<R>(_ body: () throws(Failure) -> R) -> Failure? {
+    do {
+        _ = try body()
+        return nil
+    } catch {
+        return error
+    }
+}
+
+func failure<R>(_ body: () async throws(Failure) -> R) async -> Failure? {
+    do {
+        _ = try await body()
+        return nil
+    } catch {
+        return error
+    }
+}
+
+/// Waits until `condition` holds; false after `seconds`.
+func eventually(seconds: Int = 10, _ condition: () async -> Bool) async throws -> Bool {
+    for _ in 0..<seconds * 100 {
+        if await condition() { return true }
+        try await Task.sleep(for: .milliseconds(10))
+    }
+    return false
+}

@@ -1,0 +1,59 @@
+"""The programs `coffer` and `coffer-load`."""
+
+import json
+import os
+import subprocess
+
+from harness import Status, SystemTest, options, run
+from harness.daemon import environment
+
+
+class CommandLine(SystemTest):
+    def test_exit_code_is_the_status(self) -> None:
+        daemon = self.daemon()
+        self.assertEqual(daemon.coffer("get", "nobody", "nothing").returncode, Status.NOT_FOUND)
+        self.assertEqual(daemon.coffer("get", "\x01", "c").returncode, Status.INVALID_ARGUMENT)
+        self.assertEqual(daemon.coffer("store", "user", "c", stdin=b"").returncode, Status.INVALID_ARGUMENT)
+
+    def test_no_daemon_is_unavailable(self) -> None:
+        daemon = self.daemon()
+        daemon.terminate()
+        ended = daemon.coffer("get", "user", "c")
+        self.assertEqual(ended.returncode, Status.UNAVAILABLE, ended.stderr)
+        self.assertEqual(ended.stdout, b"")
+        self.assertIn(str(daemon.place.socket).encode(), ended.stderr)
+
+    def test_command_that_the_daemon_says_to_try_works(self) -> None:
+        daemon = self.daemon()
+        (line,) = [line for line in daemon.log_text().splitlines() if line.startswith("try ")]
+        command = line.removeprefix("try ").strip()
+        env = environment({"PATH": f"{options.bin}:{os.environ['PATH']}"})
+        ended = subprocess.run(["sh", "-c", f"set -e; {command}"], env=env, capture_output=True, timeout=20)
+        self.assertEqual(ended.returncode, 0, f"{command}: {ended.stderr.decode()}")
+        self.assertEqual(daemon.coffer("get", "user1", "conn1").stdout, b"s3cret")
+
+    def test_wrong_command_line(self) -> None:
+        daemon = self.daemon()
+        for arguments in (["get", "user"], ["frobnicate"], ["store", "user", "c", "--ttl", "soon"]):
+            with self.subTest(arguments=arguments):
+                self.assertEqual(daemon.coffer(*arguments).returncode, 64)
+
+    def test_list_health_and_stats_are_json(self) -> None:
+        daemon = self.daemon()
+        daemon.coffer("store", "user", "c", "--label", "team=payments", stdin=b"value")
+        listed = daemon.coffer("list", "--json", "user")
+        self.assertIn(b"payments", listed.stdout)
+        for arguments in (["list", "user"], ["health"], ["stats"]):
+            ended = daemon.coffer(*arguments, "--json")
+            self.assertEqual(ended.returncode, 0, ended.stderr)
+            json.loads(ended.stdout)
+
+    def test_load_generator_finds_no_wrong_answer(self) -> None:
+        daemon = self.daemon()
+        ended = run(
+            "coffer-load", "--socket", daemon.place.socket, "--connections", 8, "--depth", 4, "--seconds",
+            options.sized(2, 60), "--warmup", 0, "--keys", 500, "--mix", "0.2", "--prepare", "--check-every", 1,
+            "--json", seconds=options.sized(60, 180))
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        report = json.loads(ended.stdout)
+        self.assertEqual((report["errors"], report["wrongAnswers"]), (0, 0), report)

@@ -1,0 +1,80 @@
+"""Secrets that are easy to find again, and the search for them in any disguise."""
+
+import base64
+import mmap
+import secrets
+import string
+from pathlib import Path
+
+_ALPHABET = string.ascii_letters + string.digits
+
+
+def _word(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+class Canaries:
+    """A family of 32-byte canaries.
+
+    Each is marker, 8 bytes of its own, second marker, 8 of its own: so the search is for two markers,
+    however many canaries there are, and finds the rest of one that was overwritten in part too.
+    """
+
+    def __init__(self) -> None:
+        self._markers = [_word(8).encode(), _word(8).encode()]
+        self._patterns: dict[str, bytes] = {}
+        for number, marker in enumerate(self._markers):
+            for name, pattern in _disguises(marker).items():
+                self._patterns[f"{name} of marker {number + 1}"] = pattern
+
+    def new(self) -> bytes:
+        first, second = self._markers
+        return first + _word(8).encode() + second + _word(8).encode()
+
+    def hits(self, data: bytes | mmap.mmap) -> list[tuple[str, int]]:
+        """Every disguise that is in there, and every place of it."""
+        hits = []
+        for name, pattern in self._patterns.items():
+            position = data.find(pattern)
+            while position >= 0:
+                hits.append((name, position))
+                position = data.find(pattern, position + 1)
+        return hits
+
+    def find(self, data: bytes | mmap.mmap) -> list[str]:
+        """The same in words."""
+        return [f"{name} at {position}" for name, position in self.hits(data)]
+
+    def hits_in_file(self, path: Path) -> list[tuple[str, int]]:
+        if path.stat().st_size == 0:
+            return []
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return self.hits(data)
+
+
+def disguised(secret: bytes) -> dict[str, bytes]:
+    """A secret in every form that the search knows, as a leak would have it."""
+    text = secret.decode()
+    return {
+        "plain": secret,
+        "reversed": secret[::-1],
+        "hex": secret.hex().encode(),
+        "upper-case hex": secret.hex().upper().encode(),
+        "UTF-16 little-endian": text.encode("utf-16-le"),
+        "UTF-16 big-endian": text.encode("utf-16-be"),
+        "base64": base64.b64encode(secret),
+        "base64 after 1 byte": base64.b64encode(b"." + secret),
+        "base64 after 2 bytes": base64.b64encode(b".." + secret),
+        "base64url": base64.urlsafe_b64encode(b".." + secret),
+    }
+
+
+def _disguises(marker: bytes) -> dict[str, bytes]:
+    patterns = {
+        name: pattern for name, pattern in disguised(marker).items() if not name.startswith("base64")}
+    for shift in range(3):
+        # Only the characters that no neighbouring byte has a part in.
+        first, last = (shift * 8 + 5) // 6, (shift + len(marker)) * 8 // 6
+        for name, encode in (("base64", base64.b64encode), ("base64url", base64.urlsafe_b64encode)):
+            patterns[f"{name}, shifted by {shift}"] = encode(b"\0" * shift + marker)[first:last]
+    return patterns

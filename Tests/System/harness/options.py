@@ -1,0 +1,23 @@
+"""What run.py was told, and where things are."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+proto_folder = Path(__file__).resolve().parents[3] / "proto"
+
+
+@dataclass
+class Options:
+    bin: Path = Path()
+    soak: bool = False
+
+    def sized(self, default: int, soak: int) -> int:
+        """The size of a campaign."""
+        return soak if self.soak else default
+
+
+options = Options()
+
+
+def binary(name: str) -> str:
+    return str(options.bin / name)

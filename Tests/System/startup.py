@@ -1,0 +1,120 @@
+"""Mistakes in the configuration, and --check."""
+
+import os
+
+from harness import Canaries, run
+from harness.start import CONFIGURATION, StartupTest
+
+
+class ConfigurationMistakes(StartupTest):
+    def test_unknown_vault_type(self) -> None:
+        ended = self.start(env={"VAULT_TYPE": "floppy"})
+        self.assert_refused(ended, CONFIGURATION, "VAULT_TYPE", "embedded", "memory")
+
+    def test_mistyped_setting_has_its_place_and_a_suggestion(self) -> None:
+        ended = self.start(config="limits:\n  conections: 5\n")
+        self.assert_refused(
+            ended, CONFIGURATION, "coffer.yaml:2:3", "limits.conections", "did you mean limits.connections?")
+
+    def test_unknown_setting_has_its_place(self) -> None:
+        ended = self.start(config="socket_mode: 0600\nflux_capacitor: on\n")
+        self.assert_refused(ended, CONFIGURATION, "coffer.yaml:2:1", "flux_capacitor", "--check")
+
+    def test_unknown_section_has_its_place(self) -> None:
+        ended = self.start(config="zzz:\n  yyy: 1\n")
+        self.assert_refused(ended, CONFIGURATION, "coffer.yaml:1:1", "zzz")
+
+    def test_setting_that_comes_twice(self) -> None:
+        self.assert_refused(self.start(config="reactors: 1\nreactors: 2\n"), CONFIGURATION, "coffer.yaml:1:1", "reactors comes twice")
+
+    def test_every_mistake_is_told(self) -> None:
+        ended = self.start(config="reactors: many\nlimits:\n  connections: 0\n")
+        message = ended.stderr.decode()
+        self.assertEqual(ended.returncode, CONFIGURATION, message)
+        self.assertEqual(len(message.splitlines()), 2, message)
+        self.assertIn("coffer.yaml:1:11", message)
+        self.assertIn("coffer.yaml:3:16", message)
+
+    def test_not_yaml(self) -> None:
+        ended = self.start(config="socket: [unfinished\nlimits: }\n")
+        self.assert_refused(ended, CONFIGURATION, "coffer.yaml", "YAML", "line")
+
+    def test_list_instead_of_settings(self) -> None:
+        self.assert_refused(self.start(config="- socket\n"), CONFIGURATION, "coffer.yaml:1:1")
+
+    def test_value_out_of_range(self) -> None:
+        ended = self.start(config="cache:\n  ttl_seconds: 86400\n")
+        self.assert_refused(ended, CONFIGURATION, "coffer.yaml:2:16", "cache.ttl_seconds", "3600")
+
+    def test_value_of_the_wrong_kind(self) -> None:
+        ended = self.start(config="limits:\n  connections: many\n")
+        self.assert_refused(ended, CONFIGURATION, "coffer.yaml:2:16", "limits.connections", "whole number")
+
+    def test_flag_out_of_range(self) -> None:
+        self.assert_refused(self.start("--reactors", "9999"), CONFIGURATION, "--reactors", "64")
+
+    def test_frames_too_small_for_credentials(self) -> None:
+        ended = self.start(config="limits:\n  credential_bytes: 1048576\n  frame_bytes: 65536\n")
+        self.assert_refused(ended, CONFIGURATION, "limits.frame_bytes", "limits.credential_bytes")
+
+    def test_configuration_file_that_is_not_there(self) -> None:
+        ended = self.start("--config", self.place.folder / "absent.yaml")
+        self.assert_refused(ended, CONFIGURATION, "absent.yaml")
+
+    def test_unknown_log_level(self) -> None:
+        self.assert_refused(self.start(env={"COFFER_LOG_LEVEL": "loud"}), CONFIGURATION, "COFFER_LOG_LEVEL", "trace")
+
+    def test_unknown_flag_is_a_wrong_command_line(self) -> None:
+        ended = self.start("--frobnicate")
+        self.assertEqual(ended.returncode, 64, ended.stderr)
+        self.assertIn(b"--frobnicate", ended.stderr)
+
+    def test_memory_vault_in_production(self) -> None:
+        ended = self.start(env={"COFFER_ENV": "production", "VAULT_TYPE": "memory"})
+        self.assert_refused(ended, CONFIGURATION, "vault.type", "production")
+
+    def test_generated_key_in_production(self) -> None:
+        ended = self.start(env={"NODE_ENV": "production"})
+        self.assert_refused(ended, CONFIGURATION, "key.file", "production")
+        self.assertFalse((self.place.data / "root.key").exists())
+
+    def test_production_with_a_key_starts(self) -> None:
+        daemon = self.running(
+            env={"COFFER_ENV": "production", "CREDENTIAL_ENCRYPTION_KEY": "correct horse battery staple"})
+        with daemon.client() as client:
+            client.store("u", "c", b"value")
+            self.assertEqual(client.get("u", "c").credential, b"value")
+
+
+class Checking(StartupTest):
+    def test_check_prints_the_effective_configuration_without_secrets(self) -> None:
+        canaries = Canaries()
+        ended = self.start(
+            "--check", "--reactors", "3", config="cache:\n  ttl_seconds: 77\nlog:\n  level: debug\n",
+            env={"CREDENTIAL_ENCRYPTION_KEY": canaries.new().decode(), "COFFER_LOG_LEVEL": "warning"})
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        text = ended.stdout.decode()
+        for expected in ("77", str(self.place.socket), str(self.place.data), "warning", "embedded"):
+            self.assertIn(expected, text)
+        self.assertRegex(text, r"reactors: *3")
+        self.assertEqual(canaries.find(ended.stdout + ended.stderr), [])
+
+    def test_what_check_prints_is_a_configuration(self) -> None:
+        printed = self.start("--check", config="limits:\n  connections: 99\n").stdout.decode()
+        again = self.start("--check", config=printed)
+        self.assertEqual(again.returncode, 0, again.stderr)
+        self.assertEqual(again.stdout.decode(), printed)
+
+    def test_check_touches_nothing(self) -> None:
+        self.assertEqual(self.start("--check").returncode, 0)
+        self.assertEqual(os.listdir(self.place.folder), [])
+
+    def test_check_finds_mistakes(self) -> None:
+        self.assert_refused(self.start("--check", config="reactors: -1\n"), CONFIGURATION, "coffer.yaml:1:11", "reactors")
+
+    def test_version(self) -> None:
+        ended = run("cofferd", "--version")
+        self.assertEqual(ended.returncode, 0)
+        self.assertRegex(ended.stdout.decode(), r"\A\S*\s*\d+\.\d+\.\d+\s*\Z")
+        with self.running().client() as client:
+            self.assertIn(client.health().version, ended.stdout.decode())

@@ -1,0 +1,154 @@
+"""Which module may import what, and which may touch raw memory."""
+
+import re
+from dataclasses import dataclass, field
+
+from repository import Repository
+
+#: Language and system modules that any module may use.
+ANYWHERE = {"Swift", "Synchronization"}
+
+
+@dataclass(frozen=True)
+class Module:
+    #: Modules of ours, Swift and C; they stand above this one in the table.
+    ours: set[str] = field(default_factory=set)
+    #: Everybody else's.
+    others: set[str] = field(default_factory=set)
+    #: May use pointers: True, False, or only these files.
+    raw: bool | frozenset[str] = False
+
+
+def words(text: str) -> set[str]:
+    return set(text.split())
+
+
+C_MODULES = words("CLinux CProtobufC COpenSSL CSQLiteShims CYardsticks CofferMessages")
+
+#: From the bottom to the top: a module imports only what stands above its row.
+MODULES = {
+    "CofferCore": Module(words("CLinux"), words("Glibc"), raw=True),
+    "CofferWire": Module(words("CofferCore CofferMessages CLinux CProtobufC"), words("Glibc"), raw=True),
+    "CofferCrypto": Module(words("CofferCore CLinux COpenSSL"), words("Glibc"), raw=True),
+    "CofferCache": Module(words("CofferCore")),
+    "CofferAccess": Module(),
+    "CofferVault": Module(words("CofferCore CofferCrypto")),
+    "CofferSQLite": Module(words("CSQLiteShims"), words("GRDB GRDBSQLite Foundation Glibc"), raw=True),
+    "CofferVaults": Module(words("CofferCore CofferVault CofferSQLite"), words("Dispatch Foundation Glibc")),
+    "CofferServer": Module(
+        words("CofferCore CofferWire CofferCrypto CofferCache CofferAccess CofferVault CofferMessages CLinux "
+              "CProtobufC"),
+        words("Glibc Logging"), raw=True),
+    "CofferDaemon": Module(
+        words("CofferCore CofferCrypto CofferCache CofferAccess CofferVault CofferVaults CofferServer CLinux"),
+        words("Glibc Dispatch Logging Yams"),
+        # Standard output and error, and the one variable that is a secret.
+        raw=frozenset(words("Console.swift KeySource.swift LineLogHandler.swift"))),
+    "cofferd": Module(words("CofferDaemon CofferCore"), words("ArgumentParser Glibc")),
+    # On the public client alone: what it can do, every program can.
+    "coffer": Module(
+        set(), words("Coffer ArgumentParser FoundationEssentials Glibc"),
+        raw=frozenset(words("Standard.swift Get.swift"))),
+    # Shares no code with what it measures.
+    "CofferLoad": Module(
+        words("CofferCore CLinux CYardsticks"), words("ArgumentParser FoundationEssentials Glibc"), raw=True),
+    "coffer-load": Module(words("CofferLoad"), words("ArgumentParser")),
+    "CofferCodeGen": Module(set(), words("SwiftProtobuf SwiftProtobufPluginLibrary")),
+    "protoc-gen-coffer": Module(words("CofferCodeGen"), words("SwiftProtobufPluginLibrary")),
+}
+
+#: C targets and what they may depend on.
+C_DEPENDENCIES = {name: set() for name in C_MODULES} | {"CofferMessages": {"CProtobufC"}}
+
+IMPORT = re.compile(
+    r"^\s*(?:@\w+(?:\(\w+\))?\s+)*(?:(?:package|public|internal|private|fileprivate)\s+)?"
+    r"import\s+(?:(?:struct|class|enum|protocol|func|var|let|typealias)\s+)?(\w+)")
+RAW = re.compile(r"\b(Unsafe\w*|unsafe\w*|withUnsafe\w*|Unmanaged|OpaquePointer|unchecked)\b")
+
+
+def every_module_has_a_row(repository: Repository) -> list[str]:
+    known = MODULES.keys() | C_MODULES
+    modules = {file.module for file in repository.files if file.module} - known
+    return [f"Sources/{name}: a module without a row in Tests/Tidy/architecture.py" for name in sorted(modules)]
+
+
+def the_table_has_one_direction(_: Repository) -> list[str]:
+    problems, above = [], set(C_MODULES)
+    for name, module in MODULES.items():
+        problems += [f"{name}: imports {other}, which does not stand above it" for other in sorted(module.ours - above)]
+        above.add(name)
+    return problems
+
+
+def imports_are_in_the_table(repository: Repository) -> list[str]:
+    problems = []
+    for file in repository.swift("Sources"):
+        module = MODULES.get(file.module)
+        if module is None:
+            continue
+        for index, line in enumerate(file.code):
+            match = IMPORT.match(line)
+            if match and match[1] not in module.ours | module.others | ANYWHERE:
+                problems.append(f"{file.place(index)}: {file.module} may not import {match[1]}")
+    return problems
+
+
+def dependencies_are_in_the_table(repository: Repository) -> list[str]:
+    problems = []
+    for name, declaration in targets(repository.text("Package.swift")).items():
+        if name in MODULES:
+            allowed = MODULES[name].ours
+        elif name in C_DEPENDENCIES:
+            allowed = C_DEPENDENCIES[name]
+        else:
+            continue
+        listed = re.search(r"dependencies:\s*\[([^]]*)\]", declaration)
+        ours = set(re.findall(r'(?<!name: )"(\w[\w-]*)"(?!,? package)', listed[1] if listed else ""))
+        ours -= set(re.findall(r'(?:name|package): "([^"]*)"', listed[1] if listed else ""))
+        problems += [f"Package.swift: {name} may not depend on {other}" for other in sorted(ours - allowed)]
+    return problems
+
+
+def modules_without_pointers_are_built_so(repository: Repository) -> list[str]:
+    """The compiler's own check, for the libraries that need no raw memory at all."""
+    declared = targets(repository.text("Package.swift"))
+    return [f"Package.swift: {name} needs swiftSettings: safe"
+            for name, module in MODULES.items()
+            if name.startswith("Coffer") and module.raw is False and name in declared
+            and "swiftSettings: safe" not in declared[name]]
+
+
+def raw_memory_stays_where_it_is_allowed(repository: Repository) -> list[str]:
+    problems = []
+    for file in repository.swift("Sources"):
+        module = MODULES.get(file.module)
+        if module is None or module.raw is True:
+            continue
+        if module.raw and file.path.rsplit("/", 1)[1] in module.raw:
+            continue
+        for index, line in enumerate(file.code):
+            found = RAW.search(line)
+            if found:
+                problems.append(f"{file.place(index)}: {found[1]}, and {file.module} may not touch raw memory there")
+    return problems
+
+
+def targets(manifest: str) -> dict[str, str]:
+    """The declaration of each target, by name."""
+    found = {}
+    for start in re.finditer(r"\.(?:target|executableTarget|systemLibrary)\(", manifest):
+        depth, end = 1, start.end()
+        while depth and end < len(manifest):
+            depth += {"(": 1, ")": -1}.get(manifest[end], 0)
+            end += 1
+        declaration = manifest[start.end():end]
+        name = re.search(r'name:\s*"([^"]+)"', declaration)
+        if name and "path:" not in declaration:
+            found[name[1]] = declaration
+    return found
+
+
+CHECKS = [
+    every_module_has_a_row, the_table_has_one_direction, imports_are_in_the_table, dependencies_are_in_the_table,
+    modules_without_pointers_are_built_so, raw_memory_stays_where_it_is_allowed,
+]

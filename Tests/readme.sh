@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Does what README.md says, line by line, and compares what it shows.
+#
+# Blocks of README.md, in their order:
+#   ```sh daemon   runs in the background until the end; then its socket is waited for
+#   ```sh          runs in one shell, the same for all blocks; a command that fails ends it
+#   ```output      what the block before it printed; … in a line stands for any text,
+#                  a line with nothing else for any lines
+#
+# Home, runtime and data folders are temporary, so the default paths are those of a
+# first user. Everything started here is stopped, by its process group.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+limit_seconds=1500
+[ -n "${COFFER_README_BOUNDED:-}" ] || COFFER_README_BOUNDED=1 exec timeout -k 20 "$limit_seconds" "$PWD/Tests/readme.sh"
+
+work=$(mktemp -d)
+daemon=
+passed=0
+failed=0
+
+finish() {
+    [ -z "$daemon" ] || kill -TERM -- "-$daemon" 2>/dev/null || true
+    [ -z "$daemon" ] || wait "$daemon" 2>/dev/null || true
+    rm -rf "$work"
+}
+trap finish EXIT
+
+# Writes each block to $work/NUMBER.KIND, the kind being daemon, sh or output.
+awk -v work="$work" '
+    /^```/ && open { open = 0; close(file); next }
+    /^```sh daemon$/ { open = ++number; file = work "/" number ".daemon"; printf "" >file; next }
+    /^```sh$/ { open = ++number; file = work "/" number ".sh"; printf "" >file; next }
+    /^```output$/ { open = number; file = work "/" number ".output"; printf "" >file; next }
+    /^```/ { open = 1; file = "/dev/null"; next }
+    open { print >file }
+' README.md
+
+# Where SwiftPM keeps what it has fetched, and git its settings, stay those of the caller.
+export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache} GIT_CONFIG_GLOBAL=${GIT_CONFIG_GLOBAL:-$HOME/.gitconfig}
+export HOME=$work/home XDG_RUNTIME_DIR=$work/run XDG_DATA_HOME=$work/home/.local/share
+unset COFFER_SOCKET COFFER_DATA COFFER_ENV COFFER_KEY_FILE CREDENTIAL_ENCRYPTION_KEY CREDENTIAL_ENCRYPTION_KEY_FILE
+unset VAULT_TYPE NODE_ENV CREDENTIALS_DIRECTORY MAKEFLAGS MAKELEVEL MFLAGS
+mkdir -p "$HOME" "$XDG_RUNTIME_DIR"
+chmod 700 "$XDG_RUNTIME_DIR"
+
+# judge NAME COMMAND…: counts it as passed or failed.
+judge() {
+    if "${@:2}"; then passed=$((passed + 1)); else failed=$((failed + 1)) && echo "FAIL $1"; fi
+}
+
+start_daemon() {
+    setsid bash -eu "$1" >"$work/daemon.log" 2>&1 &
+    daemon=$!
+    for _ in $(seq 1 6000); do
+        [ ! -S "$XDG_RUNTIME_DIR/coffer/coffer.sock" ] || return 0
+        kill -0 "$daemon" 2>/dev/null || break
+        sleep 0.2
+    done
+    echo "the daemon did not start:" && tail -n 20 "$work/daemon.log" && return 1
+}
+
+# shows EXPECTED PRINTED: whether it printed that.
+shows() {
+    python3 - "$1" "$2" <<'PYTHON' && return 0
+import re, sys
+expected, printed = (open(path, encoding="utf-8").read().strip() + "\n" for path in sys.argv[1:])
+lines = [r"(?:.*\n)*" if line == "…" else re.escape(line).replace("…", ".*") + r"\n" for line in expected.splitlines()]
+sys.exit(re.fullmatch("".join(lines), printed) is None)
+PYTHON
+    echo "expected:" && cat "$1" && echo "printed:" && cat "$2" && return 1
+}
+
+# One shell for all blocks: what one exports the next one has.
+runner=$work/runner
+echo 'set -euo pipefail' >"$runner"
+for block in $(find "$work" -name '*.sh' | sort -V); do
+    printf 'exec >%q.printed 2>&1\n' "$block" >>"$runner"
+    printf 'echo %q >%q\n' "$block" "$work/current" >>"$runner"
+    cat "$block" >>"$runner"
+done
+
+for block in "$work"/*.daemon; do judge "the daemon of README.md" start_daemon "$block"; done
+if [ "$failed" = 0 ]; then
+    judge "the commands of README.md" bash "$runner"
+    [ "$failed" = 0 ] || { cat "$(cat "$work/current")" && tail -n 20 "$(cat "$work/current").printed"; }
+    for expected in "$work"/*.output; do
+        printed=${expected%.output}.sh.printed
+        [ -e "$printed" ] || continue
+        judge "what README.md shows of: $(tail -n 1 "${expected%.output}.sh")" shows "$expected" "$printed"
+    done
+fi
+[ -e "$work/1.daemon" ] && [ -e "$work/2.sh" ] && [ -e "$work/2.output" ] || {
+    echo "FAIL README.md has no blocks to run"
+    failed=$((failed + 1))
+}
+
+echo "readme: $passed passed, $failed failed"
+[ "$failed" = 0 ]
