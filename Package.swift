@@ -161,6 +161,10 @@ let package = Package(
             name: "InteropSwiftTests", dependencies: ["coffer-interop-swift", client],
             path: "Tests/Interop/swift/Tests", swiftSettings: base),
         fuzzing,
+        .executableTarget(
+            name: "coffer-oracle",
+            dependencies: ["CofferCore", "CofferWire", "CofferServer", "CofferMessages", "CProtobufC"],
+            path: "Tests/Fuzzing/Oracle", swiftSettings: base),
 
         // Measured by hand, in release builds: swift run -c release NAME.
         .executableTarget(

@@ -21,11 +21,15 @@ while [ $# -gt 0 ]; do
 done
 
 # The configuration's YAML brings the whole daemon with it, so it is apart.
-case $targets in *configuration*) kind=all ;; *) kind=service ;; esac
-scratch=.build-fuzz
+case $targets in
+*configuration*) kind=all scratch=.build-fuzz-all ;;
+*) kind=service scratch=.build-fuzz ;;
+esac
 started=$(date +%s)
+# The build tool passes sanitizers in an order that changes from run to run, and
+# the compiler takes the last one only: both again, in one word.
 COFFER_FUZZ=$kind swift build -c release --scratch-path $scratch --product coffer-fuzz \
-    --sanitize=fuzzer --sanitize=address -Xswiftc -enable-testing >$scratch.log 2>&1 || {
+    --sanitize=fuzzer --sanitize=address -Xswiftc -sanitize=address,fuzzer -Xswiftc -enable-testing >$scratch.log 2>&1 || {
     cat $scratch.log
     exit 1
 }
@@ -39,17 +43,30 @@ export ASAN_OPTIONS="detect_leaks=1:malloc_context_size=6:intercept_tls_get_addr
 total() { awk -v key="$1=" '{ for (i = 1; i <= NF; i++) if (index($i, key) == 1) sum += substr($i, length(key) + 1) } END { printf "%.0f", sum }' "$report"; }
 most() { awk -v key="$1=" '{ for (i = 1; i <= NF; i++) if (index($i, key) == 1 && substr($i, length(key) + 1) + 0 > top) top = substr($i, length(key) + 1) + 0 } END { printf "%.0f", top }' "$report"; }
 
+player=
+trap '[ -z "$player" ] || kill "$player"' EXIT
+trap 'exit 130' INT TERM
+
 # One process for at most $2 seconds.
 play() {
     mkdir -p $scratch/corpus/$1 $scratch/found
     dictionary=
-    [ -f Tests/Fuzzing/$1.dict ] && dictionary=-dict=Tests/Fuzzing/$1.dict
+    [ ! -f Tests/Fuzzing/$1.dict ] || dictionary=-dict=Tests/Fuzzing/$1.dict
     COFFER_FUZZ_TARGET=$1 COFFER_FUZZ_REPORT=$report $scratch/release/coffer-fuzz \
-        -max_total_time=$2 -max_len=4096 -len_control=0 -mutate_depth=3 -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=64 \
-        -print_final_stats=1 -artifact_prefix=$scratch/found/$1- $dictionary \
-        $scratch/corpus/$1 Tests/Fuzzing/Corpus/$1 >$scratch/$1.log 2>&1 || {
+        -max_total_time=$2 -max_len=4096 -len_control=0 -mutate_depth=3 -timeout=10 -rss_limit_mb=2048 \
+        -malloc_limit_mb=64 -print_final_stats=1 -artifact_prefix=$scratch/found/$1- $dictionary \
+        $scratch/corpus/$1 Tests/Fuzzing/Corpus/$1 >$scratch/$1.log 2>&1 &
+    player=$!
+    wait "$player" || {
+        player=
         tail -40 $scratch/$1.log
         echo "fuzz: $1: found something; the input is in $scratch/found" >&2
+        exit 1
+    }
+    player=
+    counters=$(sed -n 's/.*(\([0-9]*\) inline 8-bit counters).*/\1/p' $scratch/$1.log)
+    [ "${counters:-0}" -ge 5000 ] || {
+        echo "fuzz: only ${counters:-0} places are counted; the Swift code is not instrumented" >&2
         exit 1
     }
 }

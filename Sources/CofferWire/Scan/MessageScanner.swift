@@ -37,7 +37,7 @@ package enum MessageScanner {
 
         var text: String {
             switch self {
-            case .truncated: "a length or value goes beyond the end of the message"
+            case .truncated: "a length or value goes beyond the end of the message, or a length is not in its shortest form"
             case .badVarint: "a varint is over 10 bytes, over its range, or not in its shortest form"
             case .badTag: "field number 0 or above 536870911"
             case .wireType: "not the wire type that the field has; groups are not accepted"

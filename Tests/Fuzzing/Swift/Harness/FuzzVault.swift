@@ -2,12 +2,15 @@ import CofferCore
 import CofferVault
 import Synchronization
 
-/// A vault in memory that answers at once, and fails when the script says so.
+/// A vault in memory that fails when the script says so, and answers at once or
+/// when it is told to.
 final class FuzzVault: VaultAdapter {
     private struct State {
         var items: [[UInt8]: (userTag: [UInt8], item: VaultItem)] = [:]
         var random = SplitMix(seed: 0)
         var fails = false
+        var holds = false
+        var held: [CheckedContinuation<Void, Never>] = []
     }
 
     let name = "fuzz"
@@ -17,10 +20,24 @@ final class FuzzVault: VaultAdapter {
         conditionalWrites: true, listing: true, maximumPayloadBytes: 1 << 20)
     private let state = Mutex(State())
 
-    /// Forgets everything.
-    func reset(seed: UInt64, fails: Bool) {
-        state.withLock { $0 = State(random: SplitMix(seed: seed), fails: fails) }
+    /// Forgets everything. No call may be under way.
+    ///
+    /// - Parameter holds: calls wait for `answer`.
+    func reset(seed: UInt64, fails: Bool, holds: Bool) {
+        state.withLock { $0 = State(random: SplitMix(seed: seed), fails: fails, holds: holds) }
     }
+
+    /// Lets the calls go that wait, in an order that the seed decides.
+    func answer() {
+        let held = state.withLock { state in
+            state.held.shuffle(using: &state.random)
+            defer { state.held = [] }
+            return state.held
+        }
+        for call in held { call.resume() }
+    }
+
+    var isIdle: Bool { state.withLock { $0.held.isEmpty } }
 
     private static let failures: [Failure] = [
         .deadlineExceeded(vault: "fuzz"), .unreadable(vault: "fuzz"),
@@ -30,16 +47,19 @@ final class FuzzVault: VaultAdapter {
     ]
 
     private func access<R: Sendable>(
-        _ body: (inout State) throws(Failure) -> R
-    ) throws(Failure) -> R {
-        try state.withLock { state throws(Failure) in
+        _ body: @Sendable (inout State) throws(Failure) -> R
+    ) async throws(Failure) -> R {
+        if state.withLock({ $0.holds }) {
+            await withCheckedContinuation { call in state.withLock { $0.held.append(call) } }
+        }
+        return try state.withLock { state throws(Failure) in
             if state.fails && state.random.oneIn(3) { throw state.random.pick(Self.failures) }
             return try body(&state)
         }
     }
 
     func read(_ key: VaultKey, deadline: BootInstant) async throws(Failure) -> VaultItem? {
-        try access { state throws(Failure) in
+        try await access { state throws(Failure) in
             var item = state.items[key.tag]?.item
             // A vault may damage what it keeps.
             if state.fails && state.random.oneIn(4), let count = item?.payload.count, count > 0 {
@@ -52,7 +72,7 @@ final class FuzzVault: VaultAdapter {
     func write(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
     ) async throws(Failure) -> WallMilliseconds {
-        try access { state throws(Failure) in
+        try await access { state throws(Failure) in
             let old = state.items[key.tag]?.item
             switch condition {
             case .none: break
@@ -69,7 +89,7 @@ final class FuzzVault: VaultAdapter {
     func remove(
         _ key: VaultKey, ifVersion: String?, deadline: BootInstant
     ) async throws(Failure) -> Bool {
-        try access { state throws(Failure) in
+        try await access { state throws(Failure) in
             guard let old = state.items[key.tag]?.item else { return false }
             guard ifVersion == nil || old.version == ifVersion else { throw .versionMismatch }
             state.items[key.tag] = nil
@@ -80,7 +100,7 @@ final class FuzzVault: VaultAdapter {
     func list(
         userTag: [UInt8]?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
     ) async throws(Failure) -> VaultPage {
-        try access { state throws(Failure) in
+        try await access { state throws(Failure) in
             let found = state.items
                 .filter { tag, entry in
                     (userTag == nil || entry.userTag == userTag)
@@ -94,7 +114,7 @@ final class FuzzVault: VaultAdapter {
         }
     }
 
-    func check(deadline: BootInstant) async throws(Failure) { try access { _ in } }
+    func check(deadline: BootInstant) async throws(Failure) { try await access { _ in } }
 
     func close() async {}
 }

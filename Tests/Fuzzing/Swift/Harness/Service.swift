@@ -9,7 +9,8 @@ import Logging
 @testable import CofferServer
 
 /// The daemon's insides, wired as `Server` wires them, without its threads and
-/// its listening socket.
+/// its listening socket. Belongs to the thread that makes it: that is the
+/// reactor's.
 final class Service {
     static let owner: UInt32 = 1_000
     static let stranger: UInt32 = 2_000
@@ -32,9 +33,9 @@ final class Service {
         let bootKey = BootKey()
         let term = KeyTerm(
             id: 1, name: "fuzz", state: .active, createdAt: 1, key: Self.secret(byte: 3))
+        let keys = KeyRing(base: Self.secret(byte: 5), terms: [term])
         let records = RecordStore(
-            vault: vault, keys: KeyRing(base: Self.secret(byte: 5), terms: [term]),
-            environment: "fuzz", clock: clock, random: FuzzRandom())
+            vault: vault, keys: keys, environment: "fuzz", clock: clock, random: FuzzRandom())
         credentials = CredentialService(
             cache: Cache(configuration: cache, random: FuzzRandom()), records: records,
             status: VaultStatus(vault: "fuzz", clock: clock, log: log), bootKey: bootKey, inboxes: [inbox], clock: clock,
@@ -49,7 +50,11 @@ final class Service {
         reactor = try Reactor(
             index: 0, shared: context, inbox: inbox, counters: counters, acceptor: nil)
         probe = AllocatorProbe(reactor.arena)
+        inbox.claim()
     }
+
+    /// Nothing is left to do before something new comes.
+    var isQuiet: Bool { vault.isIdle && !inbox.hasOwn }
 
     private static func secret(byte: UInt8) -> Secret {
         Secret(count: 32) { $0.initializeMemory(as: UInt8.self, repeating: byte) }
@@ -58,7 +63,9 @@ final class Service {
     /// As if nothing had ever been stored or read.
     func reset(_ script: Script) {
         _ = credentials.cache.invalidate(user: nil)
-        vault.reset(seed: script.seed, fails: script.options.contains(.failingVault))
+        vault.reset(
+            seed: script.seed, fails: script.options.contains(.failingVault),
+            holds: script.options.contains(.lateVault))
         probe.givesBlocks = script.options.contains(.blocks)
     }
 

@@ -120,35 +120,30 @@ private struct Turns {
     }
 
     mutating func next() {
-        if !script.options.contains(.lateVault) { tasks.runAll() }
         turn()
         if !script.options.contains(.lateReader) { client.receive() }
     }
 
     /// Whatever was put off for later happens now.
     mutating func letGo() {
-        tasks.runAll()
+        service.vault.answer()
         turn()
         client.receive()
     }
 
-    /// Until the connection is gone; a connection that stays is found by the
-    /// check that follows.
+    /// Until the client is gone, and what it had under way is over. What stays
+    /// is found by the check that follows.
     mutating func settle() {
         turn()
         var left = 10_000
-        while service.reactor.openCount > 0 && left > 0 {
+        while left > 0 && !isOver {
             letGo()
             left -= 1
         }
         client.receive()
-        // What a client that has gone had still under way: its tasks run in turns.
-        repeat {
-            tasks.runAll()
-            turn()
-            left -= 1
-        } while service.credentials.cache.usage.flights > 0 && left > 0
     }
+
+    private var isOver: Bool { service.reactor.openCount == 0 && service.isQuiet && tasks.isEmpty }
 
     private mutating func turn() {
         // Below what cuts a slow peer: then every call has its answer.
@@ -156,6 +151,7 @@ private struct Turns {
             elapsed += 1
             service.clock.advance(byMilliseconds: 1)
         }
+        tasks.runAll()
         Sanitizer.withForbidden(behindWhatWaits) { service.reactor.turn(waiting: 0) }
         service.probe.reset()
     }

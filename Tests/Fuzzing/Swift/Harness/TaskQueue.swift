@@ -1,8 +1,8 @@
 import Glibc
 
-/// Runs the tasks of one thread on that thread, in an order that a seed decides:
-/// what the service hands to Swift concurrency becomes part of a run that can be
-/// repeated.
+/// Runs the tasks of one thread on that thread, in an order that a seed decides.
+/// Most tasks of the service run on its reactor; this takes those that belong to
+/// no thread, so that a run can be repeated.
 ///
 /// While `claim` runs, whatever its thread gives to the global executor lands
 /// here; other threads are left alone. The runtime's hook for that purpose is

@@ -50,7 +50,8 @@ enum MessageMutator {
             switch tag & 7 {
             case 0:
                 guard varint(&rest) != nil else { return nil }
-                fields.append(Field(number: tag >> 3, wireType: 0, value: Array(start.prefix(start.count - rest.count))))
+                let value = start.prefix(start.count - rest.count)
+                fields.append(Field(number: tag >> 3, wireType: 0, value: Array(value)))
             case 2:
                 guard let count = varint(&rest), count <= UInt64(rest.count) else { return nil }
                 fields.append(Field(number: tag >> 3, wireType: 2, value: Array(rest.prefix(Int(count)))))

@@ -29,8 +29,15 @@ struct RequestGenerator {
         case 3:
             let keys = (0..<random.below(5)).flatMap { _ in Self.bytes(1, key()) }
             return keys + maybe { Self.varint(2, $0.number()) }
-        case 4: return Self.bytes(1, id()) + maybe { Self.bytes(2, $0.text()) } + maybe { Self.varint(3, $0.number()) }
-        case 7: return random.oneIn(3) ? Self.bytes(1, key()) : random.oneIn(2) ? Self.bytes(2, id()) : Self.varint(3, 1)
+        case 4:
+            let token = maybe { Self.bytes(2, $0.text()) }
+            return Self.bytes(1, id()) + token + maybe { Self.varint(3, $0.number()) }
+        case 7:
+            switch random.below(3) {
+            case 0: return Self.bytes(1, key())
+            case 1: return Self.bytes(2, id())
+            default: return Self.varint(3, 1)
+            }
         default: return maybe { Self.varint(9, $0.number()) }
         }
     }

@@ -14,7 +14,8 @@ struct StreamMutator {
 
     mutating func mutate(_ input: [UInt8], maximumBytes: Int) -> [UInt8] {
         guard input.count >= Script.byteCount else {
-            return Array((Array(repeating: 0, count: Script.byteCount) + generator.frame().encoded).prefix(maximumBytes))
+            let input = Array(repeating: 0, count: Script.byteCount) + generator.frame().encoded
+            return Array(input.prefix(maximumBytes))
         }
         var head = Array(input.prefix(Script.byteCount))
         if random.oneIn(8) { head[random.below(head.count)] = UInt8(random.below(256)) }

@@ -53,8 +53,8 @@ import Testing
             let ours = refusal(message, schema)
             let reference = ReferenceScanner.fault(in: message, schema)
             if ours?.prefix(while: { $0 != ":" }) != reference?[...] {
-                Issue.record(
-                    "seed \(seed), step \(step): \(message) as \(schema.name): ours \(ours ?? "accepts"), reference \(reference ?? "accepts")")
+                let verdicts = "ours \(ours ?? "accepts"), reference \(reference ?? "accepts")"
+                Issue.record("seed \(seed), step \(step): \(message) as \(schema.name): \(verdicts)")
                 return
             }
             if ours == nil { accepted += 1 } else { refused += 1 }
