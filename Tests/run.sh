@@ -75,6 +75,7 @@ step vectors-envelope envelope_vectors
 step vectors-frames python3 proto/vectors/generate.py --check
 step build-debug build_debug
 step swift-tests swift test --skip-build
+step oracle python3 Tests/Fuzzing/oracle.py .build/debug/coffer-oracle
 step swift-client swift test --package-path clients/swift --scratch-path .build-client
 step c-client c_client
 step build-release build_release
@@ -82,7 +83,7 @@ step interop Tests/Interop/run.sh .build/release .build-c
 step readme Tests/readme.sh
 step system python3 Tests/System/run.py --bin .build/release "${soak[@]}"
 step allocations Tests/allocations.sh .build/release
-step fuzz Tests/Fuzzing/fuzz.sh
+step fuzz Tests/Fuzzing/fuzz.sh ${soak:+--frames 20000000}
 
 echo
 echo "Output of each step: $logs/"

@@ -23,14 +23,6 @@ struct Drain {
     /// How often a reactor looks whether the others are done.
     static let pollMilliseconds: Int64 = 5
 
-    var nextStep: BootInstant? {
-        switch reached {
-        case .wait: stopReadingAt
-        case .stopReading: refuseAt
-        case .refuseWaiting: end
-        }
-    }
-
     /// The step whose time has come, each once.
     mutating func step(now: BootInstant) -> Step {
         switch reached {
