@@ -26,6 +26,9 @@ ROOT = HERE.parents[1]
 LIST = HERE / "STRICTNESS.md"
 PROTOS = ["coffer/v1/credentials.proto", "coffer/v1/admin.proto"]
 
+# Google's parser skips field 0 in some versions and refuses it in others.
+VERSION_DEPENDENT = {"field number 0 or above 536870911"}
+
 # Why each refusal beyond Google's is right. The names are the scanner's texts.
 REASONS = {
     "comes twice; a singular field may come once":
@@ -234,7 +237,7 @@ def compare(cases, answers):
             differences += 1
             if differences <= 10:
                 print(f"{request.DESCRIPTOR.full_name} {data.hex()}: {problem}")
-    for reason in REASONS.keys() - stricter.keys():
+    for reason in REASONS.keys() - stricter.keys() - VERSION_DEPENDENT:
         differences += 1
         print(f"on the list, but never the reason: {reason}")
     return differences, stricter, accepted
