@@ -36,7 +36,7 @@ summary() {
 python_environment() {
     [ -x .build-python/bin/python ] || python3 -m venv .build-python
     .build-python/bin/python -c 'import google.protobuf, cryptography' 2>/dev/null \
-        || .build-python/bin/pip install -q protobuf cryptography
+        || .build-python/bin/pip install -q -r Tests/Interop/python/requirements.txt cryptography
 }
 
 # A debug build in which our own code gives no warning.

@@ -266,6 +266,12 @@ def strictness(stricter):
     return "\n".join(lines)
 
 
+def listed():
+    """The reasons in STRICTNESS.md; its instances are only for people."""
+    rows = [line.split(" | ")[0] for line in LIST.read_text().splitlines() if line.startswith("| ")]
+    return {row.removeprefix("| ") for row in rows} - {"refused because", "---"}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("tool")
@@ -294,10 +300,9 @@ def main():
     differences, stricter, accepted = compare(cases, answers)
     if options.write:
         LIST.write_text(strictness(stricter))
-    elif options.seed == 1 and options.count == 300_000 and not differences:
-        if LIST.read_text() != strictness(stricter):
-            differences += 1
-            print("STRICTNESS.md is not what was found; run oracle.py TOOL --write and look at the difference")
+    elif listed() != REASONS.keys():
+        differences += 1
+        print(f"STRICTNESS.md and oracle.py differ in: {listed() ^ REASONS.keys()}; run oracle.py TOOL --write")
     print(
         f"oracle: {len(cases)} messages, {accepted} accepted, {differences} differences, "
         f"seed {options.seed}, {time.monotonic() - start:.0f} s")
