@@ -146,8 +146,8 @@ extension SQLiteSession {
         var found: RecordRow?
         try find.scan {
             found = RecordRow(
-                id: $0.integer(0), created: WallMilliseconds($0.integer(1)),
-                expires: WallMilliseconds($0.integer(2)), version: $0.text(3))
+                id: $0.integer(0), created: WallMilliseconds(clamping: $0.integer(1)),
+                expires: WallMilliseconds(clamping: $0.integer(2)), version: $0.text(3))
             return false
         }
         return found
@@ -162,12 +162,13 @@ extension SQLiteSession {
         return changes
     }
 
-    /// From the columns version, created, updated, expires, payload.
+    /// From the columns version, created, updated, expires, payload. A damaged time
+    /// is cut to what a time can be: the sealed ones count for readers.
     static func item(_ row: borrowing SQLiteRow) -> VaultItem {
         VaultItem(
             payload: row.blob(4), version: row.text(0),
-            createdAt: WallMilliseconds(row.integer(1)), updatedAt: WallMilliseconds(row.integer(2)),
-            expiresAt: WallMilliseconds(row.integer(3)))
+            createdAt: WallMilliseconds(clamping: row.integer(1)), updatedAt: WallMilliseconds(clamping: row.integer(2)),
+            expiresAt: WallMilliseconds(clamping: row.integer(3)))
     }
 }
 
