@@ -61,6 +61,7 @@ let package = Package(
         .target(name: "CLinux"),
         .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CYardsticks", linkerSettings: [.linkedLibrary("sqlite3")]),
         .target(name: "CofferMessages", dependencies: ["CProtobufC"]),
 
@@ -78,8 +79,10 @@ let package = Package(
             name: "CofferVault", dependencies: ["CofferCore", "CofferCrypto"], swiftSettings: safe),
         .target(name: "CSQLiteShims", linkerSettings: [.linkedLibrary("sqlite3")]),
         .target(name: "CofferSQLite", dependencies: ["CSQLiteShims", grdb, sqlite], swiftSettings: base),
+        .target(name: "CofferHTTP", dependencies: ["CofferCore", "CCurl", "CLinux"], swiftSettings: base),
         .target(
-            name: "CofferVaults", dependencies: ["CofferCore", "CofferVault", "CofferSQLite"],
+            name: "CofferVaults",
+            dependencies: ["CofferCore", "CofferCrypto", "CofferVault", "CofferSQLite", "CofferHTTP"],
             swiftSettings: safe),
         .target(
             name: "CofferServer",

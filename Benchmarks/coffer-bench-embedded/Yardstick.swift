@@ -57,7 +57,7 @@ final class Yardstick {
         }
         check(sqlite3_bind_int64(write, 4, Int64(item.updatedAt)))
         check(sqlite3_bind_int64(write, 5, Int64(item.expiresAt)))
-        bind(6, item.payload)
+        bind(6, item.payload.envelope ?? [])
         run(write)
     }
 

@@ -40,7 +40,7 @@ func makeKeys(_ count: Int) throws -> [VaultKey] {
 func makeItem(_ index: Int) -> VaultItem {
     let now = SystemClock().wall
     return VaultItem(
-        payload: payload, version: "0123456789abcdef01234567" + String(10_000_000 + index),
+        payload: .sealed(payload), version: "0123456789abcdef01234567" + String(10_000_000 + index),
         createdAt: now, updatedAt: now, expiresAt: 0)
 }
 

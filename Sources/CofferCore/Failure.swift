@@ -39,10 +39,12 @@ package struct Failure: Error, Equatable, Sendable {
     package var retryable: Bool
     /// Milliseconds to wait before a retry; 0 = no advice.
     package var retryAfterMilliseconds: UInt32
+    /// Surely nothing of the call reached the vault, so nothing has happened there.
+    package var isUnsent: Bool
 
     package init(
         _ code: StatusCode, _ reason: Reason, _ message: String, vault: String = "",
-        retryable: Bool = false, retryAfterMilliseconds: UInt32 = 0
+        retryable: Bool = false, retryAfterMilliseconds: UInt32 = 0, isUnsent: Bool = false
     ) {
         self.code = code
         self.reason = reason
@@ -50,6 +52,7 @@ package struct Failure: Error, Equatable, Sendable {
         self.vault = vault
         self.retryable = retryable
         self.retryAfterMilliseconds = retryAfterMilliseconds
+        self.isUnsent = isUnsent
     }
 }
 

@@ -62,7 +62,7 @@ package struct RecordStore: Sendable {
             throw .internalError("a sealed record has no version")
         }
         let item = VaultItem(
-            payload: payload, version: version, createdAt: now, updatedAt: now,
+            payload: .sealed(payload), version: version, createdAt: now, updatedAt: now,
             expiresAt: body.expiresAt)
         let createdAt = try await vault.write(
             name, item, condition: condition, deadline: deadline)
@@ -89,11 +89,12 @@ package struct RecordStore: Sendable {
     ) async throws(Failure) -> (records: [Record], next: [UInt8]?) {
         guard vault.capabilities.listing else { throw unsupported("listing") }
         let page = try await vault.list(
-            userTag: user.map(keys.userTag), after: cursor, limit: limit, deadline: deadline)
+            user: user.map { VaultUser(id: $0, tag: keys.userTag($0)) }, after: cursor, limit: limit, deadline: deadline)
         var records: [Record] = []
         for entry in page.entries {
-            let record = try open(entry.item, tag: entry.tag)
-            guard user == nil || record.key.user == user, name(of: record.key).tag == entry.tag else {
+            let tag = tag(of: entry)
+            let record = try open(entry.item, tag: tag)
+            guard user == nil || record.key.user == user, name(of: record.key).tag == tag else {
                 throw .unreadable(vault: vault.name)
             }
             if isLive(record) { records.append(record) }
@@ -107,6 +108,13 @@ package struct RecordStore: Sendable {
         VaultKey(
             key: key, tag: keys.tag(user: key.user, connection: key.connection),
             userTag: keys.userTag(key.user))
+    }
+
+    private func tag(of entry: VaultPage.Entry) -> [UInt8] {
+        switch entry.name {
+        case .tag(let tag): tag
+        case .key(let key): name(of: key).tag
+        }
     }
 
     private func context(tag: [UInt8]) throws(CryptoError) -> EnvelopeContext {
@@ -127,9 +135,10 @@ package struct RecordStore: Sendable {
 
     private func open(_ item: VaultItem, tag: [UInt8]) throws(Failure) -> Record {
         guard
-            let plaintext = try? keys.open(item.payload, type: .value, context: try context(tag: tag)),
+            let envelope = item.payload.envelope,
+            let plaintext = try? keys.open(envelope, type: .value, context: try context(tag: tag)),
             let body = RecordBody(decoding: plaintext),
-            let version = Envelope.version(of: item.payload)
+            let version = Envelope.version(of: envelope)
         else { throw .unreadable(vault: vault.name) }
         return Record(body: body, version: version, createdAt: item.createdAt)
     }

@@ -21,6 +21,10 @@ package protocol VaultAdapter: Sendable {
     /// The record under this key, or nil.
     func read(_ key: VaultKey, deadline: BootInstant) async throws(Failure) -> VaultItem?
 
+    /// The records under these keys, each with its own outcome, in the order of
+    /// the keys. Vaults that have a call for many override it.
+    func readMany(_ keys: [VaultKey], deadline: BootInstant) async -> [Result<VaultItem?, Failure>]
+
     /// Creates or replaces the record.
     ///
     /// - Returns: when the record first came to be: `item.updatedAt`, or what
@@ -42,11 +46,11 @@ package protocol VaultAdapter: Sendable {
     /// Live records, of one user or of all, in an order that stays.
     ///
     /// - Parameters:
-    ///   - userTag: whose; nil = everyone's.
+    ///   - user: whose; nil = everyone's.
     ///   - cursor: where the page before ended; nil = from the start.
     ///   - limit: the most items, at least 1.
     func list(
-        userTag: [UInt8]?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
+        user: VaultUser?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
     ) async throws(Failure) -> VaultPage
 
     /// Whether the vault can do its work now: the cheapest call that shows it.
@@ -54,6 +58,28 @@ package protocol VaultAdapter: Sendable {
 
     /// Finishes what is under way and lets go of files and connections.
     func close() async
+}
+
+extension VaultAdapter {
+    /// One read for each key, all at once.
+    package func readMany(
+        _ keys: [VaultKey], deadline: BootInstant
+    ) async -> [Result<VaultItem?, Failure>] {
+        await withTaskGroup(of: (Int, Result<VaultItem?, Failure>).self) { group in
+            for (index, key) in keys.enumerated() {
+                group.addTask {
+                    do throws(Failure) {
+                        return (index, .success(try await self.read(key, deadline: deadline)))
+                    } catch {
+                        return (index, .failure(error))
+                    }
+                }
+            }
+            var outcomes = [Result<VaultItem?, Failure>](repeating: .success(nil), count: keys.count)
+            for await (index, outcome) in group { outcomes[index] = outcome }
+            return outcomes
+        }
+    }
 }
 
 /// What a vault can do. Where it cannot, the daemon either does it itself or
@@ -64,11 +90,20 @@ package struct VaultCapabilities: Sendable {
     package var listing: Bool
     /// The largest payload, in bytes.
     package var maximumPayloadBytes: Int
+    /// Payloads in the formats that are shared with other programs.
+    package var textPayloads: Bool
+    /// The vault itself says when a record that is not sealed expires.
+    package var nativeExpiry: Bool
 
-    package init(conditionalWrites: Bool, listing: Bool, maximumPayloadBytes: Int) {
+    package init(
+        conditionalWrites: Bool, listing: Bool, maximumPayloadBytes: Int, textPayloads: Bool = false,
+        nativeExpiry: Bool = false
+    ) {
         self.conditionalWrites = conditionalWrites
         self.listing = listing
         self.maximumPayloadBytes = maximumPayloadBytes
+        self.textPayloads = textPayloads
+        self.nativeExpiry = nativeExpiry
     }
 }
 
@@ -94,21 +129,63 @@ package struct VaultKey: Sendable {
     }
 }
 
+/// The bytes of a record, as a vault gets them.
+package enum VaultPayload: Sendable {
+    /// An envelope: sealed by the daemon.
+    case sealed([UInt8])
+    /// Text in a format shared with other programs: JSON in the clear, or the
+    /// predecessor's encryption in hex.
+    case text(Secret)
+
+    /// The envelope; nil for text.
+    package var envelope: [UInt8]? {
+        if case .sealed(let bytes) = self { bytes } else { nil }
+    }
+
+    package var count: Int {
+        switch self {
+        case .sealed(let bytes): bytes.count
+        case .text(let text): text.count
+        }
+    }
+}
+
+extension VaultPayload: Equatable {
+    package static func == (a: Self, b: Self) -> Bool {
+        switch (a, b) {
+        case (.sealed(let a), .sealed(let b)): a == b
+        case (.text(let a), .text(let b)): a.isEqual(to: b)
+        default: false
+        }
+    }
+}
+
+/// A user as vaults need it: see `VaultKey`.
+package struct VaultUser: Sendable {
+    package let id: String
+    /// As `VaultKey.userTag`.
+    package let tag: [UInt8]
+
+    package init(id: String, tag: [UInt8]) {
+        self.id = id
+        self.tag = tag
+    }
+}
+
 /// What is kept under one key.
 package struct VaultItem: Equatable, Sendable {
-    /// Sealed by the daemon.
-    package var payload: [UInt8]
+    package var payload: VaultPayload
     /// Opaque, 1 to 128 ASCII bytes: another one with every write.
     package var version: String
     /// When the record first came to be. `write` keeps the older one.
     package var createdAt: WallMilliseconds
     /// When this version was written.
     package var updatedAt: WallMilliseconds
-    /// 0 = never. The sealed payload says it too, and that one counts for readers.
+    /// 0 = never. A sealed payload says it too, and that one counts for readers.
     package var expiresAt: WallMilliseconds
 
     package init(
-        payload: [UInt8], version: String, createdAt: WallMilliseconds,
+        payload: VaultPayload, version: String, createdAt: WallMilliseconds,
         updatedAt: WallMilliseconds, expiresAt: WallMilliseconds
     ) {
         self.payload = payload
@@ -124,12 +201,18 @@ package struct VaultItem: Equatable, Sendable {
 /// One page of a listing.
 package struct VaultPage: Sendable {
     package struct Entry: Sendable {
-        /// As in `VaultKey`.
-        package let tag: [UInt8]
+        /// What the vault can say about whose record it is.
+        package enum Name: Hashable, Sendable {
+            /// As in `VaultKey`, from vaults that hide names.
+            case tag([UInt8])
+            case key(RecordKey)
+        }
+
+        package let name: Name
         package let item: VaultItem
 
-        package init(tag: [UInt8], item: VaultItem) {
-            self.tag = tag
+        package init(name: Name, item: VaultItem) {
+            self.name = name
             self.item = item
         }
     }

@@ -28,7 +28,7 @@ extension Bench {
         }
         if hasListing {
             try await refuses(.deadlineExceeded, "a listing out of time") { () throws(Failure) in
-                _ = try await vault.list(userTag: nil, after: nil, limit: 1, deadline: past)
+                _ = try await vault.list(user: nil, after: nil, limit: 1, deadline: past)
             }
         }
         try require(try await read(key)?.version == "v2", "a removal that was out of time was done")
@@ -88,7 +88,7 @@ extension Bench {
         let bench = Bench(vault: again, fixture: fixture)
         try require(again.identity == identity, "the identity changed")
         let found = try await bench.read(kept)
-        try require(found?.version == "v2" && found?.payload == [0, 1, 2], "a record did not survive")
+        try require(found?.version == "v2" && found?.payload == .sealed([0, 1, 2]), "a record did not survive")
         try require(found?.createdAt == created, "the creation time did not survive")
         try require(try await bench.read(gone) == nil, "a removed record came back")
         try await fixture.advance(milliseconds: 1000 + fixture.expiryStep)

@@ -29,12 +29,12 @@ extension Bench {
 
     func listsOneUser() async throws {
         guard hasListing else { return try await refusesListing() }
-        let nobody = try key("nobody", "c").userTag
+        let nobody = try key("nobody", "c").vaultUser
         try require(try await listAll(nobody, limit: 10).isEmpty, "a user without records has some")
         let written = try await fill(users: 3, perUser: 5)
         for user in 0..<3 {
             let tags = Set(try (0..<5).map { try key("user-\(user)", "connection-\($0)").tag })
-            let entries = try await listAll(try key("user-\(user)", "c").userTag, limit: 100)
+            let entries = try await listAll(try key("user-\(user)", "c").vaultUser, limit: 100)
             try require(entries.count == 5, "a user with 5 records has \(entries.count)")
             try compare(entries, with: written.filter { tags.contains($0.key) }, "one user")
         }
@@ -53,14 +53,14 @@ extension Bench {
     func listsInPagesOfAnySize() async throws {
         guard hasListing else { return try await refusesListing() }
         let written = try await fill(users: 3, perUser: 7)
-        let userTag = try key("user-1", "c").userTag
+        let user = try key("user-1", "c").vaultUser
         let whole = try await listAll(nil, limit: 100).map(\.tag)
         for limit in [1, 2, 3, 6, 7, 8, 20, 21, 22, Int.max - 1, .max] {
             let entries = try await listAll(nil, limit: limit)
             try compare(entries, with: written, "everyone by \(limit)")
             try require(entries.map(\.tag) == whole, "the order depends on the page size")
             try require(
-                try await listAll(userTag, limit: limit).count == 7, "one user by \(limit): not 7 entries")
+                try await listAll(user, limit: limit).count == 7, "one user by \(limit): not 7 entries")
         }
     }
 
@@ -92,7 +92,7 @@ extension Bench {
         _ = try await fill(users: 1, perUser: 3)
         for cursor in [[0], [UInt8](repeating: 0xff, count: 1000)] as [[UInt8]] {
             try await refuses(.invalidArgument, "a cursor of \(cursor.count) bytes") { () throws(Failure) in
-                _ = try await vault.list(userTag: nil, after: cursor, limit: 2, deadline: deadline)
+                _ = try await vault.list(user: nil, after: cursor, limit: 2, deadline: deadline)
             }
         }
     }

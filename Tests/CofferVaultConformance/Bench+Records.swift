@@ -132,7 +132,7 @@ extension Bench {
                 try await remove(matched, ifVersion: "other") == false, "ifVersion saw an expired record")
         }
         if hasListing {
-            let names = Set(try await listAll(replaced.userTag, limit: 10).map(\.tag))
+            let names = Set(try await listAll(replaced.vaultUser, limit: 10).map(\.tag))
             try require(!names.contains(matched.tag), "a listing shows an expired record")
             try require(names.contains(replaced.tag), "a listing lacks a record that replaced an expired one")
         }

@@ -59,7 +59,7 @@ struct Bench: Sendable {
     ) -> VaultItem {
         let now = now
         return VaultItem(
-            payload: payload, version: version, createdAt: now, updatedAt: now, expiresAt: expiresAt)
+            payload: .sealed(payload), version: version, createdAt: now, updatedAt: now, expiresAt: expiresAt)
     }
 
     func read(_ key: VaultKey) async throws -> VaultItem? {
@@ -78,11 +78,11 @@ struct Bench: Sendable {
     }
 
     /// All entries, page by page.
-    func listAll(_ userTag: [UInt8]?, limit: Int) async throws -> [VaultPage.Entry] {
+    func listAll(_ user: VaultUser?, limit: Int) async throws -> [VaultPage.Entry] {
         var entries: [VaultPage.Entry] = []
         var cursor: [UInt8]?
         repeat {
-            let page = try await vault.list(userTag: userTag, after: cursor, limit: limit, deadline: deadline)
+            let page = try await vault.list(user: user, after: cursor, limit: limit, deadline: deadline)
             try require(page.entries.count <= limit, "a page has \(page.entries.count) entries, limit \(limit)")
             try require(page.next == nil || page.next != cursor, "a listing does not go on")
             entries += page.entries
@@ -94,7 +94,21 @@ struct Bench: Sendable {
     /// For a vault without listing: the refusal instead.
     func refusesListing() async throws {
         try await refuses(.failedPrecondition, "list, which this vault cannot") { () throws(Failure) in
-            _ = try await vault.list(userTag: nil, after: nil, limit: 1, deadline: deadline)
+            _ = try await vault.list(user: nil, after: nil, limit: 1, deadline: deadline)
+        }
+    }
+}
+
+extension VaultKey {
+    var vaultUser: VaultUser { VaultUser(id: key.user, tag: userTag) }
+}
+
+extension VaultPage.Entry {
+    /// As in the key that the record was written under, whichever name the vault told.
+    var tag: [UInt8] {
+        switch name {
+        case .tag(let tag): tag
+        case .key(let key): Bench.tag("\(key.user)\u{1f}\(key.connection)")
         }
     }
 }

@@ -37,9 +37,9 @@ private struct LyingVault: VaultAdapter {
         try await inner.remove(key, ifVersion: ifVersion, deadline: deadline)
     }
     func list(
-        userTag: [UInt8]?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
+        user: VaultUser?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
     ) async throws(Failure) -> VaultPage {
-        try await inner.list(userTag: userTag, after: cursor, limit: limit, deadline: deadline)
+        try await inner.list(user: user, after: cursor, limit: limit, deadline: deadline)
     }
     func check(deadline: BootInstant) async throws(Failure) {}
     func close() async {}
@@ -155,7 +155,9 @@ private struct LyingVault: VaultAdapter {
         for position in [0, 5, 8, 12, 20, 52, 84, 120] {
             let damaged = LyingVault(inner: vault, answer: { item in
                 var item = item
-                item?.payload[position] ^= 1
+                guard var bytes = item?.payload.envelope else { return item }
+                bytes[position] ^= 1
+                item?.payload = .sealed(bytes)
                 return item
             })
             try await expectUnreadable(store(damaged))

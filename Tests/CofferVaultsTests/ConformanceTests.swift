@@ -94,9 +94,9 @@ struct ForgetfulVault: VaultAdapter {
     }
 
     func list(
-        userTag: [UInt8]?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
+        user: VaultUser?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
     ) async throws(Failure) -> VaultPage {
-        var page = try await vault.list(userTag: userTag, after: cursor, limit: limit, deadline: deadline)
+        var page = try await vault.list(user: user, after: cursor, limit: limit, deadline: deadline)
         if fault == .listsTwice { page.entries += page.entries.suffix(1) }
         return page
     }

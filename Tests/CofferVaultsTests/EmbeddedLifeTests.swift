@@ -9,7 +9,7 @@ import Testing
 func makeItem(_ version: String, expiresAt: WallMilliseconds = 0) -> VaultItem {
     let now = SystemClock().wall
     return VaultItem(
-        payload: Array("sealed".utf8), version: version, createdAt: now, updatedAt: now, expiresAt: expiresAt)
+        payload: .sealed(Array("sealed".utf8)), version: version, createdAt: now, updatedAt: now, expiresAt: expiresAt)
 }
 
 /// Crashes, sweeping, and what a full queue says.
@@ -90,7 +90,7 @@ func makeItem(_ version: String, expiresAt: WallMilliseconds = 0) -> VaultItem {
                 try testKey("record-\(number)"), item, condition: .none, deadline: deadline)
         }
         clock.advance(milliseconds: 2000)
-        let page = try await vault.list(userTag: nil, after: nil, limit: 1000, deadline: deadline)
+        let page = try await vault.list(user: nil, after: nil, limit: 1000, deadline: deadline)
         #expect(page.entries.count == 40)
         // A step of the clock for each of the sweeper's looks at it.
         for _ in 0..<50 {

@@ -43,14 +43,14 @@ extension VaultAdapter {
     func put(_ name: String, _ value: String, seconds: Int = 30) async throws(Failure) {
         let now = SystemClock().wall
         let item = VaultItem(
-            payload: Array(value.utf8), version: "v", createdAt: now, updatedAt: now, expiresAt: 0)
+            payload: .sealed(Array(value.utf8)), version: "v", createdAt: now, updatedAt: now, expiresAt: 0)
         let deadline = SystemClock().boot + .seconds(seconds)
         _ = try await write(try testKey(name), item, condition: .none, deadline: deadline)
     }
 
     func get(_ name: String) async throws(Failure) -> String? {
         let found = try await read(try testKey(name), deadline: SystemClock().boot + .seconds(30))
-        return found.map { String(decoding: $0.payload, as: UTF8.self) }
+        return found.map { String(decoding: $0.payload.envelope ?? [], as: UTF8.self) }
     }
 }
 

@@ -23,7 +23,7 @@ def words(text: str) -> set[str]:
     return set(text.split())
 
 
-C_MODULES = words("CLinux CProtobufC COpenSSL CSQLiteShims CYardsticks CofferMessages")
+C_MODULES = words("CLinux CProtobufC COpenSSL CCurl CSQLiteShims CYardsticks CofferMessages")
 
 #: From the bottom to the top: a module imports only what stands above its row.
 MODULES = {
@@ -34,7 +34,9 @@ MODULES = {
     "CofferAccess": Module(),
     "CofferVault": Module(words("CofferCore CofferCrypto")),
     "CofferSQLite": Module(words("CSQLiteShims"), words("GRDB GRDBSQLite Foundation Glibc"), raw=True),
-    "CofferVaults": Module(words("CofferCore CofferVault CofferSQLite"), words("Dispatch Foundation Glibc")),
+    "CofferHTTP": Module(words("CofferCore CLinux CCurl"), words("Glibc"), raw=True),
+    "CofferVaults": Module(
+        words("CofferCore CofferCrypto CofferVault CofferSQLite CofferHTTP"), words("Dispatch Foundation Glibc")),
     "CofferServer": Module(
         words("CofferCore CofferWire CofferCrypto CofferCache CofferAccess CofferVault CofferMessages CLinux "
               "CProtobufC"),

@@ -62,6 +62,12 @@ extension Failure {
         }
     }
 
+    /// The vault keeps envelopes, and got text.
+    static func sealedOnly(vault: String, kind: String) -> Failure {
+        Failure(
+            .failedPrecondition, .notSupported, "a vault of kind \(kind) takes the format sealed only", vault: vault)
+    }
+
     /// The vault cannot be opened: what is wrong with `path`, and what to do.
     static func cannotOpen(_ code: StatusCode, _ path: String, vault: String, _ why: String) -> Failure {
         Failure(code, .disk, "\(path): \(why)", vault: vault)

@@ -111,6 +111,7 @@ package final class EmbeddedVault: VaultAdapter {
         guard key.tag.count == ListCursor.tagBytes, key.userTag.count == ListCursor.tagBytes else {
             throw .internalError("a record's tags do not have \(ListCursor.tagBytes) bytes")
         }
+        guard case .sealed = item.payload else { throw .sealedOnly(vault: name, kind: kind) }
         let limit = Self.maximumPayloadBytes
         guard (1...limit).contains(item.payload.count) else {
             throw .payloadTooLarge(item.payload.count, limit: limit, vault: name)
@@ -133,10 +134,10 @@ package final class EmbeddedVault: VaultAdapter {
     }
 
     package func list(
-        userTag: [UInt8]?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
+        user: VaultUser?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
     ) async throws(Failure) -> VaultPage {
-        let cursor = try ListCursor(userTag: userTag, after: cursor)
-        let request = ReadRequest.page(ofOneUser: userTag != nil, after: cursor, limit: max(1, limit))
+        let cursor = try ListCursor(userTag: user?.tag, after: cursor)
+        let request = ReadRequest.page(ofOneUser: user != nil, after: cursor, limit: max(1, limit))
         guard case .page(let page) = try await reads.submit(request, deadline: deadline) else {
             throw .internalError("a reader answered another question")
         }

@@ -63,7 +63,7 @@ extension SQLiteSession {
             }
             let item = Self.item(row)
             let place = ListCursor(row)
-            page.entries.append(VaultPage.Entry(tag: place.tag, item: item))
+            page.entries.append(VaultPage.Entry(name: .tag(place.tag), item: item))
             bytes += item.payload.count
             last = place.bytes
             return true

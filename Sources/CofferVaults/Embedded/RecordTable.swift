@@ -122,7 +122,7 @@ extension SQLiteSession {
         statement.bind(2, Int64(clamping: created))
         statement.bind(3, Int64(clamping: item.updatedAt))
         statement.bind(4, Int64(clamping: item.expiresAt))
-        statement.bind(5, item.payload)
+        statement.bind(5, item.payload.envelope ?? [])
         try statement.run()
     }
 
@@ -166,7 +166,7 @@ extension SQLiteSession {
     /// is cut to what a time can be: the sealed ones count for readers.
     static func item(_ row: borrowing SQLiteRow) -> VaultItem {
         VaultItem(
-            payload: row.blob(4), version: row.text(0),
+            payload: .sealed(row.blob(4)), version: row.text(0),
             createdAt: WallMilliseconds(clamping: row.integer(1)), updatedAt: WallMilliseconds(clamping: row.integer(2)),
             expiresAt: WallMilliseconds(clamping: row.integer(3)))
     }

@@ -46,6 +46,7 @@ package final class MemoryVault: VaultAdapter {
     package func write(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
     ) async throws(Failure) -> WallMilliseconds {
+        guard case .sealed = item.payload else { throw .sealedOnly(vault: name, kind: kind) }
         let limit = capabilities.maximumPayloadBytes
         guard (1...limit).contains(item.payload.count) else {
             throw .payloadTooLarge(item.payload.count, limit: limit, vault: name)
@@ -76,21 +77,21 @@ package final class MemoryVault: VaultAdapter {
     }
 
     package func list(
-        userTag: [UInt8]?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
+        user: VaultUser?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
     ) async throws(Failure) -> VaultPage {
-        let cursor = try ListCursor(userTag: userTag, after: cursor)
+        let cursor = try ListCursor(userTag: user?.tag, after: cursor)
         let start = Place(userTag: cursor.userTag, tag: cursor.tag)
         let found = try access(deadline) { items in
             items
                 .filter { place, item in
-                    start < place && live(item) != nil && (userTag == nil || place.userTag == userTag)
+                    start < place && live(item) != nil && (user == nil || place.userTag == user?.tag)
                 }
                 .sorted { $0.key < $1.key }
         }
         let page = found.prefix(max(1, limit))
         let last = page.last.map { $0.key.userTag + $0.key.tag }
         return VaultPage(
-            entries: page.map { VaultPage.Entry(tag: $0.key.tag, item: $0.value) },
+            entries: page.map { VaultPage.Entry(name: .tag($0.key.tag), item: $0.value) },
             next: page.count < found.count ? last : nil)
     }
 

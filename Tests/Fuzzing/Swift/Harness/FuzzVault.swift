@@ -62,8 +62,9 @@ final class FuzzVault: VaultAdapter {
         try await access { state throws(Failure) in
             var item = state.items[key.tag]?.item
             // A vault may damage what it keeps.
-            if state.fails && state.random.oneIn(4), let count = item?.payload.count, count > 0 {
-                item?.payload[state.random.below(count)] ^= 1
+            if state.fails && state.random.oneIn(4), var bytes = item?.payload.envelope, !bytes.isEmpty {
+                bytes[state.random.below(bytes.count)] ^= 1
+                item?.payload = .sealed(bytes)
             }
             return item
         }
@@ -98,18 +99,18 @@ final class FuzzVault: VaultAdapter {
     }
 
     func list(
-        userTag: [UInt8]?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
+        user: VaultUser?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
     ) async throws(Failure) -> VaultPage {
         try await access { state throws(Failure) in
             let found = state.items
                 .filter { tag, entry in
-                    (userTag == nil || entry.userTag == userTag)
+                    (user == nil || entry.userTag == user?.tag)
                         && (cursor ?? []).lexicographicallyPrecedes(tag)
                 }
                 .sorted { $0.key.lexicographicallyPrecedes($1.key) }
             let page = found.prefix(max(1, limit))
             return VaultPage(
-                entries: page.map { VaultPage.Entry(tag: $0.key, item: $0.value.item) },
+                entries: page.map { VaultPage.Entry(name: .tag($0.key), item: $0.value.item) },
                 next: page.count < found.count ? page.last?.key : nil)
         }
     }

@@ -1,0 +1,65 @@
+internal import CofferCore
+
+/// A JSON value whose texts are secrets until proven otherwise: they stay in
+/// memory that is wiped, and no value has a description.
+indirect enum JSON: Sendable {
+    case null
+    case bool(Bool)
+    /// As it was written: "1", "-0.5e3".
+    case number(String)
+    case string(Secret)
+    case array([JSON])
+    /// In the order in which they came; names are not secret, and come once each.
+    case object([(name: String, value: JSON)])
+
+    static func string(_ text: String) -> JSON {
+        .string(SecretWriter.build(count: text.utf8.count) { $0.append(text) })
+    }
+
+    static func integer(_ value: some BinaryInteger) -> JSON { .number(String(value)) }
+
+    // MARK: Looking at untrusted values: nil for any other kind
+
+    subscript(name: String) -> JSON? {
+        guard case .object(let members) = self else { return nil }
+        return members.first { $0.name == name }?.value
+    }
+
+    var members: [(name: String, value: JSON)]? {
+        if case .object(let members) = self { members } else { nil }
+    }
+
+    var elements: [JSON]? {
+        if case .array(let elements) = self { elements } else { nil }
+    }
+
+    var secret: Secret? {
+        if case .string(let secret) = self { secret } else { nil }
+    }
+
+    /// A string as ordinary text: for what is not secret.
+    var text: String? {
+        secret?.withBytes { bytes in
+            var cursor = ByteCursor()
+            return cursor.text(count: bytes.byteCount, in: bytes)
+        }
+    }
+
+    /// A whole number; nil if it has a fraction, an exponent or too many digits.
+    var integer: Int64? {
+        if case .number(let text) = self { Int64(text) } else { nil }
+    }
+
+    /// Any number.
+    var double: Double? {
+        if case .number(let text) = self { Double(text) } else { nil }
+    }
+
+    var bool: Bool? {
+        if case .bool(let value) = self { value } else { nil }
+    }
+
+    var isNull: Bool {
+        if case .null = self { true } else { false }
+    }
+}

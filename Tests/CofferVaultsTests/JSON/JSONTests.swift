@@ -1,0 +1,91 @@
+import CofferCore
+import Testing
+
+@testable import CofferVaults
+
+@Suite struct JSONTests {
+    private func parse(_ text: String) throws(JSON.Malformed) -> JSON {
+        try JSON.parse(SecretWriter.build(count: text.utf8.count) { $0.append(text) })
+    }
+
+    private func encoded(_ json: JSON) -> String {
+        json.encode().withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+    }
+
+    @Test(arguments: [
+        "null", "true", "false", "0", "-0", "12", "-1.5", "1e9", "0.1E-3", "\"\"", "\"ü€😀\"", "[]", "{}", "[1,[2,{}]]",
+        "{\"a\":1,\"b\":{\"c\":\"d\"}}", "\"\\\"\\\\\"", "\"\\u0000\\u001f\"",
+    ])
+    func comesBackAsItWas(_ text: String) throws {
+        #expect(encoded(try parse(text)) == text)
+    }
+
+    @Test(arguments: [
+        ("\"\\n\\t\\b\\f\\r\\/\"", "\"\\u000a\\u0009\\u0008\\u000c\\u000d/\""), ("\"\\u00e4\\uD83D\\ude00\"", "\"ä😀\""),
+        (" [ 1 , 2 ]\n", "[1,2]"), ("\t{\"a\" : null}", "{\"a\":null}"),
+    ])
+    func normalises(_ text: String, _ normal: String) throws {
+        #expect(encoded(try parse(text)) == normal)
+    }
+
+    @Test(arguments: [
+        "", " ", "nul", "nulll", "tru", "01", "+1", "1.", ".5", "1e", "-", "0x1", "NaN", "\"", "\"\\\"", "\"\\x\"",
+        "\"\\u12\"", "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"\n\"", "[", "[1", "[1,]", "[1 2]", "{", "{\"a\"}",
+        "{\"a\":}", "{\"a\":1,}", "{a:1}", "{\"a\":1,\"a\":2}", "{\"a\":1,\"\\u0061\":2}", "1 2", "[]]", "'a'", "\u{feff}1",
+    ])
+    func refuses(_ text: String) {
+        #expect(throws: JSON.Malformed()) { try parse(text) }
+    }
+
+    @Test func refusesWhatIsNotUTF8() {
+        for bytes in [[0x22, 0xff, 0x22], [0x22, 0xc0, 0x80, 0x22], [0x22, 0xed, 0xa0, 0x80, 0x22]] as [[UInt8]] {
+            let text = bytes.withUnsafeBytes { Secret(copying: $0) }
+            #expect(throws: JSON.Malformed()) { try JSON.parse(text) }
+        }
+    }
+
+    @Test func refusesDeepNesting() throws {
+        func nested(_ depth: Int) -> String {
+            String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
+        }
+        _ = try parse(nested(JSON.maximumDepth))
+        #expect(throws: JSON.Malformed()) { try parse(nested(JSON.maximumDepth + 1)) }
+        #expect(throws: JSON.Malformed()) { try parse(String(repeating: "[", count: 1_000_000)) }
+    }
+
+    /// Random damage to a good text: parsed or refused, never a trap; what is
+    /// parsed comes back from its own encoding.
+    @Test func survivesDamage() throws {
+        let good = Array(
+            "{\"data\":{\"data\":{\"k\":\"v\\u00e4\\n\",\"n\":-1.5e3},\"ok\":[true,null]},\"errors\":[\"x\"]}".utf8)
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<20_000 {
+            var bytes = good
+            for _ in 0..<Int.random(in: 1...4, using: &random) {
+                let place = Int.random(in: 0..<bytes.count, using: &random)
+                switch Int.random(in: 0..<3, using: &random) {
+                case 0: bytes[place] = UInt8.random(in: 0...255, using: &random)
+                case 1: bytes.remove(at: place)
+                default: bytes.insert(good.randomElement(using: &random)!, at: place)
+                }
+            }
+            let text = bytes.withUnsafeBytes { Secret(copying: $0) }
+            guard let parsed = try? JSON.parse(text) else { continue }
+            #expect(encoded(try JSON.parse(parsed.encode())) == encoded(parsed))
+        }
+    }
+
+    @Test func looksWithoutTrapping() throws {
+        let json = try parse("{\"n\":5,\"f\":1.5,\"s\":\"text\",\"a\":[1],\"b\":true,\"z\":null}")
+        #expect(json["n"]?.integer == 5)
+        #expect(json["f"]?.integer == nil)
+        #expect(json["f"]?.double == 1.5)
+        #expect(json["s"]?.text == "text")
+        #expect(json["a"]?.elements?.count == 1)
+        #expect(json["b"]?.bool == true)
+        #expect(json["z"]?.isNull == true)
+        #expect(json["s"]?["x"] == nil)
+        #expect(json["missing"] == nil)
+        #expect(try parse("99999999999999999999").integer == nil)
+    }
+}
