@@ -1,45 +1,101 @@
 #ifndef COFFER_COPENSSL_H
 #define COFFER_COPENSSL_H
 
-/* libcrypto of OpenSSL 3, and three things that are awkward from Swift: an
- * OSSL_PARAM list borrows the names in it, and a Swift string lives for one call
- * only. Each function returns false on failure and leaves no entry in OpenSSL's
+/* libcrypto of OpenSSL 3, and what is awkward from Swift: an OSSL_PARAM list
+ * borrows the names in it, and a Swift string lives for one call only. Each
+ * function that can fail returns false then and leaves no entry in OpenSSL's
  * error queue. */
+
+/* SHA256_Init and its like are declared deprecated in favour of EVP, which takes
+ * four times as long over a short input: it looks algorithms up by name, locks
+ * and allocates. Both run the same compression function. */
+#define OPENSSL_SUPPRESS_DEPRECATED
 
 #include <limits.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 static inline bool coffer_cleared(bool ok) {
     if (!ok) ERR_clear_error();
     return ok;
 }
 
-/* HKDF-SHA-256, extract and expand; `kdf` is the fetched "HKDF". */
-static inline bool coffer_hkdf_sha256(EVP_KDF *_Nonnull kdf, const void *_Nonnull key, size_t key_bytes,
-                                      const void *_Nonnull salt, size_t salt_bytes,
-                                      const void *_Nonnull info, size_t info_bytes,
-                                      void *_Nonnull out, size_t out_bytes) {
-    OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)"SHA256", 0),
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)key, key_bytes),
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)salt, salt_bytes),
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)info, info_bytes),
-        OSSL_PARAM_construct_end(),
-    };
-    EVP_KDF_CTX *context = EVP_KDF_CTX_new(kdf);
-    bool ok = context != NULL && EVP_KDF_derive(context, (unsigned char *)out, out_bytes, params) == 1;
-    EVP_KDF_CTX_free(context);
-    return coffer_cleared(ok);
+static inline void coffer_sha256(const void *_Nullable bytes, size_t count, unsigned char *_Nonnull out) {
+    SHA256_CTX state;
+    SHA256_Init(&state);
+    SHA256_Update(&state, bytes, count);
+    SHA256_Final(out, &state);
+    OPENSSL_cleanse(&state, sizeof state);
+}
+
+/* HMAC-SHA-256 (RFC 2104) with a key that is set up: the hash states behind the
+ * padded key. As secret as the key. */
+typedef struct {
+    SHA256_CTX inner, outer;
+} coffer_hmac_key;
+
+static inline void coffer_hmac_set_up(coffer_hmac_key *_Nonnull hmac, const void *_Nullable key, size_t key_bytes) {
+    unsigned char pad[SHA256_CBLOCK] = {0};
+    if (key_bytes > sizeof pad)
+        coffer_sha256(key, key_bytes, pad);
+    else if (key_bytes > 0)
+        memcpy(pad, key, key_bytes);
+    for (size_t i = 0; i < sizeof pad; i++) pad[i] ^= 0x36;
+    SHA256_Init(&hmac->inner);
+    SHA256_Update(&hmac->inner, pad, sizeof pad);
+    for (size_t i = 0; i < sizeof pad; i++) pad[i] ^= 0x36 ^ 0x5c;
+    SHA256_Init(&hmac->outer);
+    SHA256_Update(&hmac->outer, pad, sizeof pad);
+    OPENSSL_cleanse(pad, sizeof pad);
+}
+
+/* The 32-byte code of what `state`, a copy of the key's inner state, has taken. */
+static inline void coffer_hmac_finish(const coffer_hmac_key *_Nonnull hmac, SHA256_CTX *_Nonnull state,
+                                      unsigned char *_Nonnull out) {
+    SHA256_Final(out, state);
+    *state = hmac->outer;
+    SHA256_Update(state, out, SHA256_DIGEST_LENGTH);
+    SHA256_Final(out, state);
+    OPENSSL_cleanse(state, sizeof *state);
+}
+
+static inline void coffer_hmac_sum(const coffer_hmac_key *_Nonnull hmac, const void *_Nullable bytes, size_t count,
+                                   unsigned char *_Nonnull out) {
+    SHA256_CTX state = hmac->inner;
+    SHA256_Update(&state, bytes, count);
+    coffer_hmac_finish(hmac, &state, out);
+}
+
+/* HKDF-SHA-256 (RFC 5869), extract and expand; at most 255 * 32 bytes. */
+static inline void coffer_hkdf_sha256(const void *_Nonnull key, size_t key_bytes, const void *_Nullable salt,
+                                      size_t salt_bytes, const void *_Nullable info, size_t info_bytes,
+                                      unsigned char *_Nonnull out, size_t out_bytes) {
+    coffer_hmac_key hmac;
+    unsigned char block[SHA256_DIGEST_LENGTH];
+    coffer_hmac_set_up(&hmac, salt, salt_bytes);
+    coffer_hmac_sum(&hmac, key, key_bytes, block);
+    coffer_hmac_set_up(&hmac, block, sizeof block);
+    for (unsigned char number = 1; out_bytes > 0; number++) {
+        SHA256_CTX state = hmac.inner;
+        if (number > 1) SHA256_Update(&state, block, sizeof block);
+        SHA256_Update(&state, info, info_bytes);
+        SHA256_Update(&state, &number, 1);
+        coffer_hmac_finish(&hmac, &state, block);
+        size_t taken = out_bytes < sizeof block ? out_bytes : sizeof block;
+        memcpy(out, block, taken);
+        out += taken;
+        out_bytes -= taken;
+    }
+    OPENSSL_cleanse(&hmac, sizeof hmac);
+    OPENSSL_cleanse(block, sizeof block);
 }
 
 /* Feeds bytes to a cipher; `out` NULL makes them associated data. */

@@ -3,17 +3,26 @@
 struct LengthPrefixedList {
     private(set) var bytes: [UInt8] = []
 
-    init(_ parts: [UInt8]...) {
-        bytes.reserveCapacity(parts.reduce(0) { $0 + 4 + $1.count })
-        for part in parts {
-            bytes.append(bigEndian: UInt32(part.count))
-            bytes += part
-        }
+    /// A list of one, with room for what usually follows.
+    init(_ first: [UInt8]) {
+        bytes.reserveCapacity(192)
+        append(first)
+    }
+
+    mutating func append(_ part: [UInt8]) {
+        bytes.append(bigEndian: UInt32(part.count))
+        bytes.append(contentsOf: part)
+    }
+
+    mutating func append(_ part: String) {
+        bytes.append(bigEndian: UInt32(part.utf8.count))
+        bytes.append(contentsOf: part.utf8)
     }
 }
 
 extension [UInt8] {
     /// Appends an integer, most significant byte first.
+    @inline(__always)
     mutating func append<T: FixedWidthInteger & UnsignedInteger>(bigEndian value: T) {
         Swift.withUnsafeBytes(of: value.bigEndian) { append(contentsOf: $0) }
     }

@@ -34,7 +34,9 @@ package enum Envelope {
         }
         let encodedContext = context.encoded(for: header.type)
         let keys = RecordKeys(of: key, header: header, context: encodedContext)
-        let clear = header.prefix + header.salt + keys.commitment
+        var clear = header.prefix
+        clear.append(contentsOf: header.salt)
+        keys.appendCommitment(to: &clear)
         let associated = clear + encodedContext
         let padded = SecretWriter.build(count: paddedByteCount(plaintext: plaintext.count)) {
             $0.append(UInt32(plaintext.count))
@@ -116,12 +118,18 @@ private struct RecordKeys {
     private let material: Secret
 
     init(of key: Secret, header: EnvelopeHeader, context: [UInt8]) {
-        let info = Self.label + header.prefix + Digest.sha256(context)
+        var info: [UInt8] = []
+        info.reserveCapacity(Self.label.count + EnvelopeHeader.prefixByteCount + Digest.byteCount)
+        info.append(contentsOf: Self.label)
+        header.appendPrefix(to: &info)
+        info.append(contentsOf: Digest.sha256(context))
         material = KeyDerivation.hkdf(key, salt: header.salt, info: info, count: 32 + 32 + 12)
     }
 
     /// Public: it stands in the header.
-    var commitment: [UInt8] { material.withUnsafeBytes { Array($0[32..<64]) } }
+    func appendCommitment(to bytes: inout [UInt8]) {
+        material.withUnsafeBytes { bytes.append(contentsOf: $0[32..<64]) }
+    }
 
     /// Compares in a time that does not depend on where they differ.
     func commits(to header: [UInt8]) -> Bool {

@@ -37,8 +37,12 @@ package struct EnvelopeContext: Sendable, Equatable {
 
     /// The bytes that enter key derivation and associated data.
     func encoded(for type: RecordType) -> [UInt8] {
-        LengthPrefixedList(
-            Self.label, vaultIdentity, Array(environment.utf8), name, [type.rawValue], Array(contentType.utf8)
-        ).bytes
+        var list = LengthPrefixedList(Self.label)
+        list.append(vaultIdentity)
+        list.append(environment)
+        list.append(name)
+        list.append([type.rawValue])
+        list.append(contentType)
+        return list.bytes
     }
 }

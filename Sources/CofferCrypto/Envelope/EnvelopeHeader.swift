@@ -38,11 +38,20 @@ struct EnvelopeHeader: Equatable {
 
     /// The first 20 bytes.
     var prefix: [UInt8] {
-        var bytes = Self.magic
-        bytes += [Self.formatVersion, Self.suite, type.rawValue, 0]
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(Self.byteCount)
+        appendPrefix(to: &bytes)
+        return bytes
+    }
+
+    func appendPrefix(to bytes: inout [UInt8]) {
+        bytes.append(contentsOf: Self.magic)
+        bytes.append(Self.formatVersion)
+        bytes.append(Self.suite)
+        bytes.append(type.rawValue)
+        bytes.append(0)
         bytes.append(bigEndian: term)
         bytes.append(bigEndian: generation)
-        return bytes
     }
 }
 

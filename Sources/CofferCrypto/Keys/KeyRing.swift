@@ -13,7 +13,7 @@ package struct KeyRing: Sendable {
     package let failures: OpenFailureCounts
     /// The root of the keys by purpose. Terms come and go; it stays, so names do too.
     let base: Secret
-    private let indexKey: Secret
+    private let indexKey: HMACKey
 
     /// - Parameters:
     ///   - base: 32 bytes.
@@ -23,7 +23,7 @@ package struct KeyRing: Sendable {
         self.base = base
         self.terms = terms
         self.failures = failures
-        indexKey = Self.derive(.index, from: base)
+        indexKey = HMACKey(Self.derive(.index, from: base))
     }
 
     /// A ring with one term.
@@ -78,13 +78,17 @@ package struct KeyRing: Sendable {
     /// The name of a record where names are hidden: 32 bytes, the same as long as
     /// the ring lives.
     package func tag(user: String, connection: String) -> [UInt8] {
-        let list = LengthPrefixedList(Self.recordTagLabel, Array(user.utf8), Array(connection.utf8))
-        return Digest.hmacSHA256(list.bytes, key: indexKey)
+        var list = LengthPrefixedList(Self.recordTagLabel)
+        list.append(user)
+        list.append(connection)
+        return indexKey.sum(list.bytes)
     }
 
     /// Finds the records of a user where names are hidden; 32 bytes.
     package func userTag(_ user: String) -> [UInt8] {
-        Digest.hmacSHA256(LengthPrefixedList(Self.userTagLabel, Array(user.utf8)).bytes, key: indexKey)
+        var list = LengthPrefixedList(Self.userTagLabel)
+        list.append(user)
+        return indexKey.sum(list.bytes)
     }
 
     private static let recordTagLabel = Array("coffer.tag.record.v1".utf8)

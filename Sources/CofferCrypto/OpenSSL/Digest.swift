@@ -9,7 +9,7 @@ package enum Digest {
     package static func sha256(_ bytes: RawSpan) -> [UInt8] {
         bytes.withUnsafeBytes { bytes in
             [UInt8](unsafeUninitializedCapacity: byteCount) { out, count in
-                SHA256(bytes.baseAddress, bytes.count, out.baseAddress)
+                coffer_sha256(bytes.baseAddress, bytes.count, out.baseAddress!)
                 count = byteCount
             }
         }
@@ -35,13 +35,6 @@ package enum Digest {
     }
 
     private static func hmac(_ bytes: RawSpan, key: Secret, into out: UnsafeMutableRawBufferPointer) {
-        key.withUnsafeBytes { key in
-            bytes.withUnsafeBytes { bytes in
-                let done = HMAC(
-                    EVP_sha256(), key.baseAddress, Int32(key.count), bytes.baseAddress, bytes.count,
-                    out.baseAddress, nil)
-                OpenSSL.require(done != nil, "HMAC")
-            }
-        }
+        HMACKey(key).sum(bytes, into: out)
     }
 }

@@ -4,14 +4,15 @@ internal import CofferCore
 /// Keys from keys and from passphrases.
 enum KeyDerivation {
     /// HKDF-SHA-256 (RFC 5869), extract and expand.
+    ///
+    /// - Parameter count: at most 8,160 bytes.
     static func hkdf(_ key: Secret, salt: [UInt8], info: [UInt8], count: Int) -> Secret {
-        key.withUnsafeBytes { key in
+        precondition(count <= 255 * Digest.byteCount, "HKDF gives at most 255 digests")
+        return key.withUnsafeBytes { key in
             Secret(count: count) { out in
-                OpenSSL.require(
-                    coffer_hkdf_sha256(
-                        OpenSSL.hkdf, key.baseAddress!, key.count, salt, salt.count, info, info.count,
-                        out.baseAddress!, out.count),
-                    "HKDF")
+                coffer_hkdf_sha256(
+                    key.baseAddress!, key.count, salt, salt.count, info, info.count,
+                    out.assumingMemoryBound(to: UInt8.self).baseAddress!, out.count)
             }
         }
     }
