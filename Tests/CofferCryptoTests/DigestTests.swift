@@ -34,4 +34,21 @@ import Testing
         let chained = Digest.hmacSHA256Key(bytes, key: Secret(key))
         #expect(chained.withUnsafeBytes { Hex.text($0) } == hex)
     }
+
+    /// RFC 5869, cases 1 and 3.
+    @Test(arguments: [
+        (
+            [UInt8](0...12), [UInt8](0xf0...0xf9),
+            "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865"
+        ),
+        (
+            [], [],
+            "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8"
+        ),
+    ])
+    func derives(_ salt: [UInt8], _ info: [UInt8], _ hex: String) {
+        let key = Secret([UInt8](repeating: 0x0b, count: 22))
+        let derived = KeyDerivation.hkdf(key, salt: salt, info: info, count: 42)
+        #expect(derived.withUnsafeBytes { Hex.text($0) } == hex)
+    }
 }
