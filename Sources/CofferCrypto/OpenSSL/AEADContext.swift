@@ -1,7 +1,7 @@
 internal import COpenSSL
 
 /// An AES-256-GCM context of OpenSSL: it holds the expanded key until the next
-/// one, until ``forget(zeros:)``, or until its own end, which wipes it.
+/// one or until its own end, which wipes it.
 struct AEADContext: ~Copyable {
     static let keyBytes = 32
     static let tagBytes = 16
@@ -46,13 +46,5 @@ struct AEADContext: ~Copyable {
         return coffer_aead_open(
             context, key?.baseAddress, nonce.baseAddress!, associated.baseAddress, associated.count,
             sealed.baseAddress, plaintext.count, sealed.baseAddress! + plaintext.count, plaintext.baseAddress)
-    }
-
-    /// Replaces the key, and what the last use left of its key stream, by those
-    /// of a key of zeros. The next use must bring its key.
-    ///
-    /// - Parameter zeros: 32 zero bytes.
-    func forget(zeros: UnsafeRawBufferPointer) {
-        OpenSSL.require(coffer_aead_forget(context, zeros.baseAddress!), "clearing")
     }
 }
