@@ -1,7 +1,7 @@
 extension Setting {
     /// The `vaults` and `routes` of the configuration, as a file has them.
     /// Settings that have no value stand in it as comments.
-    static func vaultsYAML(_ configuration: Configuration) -> String {
+    package static func vaultsYAML(_ configuration: Configuration) -> String {
         var text = "vaults:\n"
         for vault in configuration.vaults {
             text += "  \(quoted(vault.name)):\n"

@@ -96,6 +96,14 @@ package struct VaultConfiguration: Equatable, Sendable {
 }
 
 extension VaultConfiguration {
+    /// By what is in force, whether it was said or is the default.
+    package static func == (a: Self, b: Self) -> Bool {
+        a.name == b.name && a.isNamed == b.isNamed
+            && VaultSetting.all.allSatisfy { $0.show(a) == $0.show(b) }
+    }
+}
+
+extension VaultConfiguration {
     /// A vault of each kind, with what its adapter needs.
     package enum Backend: Equatable, Sendable {
         /// - Parameter file: its name in the data folder.
