@@ -136,7 +136,9 @@ let package = Package(
             name: "CofferCacheTests", dependencies: ["CofferCore", "CofferCache"], swiftSettings: base),
         .testTarget(name: "CofferCryptoTests", dependencies: ["CofferCrypto", "CofferCore"], swiftSettings: base),
         .testTarget(
-            name: "CofferServerTests", dependencies: ["CofferCore", "CofferServer"], swiftSettings: base),
+            name: "CofferServerTests",
+            dependencies: ["CofferCore", "CofferCrypto", "CofferWire", "CofferVault", "CofferServer"],
+            swiftSettings: base),
         .testTarget(
             name: "CofferVaultTests",
             dependencies: ["CofferCore", "CofferCrypto", "CofferVault", "CofferVaults"],
@@ -149,7 +151,7 @@ let package = Package(
             ],
             swiftSettings: base),
         .testTarget(
-            name: "CofferDaemonTests", dependencies: ["CofferDaemon", "CofferCache", "CofferServer", log],
+            name: "CofferDaemonTests", dependencies: ["CofferDaemon", "CofferCore", "CofferCache", "CofferServer", log],
             swiftSettings: base),
         .testTarget(
             name: "CofferLoadTests", dependencies: ["CofferCore", "CofferLoad", arguments],

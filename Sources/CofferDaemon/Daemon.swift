@@ -40,8 +40,9 @@ package struct Daemon {
         if coffer_harden_process() != 0 {
             log.warning("cannot turn off core dumps and ptrace", metadata: ["errno": "\(errno)"])
         }
+        let secrets = SecretVariables.take()
         try makeDataFolder()
-        let (keys, keyPlace) = try openKeys()
+        let (keys, keyPlace) = try openKeys(secrets)
         Traces.forget()
         let socket = try SocketFile(path: configuration.socket, mode: configuration.socketMode)
         do throws(StartupError) {
@@ -86,7 +87,7 @@ package struct Daemon {
         let server = Server.Configuration(
             reactors: configuration.reactors, limits: limits,
             policy: AccessPolicy(owner: geteuid()), cache: configuration.cache,
-            flightTime: .milliseconds(configuration.vaultMilliseconds), version: Self.version,
+            flightTime: .milliseconds(configuration.vaults.first?.timeoutMilliseconds ?? 5_000), version: Self.version,
             warnings: warnings(bootKey, vault))
         do throws(Failure) {
             return try Server(
@@ -112,8 +113,8 @@ package struct Daemon {
     }
 
     /// The ring, and for people where its key is. The key itself is gone then.
-    private func openKeys() throws(StartupError) -> (KeyRing, place: String) {
-        let source = try KeySource.choose(configuration)
+    private func openKeys(_ secrets: SecretVariables) throws(StartupError) -> (KeyRing, place: String) {
+        let source = try KeySource.choose(configuration, passphrase: secrets.passphrase)
         do throws(KeyError) {
             let (key, isNew) = try source.load()
             let file = try KeyRingFile.openOrCreate(
@@ -128,13 +129,21 @@ package struct Daemon {
     }
 
     private func openVault(_ keys: KeyRing) throws(StartupError) -> any VaultAdapter {
-        switch configuration.vault {
-        case .memory: return MemoryVault(name: "memory", clock: clock, random: random)
-        case .embedded:
-            let path = configuration.data + "/vault.db"
+        guard configuration.vaults.count == 1, let vault = configuration.vaults.first else {
+            throw StartupError(
+                "this version serves one vault, the configuration has \(configuration.vaults.count)",
+                exitCode: StartupError.configurationExitCode)
+        }
+        switch vault.backend {
+        case .vault, .aws:
+            throw StartupError(
+                "this version has no vaults of type \(vault.type.rawValue)",
+                exitCode: StartupError.configurationExitCode)
+        case .memory: return MemoryVault(name: vault.name, clock: clock, random: random)
+        case .embedded(let file):
             do throws(Failure) {
                 return try EmbeddedVault.open(
-                    path: path, name: "embedded", clock: clock, random: random
+                    path: "\(configuration.data)/\(file)", name: vault.name, clock: clock, random: random
                 ) { existing, identity throws(Failure) in
                     try KeyCheck.check(
                         existing: existing, identity: identity, keys: keys,
@@ -153,12 +162,19 @@ package struct Daemon {
     private func announce(_ keyPlace: String) {
         let text = """
             socket  \(configuration.socket)
-            data    \(configuration.vault == .embedded ? configuration.data + "/vault.db" : "in memory only")
+            data    \(dataPlaces.isEmpty ? "in memory only" : dataPlaces.joined(separator: ", "))
             key     \(keyPlace)
             try     printf s3cret | coffer store user1 conn1 --socket \(configuration.socket)
 
             """
         Console.output(text)
+    }
+
+    /// The databases of the embedded vaults.
+    private var dataPlaces: [String] {
+        configuration.vaults.compactMap { vault in
+            if case .embedded(let file) = vault.backend { "\(configuration.data)/\(file)" } else { nil }
+        }
     }
 
     /// Waits for the vault to finish what it has taken.

@@ -58,8 +58,9 @@ package final class Server: Sendable {
             limits: configuration.limits, policy: configuration.policy, ledger: ledger,
             credentials: credentials,
             admin: AdminService(
-                vault: vault, credentials: credentials, counters: counters, ledger: ledger,
-                limits: configuration.limits, clock: clock, version: configuration.version,
+                vault: vault, credentials: credentials,
+                doctor: Doctor(records: records, clock: clock, random: random), counters: counters,
+                ledger: ledger, limits: configuration.limits, clock: clock, version: configuration.version,
                 warnings: configuration.warnings),
             bootKey: bootKey, clock: clock, log: log)
         var threads: [WorkerThread] = []

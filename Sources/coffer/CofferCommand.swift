@@ -12,6 +12,7 @@ struct CofferCommand: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Store.self, Get.self, Delete.self, List.self, Health.self, Stats.self, Invalidate.self,
+            Store.self, Get.self, Delete.self, List.self, Health.self, Vaults.self, Doctor.self,
+            Stats.self, Invalidate.self,
         ])
 }

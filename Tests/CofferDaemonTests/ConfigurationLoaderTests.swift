@@ -100,7 +100,7 @@ import Testing
     // MARK: Mistakes
 
     @Test func saysWhichVariableOrFlagIsWrong() {
-        #expect(mistakes(["VAULT_TYPE": "floppy"]) == ["VAULT_TYPE: expected one of embedded, memory"])
+        #expect(mistakes(["VAULT_TYPE": "floppy"]) == ["VAULT_TYPE: expected one of embedded, memory, vault, aws"])
         #expect(mistakes(flags: .init(reactors: 99)) == ["--reactors: expected a whole number from 0 to 64"])
         #expect(mistakes(flags: .init(socket: "")) == ["--socket: expected a path of 1 to 107 bytes"])
     }
@@ -123,7 +123,7 @@ import Testing
     func productionRefusesTheMemoryVault(variable: String) {
         #expect(
             mistakes([variable: "production", "VAULT_TYPE": "memory"]) == [
-                "vault.type: the memory vault loses everything at a restart and is refused in production; use embedded"
+                "VAULT_TYPE: vault.type: the memory vault loses everything at a restart and is refused in production; use embedded"
             ])
         #expect(mistakes([variable: "production"]) == [])
     }

@@ -19,9 +19,17 @@ import Testing
         #expect(configuration == Configuration())
     }
 
+    /// The lines of the sections `vaults` and `routes`, which stand in comments.
+    private var vaults: [Substring] {
+        let lines = text.split(separator: "\n")
+        let rest = lines.drop { $0 != "# vaults:" }
+        return Array(rest.prefix { $0.hasPrefix("#") && !$0.hasPrefix("# At most") })
+    }
+
     /// With its comments made settings, each setting stands in it once, with a value that is taken.
     @Test func hasEverySetting() throws {
-        let lines = text.split(separator: "\n").map { line in
+        let vaults = Set(vaults)
+        let lines = text.split(separator: "\n").filter { !vaults.contains($0) }.map { line in
             line.wholeMatch(of: /# ( *[a-z_]+:.*)/).map { String($0.1) } ?? String(line)
         }
         let all = lines.joined(separator: "\n")
@@ -39,5 +47,18 @@ import Testing
             }
         }
         #expect(paths.sorted() == Setting.all.map(\.path).sorted())
+    }
+
+    /// Without their comment signs they are a configuration, in which each setting of vaults and routes stands.
+    @Test func hasEverySettingOfVaults() throws {
+        let lines = vaults.map { $0.dropFirst(2) }
+        let all = lines.joined(separator: "\n")
+        var configuration = Configuration()
+        try ConfigurationFile.apply(all, name: "coffer.example.yaml", to: &configuration)
+        #expect(configuration.vaults.map(\.name) == ["main", "cluster", "cloud", "local"])
+        #expect(configuration.routes.count == 4)
+        for setting in VaultSetting.all {
+            #expect(lines.contains { $0.hasPrefix("    \(setting.name): ") }, "\(setting.name)")
+        }
     }
 }

@@ -90,6 +90,13 @@ def configuration():
     yield b"socket: /run/coffer.sock\nsocket_mode: 0660\ndata: /var/lib/coffer\n"
     yield b"cache:\n  bytes: 1048576\n  ttl_seconds: 60\nlimits: {connections: 10, frame_bytes: 65536}\n"
     yield b"vault:\n  type: memory\nkey:\n  file: a\nlog: {level: debug, format: json}\n"
+    yield b"vaults: {a: {type: memory}}\n"
+    yield (b"vaults:\n  a-1:\n    type: vault\n    address: https://h:8200\n    auth: approle\n    role_id: r\n"
+           b"    secret_id_file: /s\n    format: json\n    accept: [json, sealed]\n  b:\n    type: aws\n"
+           b"    region: eu-central-1\n    recovery_window_days: 7\n    allow_addresses: [loopback]\n"
+           b"routes:\n- {user: 'crm-*', vault: b}\n- vault: a-1\n")
+    yield b"vaults:\n  a: &v {type: vault, address: 'http://127.0.0.1', auth: token-file, token_file: t}\n  b: *v\n"
+    yield b"vaults: {A: {type: aws, mont: x, queue: -1}, b: 1}\nroutes: [1, {vault: c, usr: x}]\n"
     yield b"a: &x {b: 1}\nlimits: *x\n"
     yield b"- 1\n"
     yield b"limits:\n  conections: 1\n  conections: 2\n? [a, b]\n: !!str x\n"

@@ -44,8 +44,8 @@ MODULES = {
     "CofferDaemon": Module(
         words("CofferCore CofferCrypto CofferCache CofferAccess CofferVault CofferVaults CofferServer CLinux"),
         words("Glibc Dispatch Logging Yams"),
-        # Standard output and error, and the one variable that is a secret.
-        raw=frozenset(words("Console.swift KeySource.swift LineLogHandler.swift"))),
+        # Standard output and error, and the variables that are secrets.
+        raw=frozenset(words("Console.swift SecretVariables.swift LineLogHandler.swift"))),
     "cofferd": Module(words("CofferDaemon CofferCore"), words("ArgumentParser Glibc")),
     # On the public client alone: what it can do, every program can.
     "coffer": Module(

@@ -10,6 +10,9 @@ CONFIGURATION = f"{MANUAL}/Configuration.md"
 OPERATION = f"{MANUAL}/Operation.md"
 EXAMPLE = f"{MANUAL}/coffer.example.yaml"
 SETTINGS = "Sources/CofferDaemon/Configuration/Setting.swift"
+VAULT_SETTINGS = "Sources/CofferDaemon/Configuration/VaultSetting.swift"
+ROUTES = "Sources/CofferDaemon/Configuration/RoutesSection.swift"
+VAULT_VARIABLES = "Sources/CofferDaemon/Configuration/VaultVariables.swift"
 LOADER = "Sources/CofferDaemon/Configuration/ConfigurationLoader.swift"
 STATS = "Sources/CofferServer/Services/AdminService.swift"
 REASONS = "Sources/CofferCore/Failure.swift"
@@ -32,9 +35,30 @@ def every_setting_is_in_the_manual_with_its_default(repository: Repository) -> l
     return problems + [f"{EXAMPLE}: {path} is no setting" for path in sorted(example.keys() - known)]
 
 
+def every_vault_setting_is_in_the_manual(repository: Repository) -> list[str]:
+    """A row of the manual for each, and a place in the example file."""
+    list_ = re.search(r"static let all: [\s\S]*?\n    \]", repository.text(VAULT_SETTINGS))
+    vault = re.findall(r'(?:name:|text\(|number\(|choice\(|list\(|flag\()\s*"([a-z_]+)"', list_[0] if list_ else "")
+    keys = re.search(r"static let keys = \[(.*)\]", repository.text(ROUTES))
+    route = re.findall(r'"([a-z]+)"', keys[1] if keys else "")
+    problems = [] if vault and route else [f"{VAULT_SETTINGS}, {ROUTES}: no settings found"]
+    for path in [f"vaults.NAME.{name}" for name in vault] + [f"routes.{name}" for name in route]:
+        name = path.rsplit(".", 1)[1]
+        if path not in table(repository.text(CONFIGURATION)):
+            problems.append(f"{CONFIGURATION}: no row for {path}")
+        if not re.search(rf"^# .*\b{name}: \S", example_vaults(repository.text(EXAMPLE)), re.MULTILINE):
+            problems.append(f"{EXAMPLE}: {path} is missing")
+    known = {f"vaults.NAME.{name}" for name in vault}
+    rows = {path for path in table(repository.text(CONFIGURATION)) if path.startswith("vaults.NAME.")}
+    return problems + [f"{CONFIGURATION}: {path} is no setting" for path in sorted(rows - known)]
+
+
 def every_variable_is_in_the_manual(repository: Repository) -> list[str]:
     list_ = re.search(r"static let variables[\s\S]*?\n    \]", repository.text(LOADER))
     variables = re.findall(r'\("([A-Z_]+)",', list_[0] if list_ else "")
+    vault = re.search(r"static let variables[\s\S]*?static let names.*", repository.text(VAULT_VARIABLES))
+    named = re.findall(r'[("]([A-Z_]{4,})"', vault[0] if vault else "")
+    variables += [f"VAULT_{name}" for name in named if not name.endswith("_")]
     rows = table(repository.text(CONFIGURATION))
     problems = [] if variables else [f"{LOADER}: no variables found"]
     return problems + [f"{CONFIGURATION}: no row for ${name}" for name in variables if name not in rows]
@@ -120,7 +144,7 @@ def example_values(text: str) -> dict[str, str | None]:
     """The settings of the example file; None for one that stands in a comment, having no default."""
     values: dict[str, str | None] = {}
     section = ""
-    for line in text.splitlines():
+    for line in text.replace(example_vaults(text), "").splitlines():
         match = re.match(r"(# )?( *)([a-z_]+):(?: (\S.*))?$", line)
         if not match:
             continue
@@ -132,12 +156,18 @@ def example_values(text: str) -> dict[str, str | None]:
     return values
 
 
+def example_vaults(text: str) -> str:
+    """The sections `vaults` and `routes` of the example file, which stand in comments."""
+    found = re.search(r"^# vaults:\n(?:#.*\n)*", text, re.MULTILINE)
+    return found[0] if found else ""
+
+
 def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
 CHECKS = [
-    every_setting_is_in_the_manual_with_its_default, every_variable_is_in_the_manual, every_stat_is_in_the_manual,
+    every_setting_is_in_the_manual_with_its_default, every_vault_setting_is_in_the_manual, every_variable_is_in_the_manual, every_stat_is_in_the_manual,
     every_reason_is_the_same_everywhere, the_readme_shows_the_examples_as_they_are, links_lead_somewhere,
     the_first_page_names_every_page, tests_named_in_security_exist,
 ]

@@ -220,6 +220,8 @@ def valid_requests(out):
     out.request("invalidate-key", "Admin/Invalidate", {"key": KEY})
     out.request("invalidate-user", "Admin/Invalidate", {"user_id": "ann"})
     out.request("invalidate-all", "Admin/Invalidate", {"all": True})
+    out.request("doctor", "Admin/Doctor", {})
+    out.request("doctor-one-vault", "Admin/Doctor", {"vault": "main"}, timeout=10_000)
 
     out.heading("Requests that are not in canonical form, and valid.")
     ann, github = b"\x0a\x03ann", b"\x12\x06github"
@@ -265,6 +267,19 @@ def valid_responses(out):
     )
     out.response("statistics", "Stats", {"stats": [{"name": "cache_hits_total", "value": 2**63}, {"name": "limit_frame_bytes", "value": MAXIMUM_FRAME}]})
     out.response("invalidated", "Invalidate", {"dropped": 3})
+    remote = {
+        **vault, "name": "crm", "kind": "vault", "reachable": False, "format": "json",
+        "routes": ["user=crm-* connection=*", "user=* connection=mail"], "breaker": 2, "breaker_retry_ms": 2**64 - 1,
+        "in_flight": 1, "queued": 2, "calls": 3, "failures": 4, "retries": 5, "refusals": 6, "last_failure_ms": 1_700_000_000_001,
+    }
+    out.response("healthy-but-a-vault", "Health", {"serving": True, "version": "0.1.0", "vaults": [vault, remote]})
+    unreachable = {"reason": 61, "message": "cannot connect", "vault": "crm", "retryable": True}
+    steps = [
+        {"action": 1, "duration_us": 900},
+        {"action": 2, "status": 14, "duration_us": 2**64 - 1, "failure": unreachable, "advice": "is it running?"},
+        {"action": 3, "skipped": True}, {"action": 4, "duration_us": 1},
+    ]
+    out.response("examined", "Doctor", {"vaults": [{"name": "crm", "kind": "vault", "steps": steps}, {"name": "main", "kind": "embedded"}]})
 
     out.heading("Failures.")
     out.failure("failure-not-found", "NOT_FOUND", 30, "no record")

@@ -5,12 +5,6 @@ package import Logging
 /// All that can be set, with its defaults. `Setting.all` names each value and
 /// its rule.
 package struct Configuration: Equatable, Sendable {
-    /// Where records are kept: `embedded` in a database of the daemon's own,
-    /// `memory` nowhere beyond its life.
-    package enum VaultType: String, CaseIterable, Sendable {
-        case embedded, memory
-    }
-
     /// How log lines look.
     package enum LogFormat: String, CaseIterable, Sendable {
         /// Text on a terminal, JSON elsewhere.
@@ -23,7 +17,12 @@ package struct Configuration: Equatable, Sendable {
     package var data = ""
     /// "production" refuses what is for development only.
     package var environment = "development"
+    /// The kind of the one vault there is without a `vaults` section.
     package var vault = VaultType.embedded
+    /// In the order of the file. `ConfigurationLoader` sees to it that there is one.
+    package var vaults: [VaultConfiguration] = []
+    /// The last catches everything.
+    package var routes: [VaultRoute] = []
     /// A file with the root key: 32 bytes, or 64 hex digits. Empty = one is made
     /// in the data folder at the first start.
     package var keyFile = ""
@@ -33,10 +32,12 @@ package struct Configuration: Equatable, Sendable {
     package var reactors = 0
     package var cache = CacheConfiguration()
     package var limits = ServerLimits()
-    /// Milliseconds that one read of the vault may take.
+    /// Milliseconds that one read of that one vault may take.
     package var vaultMilliseconds = 5_000
     package var logLevel = Logger.Level.info
     package var logFormat = LogFormat.auto
+    /// Of the scalar settings in the file, and of `vaults`.
+    var places = Places()
 
     package init() {}
 

@@ -1,6 +1,7 @@
 import Yams
 
-/// Reads the YAML file: nested mappings of scalars, nothing else.
+/// Reads the YAML file: nested mappings of scalars, and the two sections `vaults`
+/// and `routes`.
 package enum ConfigurationFile {
     /// - Parameters:
     ///   - text: the file's content.
@@ -21,51 +22,77 @@ package enum ConfigurationFile {
             throw ConfigurationErrors([ConfigurationError(name, "is not YAML")])
         }
         guard let root, root.null == nil else { return }
-        var errors: [ConfigurationError] = []
-        visit(root, path: "", name: name, &configuration, &errors)
-        guard errors.isEmpty else { throw ConfigurationErrors(errors) }
+        var mistakes = FileMistakes(file: name)
+        visit(root, path: "", &configuration, &mistakes)
+        readVaults(root, &configuration, &mistakes)
+        guard mistakes.errors.isEmpty else { throw ConfigurationErrors(mistakes.errors) }
+    }
+
+    /// What is no single value.
+    private static func readVaults(
+        _ root: Node, _ configuration: inout Configuration, _ mistakes: inout FileMistakes
+    ) {
+        guard case .mapping(let mapping) = root else { return }
+        let routes = mapping.first { $0.key.scalar?.string == "routes" }
+        guard let vaults = mapping.first(where: { $0.key.scalar?.string == "vaults" }) else {
+            if let routes {
+                mistakes.add(routes.key, "routes: there is no vaults section whose vaults they could name")
+            }
+            return
+        }
+        let place = mistakes.place(of: vaults.key)
+        let before = mistakes.errors.count
+        configuration.places["vaults"] = place
+        configuration.vaults = VaultsSection.read(vaults.value, &mistakes)
+        // A vault that could not be read would be told as a route's mistake too.
+        guard mistakes.errors.count == before || configuration.vaults.count == vaults.value.mapping?.count else { return }
+        configuration.routes = RoutesSection.read(
+            routes?.value, vaults: configuration.vaults, place: place, &mistakes)
     }
 
     private static func visit(
-        _ node: Node, path: String, name: String, _ configuration: inout Configuration,
-        _ errors: inout [ConfigurationError]
+        _ node: Node, path: String, _ configuration: inout Configuration, _ mistakes: inout FileMistakes
     ) {
-        let place = node.mark.map { "\(name):\($0.line):\($0.column)" } ?? name
         switch node {
         case .mapping(let mapping):
             if Setting.named(path) != nil {
-                errors.append(ConfigurationError(place, "\(path) is a single value, not a mapping"))
+                mistakes.add(node, "\(path) is a single value, not a mapping")
                 return
             }
-            var seen: Set<String> = []
-            for (key, value) in mapping {
-                let place = key.mark.map { "\(name):\($0.line):\($0.column)" } ?? place
-                let word = key.scalar?.string ?? ""
-                let inner = path.isEmpty ? word : "\(path).\(word)"
-                guard seen.insert(word).inserted else {
-                    errors.append(ConfigurationError(place, "\(inner) comes twice"))
-                    continue
-                }
-                guard isKnown(inner) else {
-                    errors.append(ConfigurationError(place, unknown(inner)))
-                    continue
-                }
-                visit(value, path: inner, name: name, &configuration, &errors)
-            }
+            visit(mapping, path: path, &configuration, &mistakes)
         case .scalar(let scalar):
             guard let setting = Setting.named(path) else {
                 // A section in which nothing is set.
-                if node.null != nil { return }
-                errors.append(
-                    ConfigurationError(place, "expected a mapping of settings, got a single value"))
+                if node.null == nil { mistakes.add(node, "expected a mapping of settings, got a single value") }
                 return
             }
+            configuration.places[path] = mistakes.place(of: node)
             if !setting.apply(scalar.string, &configuration) {
-                errors.append(
-                    ConfigurationError(place, "\(path): expected \(setting.expects)"))
+                mistakes.add(node, "\(path): \(setting.mistake(scalar.string))")
             }
         default:
-            errors.append(ConfigurationError(place, "expected a mapping or a single value, got a list"))
+            mistakes.add(node, "expected a mapping or a single value, got a list")
+        }
+    }
+
+    private static func visit(
+        _ mapping: Node.Mapping, path: String, _ configuration: inout Configuration,
+        _ mistakes: inout FileMistakes
+    ) {
+        var seen: Set<String> = []
+        for (key, value) in mapping {
+            let word = key.scalar?.string ?? ""
+            let inner = path.isEmpty ? word : "\(path).\(word)"
+            guard seen.insert(word).inserted else {
+                mistakes.add(key, "\(inner) comes twice")
+                continue
+            }
+            if Setting.sections.contains(inner) { continue }
+            guard isKnown(inner) else {
+                mistakes.add(key, unknown(inner))
+                continue
+            }
+            visit(value, path: inner, &configuration, &mistakes)
         }
     }
 

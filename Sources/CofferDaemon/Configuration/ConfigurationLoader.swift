@@ -40,6 +40,7 @@ package struct ConfigurationLoader {
         try applyEnvironment(&configuration)
         try applyFlags(flags, &configuration)
         try applyDefaultPaths(&configuration)
+        try applyVaults(&configuration)
         try checkTogether(configuration)
         return configuration
     }
@@ -93,7 +94,7 @@ package struct ConfigurationLoader {
         _ value: String, _ path: String, place: String, _ configuration: inout Configuration
     ) throws(ConfigurationErrors) {
         guard let setting = Setting.named(path), setting.apply(value, &configuration) else {
-            throw single(place, "expected \(Setting.named(path)?.expects ?? "nothing")")
+            throw single(place, Setting.named(path)?.mistake(value) ?? "there is no setting \(path)")
         }
     }
 
@@ -131,16 +132,39 @@ package struct ConfigurationLoader {
         }
     }
 
+    /// The one vault of a file without a `vaults` section; with one, that nothing
+    /// else says what it says.
+    private func applyVaults(_ configuration: inout Configuration) throws(ConfigurationErrors) {
+        let variable = environment["VAULT_TYPE"].flatMap { $0.isEmpty ? nil : "VAULT_TYPE" }
+        guard let section = configuration.places["vaults"] else {
+            let vault = try VaultVariables(environment).vault(
+                configuration.vault, milliseconds: configuration.vaultMilliseconds,
+                place: variable ?? configuration.places["vault.type"] ?? "vault.type")
+            configuration.vaults = [vault]
+            configuration.routes = [VaultRoute(vault: vault.name)]
+            return
+        }
+        var errors: [ConfigurationError] = []
+        for path in ["vault.type", "vault.timeout_ms"] {
+            guard let place = configuration.places[path] else { continue }
+            errors.append(
+                ConfigurationError(place, "\(path): the vaults at \(section) say it for each vault; keep one of the two"))
+        }
+        if let variable, !configuration.vaults.contains(where: { $0.type == configuration.vault }) {
+            errors.append(
+                ConfigurationError(
+                    variable, "says \(configuration.vault.rawValue), and none of the vaults at \(section) is of that type; unset it"))
+        }
+        guard errors.isEmpty else { throw ConfigurationErrors(errors) }
+    }
+
     /// Rules between settings.
     private func checkTogether(_ configuration: Configuration) throws(ConfigurationErrors) {
         var errors: [ConfigurationError] = []
-        if configuration.isProduction && configuration.vault == .memory {
-            errors.append(
-                ConfigurationError(
-                    "vault.type",
-                    "the memory vault loses everything at a restart and is refused in production; use embedded"
-                ))
-        }
+        errors += VaultRules.mistakes(
+            in: configuration,
+            hasPassphrase: !configuration.passphraseFile.isEmpty
+                || !(environment["CREDENTIAL_ENCRYPTION_KEY"] ?? "").isEmpty)
         if !configuration.keyFile.isEmpty && !configuration.passphraseFile.isEmpty {
             errors.append(
                 ConfigurationError("key", "key.file and key.passphrase_file exclude each other; keep one"))

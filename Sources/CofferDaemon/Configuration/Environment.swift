@@ -2,13 +2,20 @@ import Glibc
 
 /// The process's environment and files, as the loader wants them.
 package enum Environment {
+    /// What stands for a secret: that there is one.
+    private static let set = "set"
+
     /// Only the variables that the loader asks about.
     package static var current: [String: String] {
         var result: [String: String] = [:]
         let names =
-            ConfigurationLoader.variables.map(\.name) + ["XDG_RUNTIME_DIR", "XDG_DATA_HOME", "HOME"]
-        for name in names {
+            ConfigurationLoader.variables.map(\.name) + VaultVariables.names
+            + ["XDG_RUNTIME_DIR", "XDG_DATA_HOME", "HOME"]
+        for name in names where !SecretVariables.names.contains(name) {
             if let value = getenv(name) { result[name] = String(cString: value) }
+        }
+        for name in SecretVariables.names {
+            if let isEmpty = SecretVariables.isEmpty(name) { result[name] = isEmpty ? "" : set }
         }
         return result
     }

@@ -4,7 +4,9 @@ extension Setting {
     package static func yaml(_ configuration: Configuration) -> String {
         var text = ""
         var section = ""
-        for setting in all {
+        let isPlain = configuration.vaults.allSatisfy { !$0.isNamed && $0.type.isLocal }
+        // Where vaults are named, these two have no say.
+        for setting in all where isPlain || !setting.path.hasPrefix("vault.") {
             let parts = setting.path.split(separator: ".", maxSplits: 1)
             if parts.count == 2 && parts[0] != section { text += "\(parts[0]):\n" }
             section = parts.count == 2 ? String(parts[0]) : ""
@@ -13,11 +15,11 @@ extension Setting {
             let line = value.isEmpty ? "# \(parts.last!): not set" : "\(parts.last!): \(quoted(value))"
             text += "\(indent)\(line)\n"
         }
-        return text
+        return isPlain ? text : text + vaultsYAML(configuration)
     }
 
     /// In double quotes unless it is made of letters, digits and harmless signs.
-    private static func quoted(_ value: String) -> String {
+    static func quoted(_ value: String) -> String {
         let isPlain = value.utf8.allSatisfy { byte in
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

@@ -12,6 +12,23 @@ package struct Setting: Sendable {
     /// False if the text breaks the rule.
     package let apply: @Sendable (String, inout Configuration) -> Bool
     package let show: @Sendable (Configuration) -> String
+    /// What is wrong with a text that was not taken, where there is more to say.
+    private let explain: (@Sendable (String) -> String)?
+
+    private init(
+        path: String, expects: String, apply: @escaping @Sendable (String, inout Configuration) -> Bool,
+        show: @escaping @Sendable (Configuration) -> String,
+        explain: (@Sendable (String) -> String)? = nil
+    ) {
+        self.path = path
+        self.expects = expects
+        self.apply = apply
+        self.show = show
+        self.explain = explain
+    }
+
+    /// What is wrong with a text that was not taken, and what would be right.
+    func mistake(_ text: String) -> String { explain?(text) ?? "expected \(expects)" }
 
     package static let all: [Setting] = [
         text("socket", "a path of 1 to 107 bytes", \.socket) { (1...107).contains($0.utf8.count) },
@@ -29,7 +46,14 @@ package struct Setting: Sendable {
         text("environment", "a name of 1 to 64 bytes, for instance production", \.environment) {
             (1...64).contains($0.utf8.count)
         },
-        choice("vault.type", \.vault),
+        Setting(
+            path: "vault.type", expects: VaultType.expects,
+            apply: { text, configuration in
+                guard let type = VaultType(rawValue: text) else { return false }
+                configuration.vault = type
+                return true
+            },
+            show: { $0.vault.rawValue }, explain: VaultType.mistake),
         number("vault.timeout_ms", 1...600_000, \.vaultMilliseconds),
         text("key.file", "the path of a file with 32 bytes or 64 hex digits", \.keyFile) { !$0.isEmpty },
         text("key.passphrase_file", "the path of a file with the passphrase", \.passphraseFile) {
@@ -70,12 +94,14 @@ package struct Setting: Sendable {
         choice("log.format", \.logFormat),
     ]
 
+    /// Keys of the file that hold no single values: see `VaultSetting`.
+    static let sections = ["vaults", "routes"]
+
     package static func named(_ path: String) -> Setting? { all.first { $0.path == path } }
 
     /// The setting whose name is nearest, if it is near at all: for typing mistakes.
     package static func suggestion(for path: String) -> String? {
-        let nearest = all.min { distance($0.path, path) < distance($1.path, path) }
-        return nearest.flatMap { distance($0.path, path) <= 1 + path.count / 4 ? $0.path : nil }
+        Spelling.nearest(to: path, among: all.map(\.path) + sections)
     }
 
     // MARK: Kinds of value
@@ -119,22 +145,5 @@ package struct Setting: Sendable {
                 return true
             },
             show: { $0[keyPath: value].rawValue })
-    }
-
-    /// Levenshtein's edit distance.
-    private static func distance(_ a: String, _ b: String) -> Int {
-        let a = Array(a.utf8)
-        let b = Array(b.utf8)
-        var row = Array(0...b.count)
-        for i in a.indices {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for j in b.indices {
-                let cost = min(row[j] + 1, row[j + 1] + 1, diagonal + (a[i] == b[j] ? 0 : 1))
-                diagonal = row[j + 1]
-                row[j + 1] = cost
-            }
-        }
-        return row[b.count]
     }
 }

@@ -1,4 +1,3 @@
-import CLinux
 import CofferCore
 import CofferCrypto
 import Glibc
@@ -15,11 +14,11 @@ enum KeySource {
     case generated(String)
 
     private static let credentialName = "coffer.key"
-    private static let variable = "CREDENTIAL_ENCRYPTION_KEY"
 
-    static func choose(_ configuration: Configuration) throws(StartupError) -> KeySource {
-        // Taken in any case: no secret stays in the environment.
-        let passphrase = takeVariable()
+    /// - Parameter passphrase: `$CREDENTIAL_ENCRYPTION_KEY`.
+    static func choose(
+        _ configuration: Configuration, passphrase: Secret?
+    ) throws(StartupError) -> KeySource {
         if !configuration.keyFile.isEmpty { return .keyFile(configuration.keyFile) }
         if !configuration.passphraseFile.isEmpty { return .passphraseFile(configuration.passphraseFile) }
         if let passphrase { return .passphraseVariable(passphrase) }
@@ -39,7 +38,7 @@ enum KeySource {
     /// For people: where the key is.
     var place: String {
         switch self {
-        case .passphraseVariable: "derived from $\(Self.variable)"
+        case .passphraseVariable: "derived from $CREDENTIAL_ENCRYPTION_KEY"
         case .passphraseFile(let path): "derived from the passphrase in \(path)"
         case .keyFile(let path): path
         case .systemdCredential: "systemd credential \(Self.credentialName)"
@@ -57,17 +56,5 @@ enum KeySource {
             (try .credential(Self.credentialName, folder: folder), false)
         case .generated(let path): try RootKey.fileOrGenerated(path)
         }
-    }
-
-    /// The passphrase, wiped where it stood; nil if it is not set.
-    private static func takeVariable() -> Secret? {
-        guard let value = getenv(variable) else { return nil }
-        let length = strlen(value)
-        defer {
-            coffer_wipe(value, length)
-            unsetenv(variable)
-        }
-        guard length > 0 else { return nil }
-        return Secret(copying: UnsafeRawBufferPointer(start: value, count: length))
     }
 }

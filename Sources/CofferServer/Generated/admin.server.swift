@@ -11,6 +11,7 @@ package enum AdminMethod: UInt32, CaseIterable, Sendable {
     case health = 0xD66E_19E5
     case stats = 0x94EC_83EE
     case invalidate = 0x04ED_31B6
+    case doctor = 0xE586_1B10
 
     /// For instance `coffer.v1.Admin/Health`.
     package var fullName: String {
@@ -18,6 +19,7 @@ package enum AdminMethod: UInt32, CaseIterable, Sendable {
         case .health: "coffer.v1.Admin/Health"
         case .stats: "coffer.v1.Admin/Stats"
         case .invalidate: "coffer.v1.Admin/Invalidate"
+        case .doctor: "coffer.v1.Admin/Doctor"
         }
     }
 
@@ -27,6 +29,7 @@ package enum AdminMethod: UInt32, CaseIterable, Sendable {
         case .health: false
         case .stats: false
         case .invalidate: false
+        case .doctor: false
         }
     }
 }
@@ -53,6 +56,14 @@ package protocol AdminHandler {
     /// on its way to a vault is not cached either when it comes back.
     func invalidate(
         _ request: UnsafePointer<Coffer__V1__InvalidateRequest>, _ call: Call
+    ) throws(Failure)
+
+    /// Stores a marked test record in each vault, reads it, compares it and
+    /// deletes it, past cache and routes. What failed is told in the response;
+    /// the call itself fails only for the reasons that any call does, and with
+    /// NOT_FOUND if no vault has the name that was asked for.
+    func doctor(
+        _ request: UnsafePointer<Coffer__V1__DoctorRequest>, _ call: Call
     ) throws(Failure)
 }
 
@@ -82,6 +93,11 @@ extension AdminHandler {
                 payload, schema: .coffer_v1_InvalidateRequest, descriptor: methods[2].input,
                 as: Coffer__V1__InvalidateRequest.self)
             try invalidate(request, call)
+        case .doctor:
+            let request = try arena.decode(
+                payload, schema: .coffer_v1_DoctorRequest, descriptor: methods[3].input,
+                as: Coffer__V1__DoctorRequest.self)
+            try doctor(request, call)
         }
     }
 }
@@ -106,6 +122,14 @@ extension MessageSchema {
             Field(number: 1, name: "key", kind: .message(.coffer_v1_Key), repeated: false, oneof: 1),
             Field(number: 2, name: "user_id", kind: .string, repeated: false, oneof: 1),
             Field(number: 3, name: "all", kind: .bool, repeated: false, oneof: 1),
+        ]
+    )
+
+    /// `coffer.v1.DoctorRequest`
+    package static let coffer_v1_DoctorRequest = MessageSchema(
+        name: "coffer.v1.DoctorRequest",
+        fields: [
+            Field(number: 1, name: "vault", kind: .string, repeated: false, oneof: 0),
         ]
     )
 }

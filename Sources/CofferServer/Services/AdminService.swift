@@ -4,11 +4,12 @@ import CofferVault
 import CofferWire
 import Synchronization
 
-/// Health and Stats.
+/// Health, Stats and Doctor.
 package final class AdminService: Sendable {
     private let vault: any VaultAdapter
     private let status: VaultStatus
     private let credentials: CredentialService
+    private let doctor: Doctor
     private let counters: [ReactorCounters]
     private let ledger: UIDLedger
     private let limits: ServerLimits
@@ -19,12 +20,13 @@ package final class AdminService: Sendable {
     private let isDraining = Atomic<Bool>(false)
 
     init(
-        vault: any VaultAdapter, credentials: CredentialService, counters: [ReactorCounters],
-        ledger: UIDLedger, limits: ServerLimits, clock: any Clock, version: String,
-        warnings: [String]
+        vault: any VaultAdapter, credentials: CredentialService, doctor: Doctor,
+        counters: [ReactorCounters], ledger: UIDLedger, limits: ServerLimits, clock: any Clock,
+        version: String, warnings: [String]
     ) {
         self.vault = vault
         self.credentials = credentials
+        self.doctor = doctor
         status = credentials.status
         self.counters = counters
         self.ledger = ledger
@@ -42,16 +44,36 @@ package final class AdminService: Sendable {
             let before = self.clock.boot
             let reachable = await self.check(deadline: deadline)
             let took = (self.clock.boot.nanoseconds - before.nanoseconds) / 1_000
-            let health = VaultHealth(
-                name: self.vault.name, kind: self.vault.kind, reachable: reachable,
-                latencyMicroseconds: took, lastGoodContact: self.status.lastGoodContact,
-                lastFailure: self.status.lastFailure)
+            var health = VaultHealth(name: self.vault.name, kind: self.vault.kind)
+            health.routes = ["user=* connection=*"]
+            health.reachable = reachable
+            health.latencyMicroseconds = took
+            self.status.describe(in: &health)
             address.send(
                 .message(
                     ReplyMessages.healthResponse(
                         serving: !self.isDraining.load(ordering: .relaxed), version: self.version,
                         uptimeMilliseconds: self.clock.boot.milliseconds(since: self.started),
                         vaults: [health], warnings: self.warnings)))
+        }
+    }
+
+    /// Examines the vault.
+    ///
+    /// - Parameter name: which; empty = each.
+    /// - Throws: NOT_FOUND if there is none of that name.
+    func examine(_ name: String, deadline: BootInstant, replyTo address: ReturnAddress) {
+        Task {
+            guard name.isEmpty || name == self.vault.name else {
+                address.send(.failure(.noSuchVault(names: [self.vault.name])))
+                return
+            }
+            let steps = await self.doctor.examine(deadline: deadline)
+            address.send(
+                .message(
+                    ReplyMessages.doctorResponse([
+                        VaultExamination(name: self.vault.name, kind: self.vault.kind, steps: steps)
+                    ])))
         }
     }
 
@@ -113,5 +135,14 @@ package final class AdminService: Sendable {
             ("vault_reads_total", status.reads),
         ]
         return stats.sorted { $0.name < $1.name }
+    }
+}
+
+extension Failure {
+    /// - Parameter names: of the vaults that there are.
+    static func noSuchVault(names: [String]) -> Failure {
+        Failure(
+            .notFound, .badField,
+            "vault: there is none of this name; there are \(names.prefix(16).joined(separator: ", "))")
     }
 }

@@ -39,4 +39,12 @@ extension Endpoint: AdminHandler {
         }
         call.respond(ReplyMessages.invalidateResponse(dropped: UInt64(dropped)))
     }
+
+    func doctor(_ request: UnsafePointer<Coffer__V1__DoctorRequest>, _ call: Call) throws(Failure) {
+        try authorize(call, .admin)
+        let name = RequestFields.string(request.pointee.vault)
+        // Not abandoned when its time is over: the test record has to go.
+        let deadline = try call.reactor.begin(call, abandonable: false)
+        shared.admin.examine(name, deadline: deadline, replyTo: call.returnAddress)
+    }
 }

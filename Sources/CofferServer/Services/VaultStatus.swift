@@ -1,4 +1,5 @@
 import CofferCore
+import CofferWire
 import Logging
 import Synchronization
 
@@ -7,6 +8,7 @@ package final class VaultStatus: Sendable {
     private struct State {
         var lastGoodContact: WallMilliseconds = 0
         var lastFailure = Failure.Reason.unspecified
+        var lastFailureAt: WallMilliseconds = 0
         var calls: UInt64 = 0
         var reads: UInt64 = 0
         var failures: UInt64 = 0
@@ -48,11 +50,13 @@ package final class VaultStatus: Sendable {
             // The vault works; this record does not.
             noteUnreadable(failure)
         default:
+            let now = clock.wall
             let began = state.withLock { state in
                 defer { state.isFailing = true }
                 state.calls += 1
                 state.failures += 1
                 state.lastFailure = failure.reason
+                state.lastFailureAt = now
                 return !state.isFailing
             }
             guard began else { return }
@@ -69,10 +73,12 @@ package final class VaultStatus: Sendable {
     /// Told once a minute at most, however often the record is asked for.
     private func noteUnreadable(_ failure: Failure) {
         let now = clock.boot
+        let wall = clock.wall
         let isDue = state.withLock { state in
             state.calls += 1
             state.failures += 1
             state.lastFailure = failure.reason
+            state.lastFailureAt = wall
             guard now >= state.nextUnreadableReport else { return false }
             state.nextUnreadableReport = now + .seconds(60)
             return true
@@ -81,8 +87,16 @@ package final class VaultStatus: Sendable {
         log.error("a record does not open", metadata: ["vault": "\(vault)", "cause": "\(failure.message)"])
     }
 
-    var lastGoodContact: WallMilliseconds { state.withLock { $0.lastGoodContact } }
-    var lastFailure: Failure.Reason { state.withLock { $0.lastFailure } }
+    /// Says in `health` what is known here.
+    func describe(in health: inout VaultHealth) {
+        let state = state.withLock { $0 }
+        health.lastGoodContact = state.lastGoodContact
+        health.lastFailure = state.lastFailure
+        health.lastFailureAt = state.lastFailureAt
+        health.calls = state.calls
+        health.failures = state.failures
+    }
+
     var calls: UInt64 { state.withLock { $0.calls } }
     var reads: UInt64 { state.withLock { $0.reads } }
     var failures: UInt64 { state.withLock { $0.failures } }

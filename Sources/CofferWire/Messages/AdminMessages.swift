@@ -1,29 +1,6 @@
 package import CofferCore
 import CofferMessages
 
-/// The state of one vault, for Health.
-package struct VaultHealth: Sendable {
-    package var name: String
-    package var kind: String
-    package var reachable: Bool
-    package var latencyMicroseconds: UInt64
-    /// 0 = not since the start.
-    package var lastGoodContact: WallMilliseconds
-    package var lastFailure: Failure.Reason
-
-    package init(
-        name: String, kind: String, reachable: Bool, latencyMicroseconds: UInt64,
-        lastGoodContact: WallMilliseconds, lastFailure: Failure.Reason
-    ) {
-        self.name = name
-        self.kind = kind
-        self.reachable = reachable
-        self.latencyMicroseconds = latencyMicroseconds
-        self.lastGoodContact = lastGoodContact
-        self.lastFailure = lastFailure
-    }
-}
-
 extension ReplyMessages {
     package static func healthResponse(
         serving: Bool, version: String, uptimeMilliseconds: UInt64, vaults: [VaultHealth],
@@ -54,6 +31,18 @@ extension ReplyMessages {
         message.pointee.last_good_contact_ms = health.lastGoodContact
         message.pointee.last_failure = Coffer__V1__Failure__Reason(
             UInt32(health.lastFailure.rawValue))
+        message.pointee.last_failure_ms = health.lastFailureAt
+        message.pointee.format = builder.string(health.format)
+        message.pointee.n_routes = health.routes.count
+        message.pointee.routes = builder.pointers(health.routes.map(builder.string))
+        message.pointee.breaker = Coffer__V1__VaultHealth__Breaker(UInt32(health.breaker.rawValue))
+        message.pointee.breaker_retry_ms = health.breakerRetryMilliseconds
+        message.pointee.in_flight = health.inFlight
+        message.pointee.queued = health.queued
+        message.pointee.calls = health.calls
+        message.pointee.failures = health.failures
+        message.pointee.retries = health.retries
+        message.pointee.refusals = health.refusals
         return message
     }
 

@@ -111,11 +111,17 @@ package enum ReplyMessages {
 
     package static func failure(_ failure: Failure) -> Secret {
         let builder = MessageBuilder()
+        return builder.pack(self.failure(builder, failure))
+    }
+
+    static func failure(
+        _ builder: MessageBuilder, _ failure: Failure
+    ) -> UnsafeMutablePointer<Coffer__V1__Failure> {
         let message = builder.message(Coffer__V1__Failure.self, coffer__v1__failure__init)
         message.pointee.reason = Coffer__V1__Failure__Reason(UInt32(failure.reason.rawValue))
         message.pointee.message = builder.string(String(decoding: failure.message.utf8.prefix(1_024), as: UTF8.self))
         message.pointee.vault = builder.string(failure.vault)
         message.pointee.retryable = failure.retryable ? 1 : 0
-        return builder.pack(message)
+        return message
     }
 }

@@ -21,6 +21,7 @@ struct Printer: CredentialsHandler, AdminHandler {
     func health(_ request: UnsafePointer<Coffer__V1__HealthRequest>, _: Void) { print(request) }
     func stats(_ request: UnsafePointer<Coffer__V1__StatsRequest>, _: Void) { print(request) }
     func invalidate(_ request: UnsafePointer<Coffer__V1__InvalidateRequest>, _: Void) { print(request) }
+    func doctor(_ request: UnsafePointer<Coffer__V1__DoctorRequest>, _: Void) { print(request) }
 
     /// Every message of protobuf-c begins with its descriptor.
     private func print(_ message: UnsafeRawPointer) {

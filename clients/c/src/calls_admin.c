@@ -1,4 +1,4 @@
-/* Health, Stats and Invalidate: for tools, so they only wait. */
+/* Health, Doctor, Stats and Invalidate: for tools, so they only wait. */
 #include "results.h"
 
 /* What a closure of this file is given. */
@@ -36,6 +36,30 @@ coffer_status coffer_health(coffer_client *client, coffer_health_report **report
         *report = call.waiter.result;
     } else {
         coffer_health_free(call.waiter.result);
+    }
+    return status;
+}
+
+static void doctor_done(const Coffer__V1__DoctorResponse *message, void *data) {
+    (void)message;
+    admin_call *call = data;
+    call->waiter.result = coffer_result_adopt(call->client, sizeof(coffer_doctor_report));
+    coffer_waiter_finish(&call->waiter, call->client);
+}
+
+coffer_status coffer_doctor(
+    coffer_client *client, const char *vault, coffer_doctor_report **report) {
+    admin_call call;
+    Coffer__V1__DoctorRequest request = COFFER__V1__DOCTOR_REQUEST__INIT;
+    if (report != NULL) *report = NULL;
+    if (!prepare(client, &call)) return coffer_error_status(client);
+    if (vault != NULL) request.vault = (char *)vault;
+    coffer__v1__admin__doctor(&client->admin.base, &request, doctor_done, &call);
+    coffer_status status = finish(&call);
+    if (report != NULL) {
+        *report = call.waiter.result;
+    } else {
+        coffer_doctor_free(call.waiter.result);
     }
     return status;
 }

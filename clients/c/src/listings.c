@@ -1,4 +1,4 @@
-/* Pages, health and statistics: lists that an answer holds. An element's handle
+/* Pages and statistics: lists that an answer holds. An element's handle
  * is the message that protobuf-c made, under another name. */
 #include "results.h"
 
@@ -59,69 +59,6 @@ const char *coffer_entry_label_name(const coffer_entry *entry, size_t index) {
 const char *coffer_entry_label_value(const coffer_entry *entry, size_t index) {
     if (index >= coffer_entry_label_count(entry)) return NULL;
     return entry_message(entry)->labels[index]->value;
-}
-
-/* ---- Health ---- */
-
-static const Coffer__V1__VaultHealth *vault_message(const coffer_vault_health *vault) {
-    return (const Coffer__V1__VaultHealth *)(const void *)vault;
-}
-
-bool coffer_health_serving(const coffer_health_report *report) {
-    return report != NULL && report->message->serving;
-}
-
-const char *coffer_health_version(const coffer_health_report *report) {
-    return report == NULL ? NULL : report->message->version;
-}
-
-uint64_t coffer_health_uptime_ms(const coffer_health_report *report) {
-    return report == NULL ? 0 : report->message->uptime_ms;
-}
-
-size_t coffer_health_warning_count(const coffer_health_report *report) {
-    return report == NULL ? 0 : report->message->n_warnings;
-}
-
-const char *coffer_health_warning(const coffer_health_report *report, size_t index) {
-    return index < coffer_health_warning_count(report) ? report->message->warnings[index] : NULL;
-}
-
-size_t coffer_health_vault_count(const coffer_health_report *report) {
-    return report == NULL ? 0 : report->message->n_vaults;
-}
-
-const coffer_vault_health *coffer_health_vault(const coffer_health_report *report, size_t index) {
-    if (index >= coffer_health_vault_count(report)) return NULL;
-    return (const coffer_vault_health *)(const void *)report->message->vaults[index];
-}
-
-const char *coffer_vault_name(const coffer_vault_health *vault) {
-    return vault == NULL ? NULL : vault_message(vault)->name;
-}
-
-const char *coffer_vault_kind(const coffer_vault_health *vault) {
-    return vault == NULL ? NULL : vault_message(vault)->kind;
-}
-
-bool coffer_vault_reachable(const coffer_vault_health *vault) {
-    return vault != NULL && vault_message(vault)->reachable;
-}
-
-uint64_t coffer_vault_latency_us(const coffer_vault_health *vault) {
-    return vault == NULL ? 0 : vault_message(vault)->latency_us;
-}
-
-uint64_t coffer_vault_last_good_contact_ms(const coffer_vault_health *vault) {
-    return vault == NULL ? 0 : vault_message(vault)->last_good_contact_ms;
-}
-
-coffer_reason coffer_vault_last_failure(const coffer_vault_health *vault) {
-    return vault == NULL ? COFFER_REASON_NONE : (coffer_reason)vault_message(vault)->last_failure;
-}
-
-void coffer_health_free(coffer_health_report *report) {
-    coffer_result_free(report);
 }
 
 /* ---- Statistics ---- */

@@ -25,6 +25,11 @@ struct coffer_health_report {
     Coffer__V1__HealthResponse *message;
 };
 
+struct coffer_doctor_report {
+    coffer_memory memory;
+    Coffer__V1__DoctorResponse *message;
+};
+
 struct coffer_stats_report {
     coffer_memory memory;
     Coffer__V1__StatsResponse *message;

@@ -238,6 +238,7 @@ static void null_is_taken_everywhere(void) {
     CHECK_STATUS(COFFER_INVALID_ARGUMENT, coffer_get_many(NULL, NULL, 0, NULL, NULL));
     CHECK_STATUS(COFFER_INVALID_ARGUMENT, coffer_list(NULL, "u", NULL, NULL));
     CHECK_STATUS(COFFER_INVALID_ARGUMENT, coffer_health(NULL, NULL));
+    CHECK_STATUS(COFFER_INVALID_ARGUMENT, coffer_doctor(NULL, NULL, NULL));
     CHECK_STATUS(COFFER_INVALID_ARGUMENT, coffer_stats(NULL, NULL));
     CHECK_STATUS(COFFER_INVALID_ARGUMENT, coffer_invalidate(NULL, NULL, NULL, NULL));
     CHECK_STATUS(COFFER_INVALID_ARGUMENT, coffer_error_status(NULL));
@@ -254,6 +255,7 @@ static void null_is_taken_everywhere(void) {
     coffer_batch_free(NULL);
     coffer_page_free(NULL);
     coffer_health_free(NULL);
+    coffer_doctor_free(NULL);
     coffer_stats_free(NULL);
     CHECK(coffer_record_credential(NULL) == NULL);
     CHECK(coffer_record_size(NULL) == 0);
@@ -261,6 +263,13 @@ static void null_is_taken_everywhere(void) {
     CHECK(coffer_page_entry(NULL, 0) == NULL);
     CHECK(coffer_entry_user(NULL) == NULL);
     CHECK(coffer_vault_name(NULL) == NULL);
+    CHECK(coffer_vault_format(NULL) == NULL);
+    CHECK(coffer_vault_route(NULL, 0) == NULL);
+    CHECK(coffer_vault_breaker(NULL) == COFFER_BREAKER_UNSPECIFIED);
+    CHECK(coffer_doctor_examination(NULL, 0) == NULL);
+    CHECK(coffer_examination_name(NULL) == NULL);
+    CHECK(coffer_step_status(NULL, 0) == COFFER_OK);
+    CHECK(coffer_step_message(NULL, 0) == NULL);
     CHECK(coffer_batch_count(NULL) == 0);
     CHECK_TEXT("0.1.0", coffer_version());
 }

@@ -170,6 +170,19 @@ static void admin_script(fake_server *s) {
     vault.reachable = true;
     vault.latency_us = 9;
     vault.last_failure = COFFER__V1__FAILURE__REASON__REASON_DISK;
+    char *routes[] = {(char *)"user=* connection=*"};
+    vault.last_failure_ms = 10;
+    vault.format = (char *)"json";
+    vault.n_routes = 1;
+    vault.routes = routes;
+    vault.breaker = COFFER__V1__VAULT_HEALTH__BREAKER__BREAKER_OPEN;
+    vault.breaker_retry_ms = 11;
+    vault.in_flight = 12;
+    vault.queued = 13;
+    vault.calls = 14;
+    vault.failures = 15;
+    vault.retries = 16;
+    vault.refusals = 17;
     health.serving = true;
     health.version = (char *)"0.1.0";
     health.uptime_ms = 8;
@@ -221,6 +234,19 @@ static void operators_calls_bring_their_reports(void) {
     CHECK(coffer_vault_latency_us(vault) == 9);
     CHECK(coffer_vault_last_good_contact_ms(vault) == 0);
     CHECK(coffer_vault_last_failure(vault) == COFFER_REASON_DISK);
+    CHECK(coffer_vault_last_failure_ms(vault) == 10);
+    CHECK_TEXT("json", coffer_vault_format(vault));
+    CHECK(coffer_vault_route_count(vault) == 1);
+    CHECK_TEXT("user=* connection=*", coffer_vault_route(vault, 0));
+    CHECK(coffer_vault_route(vault, 1) == NULL);
+    CHECK(coffer_vault_breaker(vault) == COFFER_BREAKER_OPEN);
+    CHECK(coffer_vault_breaker_retry_ms(vault) == 11);
+    CHECK(coffer_vault_in_flight(vault) == 12);
+    CHECK(coffer_vault_queued(vault) == 13);
+    CHECK(coffer_vault_calls(vault) == 14);
+    CHECK(coffer_vault_failures(vault) == 15);
+    CHECK(coffer_vault_retries(vault) == 16);
+    CHECK(coffer_vault_refusals(vault) == 17);
     coffer_health_free(health);
     coffer_stats_report *stats;
     CHECK_STATUS(COFFER_OK, coffer_stats(client, &stats));
@@ -239,9 +265,84 @@ static void operators_calls_bring_their_reports(void) {
     server_finish(&server);
 }
 
+/* A vault that takes the record, and is out of reach when it is asked for it. */
+static void doctor_script(fake_server *s) {
+    server_accept(s);
+    uint64_t call = server_expect(s, COFFER_FRAME_REQUEST);
+    Coffer__V1__DoctorRequest *request = decode(&coffer__v1__doctor_request__descriptor);
+    CHECK_TEXT("main", request->vault);
+    free_message(request);
+    Coffer__V1__Failure failure = COFFER__V1__FAILURE__INIT;
+    failure.reason = COFFER__V1__FAILURE__REASON__REASON_VAULT_UNREACHABLE;
+    failure.message = (char *)"out of reach";
+    Coffer__V1__DoctorStep store = COFFER__V1__DOCTOR_STEP__INIT;
+    Coffer__V1__DoctorStep get = COFFER__V1__DOCTOR_STEP__INIT;
+    Coffer__V1__DoctorStep compare = COFFER__V1__DOCTOR_STEP__INIT;
+    Coffer__V1__DoctorStep *steps[] = {&store, &get, &compare};
+    store.action = COFFER__V1__DOCTOR_STEP__ACTION__ACTION_STORE;
+    store.duration_us = 9;
+    get.action = COFFER__V1__DOCTOR_STEP__ACTION__ACTION_GET;
+    get.status = 14;
+    get.failure = &failure;
+    get.advice = (char *)"is it running?";
+    compare.action = COFFER__V1__DOCTOR_STEP__ACTION__ACTION_COMPARE;
+    compare.skipped = true;
+    Coffer__V1__VaultExamination examination = COFFER__V1__VAULT_EXAMINATION__INIT;
+    Coffer__V1__VaultExamination *list[] = {&examination};
+    examination.name = (char *)"main";
+    examination.kind = (char *)"vault";
+    examination.n_steps = 3;
+    examination.steps = steps;
+    Coffer__V1__DoctorResponse response = COFFER__V1__DOCTOR_RESPONSE__INIT;
+    response.n_vaults = 1;
+    response.vaults = list;
+    server_respond(s, call, 0, &response.base);
+
+    call = server_expect(s, COFFER_FRAME_REQUEST);
+    request = decode(&coffer__v1__doctor_request__descriptor);
+    CHECK_TEXT("", request->vault);
+    free_message(request);
+    response.n_vaults = 0;
+    server_respond(s, call, 0, &response.base);
+}
+
+static void the_doctor_tells_of_each_step(void) {
+    server_start(&server, doctor_script);
+    coffer_client *client = server_client(&server, 0);
+    coffer_doctor_report *report;
+    CHECK_STATUS(COFFER_OK, coffer_doctor(client, "main", &report));
+    CHECK(coffer_doctor_count(report) == 1);
+    CHECK(coffer_doctor_examination(report, 1) == NULL);
+    const coffer_examination *examination = coffer_doctor_examination(report, 0);
+    CHECK_TEXT("main", coffer_examination_name(examination));
+    CHECK_TEXT("vault", coffer_examination_kind(examination));
+    CHECK(coffer_examination_step_count(examination) == 3);
+    CHECK(coffer_step_action(examination, 0) == COFFER_ACTION_STORE);
+    CHECK_STATUS(COFFER_OK, coffer_step_status(examination, 0));
+    CHECK(!coffer_step_skipped(examination, 0));
+    CHECK(coffer_step_duration_us(examination, 0) == 9);
+    CHECK(coffer_step_reason(examination, 0) == COFFER_REASON_NONE);
+    CHECK_TEXT("", coffer_step_message(examination, 0));
+    CHECK_TEXT("", coffer_step_advice(examination, 0));
+    CHECK_STATUS(COFFER_UNAVAILABLE, coffer_step_status(examination, 1));
+    CHECK(coffer_step_reason(examination, 1) == COFFER_REASON_VAULT_UNREACHABLE);
+    CHECK_TEXT("out of reach", coffer_step_message(examination, 1));
+    CHECK_TEXT("is it running?", coffer_step_advice(examination, 1));
+    CHECK(coffer_step_skipped(examination, 2));
+    CHECK(coffer_step_action(examination, 3) == COFFER_ACTION_UNSPECIFIED);
+    CHECK(coffer_step_message(examination, 3) == NULL);
+    coffer_doctor_free(report);
+    CHECK_STATUS(COFFER_OK, coffer_doctor(client, NULL, &report));
+    CHECK(coffer_doctor_count(report) == 0);
+    coffer_doctor_free(report);
+    coffer_close(client);
+    server_finish(&server);
+}
+
 int main(void) {
     RUN(get_many_puts_the_parts_in_order);
     RUN(list_brings_a_page);
     RUN(operators_calls_bring_their_reports);
+    RUN(the_doctor_tells_of_each_step);
     return 0;
 }

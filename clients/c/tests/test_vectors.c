@@ -18,6 +18,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &coffer__v1__health_request__descriptor,      &coffer__v1__health_response__descriptor,
     &coffer__v1__stats_request__descriptor,       &coffer__v1__stats_response__descriptor,
     &coffer__v1__invalidate_request__descriptor,  &coffer__v1__invalidate_response__descriptor,
+    &coffer__v1__doctor_request__descriptor,      &coffer__v1__doctor_response__descriptor,
     &coffer__v1__failure__descriptor,
 };
 

@@ -29,6 +29,13 @@ enum ConfigurationRun {
                 return "\(setting.path) takes a value that it then refuses"
             }
         }
+        if !configuration.vaults.isEmpty {
+            do throws(ConfigurationErrors) {
+                try ConfigurationFile.apply(Setting.vaultsYAML(configuration), name: "c", to: &again)
+            } catch {
+                return "what is printed of the vaults is refused: \(error.errors)"
+            }
+        }
         return again == configuration ? nil : "a configuration reads back as another"
     }
 }

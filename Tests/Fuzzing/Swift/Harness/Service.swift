@@ -41,8 +41,9 @@ final class Service {
             status: VaultStatus(vault: "fuzz", clock: clock, log: log), bootKey: bootKey, inboxes: [inbox], clock: clock,
             flightTime: .seconds(5))
         let admin = AdminService(
-            vault: vault, credentials: credentials, counters: [counters], ledger: ledger,
-            limits: limits, clock: clock, version: "fuzz", warnings: ["none"])
+            vault: vault, credentials: credentials,
+            doctor: Doctor(records: records, clock: clock, random: FuzzRandom()), counters: [counters],
+            ledger: ledger, limits: limits, clock: clock, version: "fuzz", warnings: ["none"])
         let context = ServerContext(
             limits: limits, policy: AccessPolicy(owner: Self.owner), ledger: ledger,
             credentials: credentials, admin: admin, bootKey: bootKey, clock: clock,

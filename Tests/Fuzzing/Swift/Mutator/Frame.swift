@@ -8,7 +8,7 @@ enum Frame {
 
     static let methods: [UInt32] = [
         0x1B3A_0791, 0xCCD8_38EC, 0x4199_F38B, 0xBB43_5A83, 0xDFEA_E698,
-        0xD66E_19E5, 0x94EC_83EE, 0x04ED_31B6,
+        0xD66E_19E5, 0x94EC_83EE, 0x04ED_31B6, 0xE586_1B10,
     ]
 
     init(method: UInt32, callID: UInt8, payload: [UInt8]) {

@@ -38,6 +38,7 @@ struct RequestGenerator {
             case 1: return Self.bytes(2, id())
             default: return Self.varint(3, 1)
             }
+        case 8: return maybe { Self.bytes(1, $0.random.oneIn(2) ? Array("fuzz".utf8) : $0.id()) }
         default: return maybe { Self.varint(9, $0.number()) }
         }
     }

@@ -213,34 +213,6 @@ COFFER_API size_t coffer_entry_label_count(const coffer_entry *entry);
 COFFER_API const char *coffer_entry_label_name(const coffer_entry *entry, size_t index);
 COFFER_API const char *coffer_entry_label_value(const coffer_entry *entry, size_t index);
 
-/* Whether the daemon and its vaults can do their work. */
-typedef struct coffer_health_report coffer_health_report;
-typedef struct coffer_vault_health coffer_vault_health;
-COFFER_API bool coffer_health_serving(const coffer_health_report *report);
-COFFER_API const char *coffer_health_version(const coffer_health_report *report);
-COFFER_API uint64_t coffer_health_uptime_ms(const coffer_health_report *report);
-COFFER_API size_t coffer_health_warning_count(const coffer_health_report *report);
-COFFER_API const char *coffer_health_warning(const coffer_health_report *report, size_t index);
-COFFER_API size_t coffer_health_vault_count(const coffer_health_report *report);
-/* Belongs to the report; NULL where there is no such index. */
-COFFER_API const coffer_vault_health *coffer_health_vault(
-    const coffer_health_report *report, size_t index);
-COFFER_API const char *coffer_vault_name(const coffer_vault_health *vault);
-COFFER_API const char *coffer_vault_kind(const coffer_vault_health *vault);
-COFFER_API bool coffer_vault_reachable(const coffer_vault_health *vault);
-COFFER_API uint64_t coffer_vault_latency_us(const coffer_vault_health *vault);
-/* 0 = not since the daemon started. */
-COFFER_API uint64_t coffer_vault_last_good_contact_ms(const coffer_vault_health *vault);
-COFFER_API coffer_reason coffer_vault_last_failure(const coffer_vault_health *vault);
-COFFER_API void coffer_health_free(coffer_health_report *report);
-
-/* The daemon's counters, gauges and limits, sorted by name. */
-typedef struct coffer_stats_report coffer_stats_report;
-COFFER_API size_t coffer_stats_count(const coffer_stats_report *report);
-COFFER_API const char *coffer_stats_name(const coffer_stats_report *report, size_t index);
-COFFER_API uint64_t coffer_stats_value(const coffer_stats_report *report, size_t index);
-COFFER_API void coffer_stats_free(coffer_stats_report *report);
-
 /* ---- Calls that wait ----------------------------------------------------- */
 
 /*
@@ -326,16 +298,6 @@ COFFER_API coffer_status coffer_list(
     coffer_client *client, const char *user, const coffer_list_options *options,
     coffer_page **page) COFFER_CHECKED;
 
-COFFER_API coffer_status coffer_health(
-    coffer_client *client, coffer_health_report **report) COFFER_CHECKED;
-COFFER_API coffer_status coffer_stats(
-    coffer_client *client, coffer_stats_report **report) COFFER_CHECKED;
-
-/* Drops from the daemon's cache one record, with a NULL connection all of a
- * user's, with both NULL everything. The vaults are not touched. */
-COFFER_API coffer_status coffer_invalidate(
-    coffer_client *client, const char *user, const char *connection, uint64_t *dropped);
-
 /* ---- Calls for event loops ----------------------------------------------- */
 
 /*
@@ -394,5 +356,7 @@ COFFER_API size_t coffer_process(coffer_client *client);
 #ifdef __cplusplus
 }
 #endif
+
+#include <coffer/admin.h>
 
 #endif

@@ -26,6 +26,18 @@ extension CofferClient {
         }
         return try await admin.invalidate(request, options: CofferCallOptions(timeout: timeout)).dropped
     }
+
+    /// Has the daemon store, read, compare and delete a test record in each vault.
+    /// What fails there is in the result; this throws what every call may.
+    ///
+    /// - Parameter vault: the name of one; nil = each.
+    public func examineVaults(
+        _ vault: String? = nil, timeout: Duration? = nil
+    ) async throws -> [VaultExamination] {
+        let request = Coffer_V1_DoctorRequest.with { $0.vault = vault ?? "" }
+        return try await admin.doctor(request, options: CofferCallOptions(timeout: timeout)).vaults
+            .map(VaultExamination.init)
+    }
 }
 
 extension DaemonHealth {
@@ -37,16 +49,7 @@ extension DaemonHealth {
     }
 }
 
-extension DaemonHealth.Vault {
-    init(_ vault: Coffer_V1_VaultHealth) {
-        self.init(
-            name: vault.name, kind: vault.kind, isReachable: vault.reachable,
-            latency: .microseconds(Int64(clamping: vault.latencyUs)),
-            lastGoodContactMilliseconds: vault.lastGoodContactMs == 0 ? nil : vault.lastGoodContactMs,
-            lastFailure: CofferError.Reason(rawValue: vault.lastFailure.rawValue))
-    }
-}
-
 extension Duration {
     static func milliseconds(clamping count: UInt64) -> Duration { .milliseconds(Int64(clamping: count)) }
+    static func microseconds(clamping count: UInt64) -> Duration { .microseconds(Int64(clamping: count)) }
 }

@@ -1,21 +1,5 @@
 /// Whether the daemon and its vaults can do their work now.
 public struct DaemonHealth: Equatable, Sendable {
-    /// One configured vault.
-    public struct Vault: Equatable, Sendable {
-        /// The configured name.
-        public let name: String
-        /// For instance `embedded`.
-        public let kind: String
-        /// The check made for this call succeeded.
-        public let isReachable: Bool
-        /// How long that check took.
-        public let latency: Duration
-        /// When a call last succeeded, in Unix milliseconds; nil = not since the start.
-        public let lastGoodContactMilliseconds: UInt64?
-        /// The class of the last failure; `unspecified` = none since the start.
-        public let lastFailure: CofferError.Reason
-    }
-
     /// Whether requests are taken: started, and not draining.
     public let isServing: Bool
     /// The daemon's version.

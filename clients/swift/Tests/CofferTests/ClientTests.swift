@@ -97,6 +97,42 @@ struct ClientTests {
         }
     }
 
+    @Test func healthTellsOfEachVault() async throws {
+        try await withMemoryDaemon { client in
+            let vaults = try await client.health().vaults
+            #expect(vaults.count == 2)
+            let vault = vaults[0]
+            #expect(vault.name == "main")
+            #expect(vault.kind == "vault")
+            #expect(vault.format == "json")
+            #expect(vault.routes == ["user=* connection=*"])
+            #expect(!vault.isReachable)
+            #expect(vault.lastGoodContactMilliseconds == nil)
+            #expect(vault.lastFailure == .vaultUnreachable)
+            #expect(vault.lastFailureMilliseconds == 5)
+            #expect(vault.breaker == .open(retryIn: .milliseconds(1_500)))
+            #expect([vault.inFlight, vault.queued, vault.calls] == [1, 2, 3])
+            #expect([vault.failures, vault.retries, vault.refusals] == [4, 6, 7])
+            #expect(vaults[1].breaker == .unknown, "a state of a later daemon")
+        }
+    }
+
+    @Test func anExaminationTellsOfEachStep() async throws {
+        try await withMemoryDaemon { client in
+            let found = try await client.examineVaults("main")
+            let unreachable = CofferError(
+                .unavailable, .vaultUnreachable, "out of reach", vault: "main", isRetryable: true)
+            #expect(found.map(\.name) == ["main"])
+            #expect(found.map(\.kind) == ["vault"])
+            #expect(found.first?.failure == unreachable)
+            let steps = found.flatMap(\.steps)
+            #expect(steps.map(\.action) == [.store, .get, .compare, .delete])
+            #expect(steps.map(\.outcome) == [.done, .failed(unreachable), .skipped, .done])
+            #expect(steps.map(\.advice) == ["", "Is it running?", "", ""])
+            #expect(steps.first?.duration == .microseconds(20))
+        }
+    }
+
     @Test func aPageThatComesAgainIsRefused() async throws {
         let script: FakeDaemon.Script = { peer, _ in
             while true {

@@ -13,7 +13,8 @@ struct VectorTests {
         Coffer_V1_GetManyRequest.self, Coffer_V1_GetManyResponse.self, Coffer_V1_ListRequest.self,
         Coffer_V1_ListResponse.self, Coffer_V1_HealthRequest.self, Coffer_V1_HealthResponse.self,
         Coffer_V1_StatsRequest.self, Coffer_V1_StatsResponse.self, Coffer_V1_InvalidateRequest.self,
-        Coffer_V1_InvalidateResponse.self, Coffer_V1_Failure.self,
+        Coffer_V1_InvalidateResponse.self, Coffer_V1_DoctorRequest.self, Coffer_V1_DoctorResponse.self,
+        Coffer_V1_Failure.self,
     ]
 
     private static let methods: [String: UInt32] = [
@@ -25,6 +26,7 @@ struct VectorTests {
         Coffer_V1_AdminMethods.health.fullName: Coffer_V1_AdminMethods.health.id,
         Coffer_V1_AdminMethods.stats.fullName: Coffer_V1_AdminMethods.stats.id,
         Coffer_V1_AdminMethods.invalidate.fullName: Coffer_V1_AdminMethods.invalidate.id,
+        Coffer_V1_AdminMethods.doctor.fullName: Coffer_V1_AdminMethods.doctor.id,
     ]
 
     @Test("Every valid frame is taken apart as it should, and canonical ones are made again byte for byte")

@@ -24,10 +24,47 @@ typedef struct Coffer__V1__StatsResponse Coffer__V1__StatsResponse;
 typedef struct Coffer__V1__Stat Coffer__V1__Stat;
 typedef struct Coffer__V1__InvalidateRequest Coffer__V1__InvalidateRequest;
 typedef struct Coffer__V1__InvalidateResponse Coffer__V1__InvalidateResponse;
+typedef struct Coffer__V1__DoctorRequest Coffer__V1__DoctorRequest;
+typedef struct Coffer__V1__DoctorResponse Coffer__V1__DoctorResponse;
+typedef struct Coffer__V1__VaultExamination Coffer__V1__VaultExamination;
+typedef struct Coffer__V1__DoctorStep Coffer__V1__DoctorStep;
 
 
 /* --- enums --- */
 
+/*
+ * Whether calls reach the vault.
+ */
+typedef enum _Coffer__V1__VaultHealth__Breaker {
+  /*
+   * this vault has none
+   */
+  COFFER__V1__VAULT_HEALTH__BREAKER__BREAKER_UNSPECIFIED = 0,
+  /*
+   * they do
+   */
+  COFFER__V1__VAULT_HEALTH__BREAKER__BREAKER_CLOSED = 1,
+  /*
+   * they fail at once, after too many failures
+   */
+  COFFER__V1__VAULT_HEALTH__BREAKER__BREAKER_OPEN = 2,
+  /*
+   * one of them does, to see whether it works again
+   */
+  COFFER__V1__VAULT_HEALTH__BREAKER__BREAKER_HALF_OPEN = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(COFFER__V1__VAULT_HEALTH__BREAKER)
+} Coffer__V1__VaultHealth__Breaker;
+typedef enum _Coffer__V1__DoctorStep__Action {
+  COFFER__V1__DOCTOR_STEP__ACTION__ACTION_UNSPECIFIED = 0,
+  COFFER__V1__DOCTOR_STEP__ACTION__ACTION_STORE = 1,
+  COFFER__V1__DOCTOR_STEP__ACTION__ACTION_GET = 2,
+  /*
+   * what was read with what was stored
+   */
+  COFFER__V1__DOCTOR_STEP__ACTION__ACTION_COMPARE = 3,
+  COFFER__V1__DOCTOR_STEP__ACTION__ACTION_DELETE = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(COFFER__V1__DOCTOR_STEP__ACTION)
+} Coffer__V1__DoctorStep__Action;
 
 /* --- messages --- */
 
@@ -98,10 +135,49 @@ struct  Coffer__V1__VaultHealth
    * The class of the last failure; unspecified = none since the start.
    */
   Coffer__V1__Failure__Reason last_failure;
+  /*
+   * What records are written as: "sealed", "json", "legacy-aes".
+   */
+  char *format;
+  /*
+   * The routes that lead here, in their order, for people:
+   * "user=crm-* connection=*".
+   */
+  size_t n_routes;
+  char **routes;
+  Coffer__V1__VaultHealth__Breaker breaker;
+  /*
+   * Milliseconds until the vault is asked again; 0 = the breaker is not open.
+   */
+  uint64_t breaker_retry_ms;
+  /*
+   * Calls that the vault is working on now.
+   */
+  uint64_t in_flight;
+  /*
+   * Calls that wait for others of the vault to end.
+   */
+  uint64_t queued;
+  /*
+   * Since the start: calls that ended, those of them that failed, and how
+   * often one was tried again.
+   */
+  uint64_t calls;
+  uint64_t failures;
+  uint64_t retries;
+  /*
+   * Calls that were refused without asking the vault: the breaker was open, or
+   * too many waited.
+   */
+  uint64_t refusals;
+  /*
+   * When a call to this vault last failed; 0 = not since the start.
+   */
+  uint64_t last_failure_ms;
 };
 #define COFFER__V1__VAULT_HEALTH__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&coffer__v1__vault_health__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, COFFER__V1__FAILURE__REASON__REASON_UNSPECIFIED }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, COFFER__V1__FAILURE__REASON__REASON_UNSPECIFIED, (char *)protobuf_c_empty_string, 0,NULL, COFFER__V1__VAULT_HEALTH__BREAKER__BREAKER_UNSPECIFIED, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 struct  Coffer__V1__StatsRequest
@@ -179,6 +255,82 @@ struct  Coffer__V1__InvalidateResponse
 #define COFFER__V1__INVALIDATE_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&coffer__v1__invalidate_response__descriptor) \
     , 0 }
+
+
+struct  Coffer__V1__DoctorRequest
+{
+  ProtobufCMessage base;
+  /*
+   * The configured name of the vault to examine; empty = each of them.
+   */
+  char *vault;
+};
+#define COFFER__V1__DOCTOR_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&coffer__v1__doctor_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+struct  Coffer__V1__DoctorResponse
+{
+  ProtobufCMessage base;
+  /*
+   * In the order of the configuration.
+   */
+  size_t n_vaults;
+  Coffer__V1__VaultExamination **vaults;
+};
+#define COFFER__V1__DOCTOR_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&coffer__v1__doctor_response__descriptor) \
+    , 0,NULL }
+
+
+struct  Coffer__V1__VaultExamination
+{
+  ProtobufCMessage base;
+  /*
+   * The configured name.
+   */
+  char *name;
+  /*
+   * "embedded", "memory", …
+   */
+  char *kind;
+  /*
+   * In the order in which they were done.
+   */
+  size_t n_steps;
+  Coffer__V1__DoctorStep **steps;
+};
+#define COFFER__V1__VAULT_EXAMINATION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&coffer__v1__vault_examination__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL }
+
+
+struct  Coffer__V1__DoctorStep
+{
+  ProtobufCMessage base;
+  Coffer__V1__DoctorStep__Action action;
+  /*
+   * The status that a call of a client would have had; 0 = the step succeeded.
+   */
+  uint32_t status;
+  /*
+   * The step was not done, as one before it failed; its status is 0.
+   */
+  protobuf_c_boolean skipped;
+  uint64_t duration_us;
+  /*
+   * Set if status is not 0.
+   */
+  Coffer__V1__Failure *failure;
+  /*
+   * What to check, in words; empty if there is nothing.
+   */
+  char *advice;
+};
+#define COFFER__V1__DOCTOR_STEP__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&coffer__v1__doctor_step__descriptor) \
+    , COFFER__V1__DOCTOR_STEP__ACTION__ACTION_UNSPECIFIED, 0, 0, 0, NULL, (char *)protobuf_c_empty_string }
 
 
 /* Coffer__V1__HealthRequest methods */
@@ -333,6 +485,82 @@ Coffer__V1__InvalidateResponse *
 void   coffer__v1__invalidate_response__free_unpacked
                      (Coffer__V1__InvalidateResponse *message,
                       ProtobufCAllocator *allocator);
+/* Coffer__V1__DoctorRequest methods */
+void   coffer__v1__doctor_request__init
+                     (Coffer__V1__DoctorRequest         *message);
+size_t coffer__v1__doctor_request__get_packed_size
+                     (const Coffer__V1__DoctorRequest   *message);
+size_t coffer__v1__doctor_request__pack
+                     (const Coffer__V1__DoctorRequest   *message,
+                      uint8_t             *out);
+size_t coffer__v1__doctor_request__pack_to_buffer
+                     (const Coffer__V1__DoctorRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Coffer__V1__DoctorRequest *
+       coffer__v1__doctor_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   coffer__v1__doctor_request__free_unpacked
+                     (Coffer__V1__DoctorRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Coffer__V1__DoctorResponse methods */
+void   coffer__v1__doctor_response__init
+                     (Coffer__V1__DoctorResponse         *message);
+size_t coffer__v1__doctor_response__get_packed_size
+                     (const Coffer__V1__DoctorResponse   *message);
+size_t coffer__v1__doctor_response__pack
+                     (const Coffer__V1__DoctorResponse   *message,
+                      uint8_t             *out);
+size_t coffer__v1__doctor_response__pack_to_buffer
+                     (const Coffer__V1__DoctorResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Coffer__V1__DoctorResponse *
+       coffer__v1__doctor_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   coffer__v1__doctor_response__free_unpacked
+                     (Coffer__V1__DoctorResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Coffer__V1__VaultExamination methods */
+void   coffer__v1__vault_examination__init
+                     (Coffer__V1__VaultExamination         *message);
+size_t coffer__v1__vault_examination__get_packed_size
+                     (const Coffer__V1__VaultExamination   *message);
+size_t coffer__v1__vault_examination__pack
+                     (const Coffer__V1__VaultExamination   *message,
+                      uint8_t             *out);
+size_t coffer__v1__vault_examination__pack_to_buffer
+                     (const Coffer__V1__VaultExamination   *message,
+                      ProtobufCBuffer     *buffer);
+Coffer__V1__VaultExamination *
+       coffer__v1__vault_examination__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   coffer__v1__vault_examination__free_unpacked
+                     (Coffer__V1__VaultExamination *message,
+                      ProtobufCAllocator *allocator);
+/* Coffer__V1__DoctorStep methods */
+void   coffer__v1__doctor_step__init
+                     (Coffer__V1__DoctorStep         *message);
+size_t coffer__v1__doctor_step__get_packed_size
+                     (const Coffer__V1__DoctorStep   *message);
+size_t coffer__v1__doctor_step__pack
+                     (const Coffer__V1__DoctorStep   *message,
+                      uint8_t             *out);
+size_t coffer__v1__doctor_step__pack_to_buffer
+                     (const Coffer__V1__DoctorStep   *message,
+                      ProtobufCBuffer     *buffer);
+Coffer__V1__DoctorStep *
+       coffer__v1__doctor_step__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   coffer__v1__doctor_step__free_unpacked
+                     (Coffer__V1__DoctorStep *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Coffer__V1__HealthRequest_Closure)
@@ -359,6 +587,18 @@ typedef void (*Coffer__V1__InvalidateRequest_Closure)
 typedef void (*Coffer__V1__InvalidateResponse_Closure)
                  (const Coffer__V1__InvalidateResponse *message,
                   void *closure_data);
+typedef void (*Coffer__V1__DoctorRequest_Closure)
+                 (const Coffer__V1__DoctorRequest *message,
+                  void *closure_data);
+typedef void (*Coffer__V1__DoctorResponse_Closure)
+                 (const Coffer__V1__DoctorResponse *message,
+                  void *closure_data);
+typedef void (*Coffer__V1__VaultExamination_Closure)
+                 (const Coffer__V1__VaultExamination *message,
+                  void *closure_data);
+typedef void (*Coffer__V1__DoctorStep_Closure)
+                 (const Coffer__V1__DoctorStep *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -378,6 +618,10 @@ struct Coffer__V1__Admin_Service
                      const Coffer__V1__InvalidateRequest *input,
                      Coffer__V1__InvalidateResponse_Closure closure,
                      void *closure_data);
+  void (*doctor)(Coffer__V1__Admin_Service *service,
+                 const Coffer__V1__DoctorRequest *input,
+                 Coffer__V1__DoctorResponse_Closure closure,
+                 void *closure_data);
 };
 typedef void (*Coffer__V1__Admin_ServiceDestroy)(Coffer__V1__Admin_Service *);
 void coffer__v1__admin__init (Coffer__V1__Admin_Service *service,
@@ -388,7 +632,8 @@ void coffer__v1__admin__init (Coffer__V1__Admin_Service *service,
     { COFFER__V1__ADMIN__BASE_INIT,\
       function_prefix__ ## health,\
       function_prefix__ ## stats,\
-      function_prefix__ ## invalidate  }
+      function_prefix__ ## invalidate,\
+      function_prefix__ ## doctor  }
 void coffer__v1__admin__health(ProtobufCService *service,
                                const Coffer__V1__HealthRequest *input,
                                Coffer__V1__HealthResponse_Closure closure,
@@ -401,17 +646,27 @@ void coffer__v1__admin__invalidate(ProtobufCService *service,
                                    const Coffer__V1__InvalidateRequest *input,
                                    Coffer__V1__InvalidateResponse_Closure closure,
                                    void *closure_data);
+void coffer__v1__admin__doctor(ProtobufCService *service,
+                               const Coffer__V1__DoctorRequest *input,
+                               Coffer__V1__DoctorResponse_Closure closure,
+                               void *closure_data);
 
 /* --- descriptors --- */
 
 extern const ProtobufCMessageDescriptor coffer__v1__health_request__descriptor;
 extern const ProtobufCMessageDescriptor coffer__v1__health_response__descriptor;
 extern const ProtobufCMessageDescriptor coffer__v1__vault_health__descriptor;
+extern const ProtobufCEnumDescriptor    coffer__v1__vault_health__breaker__descriptor;
 extern const ProtobufCMessageDescriptor coffer__v1__stats_request__descriptor;
 extern const ProtobufCMessageDescriptor coffer__v1__stats_response__descriptor;
 extern const ProtobufCMessageDescriptor coffer__v1__stat__descriptor;
 extern const ProtobufCMessageDescriptor coffer__v1__invalidate_request__descriptor;
 extern const ProtobufCMessageDescriptor coffer__v1__invalidate_response__descriptor;
+extern const ProtobufCMessageDescriptor coffer__v1__doctor_request__descriptor;
+extern const ProtobufCMessageDescriptor coffer__v1__doctor_response__descriptor;
+extern const ProtobufCMessageDescriptor coffer__v1__vault_examination__descriptor;
+extern const ProtobufCMessageDescriptor coffer__v1__doctor_step__descriptor;
+extern const ProtobufCEnumDescriptor    coffer__v1__doctor_step__action__descriptor;
 extern const ProtobufCServiceDescriptor coffer__v1__admin__descriptor;
 
 PROTOBUF_C__END_DECLS

@@ -30,6 +30,16 @@ public struct Coffer_V1_AdminClient<Channel: CofferChannel>: Sendable {
     ) async throws -> Coffer_V1_InvalidateResponse {
         try await channel.response(to: request, of: Coffer_V1_AdminMethods.invalidate, options: options)
     }
+
+    /// Stores a marked test record in each vault, reads it, compares it and
+    /// deletes it, past cache and routes. What failed is told in the response;
+    /// the call itself fails only for the reasons that any call does, and with
+    /// NOT_FOUND if no vault has the name that was asked for.
+    public func doctor(
+        _ request: Coffer_V1_DoctorRequest, options: CofferCallOptions = CofferCallOptions()
+    ) async throws -> Coffer_V1_DoctorResponse {
+        try await channel.response(to: request, of: Coffer_V1_AdminMethods.doctor, options: options)
+    }
 }
 
 /// The methods of `coffer.v1.Admin`, as frames name them.
@@ -45,4 +55,8 @@ public enum Coffer_V1_AdminMethods {
     /// `coffer.v1.Admin/Invalidate`
     public static let invalidate = CofferMethod<Coffer_V1_InvalidateRequest, Coffer_V1_InvalidateResponse>(
         id: 0x04ED_31B6, fullName: "coffer.v1.Admin/Invalidate")
+
+    /// `coffer.v1.Admin/Doctor`
+    public static let doctor = CofferMethod<Coffer_V1_DoctorRequest, Coffer_V1_DoctorResponse>(
+        id: 0xE586_1B10, fullName: "coffer.v1.Admin/Doctor")
 }

@@ -57,32 +57,169 @@ public nonisolated struct Coffer_V1_HealthResponse: Sendable {
   public init() {}
 }
 
-public nonisolated struct Coffer_V1_VaultHealth: Sendable {
+public nonisolated struct Coffer_V1_VaultHealth: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   /// The configured name.
-  public var name: String = String()
+  public var name: String {
+    get {_storage._name}
+    set {_uniqueStorage()._name = newValue}
+  }
 
   /// "embedded", "memory", …
-  public var kind: String = String()
+  public var kind: String {
+    get {_storage._kind}
+    set {_uniqueStorage()._kind = newValue}
+  }
 
   /// The check made for this call succeeded.
-  public var reachable: Bool = false
+  public var reachable: Bool {
+    get {_storage._reachable}
+    set {_uniqueStorage()._reachable = newValue}
+  }
 
   /// How long that check took, in microseconds.
-  public var latencyUs: UInt64 = 0
+  public var latencyUs: UInt64 {
+    get {_storage._latencyUs}
+    set {_uniqueStorage()._latencyUs = newValue}
+  }
 
   /// When a call to this vault last succeeded; 0 = not since the start.
-  public var lastGoodContactMs: UInt64 = 0
+  public var lastGoodContactMs: UInt64 {
+    get {_storage._lastGoodContactMs}
+    set {_uniqueStorage()._lastGoodContactMs = newValue}
+  }
 
   /// The class of the last failure; unspecified = none since the start.
-  public var lastFailure: Coffer_V1_Failure.Reason = .unspecified
+  public var lastFailure: Coffer_V1_Failure.Reason {
+    get {_storage._lastFailure}
+    set {_uniqueStorage()._lastFailure = newValue}
+  }
+
+  /// What records are written as: "sealed", "json", "legacy-aes".
+  public var format: String {
+    get {_storage._format}
+    set {_uniqueStorage()._format = newValue}
+  }
+
+  /// The routes that lead here, in their order, for people:
+  /// "user=crm-* connection=*".
+  public var routes: [String] {
+    get {_storage._routes}
+    set {_uniqueStorage()._routes = newValue}
+  }
+
+  public var breaker: Coffer_V1_VaultHealth.Breaker {
+    get {_storage._breaker}
+    set {_uniqueStorage()._breaker = newValue}
+  }
+
+  /// Milliseconds until the vault is asked again; 0 = the breaker is not open.
+  public var breakerRetryMs: UInt64 {
+    get {_storage._breakerRetryMs}
+    set {_uniqueStorage()._breakerRetryMs = newValue}
+  }
+
+  /// Calls that the vault is working on now.
+  public var inFlight: UInt64 {
+    get {_storage._inFlight}
+    set {_uniqueStorage()._inFlight = newValue}
+  }
+
+  /// Calls that wait for others of the vault to end.
+  public var queued: UInt64 {
+    get {_storage._queued}
+    set {_uniqueStorage()._queued = newValue}
+  }
+
+  /// Since the start: calls that ended, those of them that failed, and how
+  /// often one was tried again.
+  public var calls: UInt64 {
+    get {_storage._calls}
+    set {_uniqueStorage()._calls = newValue}
+  }
+
+  public var failures: UInt64 {
+    get {_storage._failures}
+    set {_uniqueStorage()._failures = newValue}
+  }
+
+  public var retries: UInt64 {
+    get {_storage._retries}
+    set {_uniqueStorage()._retries = newValue}
+  }
+
+  /// Calls that were refused without asking the vault: the breaker was open, or
+  /// too many waited.
+  public var refusals: UInt64 {
+    get {_storage._refusals}
+    set {_uniqueStorage()._refusals = newValue}
+  }
+
+  /// When a call to this vault last failed; 0 = not since the start.
+  public var lastFailureMs: UInt64 {
+    get {_storage._lastFailureMs}
+    set {_uniqueStorage()._lastFailureMs = newValue}
+  }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
+  /// Whether calls reach the vault.
+  public nonisolated enum Breaker: SwiftProtobuf.Enum, Swift.CaseIterable {
+    public typealias RawValue = Int
+
+    /// this vault has none
+    case unspecified // = 0
+
+    /// they do
+    case closed // = 1
+
+    /// they fail at once, after too many failures
+    case `open` // = 2
+
+    /// one of them does, to see whether it works again
+    case halfOpen // = 3
+    case UNRECOGNIZED(Int)
+
+    public init() {
+      self = .unspecified
+    }
+
+    public init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .unspecified
+      case 1: self = .closed
+      case 2: self = .open
+      case 3: self = .halfOpen
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    public var rawValue: Int {
+      switch self {
+      case .unspecified: return 0
+      case .closed: return 1
+      case .open: return 2
+      case .halfOpen: return 3
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    public static let allCases: [Coffer_V1_VaultHealth.Breaker] = [
+      .unspecified,
+      .closed,
+      .open,
+      .halfOpen,
+    ]
+
+  }
+
   public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 public nonisolated struct Coffer_V1_StatsRequest: Sendable {
@@ -185,6 +322,134 @@ public nonisolated struct Coffer_V1_InvalidateResponse: Sendable {
   public init() {}
 }
 
+public nonisolated struct Coffer_V1_DoctorRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The configured name of the vault to examine; empty = each of them.
+  public var vault: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Coffer_V1_DoctorResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// In the order of the configuration.
+  public var vaults: [Coffer_V1_VaultExamination] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Coffer_V1_VaultExamination: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The configured name.
+  public var name: String = String()
+
+  /// "embedded", "memory", …
+  public var kind: String = String()
+
+  /// In the order in which they were done.
+  public var steps: [Coffer_V1_DoctorStep] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Coffer_V1_DoctorStep: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var action: Coffer_V1_DoctorStep.Action = .unspecified
+
+  /// The status that a call of a client would have had; 0 = the step succeeded.
+  public var status: UInt32 = 0
+
+  /// The step was not done, as one before it failed; its status is 0.
+  public var skipped: Bool = false
+
+  public var durationUs: UInt64 = 0
+
+  /// Set if status is not 0.
+  public var failure: Coffer_V1_Failure {
+    get {_failure ?? Coffer_V1_Failure()}
+    set {_failure = newValue}
+  }
+  /// Returns true if `failure` has been explicitly set.
+  public var hasFailure: Bool {self._failure != nil}
+  /// Clears the value of `failure`. Subsequent reads from it will return its default value.
+  public mutating func clearFailure() {self._failure = nil}
+
+  /// What to check, in words; empty if there is nothing.
+  public var advice: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated enum Action: SwiftProtobuf.Enum, Swift.CaseIterable {
+    public typealias RawValue = Int
+    case unspecified // = 0
+    case store // = 1
+    case get // = 2
+
+    /// what was read with what was stored
+    case compare // = 3
+    case delete // = 4
+    case UNRECOGNIZED(Int)
+
+    public init() {
+      self = .unspecified
+    }
+
+    public init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .unspecified
+      case 1: self = .store
+      case 2: self = .get
+      case 3: self = .compare
+      case 4: self = .delete
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    public var rawValue: Int {
+      switch self {
+      case .unspecified: return 0
+      case .store: return 1
+      case .get: return 2
+      case .compare: return 3
+      case .delete: return 4
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    public static let allCases: [Coffer_V1_DoctorStep.Action] = [
+      .unspecified,
+      .store,
+      .get,
+      .compare,
+      .delete,
+    ]
+
+  }
+
+  public init() {}
+
+  fileprivate var _failure: Coffer_V1_Failure? = nil
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "coffer.v1"
@@ -260,57 +525,184 @@ nonisolated extension Coffer_V1_HealthResponse: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Coffer_V1_VaultHealth: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".VaultHealth"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}kind\0\u{1}reachable\0\u{3}latency_us\0\u{3}last_good_contact_ms\0\u{3}last_failure\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}kind\0\u{1}reachable\0\u{3}latency_us\0\u{3}last_good_contact_ms\0\u{3}last_failure\0\u{1}format\0\u{1}routes\0\u{1}breaker\0\u{3}breaker_retry_ms\0\u{3}in_flight\0\u{1}queued\0\u{1}calls\0\u{1}failures\0\u{1}retries\0\u{1}refusals\0\u{3}last_failure_ms\0")
+
+  fileprivate class _StorageClass {
+    var _name: String = String()
+    var _kind: String = String()
+    var _reachable: Bool = false
+    var _latencyUs: UInt64 = 0
+    var _lastGoodContactMs: UInt64 = 0
+    var _lastFailure: Coffer_V1_Failure.Reason = .unspecified
+    var _format: String = String()
+    var _routes: [String] = []
+    var _breaker: Coffer_V1_VaultHealth.Breaker = .unspecified
+    var _breakerRetryMs: UInt64 = 0
+    var _inFlight: UInt64 = 0
+    var _queued: UInt64 = 0
+    var _calls: UInt64 = 0
+    var _failures: UInt64 = 0
+    var _retries: UInt64 = 0
+    var _refusals: UInt64 = 0
+    var _lastFailureMs: UInt64 = 0
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _name = source._name
+      _kind = source._kind
+      _reachable = source._reachable
+      _latencyUs = source._latencyUs
+      _lastGoodContactMs = source._lastGoodContactMs
+      _lastFailure = source._lastFailure
+      _format = source._format
+      _routes = source._routes
+      _breaker = source._breaker
+      _breakerRetryMs = source._breakerRetryMs
+      _inFlight = source._inFlight
+      _queued = source._queued
+      _calls = source._calls
+      _failures = source._failures
+      _retries = source._retries
+      _refusals = source._refusals
+      _lastFailureMs = source._lastFailureMs
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self.kind) }()
-      case 3: try { try decoder.decodeSingularBoolField(value: &self.reachable) }()
-      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.latencyUs) }()
-      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.lastGoodContactMs) }()
-      case 6: try { try decoder.decodeSingularEnumField(value: &self.lastFailure) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularStringField(value: &_storage._name) }()
+        case 2: try { try decoder.decodeSingularStringField(value: &_storage._kind) }()
+        case 3: try { try decoder.decodeSingularBoolField(value: &_storage._reachable) }()
+        case 4: try { try decoder.decodeSingularUInt64Field(value: &_storage._latencyUs) }()
+        case 5: try { try decoder.decodeSingularUInt64Field(value: &_storage._lastGoodContactMs) }()
+        case 6: try { try decoder.decodeSingularEnumField(value: &_storage._lastFailure) }()
+        case 7: try { try decoder.decodeSingularStringField(value: &_storage._format) }()
+        case 8: try { try decoder.decodeRepeatedStringField(value: &_storage._routes) }()
+        case 9: try { try decoder.decodeSingularEnumField(value: &_storage._breaker) }()
+        case 10: try { try decoder.decodeSingularUInt64Field(value: &_storage._breakerRetryMs) }()
+        case 11: try { try decoder.decodeSingularUInt64Field(value: &_storage._inFlight) }()
+        case 12: try { try decoder.decodeSingularUInt64Field(value: &_storage._queued) }()
+        case 13: try { try decoder.decodeSingularUInt64Field(value: &_storage._calls) }()
+        case 14: try { try decoder.decodeSingularUInt64Field(value: &_storage._failures) }()
+        case 15: try { try decoder.decodeSingularUInt64Field(value: &_storage._retries) }()
+        case 16: try { try decoder.decodeSingularUInt64Field(value: &_storage._refusals) }()
+        case 17: try { try decoder.decodeSingularUInt64Field(value: &_storage._lastFailureMs) }()
+        default: break
+        }
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.name.isEmpty {
-      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
-    }
-    if !self.kind.isEmpty {
-      try visitor.visitSingularStringField(value: self.kind, fieldNumber: 2)
-    }
-    if self.reachable != false {
-      try visitor.visitSingularBoolField(value: self.reachable, fieldNumber: 3)
-    }
-    if self.latencyUs != 0 {
-      try visitor.visitSingularUInt64Field(value: self.latencyUs, fieldNumber: 4)
-    }
-    if self.lastGoodContactMs != 0 {
-      try visitor.visitSingularUInt64Field(value: self.lastGoodContactMs, fieldNumber: 5)
-    }
-    if self.lastFailure != .unspecified {
-      try visitor.visitSingularEnumField(value: self.lastFailure, fieldNumber: 6)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      if !_storage._name.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._name, fieldNumber: 1)
+      }
+      if !_storage._kind.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._kind, fieldNumber: 2)
+      }
+      if _storage._reachable != false {
+        try visitor.visitSingularBoolField(value: _storage._reachable, fieldNumber: 3)
+      }
+      if _storage._latencyUs != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._latencyUs, fieldNumber: 4)
+      }
+      if _storage._lastGoodContactMs != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._lastGoodContactMs, fieldNumber: 5)
+      }
+      if _storage._lastFailure != .unspecified {
+        try visitor.visitSingularEnumField(value: _storage._lastFailure, fieldNumber: 6)
+      }
+      if !_storage._format.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._format, fieldNumber: 7)
+      }
+      if !_storage._routes.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._routes, fieldNumber: 8)
+      }
+      if _storage._breaker != .unspecified {
+        try visitor.visitSingularEnumField(value: _storage._breaker, fieldNumber: 9)
+      }
+      if _storage._breakerRetryMs != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._breakerRetryMs, fieldNumber: 10)
+      }
+      if _storage._inFlight != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._inFlight, fieldNumber: 11)
+      }
+      if _storage._queued != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._queued, fieldNumber: 12)
+      }
+      if _storage._calls != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._calls, fieldNumber: 13)
+      }
+      if _storage._failures != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._failures, fieldNumber: 14)
+      }
+      if _storage._retries != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._retries, fieldNumber: 15)
+      }
+      if _storage._refusals != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._refusals, fieldNumber: 16)
+      }
+      if _storage._lastFailureMs != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._lastFailureMs, fieldNumber: 17)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Coffer_V1_VaultHealth, rhs: Coffer_V1_VaultHealth) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.kind != rhs.kind {return false}
-    if lhs.reachable != rhs.reachable {return false}
-    if lhs.latencyUs != rhs.latencyUs {return false}
-    if lhs.lastGoodContactMs != rhs.lastGoodContactMs {return false}
-    if lhs.lastFailure != rhs.lastFailure {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._name != rhs_storage._name {return false}
+        if _storage._kind != rhs_storage._kind {return false}
+        if _storage._reachable != rhs_storage._reachable {return false}
+        if _storage._latencyUs != rhs_storage._latencyUs {return false}
+        if _storage._lastGoodContactMs != rhs_storage._lastGoodContactMs {return false}
+        if _storage._lastFailure != rhs_storage._lastFailure {return false}
+        if _storage._format != rhs_storage._format {return false}
+        if _storage._routes != rhs_storage._routes {return false}
+        if _storage._breaker != rhs_storage._breaker {return false}
+        if _storage._breakerRetryMs != rhs_storage._breakerRetryMs {return false}
+        if _storage._inFlight != rhs_storage._inFlight {return false}
+        if _storage._queued != rhs_storage._queued {return false}
+        if _storage._calls != rhs_storage._calls {return false}
+        if _storage._failures != rhs_storage._failures {return false}
+        if _storage._retries != rhs_storage._retries {return false}
+        if _storage._refusals != rhs_storage._refusals {return false}
+        if _storage._lastFailureMs != rhs_storage._lastFailureMs {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
+}
+
+nonisolated extension Coffer_V1_VaultHealth.Breaker: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0BREAKER_UNSPECIFIED\0\u{1}BREAKER_CLOSED\0\u{1}BREAKER_OPEN\0\u{1}BREAKER_HALF_OPEN\0")
 }
 
 nonisolated extension Coffer_V1_StatsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -499,4 +891,167 @@ nonisolated extension Coffer_V1_InvalidateResponse: SwiftProtobuf.Message, Swift
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
+}
+
+nonisolated extension Coffer_V1_DoctorRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".DoctorRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}vault\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.vault) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.vault.isEmpty {
+      try visitor.visitSingularStringField(value: self.vault, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Coffer_V1_DoctorRequest, rhs: Coffer_V1_DoctorRequest) -> Bool {
+    if lhs.vault != rhs.vault {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Coffer_V1_DoctorResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".DoctorResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}vaults\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.vaults) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.vaults.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.vaults, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Coffer_V1_DoctorResponse, rhs: Coffer_V1_DoctorResponse) -> Bool {
+    if lhs.vaults != rhs.vaults {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Coffer_V1_VaultExamination: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".VaultExamination"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}kind\0\u{1}steps\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.kind) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.steps) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if !self.kind.isEmpty {
+      try visitor.visitSingularStringField(value: self.kind, fieldNumber: 2)
+    }
+    if !self.steps.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.steps, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Coffer_V1_VaultExamination, rhs: Coffer_V1_VaultExamination) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.kind != rhs.kind {return false}
+    if lhs.steps != rhs.steps {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Coffer_V1_DoctorStep: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".DoctorStep"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}action\0\u{1}status\0\u{1}skipped\0\u{3}duration_us\0\u{1}failure\0\u{1}advice\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.action) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.status) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.skipped) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.durationUs) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._failure) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.advice) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.action != .unspecified {
+      try visitor.visitSingularEnumField(value: self.action, fieldNumber: 1)
+    }
+    if self.status != 0 {
+      try visitor.visitSingularUInt32Field(value: self.status, fieldNumber: 2)
+    }
+    if self.skipped != false {
+      try visitor.visitSingularBoolField(value: self.skipped, fieldNumber: 3)
+    }
+    if self.durationUs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.durationUs, fieldNumber: 4)
+    }
+    try { if let v = self._failure {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    if !self.advice.isEmpty {
+      try visitor.visitSingularStringField(value: self.advice, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Coffer_V1_DoctorStep, rhs: Coffer_V1_DoctorStep) -> Bool {
+    if lhs.action != rhs.action {return false}
+    if lhs.status != rhs.status {return false}
+    if lhs.skipped != rhs.skipped {return false}
+    if lhs.durationUs != rhs.durationUs {return false}
+    if lhs._failure != rhs._failure {return false}
+    if lhs.advice != rhs.advice {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Coffer_V1_DoctorStep.Action: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0ACTION_UNSPECIFIED\0\u{1}ACTION_STORE\0\u{1}ACTION_GET\0\u{1}ACTION_COMPARE\0\u{1}ACTION_DELETE\0")
 }

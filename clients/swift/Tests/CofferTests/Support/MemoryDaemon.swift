@@ -26,13 +26,72 @@ final class MemoryDaemon: Sendable {
             case Coffer_V1_CredentialsMethods.getMany.id: try getMany(request.message(), call, peer)
             case Coffer_V1_CredentialsMethods.list.id: try list(request.message(), call, peer)
             case Coffer_V1_AdminMethods.health.id:
-                try peer.respond(call, Coffer_V1_HealthResponse.with { $0.serving = true })
+                try peer.respond(call, Self.health)
             case Coffer_V1_AdminMethods.stats.id: try stats(call, peer)
             case Coffer_V1_AdminMethods.invalidate.id:
                 try peer.respond(call, Coffer_V1_InvalidateResponse.with { $0.dropped = 1 })
+            case Coffer_V1_AdminMethods.doctor.id: try doctor(request.message(), call, peer)
             default: try peer.refuse(call, .unimplemented, .unknownMethod)
             }
         }
+    }
+
+    private static let health = Coffer_V1_HealthResponse.with {
+        $0.serving = true
+        $0.vaults = [
+            .with {
+                $0.name = "main"
+                $0.kind = "vault"
+                $0.format = "json"
+                $0.routes = ["user=* connection=*"]
+                $0.lastFailure = .vaultUnreachable
+                $0.lastFailureMs = 5
+                $0.breaker = .open
+                $0.breakerRetryMs = 1_500
+                $0.inFlight = 1
+                $0.queued = 2
+                $0.calls = 3
+                $0.failures = 4
+                $0.retries = 6
+                $0.refusals = 7
+            }, .with { $0.breaker = .UNRECOGNIZED(9) },
+        ]
+    }
+
+    /// A vault that takes the record and then is out of reach.
+    private func doctor(_ request: Coffer_V1_DoctorRequest, _ call: UInt64, _ peer: FakePeer) throws {
+        try peer.respond(
+            call,
+            Coffer_V1_DoctorResponse.with {
+                $0.vaults = [
+                    .with {
+                        $0.name = request.vault
+                        $0.kind = "vault"
+                        $0.steps = [
+                            .with {
+                                $0.action = .store
+                                $0.durationUs = 20
+                            },
+                            .with {
+                                $0.action = .get
+                                $0.status = 14
+                                $0.failure = .with {
+                                    $0.reason = .vaultUnreachable
+                                    $0.message = "out of reach"
+                                    $0.vault = request.vault
+                                    $0.retryable = true
+                                }
+                                $0.advice = "Is it running?"
+                            },
+                            .with {
+                                $0.action = .compare
+                                $0.skipped = true
+                            },
+                            .with { $0.action = .delete },
+                        ]
+                    }
+                ]
+            })
     }
 
     private func store(_ request: Coffer_V1_StoreRequest, _ call: UInt64, _ peer: FakePeer) throws {

@@ -367,6 +367,186 @@ void   coffer__v1__invalidate_response__free_unpacked
   assert(message->base.descriptor == &coffer__v1__invalidate_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   coffer__v1__doctor_request__init
+                     (Coffer__V1__DoctorRequest         *message)
+{
+  static const Coffer__V1__DoctorRequest init_value = COFFER__V1__DOCTOR_REQUEST__INIT;
+  *message = init_value;
+}
+size_t coffer__v1__doctor_request__get_packed_size
+                     (const Coffer__V1__DoctorRequest *message)
+{
+  assert(message->base.descriptor == &coffer__v1__doctor_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t coffer__v1__doctor_request__pack
+                     (const Coffer__V1__DoctorRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &coffer__v1__doctor_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t coffer__v1__doctor_request__pack_to_buffer
+                     (const Coffer__V1__DoctorRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &coffer__v1__doctor_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Coffer__V1__DoctorRequest *
+       coffer__v1__doctor_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Coffer__V1__DoctorRequest *)
+     protobuf_c_message_unpack (&coffer__v1__doctor_request__descriptor,
+                                allocator, len, data);
+}
+void   coffer__v1__doctor_request__free_unpacked
+                     (Coffer__V1__DoctorRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &coffer__v1__doctor_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   coffer__v1__doctor_response__init
+                     (Coffer__V1__DoctorResponse         *message)
+{
+  static const Coffer__V1__DoctorResponse init_value = COFFER__V1__DOCTOR_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t coffer__v1__doctor_response__get_packed_size
+                     (const Coffer__V1__DoctorResponse *message)
+{
+  assert(message->base.descriptor == &coffer__v1__doctor_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t coffer__v1__doctor_response__pack
+                     (const Coffer__V1__DoctorResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &coffer__v1__doctor_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t coffer__v1__doctor_response__pack_to_buffer
+                     (const Coffer__V1__DoctorResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &coffer__v1__doctor_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Coffer__V1__DoctorResponse *
+       coffer__v1__doctor_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Coffer__V1__DoctorResponse *)
+     protobuf_c_message_unpack (&coffer__v1__doctor_response__descriptor,
+                                allocator, len, data);
+}
+void   coffer__v1__doctor_response__free_unpacked
+                     (Coffer__V1__DoctorResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &coffer__v1__doctor_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   coffer__v1__vault_examination__init
+                     (Coffer__V1__VaultExamination         *message)
+{
+  static const Coffer__V1__VaultExamination init_value = COFFER__V1__VAULT_EXAMINATION__INIT;
+  *message = init_value;
+}
+size_t coffer__v1__vault_examination__get_packed_size
+                     (const Coffer__V1__VaultExamination *message)
+{
+  assert(message->base.descriptor == &coffer__v1__vault_examination__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t coffer__v1__vault_examination__pack
+                     (const Coffer__V1__VaultExamination *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &coffer__v1__vault_examination__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t coffer__v1__vault_examination__pack_to_buffer
+                     (const Coffer__V1__VaultExamination *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &coffer__v1__vault_examination__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Coffer__V1__VaultExamination *
+       coffer__v1__vault_examination__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Coffer__V1__VaultExamination *)
+     protobuf_c_message_unpack (&coffer__v1__vault_examination__descriptor,
+                                allocator, len, data);
+}
+void   coffer__v1__vault_examination__free_unpacked
+                     (Coffer__V1__VaultExamination *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &coffer__v1__vault_examination__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   coffer__v1__doctor_step__init
+                     (Coffer__V1__DoctorStep         *message)
+{
+  static const Coffer__V1__DoctorStep init_value = COFFER__V1__DOCTOR_STEP__INIT;
+  *message = init_value;
+}
+size_t coffer__v1__doctor_step__get_packed_size
+                     (const Coffer__V1__DoctorStep *message)
+{
+  assert(message->base.descriptor == &coffer__v1__doctor_step__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t coffer__v1__doctor_step__pack
+                     (const Coffer__V1__DoctorStep *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &coffer__v1__doctor_step__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t coffer__v1__doctor_step__pack_to_buffer
+                     (const Coffer__V1__DoctorStep *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &coffer__v1__doctor_step__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Coffer__V1__DoctorStep *
+       coffer__v1__doctor_step__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Coffer__V1__DoctorStep *)
+     protobuf_c_message_unpack (&coffer__v1__doctor_step__descriptor,
+                                allocator, len, data);
+}
+void   coffer__v1__doctor_step__free_unpacked
+                     (Coffer__V1__DoctorStep *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &coffer__v1__doctor_step__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 #define coffer__v1__health_request__field_descriptors NULL
 #define coffer__v1__health_request__field_indices_by_name NULL
 #define coffer__v1__health_request__number_ranges NULL
@@ -475,7 +655,39 @@ const ProtobufCMessageDescriptor coffer__v1__health_response__descriptor =
   (ProtobufCMessageInit) coffer__v1__health_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor coffer__v1__vault_health__field_descriptors[6] =
+static const ProtobufCEnumValue coffer__v1__vault_health__breaker__enum_values_by_number[4] =
+{
+  { "BREAKER_UNSPECIFIED", "COFFER__V1__VAULT_HEALTH__BREAKER__BREAKER_UNSPECIFIED", 0 },
+  { "BREAKER_CLOSED", "COFFER__V1__VAULT_HEALTH__BREAKER__BREAKER_CLOSED", 1 },
+  { "BREAKER_OPEN", "COFFER__V1__VAULT_HEALTH__BREAKER__BREAKER_OPEN", 2 },
+  { "BREAKER_HALF_OPEN", "COFFER__V1__VAULT_HEALTH__BREAKER__BREAKER_HALF_OPEN", 3 },
+};
+static const ProtobufCIntRange coffer__v1__vault_health__breaker__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex coffer__v1__vault_health__breaker__enum_values_by_name[4] =
+{
+  { "BREAKER_CLOSED", 1 },
+  { "BREAKER_HALF_OPEN", 3 },
+  { "BREAKER_OPEN", 2 },
+  { "BREAKER_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor coffer__v1__vault_health__breaker__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "coffer.v1.VaultHealth.Breaker",
+  "Breaker",
+  "Coffer__V1__VaultHealth__Breaker",
+  "coffer.v1",
+  4,
+  coffer__v1__vault_health__breaker__enum_values_by_number,
+  4,
+  coffer__v1__vault_health__breaker__enum_values_by_name,
+  1,
+  coffer__v1__vault_health__breaker__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCFieldDescriptor coffer__v1__vault_health__field_descriptors[17] =
 {
   {
     "name",
@@ -549,19 +761,162 @@ static const ProtobufCFieldDescriptor coffer__v1__vault_health__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "format",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__VaultHealth, format),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "routes",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Coffer__V1__VaultHealth, n_routes),
+    offsetof(Coffer__V1__VaultHealth, routes),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "breaker",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__VaultHealth, breaker),
+    &coffer__v1__vault_health__breaker__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "breaker_retry_ms",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__VaultHealth, breaker_retry_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "in_flight",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__VaultHealth, in_flight),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "queued",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__VaultHealth, queued),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "calls",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__VaultHealth, calls),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "failures",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__VaultHealth, failures),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "retries",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__VaultHealth, retries),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "refusals",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__VaultHealth, refusals),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "last_failure_ms",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__VaultHealth, last_failure_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned coffer__v1__vault_health__field_indices_by_name[] = {
+  8,   /* field[8] = breaker */
+  9,   /* field[9] = breaker_retry_ms */
+  12,   /* field[12] = calls */
+  13,   /* field[13] = failures */
+  6,   /* field[6] = format */
+  10,   /* field[10] = in_flight */
   1,   /* field[1] = kind */
   5,   /* field[5] = last_failure */
+  16,   /* field[16] = last_failure_ms */
   4,   /* field[4] = last_good_contact_ms */
   3,   /* field[3] = latency_us */
   0,   /* field[0] = name */
+  11,   /* field[11] = queued */
   2,   /* field[2] = reachable */
+  15,   /* field[15] = refusals */
+  14,   /* field[14] = retries */
+  7,   /* field[7] = routes */
 };
 static const ProtobufCIntRange coffer__v1__vault_health__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 17 }
 };
 const ProtobufCMessageDescriptor coffer__v1__vault_health__descriptor =
 {
@@ -571,7 +926,7 @@ const ProtobufCMessageDescriptor coffer__v1__vault_health__descriptor =
   "Coffer__V1__VaultHealth",
   "coffer.v1",
   sizeof(Coffer__V1__VaultHealth),
-  6,
+  17,
   coffer__v1__vault_health__field_descriptors,
   coffer__v1__vault_health__field_indices_by_name,
   1,  coffer__v1__vault_health__number_ranges,
@@ -787,13 +1142,292 @@ const ProtobufCMessageDescriptor coffer__v1__invalidate_response__descriptor =
   (ProtobufCMessageInit) coffer__v1__invalidate_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCMethodDescriptor coffer__v1__admin__method_descriptors[3] =
+static const ProtobufCFieldDescriptor coffer__v1__doctor_request__field_descriptors[1] =
+{
+  {
+    "vault",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__DoctorRequest, vault),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned coffer__v1__doctor_request__field_indices_by_name[] = {
+  0,   /* field[0] = vault */
+};
+static const ProtobufCIntRange coffer__v1__doctor_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor coffer__v1__doctor_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "coffer.v1.DoctorRequest",
+  "DoctorRequest",
+  "Coffer__V1__DoctorRequest",
+  "coffer.v1",
+  sizeof(Coffer__V1__DoctorRequest),
+  1,
+  coffer__v1__doctor_request__field_descriptors,
+  coffer__v1__doctor_request__field_indices_by_name,
+  1,  coffer__v1__doctor_request__number_ranges,
+  (ProtobufCMessageInit) coffer__v1__doctor_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor coffer__v1__doctor_response__field_descriptors[1] =
+{
+  {
+    "vaults",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Coffer__V1__DoctorResponse, n_vaults),
+    offsetof(Coffer__V1__DoctorResponse, vaults),
+    &coffer__v1__vault_examination__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned coffer__v1__doctor_response__field_indices_by_name[] = {
+  0,   /* field[0] = vaults */
+};
+static const ProtobufCIntRange coffer__v1__doctor_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor coffer__v1__doctor_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "coffer.v1.DoctorResponse",
+  "DoctorResponse",
+  "Coffer__V1__DoctorResponse",
+  "coffer.v1",
+  sizeof(Coffer__V1__DoctorResponse),
+  1,
+  coffer__v1__doctor_response__field_descriptors,
+  coffer__v1__doctor_response__field_indices_by_name,
+  1,  coffer__v1__doctor_response__number_ranges,
+  (ProtobufCMessageInit) coffer__v1__doctor_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor coffer__v1__vault_examination__field_descriptors[3] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__VaultExamination, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "kind",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__VaultExamination, kind),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "steps",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Coffer__V1__VaultExamination, n_steps),
+    offsetof(Coffer__V1__VaultExamination, steps),
+    &coffer__v1__doctor_step__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned coffer__v1__vault_examination__field_indices_by_name[] = {
+  1,   /* field[1] = kind */
+  0,   /* field[0] = name */
+  2,   /* field[2] = steps */
+};
+static const ProtobufCIntRange coffer__v1__vault_examination__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor coffer__v1__vault_examination__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "coffer.v1.VaultExamination",
+  "VaultExamination",
+  "Coffer__V1__VaultExamination",
+  "coffer.v1",
+  sizeof(Coffer__V1__VaultExamination),
+  3,
+  coffer__v1__vault_examination__field_descriptors,
+  coffer__v1__vault_examination__field_indices_by_name,
+  1,  coffer__v1__vault_examination__number_ranges,
+  (ProtobufCMessageInit) coffer__v1__vault_examination__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue coffer__v1__doctor_step__action__enum_values_by_number[5] =
+{
+  { "ACTION_UNSPECIFIED", "COFFER__V1__DOCTOR_STEP__ACTION__ACTION_UNSPECIFIED", 0 },
+  { "ACTION_STORE", "COFFER__V1__DOCTOR_STEP__ACTION__ACTION_STORE", 1 },
+  { "ACTION_GET", "COFFER__V1__DOCTOR_STEP__ACTION__ACTION_GET", 2 },
+  { "ACTION_COMPARE", "COFFER__V1__DOCTOR_STEP__ACTION__ACTION_COMPARE", 3 },
+  { "ACTION_DELETE", "COFFER__V1__DOCTOR_STEP__ACTION__ACTION_DELETE", 4 },
+};
+static const ProtobufCIntRange coffer__v1__doctor_step__action__value_ranges[] = {
+{0, 0},{0, 5}
+};
+static const ProtobufCEnumValueIndex coffer__v1__doctor_step__action__enum_values_by_name[5] =
+{
+  { "ACTION_COMPARE", 3 },
+  { "ACTION_DELETE", 4 },
+  { "ACTION_GET", 2 },
+  { "ACTION_STORE", 1 },
+  { "ACTION_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor coffer__v1__doctor_step__action__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "coffer.v1.DoctorStep.Action",
+  "Action",
+  "Coffer__V1__DoctorStep__Action",
+  "coffer.v1",
+  5,
+  coffer__v1__doctor_step__action__enum_values_by_number,
+  5,
+  coffer__v1__doctor_step__action__enum_values_by_name,
+  1,
+  coffer__v1__doctor_step__action__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCFieldDescriptor coffer__v1__doctor_step__field_descriptors[6] =
+{
+  {
+    "action",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__DoctorStep, action),
+    &coffer__v1__doctor_step__action__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "status",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__DoctorStep, status),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "skipped",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__DoctorStep, skipped),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "duration_us",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__DoctorStep, duration_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "failure",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__DoctorStep, failure),
+    &coffer__v1__failure__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "advice",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__DoctorStep, advice),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned coffer__v1__doctor_step__field_indices_by_name[] = {
+  0,   /* field[0] = action */
+  5,   /* field[5] = advice */
+  3,   /* field[3] = duration_us */
+  4,   /* field[4] = failure */
+  2,   /* field[2] = skipped */
+  1,   /* field[1] = status */
+};
+static const ProtobufCIntRange coffer__v1__doctor_step__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor coffer__v1__doctor_step__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "coffer.v1.DoctorStep",
+  "DoctorStep",
+  "Coffer__V1__DoctorStep",
+  "coffer.v1",
+  sizeof(Coffer__V1__DoctorStep),
+  6,
+  coffer__v1__doctor_step__field_descriptors,
+  coffer__v1__doctor_step__field_indices_by_name,
+  1,  coffer__v1__doctor_step__number_ranges,
+  (ProtobufCMessageInit) coffer__v1__doctor_step__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCMethodDescriptor coffer__v1__admin__method_descriptors[4] =
 {
   { "Health", &coffer__v1__health_request__descriptor, &coffer__v1__health_response__descriptor },
   { "Stats", &coffer__v1__stats_request__descriptor, &coffer__v1__stats_response__descriptor },
   { "Invalidate", &coffer__v1__invalidate_request__descriptor, &coffer__v1__invalidate_response__descriptor },
+  { "Doctor", &coffer__v1__doctor_request__descriptor, &coffer__v1__doctor_response__descriptor },
 };
 const unsigned coffer__v1__admin__method_indices_by_name[] = {
+  3,        /* Doctor */
   0,        /* Health */
   2,        /* Invalidate */
   1         /* Stats */
@@ -805,7 +1439,7 @@ const ProtobufCServiceDescriptor coffer__v1__admin__descriptor =
   "Admin",
   "Coffer__V1__Admin",
   "coffer.v1",
-  3,
+  4,
   coffer__v1__admin__method_descriptors,
   coffer__v1__admin__method_indices_by_name
 };
@@ -832,6 +1466,14 @@ void coffer__v1__admin__invalidate(ProtobufCService *service,
 {
   assert(service->descriptor == &coffer__v1__admin__descriptor);
   service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void coffer__v1__admin__doctor(ProtobufCService *service,
+                               const Coffer__V1__DoctorRequest *input,
+                               Coffer__V1__DoctorResponse_Closure closure,
+                               void *closure_data)
+{
+  assert(service->descriptor == &coffer__v1__admin__descriptor);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void coffer__v1__admin__init (Coffer__V1__Admin_Service *service,
                               Coffer__V1__Admin_ServiceDestroy destroy)

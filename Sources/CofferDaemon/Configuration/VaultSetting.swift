@@ -1,0 +1,126 @@
+/// One value of a vault's configuration: its name in the file, the kinds of
+/// vault that have it, its rule, and how it gets in and out. The file and
+/// `--check` go by this list.
+package struct VaultSetting: Sendable {
+    /// "timeout_ms", below `vaults.NAME`.
+    package let name: String
+    /// What would be right: "a whole number from 1 to 65536".
+    package let expects: String
+    /// The kinds of vault that have it.
+    package let types: Set<VaultType>
+    /// The file has a list here.
+    let isList: Bool
+    /// False if the texts break the rule; one text where it is no list.
+    let apply: @Sendable ([String], inout VaultConfiguration) -> Bool
+    /// One text, or those of the list.
+    let show: @Sendable (VaultConfiguration) -> [String]
+    /// What is wrong with a text that was not taken, where there is more to say.
+    let explain: (@Sendable (String) -> String)?
+
+    package static let all: [VaultSetting] = [
+        VaultSetting(
+            name: "type", expects: VaultType.expects, types: any, isList: false,
+            apply: { texts, vault in
+                guard let text = texts.first, let type = VaultType(rawValue: text) else { return false }
+                vault.type = type
+                return true
+            },
+            show: { [$0.type.rawValue] }, explain: VaultType.mistake),
+        choice("format", any, \.format),
+        list("accept", any, { $0.accept }) { $0.acceptedFormats = $1 },
+        text("prefix", path, remote, \.prefix, isValid: isPath),
+        number("timeout_ms", 1...600_000, any, \.timeoutMilliseconds),
+        number("concurrency", 1...4_096, any, { $0.concurrency }) { $0.concurrencyLimit = $1 },
+        number("queue", 0...65_536, any, { $0.queue }) { $0.queueLimit = $1 },
+
+        text("ca_file", file, remote, \.transport.caFile),
+        text("client_certificate_file", file, remote, \.transport.clientCertificateFile),
+        text("client_key_file", file, remote, \.transport.clientKeyFile),
+        text("server_name", "a host's name", remote, \.transport.serverName) {
+            VaultAddress("https://\($0)")?.port == 443 && !$0.contains(":") && !$0.hasSuffix("/")
+        },
+        text("proxy", "http:// or https:// with a host and a port", remote, \.transport.proxy) {
+            VaultAddress($0) != nil
+        },
+        flag("allow_http", remote, \.transport.allowHTTP),
+        list("allow_addresses", remote, { $0.transport.allowAddresses }, minimum: 0) {
+            $0.transport.allowAddresses = $1
+        },
+
+        text("address", url, hashiCorp, \.hashiCorp.address) { VaultAddress($0) != nil },
+        text("mount", path, hashiCorp, \.hashiCorp.mount, isValid: isPath),
+        text("namespace", path, hashiCorp, \.hashiCorp.namespace, isValid: isPath),
+        VaultSetting(
+            name: "auth",
+            expects: "one of \(names(VaultConfiguration.Authentication.self))", types: hashiCorp, isList: false,
+            apply: { texts, vault in
+                guard let text = texts.first, let method = VaultConfiguration.Authentication(rawValue: text)
+                else { return false }
+                vault.hashiCorp.authentication = method
+                return true
+            },
+            show: { [$0.hashiCorp.authentication?.rawValue ?? ""] }, explain: nil),
+        text("auth_mount", path, hashiCorp, \.hashiCorp.authenticationMount, isValid: isPath),
+        text("token_file", file, hashiCorp, \.hashiCorp.tokenFile),
+        text("role", word, hashiCorp, \.hashiCorp.role),
+        text("role_id", word, hashiCorp, \.hashiCorp.roleID),
+        text("secret_id_file", file, hashiCorp, \.hashiCorp.secretIDFile),
+        flag("soft_delete", hashiCorp, \.hashiCorp.softDelete),
+
+        text("region", "a region's name, for instance eu-central-1", aws, \.aws.region) {
+            (1...64).contains($0.utf8.count) && $0.utf8.allSatisfy(isLowerOrDigit)
+        },
+        text("endpoint", url, aws, \.aws.endpoint) { VaultAddress($0) != nil },
+        VaultSetting(
+            name: "recovery_window_days", expects: "0, or a whole number from 7 to 30", types: aws, isList: false,
+            apply: { texts, vault in
+                guard let days = texts.first.flatMap({ Int($0) }), days == 0 || (7...30).contains(days)
+                else { return false }
+                vault.aws.recoveryWindowDays = days
+                return true
+            },
+            show: { [String($0.aws.recoveryWindowDays)] }, explain: nil),
+        text("kms_key", "a key's id, ARN or alias", aws, \.aws.kmsKey),
+        text("profile", "a profile's name", aws, \.aws.profile),
+    ]
+
+    package static func named(_ name: String) -> VaultSetting? { all.first { $0.name == name } }
+
+    /// The setting whose name is nearest, if it is near at all: for typing mistakes.
+    package static func suggestion(for name: String) -> String? {
+        Spelling.nearest(to: name, among: all.map(\.name))
+    }
+
+    // MARK: Kinds of vault and of text
+
+    private static let any = Set(VaultType.allCases)
+    private static let remote: Set<VaultType> = [.vault, .aws]
+    private static let hashiCorp: Set<VaultType> = [.vault]
+    private static let aws: Set<VaultType> = [.aws]
+
+    private static let file = "the path of a file"
+    private static let word = "a text of 1 to 1024 bytes without control characters"
+    private static let url = "https:// with a host and perhaps a port, without user, path or query"
+    private static let path =
+        "names of letters, digits, -, _ and . with / between them, 1 to 256 bytes in all"
+
+    @Sendable private static func isLowerOrDigit(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+            || byte == UInt8(ascii: "-")
+    }
+
+    @Sendable private static func isPath(_ text: String) -> Bool {
+        guard (1...256).contains(text.utf8.count) else { return false }
+        return text.split(separator: "/", omittingEmptySubsequences: false).allSatisfy { part in
+            !part.isEmpty && part != "." && part != ".."
+                && part.utf8.allSatisfy {
+                    isLowerOrDigit($0) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0)
+                        || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".")
+                }
+        }
+    }
+
+    static func names<C: CaseIterable & RawRepresentable<String>>(_ type: C.Type) -> String {
+        C.allCases.map(\.rawValue).joined(separator: ", ")
+    }
+}

@@ -1,0 +1,130 @@
+import CofferCore
+import CofferVault
+import CofferWire
+
+/// Sees whether one vault does its work: stores a test record, reads it,
+/// compares it and deletes it. Never through the cache.
+struct Doctor: Sendable {
+    /// Whose the test record is. No route has to lead to the vault for it.
+    static let user = "coffer-doctor"
+
+    private let records: RecordStore
+    private let clock: any Clock
+    private let random: any RandomSource
+
+    init(records: RecordStore, clock: any Clock, random: any RandomSource) {
+        self.records = records
+        self.clock = clock
+        self.random = random
+    }
+
+    /// All four steps, in their order. The record is deleted wherever it may have
+    /// been stored.
+    ///
+    /// - Parameter deadline: of the call. The steps end before it, so that there is
+    ///   time to tell of them: store and get within three quarters, delete within
+    ///   seven eighths.
+    func examine(deadline: BootInstant) async -> [DoctorStep] {
+        let now = clock.boot
+        let time = deadline.milliseconds(since: now)
+        let early = now + .milliseconds(Int64(time * 3 / 4))
+        let late = now + .milliseconds(Int64(time * 7 / 8))
+        let number = Self.hex(random.bytes(16))
+        let key: RecordKey
+        do throws(Failure) {
+            key = try RecordKey(user: Self.user, connection: "test-\(number)")
+        } catch {
+            return [step(.store, since: clock.boot, error)]
+        }
+        let credential = Self.credential(number)
+        let (stored, version, mayExist) = await store(key, credential, deadline: early)
+        var steps = [stored]
+        if let version {
+            steps += await read(key, credential, version, deadline: early)
+        } else {
+            steps += [DoctorStep(.get, .skipped), DoctorStep(.compare, .skipped)]
+        }
+        steps.append(
+            mayExist
+                ? await delete(key, wasStored: version != nil, deadline: late)
+                : DoctorStep(.delete, .skipped))
+        return steps
+    }
+
+    // MARK: Steps
+
+    private func store(
+        _ key: RecordKey, _ credential: Secret, deadline: BootInstant
+    ) async -> (step: DoctorStep, version: String?, mayExist: Bool) {
+        let start = clock.boot
+        do throws(Failure) {
+            // Neither labels nor expiry: not every format has room for them.
+            let record = try await records.write(
+                key, credential: credential, labels: [:], ttlSeconds: 0, condition: .none,
+                deadline: deadline)
+            return (step(.store, since: start), record.version, true)
+        } catch {
+            return (step(.store, since: start, error), nil, !error.isUnsent)
+        }
+    }
+
+    private func read(
+        _ key: RecordKey, _ credential: Secret, _ version: String, deadline: BootInstant
+    ) async -> [DoctorStep] {
+        let start = clock.boot
+        do throws(Failure) {
+            guard let record = try await records.read(key, deadline: deadline) else {
+                throw broken("the vault took the test record, and does not have it")
+            }
+            let got = step(.get, since: start)
+            let compared = clock.boot
+            let isSame = record.body.credential.isEqual(to: credential) && record.version == version
+            let failure = isSame ? nil : broken("the vault gave back another record than it took")
+            return [got, step(.compare, since: compared, failure)]
+        } catch {
+            return [step(.get, since: start, error), DoctorStep(.compare, .skipped)]
+        }
+    }
+
+    private func delete(
+        _ key: RecordKey, wasStored: Bool, deadline: BootInstant
+    ) async -> DoctorStep {
+        let start = clock.boot
+        do throws(Failure) {
+            let existed = try await records.remove(key, ifVersion: nil, deadline: deadline)
+            guard existed || !wasStored else {
+                throw broken("the vault took the test record, and had none to delete")
+            }
+            return step(.delete, since: start)
+        } catch {
+            return step(.delete, since: start, error)
+        }
+    }
+
+    private func step(
+        _ action: DoctorStep.Action, since start: BootInstant, _ failure: Failure? = nil
+    ) -> DoctorStep {
+        let end = clock.boot
+        let took = end > start ? (end.nanoseconds - start.nanoseconds) / 1_000 : 0
+        guard let failure else { return DoctorStep(action, .done, durationMicroseconds: took) }
+        return DoctorStep(
+            action, .failed(failure), durationMicroseconds: took,
+            advice: DoctorAdvice.advice(for: failure, in: action))
+    }
+
+    // MARK: The test record
+
+    private func broken(_ what: String) -> Failure {
+        Failure(.dataLoss, .vaultFailed, what, vault: records.vaultName)
+    }
+
+    /// JSON, with sorted names and no spaces, so that every format gives back the same.
+    private static func credential(_ number: String) -> Secret {
+        let text = #"{"coffer":"a test record of coffer doctor, no credential","number":"\#(number)"}"#
+        return SecretWriter.build(count: text.utf8.count) { $0.append(text) }
+    }
+
+    private static func hex(_ bytes: [UInt8]) -> String {
+        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+}

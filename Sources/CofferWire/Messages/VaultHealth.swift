@@ -1,0 +1,45 @@
+package import CofferCore
+
+/// The state of one vault, for Health. What its maker does not set is as with a
+/// vault that nothing is known about yet.
+package struct VaultHealth: Sendable {
+    /// Whether calls reach the vault, by number as in `coffer.v1.VaultHealth.Breaker`.
+    package enum Breaker: Int32, Sendable {
+        /// It has none.
+        case unspecified = 0
+        /// They do.
+        case closed = 1
+        /// They fail at once.
+        case open = 2
+        /// One of them does.
+        case halfOpen = 3
+    }
+
+    package var name: String
+    package var kind: String
+    package var format = "sealed"
+    /// In words: "user=crm-* connection=*".
+    package var routes: [String] = []
+    package var reachable = false
+    package var latencyMicroseconds: UInt64 = 0
+    /// 0 = not since the start.
+    package var lastGoodContact: WallMilliseconds = 0
+    package var lastFailure = Failure.Reason.unspecified
+    /// 0 = not since the start.
+    package var lastFailureAt: WallMilliseconds = 0
+    package var breaker = Breaker.unspecified
+    /// Until an open breaker lets a call through.
+    package var breakerRetryMilliseconds: UInt64 = 0
+    package var inFlight: UInt64 = 0
+    package var queued: UInt64 = 0
+    package var calls: UInt64 = 0
+    package var failures: UInt64 = 0
+    package var retries: UInt64 = 0
+    /// Calls refused without asking the vault.
+    package var refusals: UInt64 = 0
+
+    package init(name: String, kind: String) {
+        self.name = name
+        self.kind = kind
+    }
+}

@@ -1,0 +1,41 @@
+import CofferCore
+import CofferDaemon
+import Foundation
+import Testing
+
+/// These change the process's environment, so they run one after another.
+@Suite(.serialized) struct SecretVariablesTests {
+    private func text(_ secret: Secret?) -> String? {
+        secret.map { secret in secret.withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }
+    }
+
+    @Test func takesEachAndLeavesNone() throws {
+        setenv("CREDENTIAL_ENCRYPTION_KEY", "one", 1)
+        setenv("VAULT_TOKEN", "two", 1)
+        setenv("VAULT_SECRET_ID", "three", 1)
+        let token = try #require(getenv("VAULT_TOKEN"))
+        #expect(Environment.current["VAULT_TOKEN"] == "set", "only that there is one")
+        let taken = SecretVariables.take()
+        #expect(text(taken.passphrase) == "one")
+        #expect(text(taken.vaultToken) == "two")
+        #expect(text(taken.vaultSecretID) == "three")
+        for name in ["CREDENTIAL_ENCRYPTION_KEY", "VAULT_TOKEN", "VAULT_SECRET_ID"] {
+            #expect(getenv(name) == nil, "\(name)")
+        }
+        #expect((0..<3).allSatisfy { token[$0] == 0 }, "wiped where it stood")
+        #expect(SecretVariables.take().vaultToken == nil)
+    }
+
+    @Test func openBaosWinsEvenWhenEmpty() {
+        setenv("VAULT_TOKEN", "v", 1)
+        setenv("BAO_TOKEN", "b", 1)
+        setenv("VAULT_SECRET_ID", "v", 1)
+        setenv("BAO_SECRET_ID", "", 1)
+        #expect(Environment.current["BAO_SECRET_ID"] == "")
+        let taken = SecretVariables.take()
+        #expect(text(taken.vaultToken) == "b")
+        #expect(taken.vaultSecretID == nil)
+        #expect(getenv("VAULT_TOKEN") == nil)
+        #expect(getenv("VAULT_SECRET_ID") == nil)
+    }
+}

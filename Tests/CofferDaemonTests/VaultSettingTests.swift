@@ -1,0 +1,168 @@
+import CofferDaemon
+import Testing
+
+@Suite struct VaultSettingTests {
+    @Test func namesAreUnique() {
+        #expect(Set(VaultSetting.all.map(\.name)).count == VaultSetting.all.count)
+    }
+
+    /// Together they set every setting, each to something else than its default.
+    private static let text = """
+        vaults:
+          "-a-":
+            type: vault
+            format: json
+            accept: [json]
+            prefix: x/y
+            timeout_ms: 1
+            concurrency: 2
+            queue: 3
+            ca_file: "/a \\"b\\\\ ü #"
+            client_certificate_file: /c
+            client_key_file: /k
+            server_name: other.example
+            proxy: http://p:1
+            allow_http: true
+            allow_addresses: [loopback, link-local]
+            address: http://h:8200
+            mount: kv
+            namespace: n/m
+            auth: approle
+            auth_mount: m
+            role_id: r
+            secret_id_file: /s
+            soft_delete: true
+          "1":
+            type: vault
+            address: https://[::1]:8200/
+            auth: jwt
+            token_file: /t
+            role: "null"
+          c:
+            type: aws
+            region: eu-central-1
+            endpoint: https://e
+            recovery_window_days: 30
+            kms_key: alias/x
+            profile: "- p: [q]"
+        routes:
+        - {user: "c*: ", connection: "- 漢", vault: "-a-"}
+        - {vault: "1"}
+
+        """
+
+    private func read(_ text: String) throws(ConfigurationErrors) -> Configuration {
+        var configuration = Configuration()
+        try ConfigurationFile.apply(text, name: "c.yaml", to: &configuration)
+        return configuration
+    }
+
+    /// What `--check` prints of vaults and routes, the file takes, and it means the same.
+    @Test func whatIsPrintedReadsBack() throws {
+        let configuration = try read(Self.text)
+        let again = try read(Setting.vaultsYAML(configuration))
+        #expect(again == configuration)
+        #expect(again.vaults.map(\.backend) == configuration.vaults.map(\.backend))
+        #expect(again.routes == configuration.routes)
+    }
+
+    @Test func theTextAboveChangesEverySetting() throws {
+        for setting in VaultSetting.all where setting.name != "type" {
+            let line = "\n    \(setting.name): "
+            #expect(Self.text.contains(line), "\(setting.name)")
+            let without = Self.text.split(separator: "\n").filter { !$0.hasPrefix(line.dropFirst()) }
+            let changed = try? read(without.joined(separator: "\n"))
+            #expect(try changed != read(Self.text), "\(setting.name) has its default above")
+        }
+    }
+
+    @Test func printsEverySettingOfItsTypeAndNoOther() throws {
+        let text = Setting.yaml(try read("vaults: {a: {type: aws}}"))
+        #expect(
+            text.hasSuffix(
+                """
+                vaults:
+                  a:
+                    type: aws
+                    format: sealed
+                    accept: [sealed, json, "legacy-aes"]
+                    prefix: "ai2-connectors"
+                    timeout_ms: 5000
+                    concurrency: 64
+                    queue: 1024
+                    # ca_file: not set
+                    # client_certificate_file: not set
+                    # client_key_file: not set
+                    # server_name: not set
+                    # proxy: not set
+                    allow_http: false
+                    allow_addresses: []
+                    # region: not set
+                    # endpoint: not set
+                    recovery_window_days: 0
+                    # kms_key: not set
+                    # profile: not set
+                routes:
+                  - user: "*"
+                    connection: "*"
+                    vault: a
+
+                """))
+        #expect(!text.contains("\nvault:\n"), "with vaults named, vault.type has no say")
+    }
+
+    @Test(arguments: [
+        ("prefix", "a/b.c-D_1", "/a"), ("prefix", "a", "a/"), ("prefix", "a", "a//b"), ("prefix", "a", "../b"),
+        ("mount", "kv", "k v"), ("mount", "kv", ""), ("namespace", "a", "a\u{e9}"), ("timeout_ms", "600000", "600001"),
+        ("concurrency", "4096", "0"), ("queue", "65536", "-1"), ("ca_file", "/ü", "/\n"), ("ca_file", "/", ""),
+        ("kms_key", "k", "\u{85}"), ("kms_key", "k", "\u{2028}"), ("kms_key", "k", "\u{feff}"),
+        ("server_name", "a.example", "a:1"), ("server_name", "a", "a/"), ("proxy", "http://p:3128", "p:3128"),
+        ("proxy", "https://p", "socks5://p"), ("allow_http", "true", "yes"), ("soft_delete", "false", "False"),
+        ("address", "https://h:65535", "https://h:65536"), ("address", "https://h", "https://h:0"),
+        ("address", "https://h/", "https://h/v1"), ("address", "https://[::1]:1", "https://[::1"),
+        ("address", "https://h", "https://u@h"), ("address", "https://h", "https://h?a"),
+        ("address", "https://h", "https://"), ("address", "https://h", "h:8200"), ("address", "https://h", "https://h:+1"),
+        ("address", "HTTPS://h".lowercased(), "ftp://h"), ("region", "us-east-1", "US"), ("auth", "jwt", "ldap"),
+        ("recovery_window_days", "30", "31"), ("recovery_window_days", "0", "1"), ("type", "aws", "AWS"),
+    ])
+    func hasItsRange(name: String, good: String, bad: String) throws {
+        let type = ["region", "recovery_window_days"].contains(name) ? "aws" : "vault"
+        func isRefused(_ value: String) -> Bool {
+            let quoted = value.unicodeScalars.map { $0.isASCII ? "\($0)" : "\\U\(hex($0.value))" }.joined()
+                .replacing("\n", with: "\\n")
+            let settings = name == "type" ? "" : "type: \(type), "
+            do throws(ConfigurationErrors) {
+                _ = try read("vaults: {a: {\(settings)\(name): \"\(quoted)\"}}")
+                return false
+            } catch {
+                return error.errors.contains { $0.message.hasPrefix("vaults.a.\(name): expected ") }
+            }
+        }
+        #expect(!isRefused(good))
+        #expect(isRefused(bad))
+    }
+
+    private func hex(_ value: UInt32) -> String {
+        let digits = String(value, radix: 16)
+        return String(repeating: "0", count: 8 - digits.count) + digits
+    }
+
+    @Test(arguments: [
+        ("adress", "address"), ("timeout_m", "timeout_ms"), ("secret_id", nil), ("concurrent", "concurrency"),
+        ("tokenfile", "token_file"), ("allow_adresses", "allow_addresses"), ("x", nil),
+    ] as [(String, String?)])
+    func suggestsWhatIsNear(typed: String, suggestion: String?) {
+        #expect(VaultSetting.suggestion(for: typed) == suggestion)
+    }
+
+    @Test(arguments: [
+        ("https://H.example:8200", true, "h.example", 8_200), ("http://h", false, "h", 80), ("https://h/", true, "h", 443),
+        ("https://[FE80::1]", true, "fe80::1", 443),
+    ] as [(String, Bool, String, UInt16)])
+    func anAddressIsTakenApart(text: String, isSecure: Bool, host: String, port: UInt16) throws {
+        let address = try #require(VaultAddress(text))
+        #expect(address.isSecure == isSecure)
+        #expect(address.host == host)
+        #expect(address.port == port)
+    }
+}

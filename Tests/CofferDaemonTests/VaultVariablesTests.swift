@@ -1,0 +1,214 @@
+import CofferDaemon
+import Testing
+
+/// The vaults of a configuration put together: from the variables, and with what
+/// the file says.
+@Suite struct VaultVariablesTests {
+    private func load(
+        _ environment: [String: String] = [:], _ text: String? = nil
+    ) throws(ConfigurationErrors) -> Configuration {
+        try ConfigurationLoader(environment: environment, isRoot: true) {
+            $0 == "/etc/coffer/coffer.yaml" ? text : nil
+        }.load(.init())
+    }
+
+    private func mistakes(_ environment: [String: String] = [:], _ text: String? = nil) -> [String] {
+        do throws(ConfigurationErrors) {
+            _ = try load(environment, text)
+            return []
+        } catch {
+            return error.errors.map(\.description)
+        }
+    }
+
+    private func hashiCorp(
+        _ environment: [String: String]
+    ) throws -> (VaultConfiguration.HashiCorp, VaultConfiguration.Login, VaultConfiguration.Transport) {
+        let vault = try #require(load(environment.merging(["VAULT_TYPE": "vault"]) { $1 }).vaults.first)
+        guard case .vault(let values, let login, let transport) = vault.backend else {
+            throw ConfigurationErrors([])
+        }
+        return (values, login, transport)
+    }
+
+    @Test func withoutAnythingThereIsOneEmbeddedVault() throws {
+        let configuration = try load()
+        #expect(configuration.vaults.map(\.name) == ["embedded"])
+        #expect(configuration.vaults.map(\.backend) == [.embedded(file: "vault.db")])
+        #expect(configuration.routes == [VaultRoute(vault: "embedded")])
+    }
+
+    @Test func theOneVaultHasTheTimeOfItsSetting() throws {
+        let vault = try #require(load([:], "vault: {type: memory, timeout_ms: 7}").vaults.first)
+        #expect(vault.backend == .memory)
+        #expect(vault.timeoutMilliseconds == 7)
+    }
+
+    @Test func vaultsOwnVariablesAreObeyed() throws {
+        let (values, login, transport) = try hashiCorp([
+            "VAULT_ADDR": "https://h:8200", "VAULT_TOKEN": "set", "VAULT_NAMESPACE": "n", "VAULT_CACERT": "/ca",
+            "VAULT_CLIENT_CERT": "/crt", "VAULT_CLIENT_KEY": "/key", "VAULT_TLS_SERVER_NAME": "s",
+        ])
+        #expect(values.address == "https://h:8200")
+        #expect(values.namespace == "n")
+        #expect(login == .token)
+        #expect(transport.caFile == "/ca")
+        #expect(transport.clientCertificateFile == "/crt")
+        #expect(transport.clientKeyFile == "/key")
+        #expect(transport.serverName == "s")
+    }
+
+    @Test(arguments: [
+        (["VAULT_TOKEN_FILE": "/t"], .tokenFile("/t")),
+        (["VAULT_ROLE_ID": "r"], .appRole(roleID: "r", secretIDFile: nil, mount: "approle")),
+        (["VAULT_ROLE_ID": "r", "VAULT_SECRET_ID": "set"], .appRole(roleID: "r", secretIDFile: nil, mount: "approle")),
+        (
+            ["VAULT_ROLE_ID": "r", "VAULT_SECRET_ID_FILE": "/s"],
+            .appRole(roleID: "r", secretIDFile: "/s", mount: "approle")
+        ),
+        (["VAULT_TOKEN": "", "VAULT_TOKEN_FILE": "/t"], .tokenFile("/t")),
+        (["VAULT_TOKEN": "set", "BAO_TOKEN": "", "VAULT_TOKEN_FILE": "/t"], .tokenFile("/t")),
+    ] as [([String: String], VaultConfiguration.Login)])
+    func theWayToLogInIsTheOneThatIsThere(
+        environment: [String: String], expected: VaultConfiguration.Login
+    ) throws {
+        let (_, login, _) = try hashiCorp(environment.merging(["VAULT_ADDR": "https://h"]) { $1 })
+        #expect(login == expected)
+    }
+
+    @Test func openBaosVariablesWinEvenWhenEmpty() throws {
+        let (values, _, transport) = try hashiCorp([
+            "VAULT_ADDR": "https://vault", "BAO_ADDR": "https://bao", "VAULT_TOKEN": "set", "VAULT_NAMESPACE": "n",
+            "BAO_NAMESPACE": "", "BAO_CACERT": "/bao",
+        ])
+        #expect(values.address == "https://bao")
+        #expect(values.namespace == "")
+        #expect(transport.caFile == "/bao")
+        #expect(
+            mistakes(["VAULT_TYPE": "vault", "VAULT_ADDR": "https://h", "VAULT_TOKEN": "set", "BAO_TOKEN": ""]) == [
+                "VAULT_TOKEN_FILE: is not set; set it, VAULT_TOKEN or VAULT_ROLE_ID, to log in"
+            ])
+    }
+
+    @Test func awsNeedsNoVariablesOfOurs() throws {
+        #expect(try load(["VAULT_TYPE": "aws"]).vaults.map(\.backend) == [.aws(.init(), .init())])
+    }
+
+    // MARK: Mistakes
+
+    @Test(arguments: [
+        "cloudflare", "cloudflare-secrets-store", "fly", "azure", "gcp", "postgres", "etcd",
+    ])
+    func aVaultOfTheGuideThatIsNotThereIsSaidToBe(type: String) {
+        #expect(
+            mistakes(["VAULT_TYPE": type]) == [
+                "VAULT_TYPE: this version has no vault of type \(type); expected one of embedded, memory, vault, aws"
+            ])
+    }
+
+    @Test func saysWhichVariableIsMissingOrWrong() {
+        #expect(
+            mistakes(["VAULT_TYPE": "vault"]) == [
+                "VAULT_ADDR: is not set; expected for instance https://vault.example:8200",
+                "VAULT_TOKEN_FILE: is not set; set it, VAULT_TOKEN or VAULT_ROLE_ID, to log in",
+            ])
+        #expect(
+            mistakes(["VAULT_TYPE": "vault", "BAO_ADDR": "h:8200", "VAULT_TOKEN": "set", "VAULT_CLIENT_KEY": "/k"]) == [
+                "BAO_ADDR: expected https:// with a host and perhaps a port, without user, path or query"
+            ])
+        #expect(
+            mistakes(["VAULT_TYPE": "vault", "VAULT_ADDR": "http://h", "VAULT_TOKEN": "set", "VAULT_CLIENT_KEY": "/k"])
+                == [
+                    "VAULT_CLIENT_KEY: client_certificate_file is missing; a key needs its certificate",
+                    "VAULT_ADDR: expected https://: without TLS whoever is on the way reads the secrets; allow_http: true permits it",
+                ])
+    }
+
+    @Test func twoWaysToLogInAreOneTooMany() {
+        #expect(
+            mistakes([
+                "VAULT_TYPE": "vault", "VAULT_ADDR": "https://h", "BAO_TOKEN": "set", "VAULT_TOKEN_FILE": "/t",
+            ]) == ["VAULT_TOKEN_FILE: BAO_TOKEN is set too, and there is one way to log in; unset one of them"])
+        #expect(
+            mistakes([
+                "VAULT_TYPE": "vault", "VAULT_ADDR": "https://h", "VAULT_ROLE_ID": "r", "VAULT_SECRET_ID": "set",
+                "VAULT_SECRET_ID_FILE": "/s",
+            ]) == ["VAULT_SECRET_ID_FILE: VAULT_SECRET_ID is set too; unset one of them"])
+    }
+
+    @Test func aSecretIDWithoutItsRoleIsRefused() {
+        #expect(
+            mistakes([
+                "VAULT_TYPE": "vault", "VAULT_ADDR": "https://h", "VAULT_TOKEN": "set", "VAULT_SECRET_ID_FILE": "/s",
+            ]) == ["VAULT_SECRET_ID_FILE: belongs to auth: approle; this vault has auth: token"])
+    }
+
+    // MARK: With a vaults section
+
+    @Test func aSectionStandsForItself() throws {
+        let text = "vaults: {a: {type: memory}}\n"
+        let configuration = try load(["VAULT_ADDR": "nonsense", "VAULT_TYPE": "memory"], text)
+        #expect(configuration.vaults.map(\.name) == ["a"])
+        #expect(
+            mistakes(["VAULT_TYPE": "vault"], text) == [
+                "VAULT_TYPE: says vault, and none of the vaults at /etc/coffer/coffer.yaml:1:1 is of that type; unset it"
+            ])
+        #expect(
+            mistakes([:], text + "vault:\n  type: memory\n  timeout_ms: 7\n") == [
+                "/etc/coffer/coffer.yaml:3:9: vault.type: the vaults at /etc/coffer/coffer.yaml:1:1 say it for each vault; keep one of the two",
+                "/etc/coffer/coffer.yaml:4:15: vault.timeout_ms: the vaults at /etc/coffer/coffer.yaml:1:1 say it for each vault; keep one of the two",
+            ])
+    }
+
+    @Test func productionRefusesEveryMemoryVault() {
+        let text = "vaults:\n  a: {type: memory}\n  b: {type: embedded}\n  c: {type: memory}\nroutes: [{vault: b}]\n"
+        let why = "the memory vault loses everything at a restart and is refused in production; use embedded"
+        #expect(
+            mistakes(["COFFER_ENV": "production"], text) == [
+                "/etc/coffer/coffer.yaml:2:13: vaults.a.type: \(why)",
+                "/etc/coffer/coffer.yaml:4:13: vaults.c.type: \(why)",
+            ])
+        #expect(mistakes([:], text) == [])
+    }
+
+    @Test func legacyRecordsNeedTheirPassphrase() {
+        let text = "vaults: {a: {type: aws, format: legacy-aes}}\n"
+        #expect(
+            mistakes([:], text) == [
+                "/etc/coffer/coffer.yaml:1:33: vaults.a.format: legacy-aes needs the passphrase that the other program has: set key.passphrase_file or CREDENTIAL_ENCRYPTION_KEY"
+            ])
+        #expect(mistakes(["CREDENTIAL_ENCRYPTION_KEY": "set"], text) == [])
+        #expect(mistakes(["CREDENTIAL_ENCRYPTION_KEY_FILE": "/p"], text) == [])
+    }
+
+    @Test func oneSecretGoesToOneVault() {
+        func text(_ auth: String) -> String {
+            "vaults:\n  a: {type: vault, address: https://h, \(auth)}\n  b: {type: vault, address: https://i, \(auth)}\nroutes: [{vault: b}]\n"
+        }
+        #expect(
+            mistakes([:], text("auth: token")) == [
+                "/etc/coffer/coffer.yaml:3:46: vaults.b.auth: vaults.a has the one VAULT_TOKEN already, and no secret goes to two vaults; give this one a file"
+            ])
+        #expect(
+            mistakes([:], text("auth: approle, role_id: r")) == [
+                "/etc/coffer/coffer.yaml:3:46: vaults.b.auth: vaults.a has the one VAULT_SECRET_ID already, and no secret goes to two vaults; give this one a file"
+            ])
+        #expect(mistakes([:], text("auth: token-file, token_file: /t")) == [])
+    }
+
+    // MARK: What --check prints
+
+    @Test(arguments: [
+        ["VAULT_TYPE": "vault", "VAULT_ADDR": "https://h", "VAULT_TOKEN": "hvs.secret"], ["VAULT_TYPE": "aws"],
+        ["VAULT_TYPE": "memory"], [:],
+    ])
+    func whatIsPrintedStartsTheSameDaemon(environment: [String: String]) throws {
+        let configuration = try load(environment)
+        let text = Setting.yaml(configuration)
+        #expect(!text.contains("hvs.secret"))
+        let again = try load(environment, text)
+        #expect(again.vaults.map(\.backend) == configuration.vaults.map(\.backend))
+        #expect(again.routes == configuration.routes)
+        #expect(Setting.yaml(again) == text)
+    }
+}

@@ -1,0 +1,351 @@
+import CofferDaemon
+import Testing
+
+/// The sections `vaults` and `routes` of the file.
+@Suite struct VaultsSectionTests {
+    private func read(_ text: String) throws(ConfigurationErrors) -> Configuration {
+        var configuration = Configuration()
+        try ConfigurationFile.apply(text, name: "c.yaml", to: &configuration)
+        return configuration
+    }
+
+    private func mistakes(_ text: String) -> [String] {
+        do throws(ConfigurationErrors) {
+            _ = try read(text)
+            return []
+        } catch {
+            return error.errors.map(\.description)
+        }
+    }
+
+    /// The mistakes of one vault of type `vault` with these settings more.
+    private func mistakesOfVault(_ settings: String) -> [String] {
+        mistakes("vaults:\n  a:\n    type: vault\n    address: https://h\n\(settings)")
+    }
+
+    // MARK: What is read
+
+    @Test func aLocalVaultHasItsDefaults() throws {
+        let vault = try #require(read("vaults: {main: {type: embedded}}").vaults.first)
+        #expect(vault.name == "main")
+        #expect(vault.backend == .embedded(file: "vault-main.db"))
+        #expect(vault.format == .sealed)
+        #expect(vault.accept == [.sealed])
+        #expect(vault.timeoutMilliseconds == 5_000)
+        #expect(vault.concurrency == 1_024)
+        #expect(vault.queue == 4_096)
+    }
+
+    @Test func aRemoteVaultHasItsDefaults() throws {
+        let text = "vaults: {main: {type: vault, address: 'https://h:8200', auth: token}}"
+        let vault = try #require(read(text).vaults.first)
+        var expected = VaultConfiguration.HashiCorp()
+        expected.address = "https://h:8200"
+        expected.authentication = .token
+        #expect(vault.backend == .vault(expected, .token, .init()))
+        #expect(expected.mount == "secret")
+        #expect(vault.prefix == "ai2-connectors")
+        #expect(vault.accept == [.sealed, .json, .legacyAES])
+        #expect(vault.concurrency == 64)
+        #expect(vault.queue == 1_024)
+    }
+
+    @Test func everythingOfAVaultIsRead() throws {
+        let text = """
+            vaults:
+              a:
+                type: vault
+                format: json
+                accept: [legacy-aes, json]
+                prefix: x/y
+                timeout_ms: 1
+                concurrency: 2
+                queue: 0
+                ca_file: /ca
+                client_certificate_file: /crt
+                client_key_file: /key
+                server_name: other
+                proxy: http://proxy:3128
+                allow_http: true
+                allow_addresses: [link-local, loopback]
+                address: http://h:8200
+                mount: kv
+                namespace: team/a
+                auth: approle
+                auth_mount: roles
+                role_id: r
+                secret_id_file: /s
+                soft_delete: true
+            """
+        let vault = try #require(read(text).vaults.first)
+        var transport = VaultConfiguration.Transport()
+        transport.caFile = "/ca"
+        transport.clientCertificateFile = "/crt"
+        transport.clientKeyFile = "/key"
+        transport.serverName = "other"
+        transport.proxy = "http://proxy:3128"
+        transport.allowHTTP = true
+        transport.allowAddresses = [.loopback, .linkLocal]
+        var values = VaultConfiguration.HashiCorp()
+        values.address = "http://h:8200"
+        values.mount = "kv"
+        values.namespace = "team/a"
+        values.authentication = .approle
+        values.authenticationMount = "roles"
+        values.roleID = "r"
+        values.secretIDFile = "/s"
+        values.softDelete = true
+        let login = VaultConfiguration.Login.appRole(roleID: "r", secretIDFile: "/s", mount: "roles")
+        #expect(vault.backend == .vault(values, login, transport))
+        #expect(vault.format == .json)
+        #expect(vault.accept == [.json, .legacyAES])
+        #expect(vault.prefix == "x/y")
+        #expect([vault.timeoutMilliseconds, vault.concurrency, vault.queue] == [1, 2, 0])
+    }
+
+    @Test func everythingOfAnAWSVaultIsRead() throws {
+        let text = """
+            vaults:
+              a: {type: aws, region: eu-central-1, endpoint: "http://127.0.0.1:4566", recovery_window_days: 7,
+                  kms_key: alias/coffer, profile: ops}
+            """
+        let vault = try #require(read(text).vaults.first)
+        var values = VaultConfiguration.AWS()
+        values.region = "eu-central-1"
+        values.endpoint = "http://127.0.0.1:4566"
+        values.recoveryWindowDays = 7
+        values.kmsKey = "alias/coffer"
+        values.profile = "ops"
+        #expect(vault.backend == .aws(values, .init()))
+    }
+
+    @Test(arguments: [
+        ("auth: token", .token), ("auth: token-file, token_file: /t", .tokenFile("/t")),
+        ("auth: approle, role_id: r", .appRole(roleID: "r", secretIDFile: nil, mount: "approle")),
+        (
+            "auth: kubernetes, role: r",
+            .kubernetes(
+                role: "r", tokenFile: "/var/run/secrets/kubernetes.io/serviceaccount/token", mount: "kubernetes")
+        ),
+        (
+            "auth: kubernetes, role: r, token_file: /t, auth_mount: k8s/b",
+            .kubernetes(role: "r", tokenFile: "/t", mount: "k8s/b")
+        ),
+        ("auth: jwt, token_file: /t", .jwt(role: "", tokenFile: "/t", mount: "jwt")),
+        ("auth: jwt, token_file: /t, role: r", .jwt(role: "r", tokenFile: "/t", mount: "jwt")),
+    ] as [(String, VaultConfiguration.Login)])
+    func everyWayToLogInIsRead(settings: String, login: VaultConfiguration.Login) throws {
+        let vault = try #require(
+            read("vaults: {a: {type: vault, address: 'https://h', \(settings)}}").vaults.first)
+        guard case .vault(_, login, _) = vault.backend else {
+            Issue.record("got \(vault.backend)")
+            return
+        }
+    }
+
+    @Test func vaultsAndRoutesKeepTheirOrder() throws {
+        let configuration = try read(
+            """
+            vaults: {b: {type: memory}, a: {type: embedded}}
+            routes:
+            - {user: crm-*, connection: "mail", vault: b}
+            - {connection: s3, vault: a}
+            - {vault: b}
+            """)
+        #expect(configuration.vaults.map(\.name) == ["b", "a"])
+        #expect(
+            configuration.routes == [
+                VaultRoute(user: "crm-*", connection: "mail", vault: "b"), VaultRoute(connection: "s3", vault: "a"),
+                VaultRoute(vault: "b"),
+            ])
+    }
+
+    @Test func oneVaultNeedsNoRoutes() throws {
+        #expect(try read("vaults: {a: {type: memory}}").routes == [VaultRoute(vault: "a")])
+    }
+
+    // MARK: Mistakes in vaults
+
+    @Test(arguments: [
+        ("vaults: 5\n", "c.yaml:1:9: vaults: expected a mapping of names to vaults"),
+        ("vaults: {}\n", "c.yaml:1:9: vaults: expected a mapping of names to vaults"),
+        ("vaults:\n  A: {type: memory}\n", "c.yaml:2:3: vaults: expected a name of 1 to 32 lower-case letters, digits and -"),
+        (
+            "vaults: {\(String(repeating: "n", count: 33)): {type: memory}}\n",
+            "c.yaml:1:10: vaults: expected a name of 1 to 32 lower-case letters, digits and -"
+        ),
+        ("vaults:\n  a: memory\n", "c.yaml:2:6: vaults.a: expected a mapping with the vault's type and settings"),
+        ("vaults:\n  a: {queue: 1}\n", "c.yaml:2:3: vaults.a: type is missing; expected one of embedded, memory, vault, aws"),
+        (
+            "vaults:\n  a: {type: floppy}\n",
+            "c.yaml:2:13: vaults.a.type: expected one of embedded, memory, vault, aws"
+        ),
+        (
+            "vaults:\n  a: {type: azure}\n",
+            "c.yaml:2:13: vaults.a.type: this version has no vault of type azure; expected one of embedded, memory, vault, aws"
+        ),
+        (
+            "vaults:\n  a: {type: memory, concurency: 5}\n",
+            "c.yaml:2:21: unknown setting vaults.a.concurency; did you mean concurrency?"
+        ),
+        (
+            "vaults:\n  a: {type: memory, flux: 5}\n",
+            "c.yaml:2:21: unknown setting vaults.a.flux; the manual's page on vaults' settings has all"
+        ),
+        (
+            "vaults:\n  a: {type: memory, queue: 65537}\n",
+            "c.yaml:2:28: vaults.a.queue: expected a whole number from 0 to 65536"
+        ),
+        (
+            "vaults:\n  a: {type: memory, queue: [1]}\n",
+            "c.yaml:2:28: vaults.a.queue: expected a whole number from 0 to 65536"
+        ),
+        (
+            "vaults:\n  a: {type: aws, accept: json}\n",
+            "c.yaml:2:26: vaults.a.accept: expected a list of sealed, json, legacy-aes"
+        ),
+        (
+            "vaults:\n  a: {type: aws, accept: []}\n",
+            "c.yaml:2:26: vaults.a.accept: expected a list of sealed, json, legacy-aes"
+        ),
+        (
+            "vaults:\n  a: {type: aws, accept: [[json]]}\n",
+            "c.yaml:2:26: vaults.a.accept: expected a list of sealed, json, legacy-aes"
+        ),
+        (
+            "vaults:\n  a: {type: aws, accept: [json]}\n",
+            "c.yaml:2:26: vaults.a.accept: expected sealed among them: it is what this vault writes"
+        ),
+        (
+            "vaults:\n  a: {type: memory, mount: kv}\n",
+            "c.yaml:2:28: vaults.a.mount: only vaults of type vault have it; this one is of type memory"
+        ),
+        (
+            "vaults:\n  a: {type: embedded, proxy: 'http://p:1'}\n",
+            "c.yaml:2:30: vaults.a.proxy: only vaults of type vault and aws have it; this one is of type embedded"
+        ),
+        (
+            "vaults:\n  a: {type: embedded, format: json}\n",
+            "c.yaml:2:31: vaults.a.format: a vault of type embedded is shared with no other program; expected sealed"
+        ),
+        (
+            "vaults:\n  a: {type: memory, accept: [sealed, json]}\n",
+            "c.yaml:2:29: vaults.a.accept: a vault of type memory is shared with no other program; expected [sealed]"
+        ),
+        (
+            "vaults:\n  a: {type: aws, endpoint: 'http://h:1'}\n",
+            "c.yaml:2:28: vaults.a.endpoint: expected https://: without TLS whoever is on the way reads the secrets; allow_http: true permits it"
+        ),
+        (
+            "vaults:\n  a: {type: aws, recovery_window_days: 6}\n",
+            "c.yaml:2:40: vaults.a.recovery_window_days: expected 0, or a whole number from 7 to 30"
+        ),
+        ("routes: [{vault: a}]\n", "c.yaml:1:1: routes: there is no vaults section whose vaults they could name"),
+        ("vautls: {}\n", "c.yaml:1:1: unknown setting vautls; did you mean vaults?"),
+    ])
+    func saysWhereAndWhatWouldBeRight(text: String, mistake: String) {
+        #expect(mistakes(text) == [mistake])
+    }
+
+    @Test(arguments: [
+        ("", "c.yaml:2:3: vaults.a: auth is missing; expected one of token, approle, kubernetes, jwt, token-file"),
+        ("    auth: token-file\n", "c.yaml:5:11: vaults.a.auth: token_file is missing; token-file reads the token there"),
+        ("    auth: jwt\n", "c.yaml:5:11: vaults.a.auth: token_file is missing; jwt logs in with the token in it"),
+        ("    auth: approle\n", "c.yaml:5:11: vaults.a.auth: role_id is missing; approle logs in with it"),
+        ("    auth: kubernetes\n", "c.yaml:5:11: vaults.a.auth: role is missing; kubernetes logs in to it"),
+        (
+            "    auth: token\n    role: r\n",
+            "c.yaml:6:11: vaults.a.role: belongs to auth: kubernetes, jwt; this vault has auth: token"
+        ),
+        (
+            "    auth: token\n    token_file: /t\n",
+            "c.yaml:6:17: vaults.a.token_file: belongs to auth: token-file, kubernetes, jwt; this vault has auth: token"
+        ),
+        (
+            "    auth: token\n    client_key_file: /k\n",
+            "c.yaml:6:22: vaults.a.client_key_file: client_certificate_file is missing; a key needs its certificate"
+        ),
+        (
+            "    auth: token\n    client_certificate_file: /c\n",
+            "c.yaml:6:30: vaults.a.client_certificate_file: client_key_file is missing; a certificate needs its key"
+        ),
+        (
+            "    auth: token\n    token: hunter2\n",
+            "c.yaml:6:5: unknown setting vaults.a.token; the manual's page on vaults' settings has all"
+        ),
+    ])
+    func saysWhatALoginNeeds(settings: String, mistake: String) {
+        #expect(mistakesOfVault(settings) == [mistake])
+    }
+
+    @Test func anAddressIsRequired() {
+        #expect(
+            mistakes("vaults: {a: {type: vault, auth: token}}\n") == [
+                "c.yaml:1:10: vaults.a: address is missing; expected for instance https://vault.example:8200"
+            ])
+    }
+
+    @Test func plainHTTPIsForThisHostOrForThoseWhoSaySo() {
+        func mistakes(_ address: String, _ more: String = "") -> Int {
+            self.mistakes("vaults: {a: {type: vault, auth: token, address: '\(address)'\(more)}}").count
+        }
+        #expect(mistakes("http://127.0.0.1:8200") == 0)
+        #expect(mistakes("http://[::1]:8200") == 0)
+        #expect(mistakes("http://localhost") == 0)
+        #expect(mistakes("http://127.0.0.1.example") == 1)
+        #expect(mistakes("http://h") == 1)
+        #expect(mistakes("http://h", ", allow_http: true") == 0)
+    }
+
+    @Test func tellsTheMistakesOfEveryVaultAtOnce() {
+        #expect(
+            mistakes("vaults:\n  a: {type: memory, queue: x, timeout_ms: 0}\n  b: {type: tape}\n") == [
+                "c.yaml:2:28: vaults.a.queue: expected a whole number from 0 to 65536",
+                "c.yaml:2:43: vaults.a.timeout_ms: expected a whole number from 1 to 600000",
+                "c.yaml:3:13: vaults.b.type: expected one of embedded, memory, vault, aws",
+                "c.yaml:1:1: routes are missing: with 2 vaults they say which has whose records",
+            ])
+    }
+
+    // MARK: Mistakes in routes
+
+    @Test(arguments: [
+        ("routes: a\n", "3:9: routes: expected a list of {user: PATTERN, connection: PATTERN, vault: NAME}"),
+        ("routes: []\n", "3:9: routes: expected a list of {user: PATTERN, connection: PATTERN, vault: NAME}"),
+        ("routes: [a]\n", "3:10: routes: expected a mapping {user: PATTERN, connection: PATTERN, vault: NAME}"),
+        ("routes: [{vault: mian}]\n", "3:18: routes.vault: expected the name of a vault in vaults; did you mean main?"),
+        ("routes: [{vault: elsewhere}]\n", "3:18: routes.vault: expected the name of a vault in vaults, got another"),
+        ("routes: [{vault: [main]}]\n", "3:18: routes.vault: expected the name of a vault in vaults, got another"),
+        ("routes: [{user: a}]\n", "3:10: routes: vault is missing: the name of the vault that has these records"),
+        ("routes: [{usr: a, vault: main}]\n", "3:11: unknown setting routes.usr; did you mean user?"),
+        ("routes: [{colour: a, vault: main}]\n", "3:11: unknown setting routes.colour; there are user, connection, vault"),
+        (
+            "routes: [{user: '', vault: main}]\n",
+            "3:17: routes.user: expected a pattern of 1 to 256 bytes without control characters; * stands for any text"
+        ),
+        (
+            "routes: [{user: a*, vault: main}]\n",
+            "3:9: routes: none catches everything; add one with only a vault, as the last, for all that no other fits"
+        ),
+        (
+            "routes: [{vault: main}, {user: a, vault: other}]\n",
+            "3:25: routes: this one is never reached, as one before it catches everything; put it higher"
+        ),
+    ])
+    func saysWhatIsWrongWithARoute(text: String, mistake: String) {
+        let vaults = "vaults: {main: {type: memory},\n  other: {type: memory}}\n"
+        #expect(mistakes(vaults + text) == ["c.yaml:" + mistake])
+    }
+
+    @Test func severalVaultsNeedRoutes() {
+        #expect(
+            mistakes("vaults: {a: {type: memory}, b: {type: memory}}\n") == [
+                "c.yaml:1:1: routes are missing: with 2 vaults they say which has whose records"
+            ])
+    }
+
+    @Test func aPatternOfStarsCatchesEverything() {
+        #expect(VaultRoute(user: "**", connection: "*", vault: "a").catchesEverything)
+        #expect(!VaultRoute(user: "*a", connection: "*", vault: "a").catchesEverything)
+    }
+}
