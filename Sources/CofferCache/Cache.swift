@@ -15,24 +15,34 @@ package final class Cache: Sendable {
 
     private let shards: [Shard]
     private let hasher: KeyHasher
+    private let refreshing = Atomic<Int>(0)
     package let configuration: CacheConfiguration
 
+    /// - Parameter random: for the seed of the hashes, and the moments of refreshing.
     package init(configuration: CacheConfiguration, random: some RandomSource) {
         self.configuration = configuration
         hasher = KeyHasher(random: random)
         shards = (0..<Self.shardCount).map {
-            Shard(CacheShard(configuration: configuration, index: $0, count: Self.shardCount))
+            let seed = random.bytes(8).reduce(0) { $0 << 8 | UInt64($1) }
+            return Shard(
+                CacheShard(configuration: configuration, index: $0, count: Self.shardCount, seed: seed))
         }
     }
 
+    // For hashes and, as shards count their flights in steps, for their ids.
     @inline(__always)
-    private func shard(_ hash: UInt64) -> Shard { shards[Int(hash & UInt64(Self.shardCount - 1))] }
+    private func shard(_ number: UInt64) -> Shard {
+        shards[Int(truncatingIfNeeded: number & UInt64(Self.shardCount - 1))]
+    }
+
+    // MARK: Reading
 
     /// The sealed answer if it may be given; see `CacheShard.lookup`.
+    @inline(__always)
     package func lookup(
         user: RawSpan, connection: RawSpan, now: BootInstant, wall: WallMilliseconds,
         maximumAge: UInt64
-    ) -> (value: CachedValue, ageMilliseconds: UInt64)? {
+    ) -> CacheAnswer {
         let hash = hasher.hash(user: user, connection: connection)
         return shard(hash).state.withLock {
             $0.lookup(
@@ -41,34 +51,66 @@ package final class Cache: Sendable {
         }
     }
 
+    /// Waits for the flight of this key, or starts it; see `CacheShard.join`.
     package func join(
-        _ key: RecordKey, waiter: CacheWaiter, now: BootInstant, wall: WallMilliseconds,
+        _ key: RecordKey, waiter: CacheWaiter, uid: UInt32, now: BootInstant, wall: WallMilliseconds,
         maximumAge: UInt64
     ) -> CacheJoin {
         let hash = hasher.hash(key)
         return shard(hash).state.withLock {
             $0.join(
-                hash: hash, key: key, waiter: waiter, now: now, wall: wall, maximumAge: maximumAge)
+                hash: hash, key: key, waiter: waiter, uid: uid, now: now, wall: wall,
+                maximumAge: maximumAge)
         }
     }
 
-    package func complete(
-        _ ticket: FlightTicket, value: CachedValue?, definite: Bool
-    ) -> [CacheWaiter] {
-        shard(ticket.hash).state.withLock {
-            $0.complete(ticket, value: value, definite: definite)
-        }
+    /// Gives up waiting for a slow flight where there is something stale to give;
+    /// see `CacheShard.takeStale`.
+    package func takeStale(flight: UInt64, now: BootInstant, wall: WallMilliseconds) -> CacheDelivery {
+        shard(flight).state.withLock { $0.takeStale(flight: flight, now: now, wall: wall) }
     }
 
-    package func beginWrite(_ key: RecordKey) -> WriteTicket {
+    /// Starts the refresh that `lookup` asked for, unless as many are under way as
+    /// may be; see `CacheShard.beginRefresh`. The ticket is to be completed.
+    package func beginRefresh(_ key: RecordKey, uid: UInt32, now: BootInstant) -> FlightTicket? {
         let hash = hasher.hash(key)
-        return shard(hash).state.withLock { $0.beginWrite(hash: hash, key: key) }
+        let hasRoom = refreshing.wrappingAdd(1, ordering: .relaxed).oldValue < configuration.maximumRefreshes
+        let ticket = shard(hash).state.withLock {
+            $0.beginRefresh(hash: hash, key: key, uid: uid, now: now, hasRoom: hasRoom)
+        }
+        if ticket == nil { refreshing.wrappingSubtract(1, ordering: .relaxed) }
+        return ticket
     }
 
-    package func endWrite(_ ticket: WriteTicket, _ outcome: WriteOutcome) {
-        shard(ticket.hash).state.withLock { $0.endWrite(ticket, outcome) }
+    /// Ends the flight; see `CacheShard.complete`.
+    package func complete(
+        _ ticket: FlightTicket, _ outcome: FlightOutcome, now: BootInstant, wall: WallMilliseconds
+    ) -> CacheDelivery {
+        let delivery = shard(ticket.hash).state.withLock {
+            $0.complete(ticket, outcome, now: now, wall: wall)
+        }
+        if delivery != nil && ticket.isRefresh { refreshing.wrappingSubtract(1, ordering: .relaxed) }
+        return delivery ?? CacheDelivery()
     }
 
+    // MARK: Writing
+
+    /// Before a write goes to the vault; see `CacheShard.beginWrite`.
+    package func beginWrite(_ key: RecordKey, uid: UInt32, now: BootInstant) -> WriteTicket {
+        let hash = hasher.hash(key)
+        return shard(hash).state.withLock { $0.beginWrite(hash: hash, key: key, uid: uid, now: now) }
+    }
+
+    /// After it; see `CacheShard.endWrite`.
+    package func endWrite(
+        _ ticket: WriteTicket, _ outcome: WriteOutcome, now: BootInstant, wall: WallMilliseconds
+    ) {
+        shard(ticket.hash).state.withLock { $0.endWrite(ticket, outcome, now: now, wall: wall) }
+    }
+
+    // MARK: Invalidating
+
+    /// Drops the record of this key, or that there is none; returns how many that were.
     package func invalidate(_ key: RecordKey) -> Int {
         let hash = hasher.hash(key)
         return shard(hash).state.withLock { $0.invalidate(hash: hash) }
@@ -80,12 +122,22 @@ package final class Cache: Sendable {
         return shards.reduce(0) { $0 + $1.state.withLock { $0.invalidate(user: bytes) } }
     }
 
+    /// The vault, or a key, is another one now: nothing that was read counts any
+    /// longer, nor what reads and writes under way will bring.
+    package func bumpEpoch() { _ = invalidate(user: nil) }
+
+    // MARK: Counting
+
     /// What the cache holds and has under way now, over all shards.
     package struct Usage: Sendable {
         package var entries = 0
         package var bytes = 0
         package var evictions: UInt64 = 0
         package var flights = 0
+        /// Entries refreshed, or tried, before their TTL was over.
+        package var refreshes: UInt64 = 0
+        /// Answers given past their TTL.
+        package var staleAnswers: UInt64 = 0
     }
 
     package var usage: Usage {
@@ -95,6 +147,8 @@ package final class Cache: Sendable {
                 usage.bytes += $0.bytes
                 usage.evictions += $0.evictions
                 usage.flights += $0.flightCount
+                usage.refreshes += $0.refreshes
+                usage.staleAnswers += $0.staleAnswers
             }
         }
     }

@@ -1,6 +1,7 @@
 package import CofferCore
 
-/// One shard of the cache: a pure state machine, without a clock, a lock or I/O.
+/// One shard of the cache: a pure state machine, without a clock, a lock, I/O or
+/// randomness of its own.
 ///
 /// Fences keep a slow read from bringing an old value back. Each key belongs to
 /// a stripe with a counter that every write moves, before the vault is asked and
@@ -9,136 +10,222 @@ package import CofferCore
 package struct CacheShard: Sendable {
     static let stripeCount = 256
 
-    private var table: EntryTable
+    var table: EntryTable
     private var fences: [UInt64]
+    /// Moved with all fences at once.
+    private var epoch: UInt64 = 0
     /// Writes under way, by stripe.
-    private var writers: [UInt32]
-    private var flights: [UInt64: Flight] = [:]
-    /// The flight that new waiters of a key may join.
+    var writers: [UInt32]
+    var flights: [UInt64: Flight] = [:]
+    /// The newest flight of a key: the one to join, and the only one to be cached.
     private var current: [UInt64: UInt64] = [:]
     private var nextFlight: UInt64
-    private let configuration: CacheConfiguration
+    private var jitter: Jitter
+    let configuration: CacheConfiguration
+    let lifetimes: Lifetimes
     private let maximumFlights: Int
     private let flightStep: UInt64
+    package private(set) var refreshes: UInt64 = 0
+    package internal(set) var staleAnswers: UInt64 = 0
 
     /// - Parameters:
-    ///   - index: which of `count` shards this is; flight ids of shards differ.
-    package init(configuration: CacheConfiguration, index: Int, count: Int) {
+    ///   - index: which of `count` shards this is; flight ids modulo `count` say it.
+    ///   - seed: random, for the points at which entries are refreshed.
+    package init(configuration: CacheConfiguration, index: Int, count: Int, seed: UInt64) {
         self.configuration = configuration
-        table = EntryTable(maximumBytes: configuration.maximumBytes / count)
+        lifetimes = configuration.lifetimes
+        table = EntryTable(
+            maximumBytes: configuration.maximumBytes / count,
+            largestCost: configuration.maximumBytes / CacheConfiguration.largestPart, lifetimes: lifetimes)
         maximumFlights = max(1, configuration.maximumFlights / count)
         fences = Array(repeating: 0, count: Self.stripeCount)
         writers = Array(repeating: 0, count: Self.stripeCount)
         nextFlight = UInt64(index)
         flightStep = UInt64(count)
+        jitter = Jitter(state: seed)
     }
 
     // The low bits of a hash choose the shard.
-    private func stripe(_ hash: UInt64) -> Int { Int(hash >> 32) & (Self.stripeCount - 1) }
+    @inline(__always)
+    func stripe(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash >> 32) & (Self.stripeCount - 1) }
+
+    private func fence(_ hash: UInt64) -> UInt64 { fences[stripe(hash)] &+ epoch }
 
     // MARK: Reading
 
-    /// The cached value, if it is younger than the TTL and `maximumAge`, has not
-    /// expired, and no write to its key is under way.
+    /// What is cached, if it is no older than `maximumAge` milliseconds and no write
+    /// to its stripe is under way: a value inside its TTL and before its expiry; or
+    /// one past its TTL, if the vault could not be asked less than 30 s ago.
     @inline(__always)
     package mutating func lookup(
         hash: UInt64, user: RawSpan, connection: RawSpan, now: BootInstant,
         wall: WallMilliseconds, maximumAge: UInt64
-    ) -> (value: CachedValue, ageMilliseconds: UInt64)? {
+    ) -> CacheAnswer {
         guard writers[stripe(hash)] == 0,
-            let value = table.find(hash, user: user, connection: connection)
+            let slot = table.find(hash, user: user, connection: connection)
+        else { return .miss }
+        let state = table.state(slot)
+        let age = now.milliseconds(since: state.fetchedAt)
+        guard state.expiresAt == 0 || wall < state.expiresAt else {
+            table.remove(slot)
+            return .miss
+        }
+        guard age <= maximumAge else { return .miss }
+        if state.isAbsent { return age < lifetimes.absent ? .absent : .miss }
+        let mustAsk = age >= state.askAt
+        if age < lifetimes.fresh {
+            table.touch(slot)
+            // Once: whoever is told now does it.
+            if mustAsk { table.ask(slot, atAge: .max) }
+            return .hit(
+                CacheHit(value: table.value(slot), ageMilliseconds: age, isStale: false, wantsRefresh: mustAsk))
+        }
+        guard !mustAsk, state.hasFailed, age < lifetimes.usable else { return .miss }
+        return .hit(give(slot, age))
+    }
+
+    /// What may be given in place of an answer: the value, stale or not.
+    func substitute(_ key: RecordKey, hash: UInt64, now: BootInstant, wall: WallMilliseconds) -> Int? {
+        guard writers[stripe(hash)] == 0, let slot = find(key, hash), !table.slots[slot].isAbsent,
+            !table.slots[slot].isDead(lifetimes, now: now, wall: wall)
         else { return nil }
-        let age = now.milliseconds(since: value.fetchedAt)
-        guard age < configuration.ttlMilliseconds, age <= maximumAge else { return nil }
-        guard value.expiresAt == 0 || wall < value.expiresAt else {
-            table.remove(hash)
-            return nil
-        }
-        return (value, age)
+        return slot
     }
 
-    private mutating func lookup(
-        hash: UInt64, key: RecordKey, now: BootInstant, wall: WallMilliseconds, maximumAge: UInt64
-    ) -> (value: CachedValue, ageMilliseconds: UInt64)? {
-        key.withBytes { user, connection in
-            lookup(
-                hash: hash, user: user, connection: connection, now: now, wall: wall,
-                maximumAge: maximumAge)
-        }
+    func find(_ key: RecordKey, _ hash: UInt64) -> Int? {
+        key.withBytes { table.find(hash, user: $0, connection: $1) }
     }
 
-    /// Waits for the flight of this key, starting one if none can be joined.
-    ///
-    /// - Parameter maximumAge: as for `lookup`, which is tried again: a flight may
-    ///   have come back since. 0 = what a flight under way will bring is too old.
-    package mutating func join(
-        hash: UInt64, key: RecordKey, waiter: CacheWaiter, now: BootInstant, wall: WallMilliseconds,
-        maximumAge: UInt64
-    ) -> CacheJoin {
-        let fresh = maximumAge == 0
-        if !fresh, let (value, age) = lookup(hash: hash, key: key, now: now, wall: wall, maximumAge: maximumAge) {
-            return .hit(value, ageMilliseconds: age)
-        }
-        let stripe = stripe(hash)
-        let writing = writers[stripe] > 0
-        if !fresh, !writing, let id = current[hash], let flight = flights[id],
-            flight.ticket.fence == fences[stripe], flight.ticket.key == key
-        {
-            guard flight.waiters.count < configuration.maximumWaiters else { return .refused }
-            flights[id]!.waiters.append(waiter)
-            return .follow
-        }
-        guard flights.count < maximumFlights else { return .refused }
+    /// For one who asked and is content with what is there.
+    mutating func give(_ slot: Int, _ age: UInt64, to count: Int = 1) -> CacheHit {
+        table.touch(slot)
+        let isStale = age >= lifetimes.fresh
+        if isStale { staleAnswers += UInt64(count) }
+        return CacheHit(
+            value: table.value(slot), ageMilliseconds: age, isStale: isStale, wantsRefresh: false)
+    }
+
+    // MARK: Flights
+
+    /// The flight that somebody who asks now may wait for.
+    func joinable(_ key: RecordKey, _ hash: UInt64) -> UInt64? {
+        guard writers[stripe(hash)] == 0, let id = current[hash], let flight = flights[id],
+            flight.ticket.fence == fence(hash), flight.ticket.key == key
+        else { return nil }
+        return id
+    }
+
+    var hasRoomForFlight: Bool { flights.count < maximumFlights }
+
+    mutating func launch(
+        _ key: RecordKey, _ hash: UInt64, uid: UInt32, now: BootInstant, waiters: [Flight.Waiter]
+    ) -> FlightTicket {
         nextFlight += flightStep
         let ticket = FlightTicket(
-            id: nextFlight, key: key, hash: hash, fence: fences[stripe], isAlone: writing)
-        flights[ticket.id] = Flight(ticket: ticket, waiters: [waiter])
-        if !writing { current[hash] = ticket.id }
-        return .lead(ticket)
+            id: nextFlight, key: key, isRefresh: waiters.isEmpty, hash: hash, uid: uid, fence: fence(hash),
+            startedAt: now)
+        flights[ticket.id] = Flight(ticket: ticket, waiters: waiters)
+        // During a write nobody may share it, and nobody knows what it will read.
+        if writers[stripe(hash)] == 0 { current[hash] = ticket.id }
+        if ticket.isRefresh { refreshes += 1 }
+        return ticket
     }
 
-    /// Ends the flight. `value` is nil for a failure or a record that is not
-    /// there; then what was cached goes, if the vault was definite.
+    /// Ends the flight: caches what it brought, or drops what the vault took back.
     ///
-    /// - Returns: everybody who waited.
+    /// - Returns: everybody who waited, and what they get. Nil if it had ended.
     package mutating func complete(
-        _ ticket: FlightTicket, value: CachedValue?, definite: Bool
-    ) -> [CacheWaiter] {
-        guard let flight = flights.removeValue(forKey: ticket.id) else { return [] }
-        if current[ticket.hash] == ticket.id { current[ticket.hash] = nil }
-        let stripe = stripe(ticket.hash)
-        if !ticket.isAlone, writers[stripe] == 0, fences[stripe] == ticket.fence {
-            if let value { insert(ticket.key, ticket.hash, value) } else if definite { table.remove(ticket.hash) }
+        _ ticket: FlightTicket, _ outcome: FlightOutcome, now: BootInstant, wall: WallMilliseconds
+    ) -> CacheDelivery? {
+        guard var flight = flights.removeValue(forKey: ticket.id) else { return nil }
+        let isNewest = current[ticket.hash] == ticket.id
+        if isNewest { current[ticket.hash] = nil }
+        let isUnfenced = isNewest && writers[stripe(ticket.hash)] == 0 && fence(ticket.hash) == ticket.fence
+        var delivery = CacheDelivery()
+        switch outcome {
+        case .found(let value):
+            if isUnfenced { insert(ticket.key, ticket.hash, value, uid: ticket.uid, now: now, wall: wall) }
+        case .absent, .refusedDefinitely:
+            // Whatever came between: to drop too much costs one read.
+            table.remove(hash: ticket.hash)
+            if case .absent = outcome, isUnfenced {
+                insertAbsent(ticket.key, ticket.hash, since: ticket.startedAt, now: now, wall: wall)
+            }
+        case .failedTransiently:
+            if let slot = substitute(ticket.key, hash: ticket.hash, now: now, wall: wall) {
+                let age = now.milliseconds(since: table.slots[slot].fetchedAt)
+                if isUnfenced {
+                    table.ask(slot, atAge: age + CacheConfiguration.recheckMilliseconds, hasFailed: true)
+                }
+                delivery.contented = flight.takeWaiters(content: age)
+                if !delivery.contented.isEmpty {
+                    delivery.stale = give(slot, age, to: delivery.contented.count)
+                }
+            }
         }
-        return flight.waiters
+        delivery.waiters = flight.waiters.map(\.token)
+        return delivery
     }
 
     // MARK: Writing
 
     /// From now until `endWrite`, Gets of this key ask the vault.
-    package mutating func beginWrite(hash: UInt64, key: RecordKey) -> WriteTicket {
+    ///
+    /// - Parameter uid: whose share of the cache the new value counts against.
+    package mutating func beginWrite(
+        hash: UInt64, key: RecordKey, uid: UInt32, now: BootInstant
+    ) -> WriteTicket {
         let stripe = stripe(hash)
         fences[stripe] += 1
         writers[stripe] += 1
-        table.remove(hash)
-        return WriteTicket(key: key, hash: hash, fence: fences[stripe], wasAlone: writers[stripe] == 1)
+        table.remove(hash: hash)
+        return WriteTicket(
+            key: key, hash: hash, uid: uid, fence: fence(hash), wasAlone: writers[stripe] == 1, startedAt: now)
     }
 
-    package mutating func endWrite(_ ticket: WriteTicket, _ outcome: WriteOutcome) {
+    /// After the vault has answered, or will not.
+    package mutating func endWrite(
+        _ ticket: WriteTicket, _ outcome: WriteOutcome, now: BootInstant, wall: WallMilliseconds
+    ) {
         let stripe = stripe(ticket.hash)
         writers[stripe] -= 1
         fences[stripe] += 1
         // With another write to the stripe meanwhile, nobody knows which was last.
-        guard ticket.wasAlone, fences[stripe] == ticket.fence + 1 else { return }
-        if case .acknowledged(let value?) = outcome { insert(ticket.key, ticket.hash, value) }
+        guard ticket.wasAlone, fence(ticket.hash) == ticket.fence + 1 else { return }
+        guard case .acknowledged(let value) = outcome else { return }
+        if let value {
+            insert(ticket.key, ticket.hash, value, uid: ticket.uid, now: now, wall: wall)
+        } else {
+            insertAbsent(ticket.key, ticket.hash, since: ticket.startedAt, now: now, wall: wall)
+        }
     }
 
-    private mutating func insert(_ key: RecordKey, _ hash: UInt64, _ value: CachedValue) {
-        guard configuration.ttlMilliseconds > 0 else { return }
-        table.insert(
-            CacheEntry(
-                hash: hash, user: Array(key.user.utf8), connection: Array(key.connection.utf8),
-                value: value))
+    private mutating func insert(
+        _ key: RecordKey, _ hash: UInt64, _ value: CachedValue, uid: UInt32, now: BootInstant,
+        wall: WallMilliseconds
+    ) {
+        guard lifetimes.fresh > 0, value.expiresAt == 0 || wall < value.expiresAt else {
+            table.remove(hash: hash)
+            return
+        }
+        var slot = Slot(key, hash, sealed: value.bytes[value.offset...])
+        slot.nonce = value.nonce
+        slot.fetchedAt = value.fetchedAt
+        slot.expiresAt = value.expiresAt
+        // From a random point in the last fifth of the TTL: not all at once.
+        slot.askAt = configuration.maximumRefreshes > 0
+            ? UInt32(clamping: lifetimes.fresh - jitter.below(lifetimes.fresh / 5 + 1)) : .max
+        table.insert(slot, uid: uid, now: now, wall: wall)
+    }
+
+    private mutating func insertAbsent(
+        _ key: RecordKey, _ hash: UInt64, since: BootInstant, now: BootInstant, wall: WallMilliseconds
+    ) {
+        guard lifetimes.absent > 0 else { return }
+        var slot = Slot(key, hash, sealed: [])
+        slot.fetchedAt = since
+        slot.isAbsent = true
+        table.insert(slot, uid: 0, now: now, wall: wall)
     }
 
     // MARK: Invalidating
@@ -146,19 +233,25 @@ package struct CacheShard: Sendable {
     /// Drops the record of this key; reads under way are not cached.
     package mutating func invalidate(hash: UInt64) -> Int {
         fences[stripe(hash)] += 1
-        return table.remove(hash) ? 1 : 0
+        return table.remove(hash: hash) ? 1 : 0
     }
 
     /// Drops the records of this user, or all of them; reads under way are not cached.
     package mutating func invalidate(user: [UInt8]?) -> Int {
-        for stripe in fences.indices { fences[stripe] += 1 }
-        return table.removeAll { user == nil || $0.user == user! }
+        epoch += 1
+        return table.removeAll(user: user)
     }
+}
 
-    // MARK: Counting
+/// SplitMix64 (Steele, Lea and Flood), for points in time that nobody needs to guess.
+struct Jitter {
+    var state: UInt64
 
-    package var count: Int { table.count }
-    package var bytes: Int { table.bytes }
-    package var evictions: UInt64 { table.evictions }
-    package var flightCount: Int { flights.count }
+    mutating func below(_ bound: UInt64) -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
+        return (z ^ z >> 31) % bound
+    }
 }

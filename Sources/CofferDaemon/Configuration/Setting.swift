@@ -61,14 +61,10 @@ package struct Setting: Sendable {
         },
         number("reactors", 0...64, \.reactors),
         number("cache.bytes", 0...(1 << 40), \.cache.maximumBytes),
-        Setting(
-            path: "cache.ttl_seconds", expects: "a whole number from 0 to 3600",
-            apply: { text, configuration in
-                guard let seconds = UInt64(text), seconds <= 3_600 else { return false }
-                configuration.cache.ttlMilliseconds = seconds * 1_000
-                return true
-            },
-            show: { String($0.cache.ttlMilliseconds / 1_000) }),
+        seconds(path: "cache.ttl_seconds", 0...3_600, \.cache.ttlMilliseconds),
+        seconds(path: "cache.stale_seconds", 0...86_400, \.cache.staleMilliseconds),
+        seconds(path: "cache.negative_seconds", 0...60, \.cache.negativeMilliseconds),
+        number("cache.refresh_ahead", 0...64, \.cache.maximumRefreshes),
         number("limits.connections", 1...1_000_000, \.limits.connections),
         number("limits.connections_per_uid", 1...1_000_000, \.limits.connectionsPerUID),
         number("limits.calls_per_connection", 1...1_024, \.limits.callsPerConnection),
@@ -132,6 +128,21 @@ package struct Setting: Sendable {
                 return true
             },
             show: { String($0[keyPath: value]) })
+    }
+
+    /// Seconds in the file, milliseconds inside.
+    private static func seconds(
+        path: String, _ range: ClosedRange<UInt64>,
+        _ value: any WritableKeyPath<Configuration, UInt64> & Sendable
+    ) -> Setting {
+        Setting(
+            path: path, expects: "a whole number from \(range.lowerBound) to \(range.upperBound)",
+            apply: { text, configuration in
+                guard let seconds = UInt64(text), range.contains(seconds) else { return false }
+                configuration[keyPath: value] = seconds * 1_000
+                return true
+            },
+            show: { String($0[keyPath: value] / 1_000) })
     }
 
     private static func choice<C: CaseIterable & RawRepresentable<String> & Sendable>(

@@ -13,6 +13,8 @@ enum ReactorMessage: Sendable {
     case reply(connection: UInt64, callID: UInt64, Reply, more: Bool)
     /// A piece of a task of this reactor's.
     case job(UnownedJob)
+    /// A flight has waiters who can do with a stale answer if it takes longer.
+    case patience(flight: UInt64, until: BootInstant)
     /// Finish what is in flight, then stop.
     case drain
 }

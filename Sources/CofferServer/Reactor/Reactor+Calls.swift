@@ -44,6 +44,10 @@ extension Reactor {
 
     func expireCalls() {
         while let item = deadlines.popExpired(at: now) {
+            if item.connection == Token.flight {
+                endpoint.credentials.givePatienceUp(flight: item.callID)
+                continue
+            }
             guard let connection = find(item.connection), endCall(connection, item.callID) else {
                 continue
             }

@@ -20,6 +20,8 @@ final class Reactor: @unchecked Sendable {
     enum Token {
         static let inbox = UInt64.max
         static let listener = UInt64.max - 1
+        /// In the queue of deadlines: a flight, where others have a call.
+        static let flight = UInt64.max - 2
     }
 
     static let scratchBytes = 256 << 10
@@ -158,6 +160,8 @@ final class Reactor: @unchecked Sendable {
             case .reply(let token, let callID, let reply, let more):
                 finish(token, callID, reply, more: more)
             case .job(let job): job.runSynchronously(on: inbox.asUnownedTaskExecutor())
+            case .patience(let flight, let until):
+                deadlines.insert(.init(deadline: until, connection: Token.flight, callID: flight))
             case .drain: beginDrain()
             }
         }

@@ -14,7 +14,7 @@ struct Call {
     var returnAddress: ReturnAddress {
         ReturnAddress(
             inbox: reactor.inbox, reactor: reactor.index, connection: connection.token,
-            callID: header.callID)
+            callID: header.callID, uid: peer.uid)
     }
 
     func respond(_ message: Secret) {
@@ -28,6 +28,8 @@ package struct ReturnAddress: Sendable {
     let reactor: Int
     let connection: UInt64
     let callID: UInt64
+    /// Who called.
+    let uid: UInt32
 
     var waiter: (reactor: Int, connection: UInt64, callID: UInt64) { (reactor, connection, callID) }
 

@@ -42,32 +42,50 @@ package final class CredentialService: Sendable {
     func fetch(_ key: RecordKey, maximumAge: UInt64, replyTo address: ReturnAddress) {
         let waiter = CacheWaiter.call(
             reactor: address.reactor, connection: address.connection, callID: address.callID)
-        if let reply = join(key, waiter, maximumAge, on: address.inbox) { address.send(reply) }
+        if let reply = join(key, waiter, maximumAge, uid: address.uid, on: address.inbox) { address.send(reply) }
+    }
+
+    /// Asks the vault anew for what is cached, if `Cache.lookup` said so.
+    func refresh(_ key: RecordKey, uid: UInt32, on executor: Inbox) {
+        guard let ticket = cache.beginRefresh(key, uid: uid, now: clock.boot) else { return }
+        Task(executorPreference: executor) { await self.fly(ticket) }
+    }
+
+    /// The flight takes long: who can do with a stale answer gets it now.
+    func givePatienceUp(flight: UInt64) {
+        deliver(cache.takeStale(flight: flight, now: clock.boot, wall: clock.wall))
     }
 
     /// - Returns: an answer if there is one at once; else the waiter gets it.
     private func join(
-        _ key: RecordKey, _ waiter: CacheWaiter, _ maximumAge: UInt64, on executor: Inbox
+        _ key: RecordKey, _ waiter: CacheWaiter, _ maximumAge: UInt64, uid: UInt32, on executor: Inbox
     ) -> Reply? {
         switch cache.join(
-            key, waiter: waiter, now: clock.boot, wall: clock.wall, maximumAge: maximumAge)
+            key, waiter: waiter, uid: uid, now: clock.boot, wall: clock.wall, maximumAge: maximumAge)
         {
-        case .hit(let value, let age):
-            return open(value, age) ?? .failure(.internalError("a cached answer does not open"))
-        case .lead(let ticket):
+        case .hit(let hit):
+            if hit.wantsRefresh { refresh(key, uid: uid, on: executor) }
+            return open(hit)
+        case .absent: return .failure(.notFound)
+        case .lead(let ticket, let patience):
+            if let patience { executor.post(.patience(flight: ticket.id, until: patience)) }
             Task(executorPreference: executor) { await self.fly(ticket) }
             return nil
-        case .follow: return nil
+        case .follow(let flight, let patience):
+            if let patience { executor.post(.patience(flight: flight, until: patience)) }
+            return nil
         case .refused: return .failure(.tooManyFlights)
         }
     }
 
     /// As `fetch`, for a task.
-    private func fetch(_ key: RecordKey, maximumAge: UInt64, on executor: Inbox) async -> Reply {
+    private func fetch(
+        _ key: RecordKey, maximumAge: UInt64, uid: UInt32, on executor: Inbox
+    ) async -> Reply {
         await withCheckedContinuation { continuation in
             let id = nextTask.wrappingAdd(1, ordering: .relaxed).newValue
             waitingTasks.withLock { $0[id] = continuation }
-            if let reply = join(key, .task(id), maximumAge, on: executor) { resume(id, reply) }
+            if let reply = join(key, .task(id), maximumAge, uid: uid, on: executor) { resume(id, reply) }
         }
     }
 
@@ -79,19 +97,29 @@ package final class CredentialService: Sendable {
             guard let record = try await records.read(ticket.key, deadline: started + flightTime)
             else {
                 status.noteSuccess()
-                deliver(.failure(.notFound), to: cache.complete(ticket, value: nil, definite: true))
+                end(ticket, .absent, .failure(.notFound))
                 return
             }
             status.noteSuccess()
             let (message, cached) = prepare(record, fetchedAt: started)
-            deliver(
-                .record(message, GetResponseTail(source: .vault, ageMilliseconds: 0)),
-                to: cache.complete(ticket, value: cached, definite: true))
+            end(
+                ticket, .found(cached),
+                .record(message, GetResponseTail(source: .vault, ageMilliseconds: 0)))
         } catch {
             status.noteFailure(error)
-            let definite = error.code == .dataLoss || error.code == .permissionDenied
-            deliver(.failure(error), to: cache.complete(ticket, value: nil, definite: definite))
+            end(ticket, error.isTransient ? .failedTransiently : .refusedDefinitely, .failure(error))
         }
+    }
+
+    private func end(_ ticket: FlightTicket, _ outcome: FlightOutcome, _ reply: Reply) {
+        let delivery = cache.complete(ticket, outcome, now: clock.boot, wall: clock.wall)
+        deliver(reply, to: delivery.waiters)
+        deliver(delivery)
+    }
+
+    /// To those for whom the cached value will do.
+    private func deliver(_ delivery: CacheDelivery) {
+        if let stale = delivery.stale { deliver(open(stale), to: delivery.contented) }
     }
 
     private func deliver(_ reply: Reply, to waiters: [CacheWaiter]) {
@@ -127,15 +155,14 @@ package final class CredentialService: Sendable {
 
     func store(_ command: StoreCommand, deadline: BootInstant, replyTo address: ReturnAddress) {
         Task(executorPreference: address.inbox) {
-            let ticket = self.cache.beginWrite(command.key)
             let started = self.clock.boot
+            let ticket = self.cache.beginWrite(command.key, uid: address.uid, now: started)
             do throws(Failure) {
                 let record = try await self.records.write(
                     command.key, credential: command.credential, labels: command.labels,
                     ttlSeconds: command.ttlSeconds, condition: command.condition, deadline: deadline)
                 self.status.noteSuccess()
-                self.cache.endWrite(
-                    ticket, .acknowledged(self.prepare(record, fetchedAt: started).1))
+                self.endWrite(ticket, .acknowledged(self.prepare(record, fetchedAt: started).1))
                 address.send(.message(ReplyMessages.storeResponse(record.metadata)))
             } catch {
                 self.endFailedWrite(ticket, error, address)
@@ -147,12 +174,12 @@ package final class CredentialService: Sendable {
         _ key: RecordKey, ifVersion: String?, deadline: BootInstant, replyTo address: ReturnAddress
     ) {
         Task(executorPreference: address.inbox) {
-            let ticket = self.cache.beginWrite(key)
+            let ticket = self.cache.beginWrite(key, uid: address.uid, now: self.clock.boot)
             do throws(Failure) {
                 let existed = try await self.records.remove(
                     key, ifVersion: ifVersion, deadline: deadline)
                 self.status.noteSuccess()
-                self.cache.endWrite(ticket, .acknowledged(nil))
+                self.endWrite(ticket, .acknowledged(nil))
                 address.send(.message(ReplyMessages.deleteResponse(existed: existed)))
             } catch {
                 self.endFailedWrite(ticket, error, address)
@@ -166,11 +193,15 @@ package final class CredentialService: Sendable {
         status.noteFailure(failure)
         switch failure.code {
         case .aborted, .alreadyExists, .failedPrecondition, .invalidArgument:
-            cache.endWrite(ticket, .refused)
+            endWrite(ticket, .refused)
         default:
-            cache.endWrite(ticket, .ambiguous)
+            endWrite(ticket, .ambiguous)
         }
         address.send(.failure(failure))
+    }
+
+    private func endWrite(_ ticket: WriteTicket, _ outcome: WriteOutcome) {
+        cache.endWrite(ticket, outcome, now: clock.boot, wall: clock.wall)
     }
 
     // MARK: GetMany
@@ -180,7 +211,11 @@ package final class CredentialService: Sendable {
             var batch = GetManyBatch(limit: 256 << 10)
             await withTaskGroup(of: (Int, Reply).self) { group in
                 for (index, key) in keys.enumerated() {
-                    group.addTask { (index, await self.fetch(key, maximumAge: maximumAge, on: address.inbox)) }
+                    group.addTask {
+                        let reply = await self.fetch(
+                            key, maximumAge: maximumAge, uid: address.uid, on: address.inbox)
+                        return (index, reply)
+                    }
                 }
                 for await (index, reply) in group where !batch.append(index, reply) {
                     address.send(.message(batch.finish()), more: true)
@@ -191,11 +226,11 @@ package final class CredentialService: Sendable {
         }
     }
 
-    /// Nil if it does not open.
-    private func open(_ value: CachedValue, _ age: UInt64) -> Reply? {
-        return sealer.open(value.sealed, nonce: value.nonce).map {
-            .record($0, GetResponseTail(source: .memory, ageMilliseconds: age))
+    private func open(_ hit: CacheHit) -> Reply {
+        guard let record = sealer.open(hit.value) else {
+            return .failure(.internalError("a cached answer does not open"))
         }
+        return .record(record, GetResponseTail(hit))
     }
 
     // MARK: List

@@ -15,7 +15,20 @@ extension Endpoint: CredentialsHandler {
         let maximumAge =
             request.pointee.freshness_case == COFFER__V1__GET_REQUEST__FRESHNESS_MAX_AGE_MS
             ? request.pointee.max_age_ms : .max
-        if maximumAge > 0 && answerFromCache(user, connection, maximumAge, call) { return }
+        if maximumAge > 0 {
+            switch credentials.cache.lookup(
+                user: user.bytes, connection: connection.bytes, now: call.reactor.now,
+                wall: call.reactor.wall, maximumAge: maximumAge)
+            {
+            case .hit(let hit):
+                if hit.wantsRefresh { try refresh(user, connection, call) }
+                if answer(hit, call) { return }
+            case .absent:
+                call.reactor.counters.cacheHits.increment()
+                throw .notFound
+            case .miss: break
+            }
+        }
         call.reactor.counters.cacheMisses.increment()
         let key = try RecordKey(
             user: RequestFields.string(user), connection: RequestFields.string(connection))
@@ -23,31 +36,33 @@ extension Endpoint: CredentialsHandler {
         credentials.fetch(key, maximumAge: maximumAge, replyTo: call.returnAddress)
     }
 
+    /// Nobody waits for it.
+    @inline(never)
+    private func refresh(
+        _ user: UnsafeRawBufferPointer, _ connection: UnsafeRawBufferPointer, _ call: Call
+    ) throws(Failure) {
+        let key = try RecordKey(
+            user: RequestFields.string(user), connection: RequestFields.string(connection))
+        credentials.refresh(key, uid: call.peer.uid, on: call.reactor.inbox)
+    }
+
     /// Opens the cached answer straight into the connection's output.
     @inline(__always)
-    private func answerFromCache(
-        _ user: UnsafeRawBufferPointer, _ connection: UnsafeRawBufferPointer, _ maximumAge: UInt64,
-        _ call: Call
-    ) -> Bool {
+    private func answer(_ hit: CacheHit, _ call: Call) -> Bool {
         let reactor = call.reactor
-        guard
-            let (value, age) = credentials.cache.lookup(
-                user: user.bytes, connection: connection.bytes, now: reactor.now,
-                wall: reactor.wall, maximumAge: maximumAge)
-        else { return false }
-        let bodyBytes = value.sealed.count - CacheSealer.overheadBytes
+        let bodyBytes = hit.value.sealedBytes - CacheSealer.overheadBytes
         let output = reactor.output(call.connection)
         let start = output.reserve(
             FrameHeader.byteCount + bodyBytes + GetResponseTail.maximumBytes)
         let body = start + FrameHeader.byteCount
-        let opened = value.sealed.withUnsafeBytes {
+        let opened = hit.value.withSealed {
             sealer.open(
-                $0, nonce: value.nonce,
+                $0, nonce: hit.value.nonce,
                 into: UnsafeMutableRawBufferPointer(start: body, count: bodyBytes))
         }
         // Memory that does not open is memory that broke: the vault knows better.
         guard opened else { return false }
-        let tail = GetResponseTail(source: .memory, ageMilliseconds: age)
+        let tail = GetResponseTail(hit)
         let count = bodyBytes + tail.write(to: body + bodyBytes)
         FrameHeader(kind: .response, callID: call.header.callID, payloadBytes: count)
             .store(to: start)

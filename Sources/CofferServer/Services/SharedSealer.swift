@@ -1,3 +1,4 @@
+import CofferCache
 import CofferCore
 import CofferCrypto
 import Synchronization
@@ -26,13 +27,13 @@ final class SharedSealer: @unchecked Sendable {
     }
 
     /// Nil if it does not open.
-    func open(_ sealed: [UInt8], nonce: UInt64) -> Secret? {
-        guard sealed.count >= CacheSealer.overheadBytes else { return nil }
+    func open(_ value: CachedValue) -> Secret? {
+        guard value.sealedBytes >= CacheSealer.overheadBytes else { return nil }
         var opened = false
-        let message = Secret(count: sealed.count - CacheSealer.overheadBytes) { region in
+        let message = Secret(count: value.sealedBytes - CacheSealer.overheadBytes) { region in
             opened = lock.withLock { _ in
                 defer { sealer.rest() }
-                return sealed.withUnsafeBytes { sealer.open($0, nonce: nonce, into: region) }
+                return value.withSealed { sealer.open($0, nonce: value.nonce, into: region) }
             }
         }
         return opened ? message : nil

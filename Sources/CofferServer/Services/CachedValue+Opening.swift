@@ -1,0 +1,37 @@
+import CofferCache
+import CofferCore
+import CofferWire
+
+extension CachedValue {
+    /// How long it is, sealed.
+    @inline(__always)
+    var sealedBytes: Int { bytes.count - offset }
+
+    /// Lends what is sealed.
+    @inline(__always)
+    func withSealed<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+        bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[offset...])) }
+    }
+}
+
+extension GetResponseTail {
+    /// For an answer from the cache.
+    @inline(__always)
+    init(_ hit: CacheHit) {
+        self.init(source: hit.isStale ? .staleOnError : .memory, ageMilliseconds: hit.ageMilliseconds)
+    }
+}
+
+extension Failure {
+    /// It says nothing about the record, only that the vault could not be asked or
+    /// understood: what is cached may stand in. All else is a definite no.
+    package var isTransient: Bool {
+        switch code {
+        case .unavailable, .deadlineExceeded, .resourceExhausted: true
+        case .internal: reason == .vaultFailed
+        // Somebody who is not the vault may have answered, and is not to empty the cache.
+        case .failedPrecondition: reason == .vaultUnreachable
+        default: false
+        }
+    }
+}
