@@ -4,7 +4,6 @@ import CofferCore
 import CofferCrypto
 import CofferServer
 import CofferVault
-import CofferVaults
 import Dispatch
 import Glibc
 import Logging
@@ -46,8 +45,8 @@ package struct Daemon {
         Traces.forget()
         let socket = try SocketFile(path: configuration.socket, mode: configuration.socketMode)
         do throws(StartupError) {
-            let vault = try openVault(keys)
-            try serve(vault, keys, keyPlace, socket)
+            let pool = try VaultOpener(configuration, secrets, keys, clock: clock, random: random).open()
+            try serve(pool, keyPlace, socket)
         } catch {
             socket.remove()
             throw error
@@ -55,27 +54,29 @@ package struct Daemon {
     }
 
     private func serve(
-        _ vault: any VaultAdapter, _ keys: KeyRing, _ keyPlace: String, _ socket: SocketFile
+        _ pool: VaultPool, _ keyPlace: String, _ socket: SocketFile
     ) throws(StartupError) {
         let bootKey = BootKey()
-        let server = try startServer(vault, keys, bootKey, socket)
+        let server = try startServer(pool, bootKey, socket)
         announce(keyPlace)
-        log.info("serving", metadata: ["vault": "\(vault.kind)", "reactors": "\(configuration.reactors)"])
+        log.info(
+            "serving",
+            metadata: [
+                "vaults": "\(pool.vaults.map { "\($0.name) (\($0.store.vaultKind))" }.joined(separator: ", "))",
+                "reactors": "\(configuration.reactors)",
+            ])
         let signal = Signals.waitForStop()
         log.info("draining", metadata: ["signal": "\(signal)"])
         socket.hide()
         server.drain()
-        close(vault)
+        close(pool)
         socket.remove()
         log.info("stopped")
     }
 
     private func startServer(
-        _ vault: any VaultAdapter, _ keys: KeyRing, _ bootKey: BootKey, _ socket: SocketFile
+        _ pool: VaultPool, _ bootKey: BootKey, _ socket: SocketFile
     ) throws(StartupError) -> Server {
-        let records = RecordStore(
-            vault: vault, keys: keys, environment: configuration.environment, clock: clock,
-            random: random)
         var limits = configuration.limits
         let room = DescriptorLimit.raise()
         if room < limits.connections {
@@ -87,25 +88,24 @@ package struct Daemon {
         let server = Server.Configuration(
             reactors: configuration.reactors, limits: limits,
             policy: AccessPolicy(owner: geteuid()), cache: configuration.cache,
-            flightTime: .milliseconds(configuration.vaults.first?.timeoutMilliseconds ?? 5_000), version: Self.version,
-            warnings: warnings(bootKey, vault))
+            flightTime: .milliseconds(configuration.vaults.map(\.timeoutMilliseconds).max() ?? 5_000),
+            version: Self.version, warnings: warnings(bootKey, pool))
         do throws(Failure) {
             return try Server(
-                server, listener: socket.listener, vault: vault, records: records, bootKey: bootKey,
-                clock: clock, random: random, log: log)
+                server, listener: socket.listener, pool: pool, bootKey: bootKey, clock: clock, random: random, log: log)
         } catch {
             throw StartupError(error)
         }
     }
 
     /// Protections that are missing, logged and shown by Health.
-    private func warnings(_ bootKey: BootKey, _ vault: any VaultAdapter) -> [String] {
+    private func warnings(_ bootKey: BootKey, _ pool: VaultPool) -> [String] {
         var warnings: [String] = []
         if !bootKey.isSecretMemory {
             warnings.append(
                 "the kernel gives no memfd_secret memory: root can read the key of cached values")
         }
-        if vault.kind == "memory" {
+        if pool.vaults.contains(where: { $0.store.vaultKind == "memory" }) {
             warnings.append("the memory vault forgets everything when the daemon stops")
         }
         for warning in warnings { log.warning("\(warning)") }
@@ -128,36 +128,6 @@ package struct Daemon {
         }
     }
 
-    private func openVault(_ keys: KeyRing) throws(StartupError) -> any VaultAdapter {
-        guard configuration.vaults.count == 1, let vault = configuration.vaults.first else {
-            throw StartupError(
-                "this version serves one vault, the configuration has \(configuration.vaults.count)",
-                exitCode: StartupError.configurationExitCode)
-        }
-        switch vault.backend {
-        case .vault, .aws:
-            throw StartupError(
-                "this version has no vaults of type \(vault.type.rawValue)",
-                exitCode: StartupError.configurationExitCode)
-        case .memory: return MemoryVault(name: vault.name, clock: clock, random: random)
-        case .embedded(let file):
-            do throws(Failure) {
-                return try EmbeddedVault.open(
-                    path: "\(configuration.data)/\(file)", name: vault.name, clock: clock, random: random
-                ) { existing, identity throws(Failure) in
-                    try KeyCheck.check(
-                        existing: existing, identity: identity, keys: keys,
-                        environment: configuration.environment, generation: clock.wall * 1_000,
-                        random: random)
-                }
-            } catch {
-                let isOurs = error.code == .failedPrecondition
-                throw StartupError(
-                    error, exitCode: isOurs ? StartupError.configurationExitCode : 1)
-            }
-        }
-    }
-
     /// Where everything is, and a command to try.
     private func announce(_ keyPlace: String) {
         let text = """
@@ -177,11 +147,11 @@ package struct Daemon {
         }
     }
 
-    /// Waits for the vault to finish what it has taken.
-    private func close(_ vault: any VaultAdapter) {
+    /// Waits for the vaults to finish what they have taken.
+    private func close(_ pool: VaultPool) {
         let closed = DispatchSemaphore(value: 0)
         Task {
-            await vault.close()
+            await pool.close()
             closed.signal()
         }
         closed.wait()

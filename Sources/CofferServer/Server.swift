@@ -42,24 +42,22 @@ package final class Server: Sendable {
     /// Starts serving `listener`, a listening non-blocking Unix socket that
     /// stays the caller's to close.
     package init(
-        _ configuration: Configuration, listener: Int32, vault: any VaultAdapter,
-        records: RecordStore, bootKey: BootKey, clock: any Clock, random: some RandomSource,
-        log: Logger
+        _ configuration: Configuration, listener: Int32, pool: VaultPool, bootKey: BootKey,
+        clock: any Clock, random: some RandomSource, log: Logger
     ) throws(Failure) {
         var inboxes: [Inbox] = []
         for _ in 0..<configuration.reactors { inboxes.append(try Inbox()) }
         let counters = inboxes.map { _ in ReactorCounters() }
         let ledger = UIDLedger(limits: configuration.limits)
         let credentials = CredentialService(
-            cache: Cache(configuration: configuration.cache, random: random), records: records,
-            status: VaultStatus(vault: vault.name, clock: clock, log: log), bootKey: bootKey, inboxes: inboxes, clock: clock,
-            flightTime: configuration.flightTime)
+            cache: Cache(configuration: configuration.cache, random: random), pool: pool,
+            statuses: VaultStatuses(pool, clock: clock, log: log), bootKey: bootKey, inboxes: inboxes,
+            clock: clock, flightTime: configuration.flightTime)
         let context = ServerContext(
             limits: configuration.limits, policy: configuration.policy, ledger: ledger,
             credentials: credentials,
             admin: AdminService(
-                vault: vault, credentials: credentials,
-                doctor: Doctor(records: records, clock: clock, random: random), counters: counters,
+                credentials: credentials, random: random, counters: counters,
                 ledger: ledger, limits: configuration.limits, clock: clock, version: configuration.version,
                 warnings: configuration.warnings),
             bootKey: bootKey, clock: clock, log: log)

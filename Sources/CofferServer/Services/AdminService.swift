@@ -6,10 +6,10 @@ import Synchronization
 
 /// Health, Stats and Doctor.
 package final class AdminService: Sendable {
-    private let vault: any VaultAdapter
-    private let status: VaultStatus
+    private let pool: VaultPool
+    private let statuses: VaultStatuses
     private let credentials: CredentialService
-    private let doctor: Doctor
+    private let random: any RandomSource
     private let counters: [ReactorCounters]
     private let ledger: UIDLedger
     private let limits: ServerLimits
@@ -20,14 +20,14 @@ package final class AdminService: Sendable {
     private let isDraining = Atomic<Bool>(false)
 
     init(
-        vault: any VaultAdapter, credentials: CredentialService, doctor: Doctor,
+        credentials: CredentialService, random: any RandomSource,
         counters: [ReactorCounters], ledger: UIDLedger, limits: ServerLimits, clock: any Clock,
         version: String, warnings: [String]
     ) {
-        self.vault = vault
         self.credentials = credentials
-        self.doctor = doctor
-        status = credentials.status
+        self.random = random
+        pool = credentials.pool
+        statuses = credentials.statuses
         self.counters = counters
         self.ledger = ledger
         self.limits = limits
@@ -41,45 +41,65 @@ package final class AdminService: Sendable {
 
     func health(deadline: BootInstant, replyTo address: ReturnAddress) {
         Task {
-            let before = self.clock.boot
-            let reachable = await self.check(deadline: deadline)
-            let took = (self.clock.boot.nanoseconds - before.nanoseconds) / 1_000
-            var health = VaultHealth(name: self.vault.name, kind: self.vault.kind)
-            health.routes = ["user=* connection=*"]
-            health.reachable = reachable
-            health.latencyMicroseconds = took
-            self.status.describe(in: &health)
+            let vaults = await self.forEach(self.pool.vaults) { await self.health(of: $0, deadline: deadline) }
             address.send(
                 .message(
                     ReplyMessages.healthResponse(
                         serving: !self.isDraining.load(ordering: .relaxed), version: self.version,
                         uptimeMilliseconds: self.clock.boot.milliseconds(since: self.started),
-                        vaults: [health], warnings: self.warnings)))
+                        vaults: vaults, warnings: self.warnings)))
         }
     }
 
-    /// Examines the vault.
+    /// Examines vaults, all at the same time.
     ///
-    /// - Parameter name: which; empty = each.
-    /// - Throws: NOT_FOUND if there is none of that name.
+    /// - Parameter name: which; empty = each. NOT_FOUND if there is none of that name.
     func examine(_ name: String, deadline: BootInstant, replyTo address: ReturnAddress) {
         Task {
-            guard name.isEmpty || name == self.vault.name else {
-                address.send(.failure(.noSuchVault(names: [self.vault.name])))
+            let vaults = self.pool.vaults.filter { name.isEmpty || $0.name == name }
+            guard !vaults.isEmpty else {
+                address.send(.failure(.noSuchVault(names: self.pool.vaults.map(\.name))))
                 return
             }
-            let steps = await self.doctor.examine(deadline: deadline)
-            address.send(
-                .message(
-                    ReplyMessages.doctorResponse([
-                        VaultExamination(name: self.vault.name, kind: self.vault.kind, steps: steps)
-                    ])))
+            let examinations = await self.forEach(vaults) { vault in
+                let doctor = Doctor(records: vault.store, clock: self.clock, random: self.random)
+                return VaultExamination(
+                    name: vault.name, kind: vault.store.vaultKind, steps: await doctor.examine(deadline: deadline))
+            }
+            address.send(.message(ReplyMessages.doctorResponse(examinations)))
         }
     }
 
-    private func check(deadline: BootInstant) async -> Bool {
+    /// The results in the order of the vaults, however long each took.
+    private func forEach<R: Sendable>(
+        _ vaults: [VaultPool.Member], _ body: @escaping @Sendable (VaultPool.Member) async -> R
+    ) async -> [R] {
+        await withTaskGroup(of: (Int, R).self) { group in
+            for (index, vault) in vaults.enumerated() { group.addTask { (index, await body(vault)) } }
+            var results: [(Int, R)] = []
+            for await result in group { results.append(result) }
+            return results.sorted { $0.0 < $1.0 }.map(\.1)
+        }
+    }
+
+    private func health(of vault: VaultPool.Member, deadline: BootInstant) async -> CofferWire.VaultHealth {
+        let before = clock.boot
+        let isReachable = await check(vault.store, deadline: deadline)
+        let took = (clock.boot.nanoseconds - before.nanoseconds) / 1_000
+        var health = CofferWire.VaultHealth(name: vault.name, kind: vault.store.vaultKind)
+        health.format = vault.store.format.rawValue
+        health.routes = pool.routes.filter { $0.vault == vault.name }.map { "user=\($0.user.text) connection=\($0.connection.text)" }
+        health.reachable = isReachable
+        health.latencyMicroseconds = took
+        statuses[vault.store].describe(in: &health)
+        if let guarded = vault.health { health.add(guarded) }
+        return health
+    }
+
+    private func check(_ records: RecordStore, deadline: BootInstant) async -> Bool {
+        let status = statuses[records]
         do throws(Failure) {
-            try await vault.check(deadline: deadline)
+            try await records.check(deadline: deadline)
             status.noteSuccess()
             return true
         } catch {
@@ -135,9 +155,9 @@ package final class AdminService: Sendable {
             ("limit_write_stall_seconds", UInt64(limits.writeStallSeconds)),
             ("reactors", UInt64(counters.count)),
             ("uptime_ms", clock.boot.milliseconds(since: started)),
-            ("vault_calls_total", status.calls),
-            ("vault_failures_total", status.failures),
-            ("vault_reads_total", status.reads),
+            ("vault_calls_total", statuses.total(\.calls)),
+            ("vault_failures_total", statuses.total(\.failures)),
+            ("vault_reads_total", statuses.total(\.reads)),
         ]
         return stats.sorted { $0.name < $1.name }
     }
@@ -149,5 +169,23 @@ extension Failure {
         Failure(
             .notFound, .badField,
             "vault: there is none of this name; there are \(names.prefix(16).joined(separator: ", "))")
+    }
+}
+
+extension CofferWire.VaultHealth {
+    /// What the guard of a vault that is not our own knows of it.
+    fileprivate mutating func add(_ guarded: CofferVault.VaultHealth) {
+        breaker =
+            switch guarded.breaker {
+            case .closed: .closed
+            case .open: .open
+            case .halfOpen: .halfOpen
+            }
+        breakerRetryMilliseconds = UInt64(clamping: guarded.refusedFor.wholeNanoseconds / 1_000_000)
+        inFlight = UInt64(guarded.inFlight)
+        queued = UInt64(guarded.queued)
+        retries = guarded.retries
+        refusals = guarded.rejected
+        if guarded.lastGoodContact > lastGoodContact { lastGoodContact = guarded.lastGoodContact }
     }
 }

@@ -10,8 +10,8 @@ import Synchronization
 /// of the reactor whose call it is: no other thread sees a secret.
 package final class CredentialService: Sendable {
     let cache: Cache
-    let records: RecordStore
-    let status: VaultStatus
+    let pool: VaultPool
+    let statuses: VaultStatuses
     private let clock: any Clock
     private let sealer: SharedSealer
     private let inboxes: [Inbox]
@@ -21,12 +21,12 @@ package final class CredentialService: Sendable {
     private let flightTime: Duration
 
     init(
-        cache: Cache, records: RecordStore, status: VaultStatus, bootKey: BootKey, inboxes: [Inbox],
+        cache: Cache, pool: VaultPool, statuses: VaultStatuses, bootKey: BootKey, inboxes: [Inbox],
         clock: any Clock, flightTime: Duration
     ) {
         self.cache = cache
-        self.records = records
-        self.status = status
+        self.pool = pool
+        self.statuses = statuses
         self.clock = clock
         self.inboxes = inboxes
         self.flightTime = flightTime
@@ -42,7 +42,9 @@ package final class CredentialService: Sendable {
     func fetch(_ key: RecordKey, maximumAge: UInt64, replyTo address: ReturnAddress) {
         let waiter = CacheWaiter.call(
             reactor: address.reactor, connection: address.connection, callID: address.callID)
-        if let reply = join(key, waiter, maximumAge, uid: address.uid, on: address.inbox) { address.send(reply) }
+        let (reply, ticket) = join(key, waiter, maximumAge, uid: address.uid, on: address.inbox)
+        if let reply { address.send(reply) }
+        if let ticket { Task(executorPreference: address.inbox) { await self.fly(ticket) } }
     }
 
     /// Asks the vault anew for what is cached, if `Cache.lookup` said so.
@@ -56,58 +58,69 @@ package final class CredentialService: Sendable {
         deliver(cache.takeStale(flight: flight, now: clock.boot, wall: clock.wall))
     }
 
-    /// - Returns: an answer if there is one at once; else the waiter gets it.
-    private func join(
+    /// - Returns: an answer if there is one at once, else the waiter gets it; and
+    ///   the flight that the caller has to start, if any.
+    func join(
         _ key: RecordKey, _ waiter: CacheWaiter, _ maximumAge: UInt64, uid: UInt32, on executor: Inbox
-    ) -> Reply? {
+    ) -> (Reply?, FlightTicket?) {
         switch cache.join(
             key, waiter: waiter, uid: uid, now: clock.boot, wall: clock.wall, maximumAge: maximumAge)
         {
         case .hit(let hit):
             if hit.wantsRefresh { refresh(key, uid: uid, on: executor) }
-            return open(hit)
-        case .absent: return .failure(.notFound)
+            return (open(hit), nil)
+        case .absent: return (.failure(.notFound), nil)
         case .lead(let ticket, let patience):
             if let patience { executor.post(.patience(flight: ticket.id, until: patience)) }
-            Task(executorPreference: executor) { await self.fly(ticket) }
-            return nil
+            return (nil, ticket)
         case .follow(let flight, let patience):
             if let patience { executor.post(.patience(flight: flight, until: patience)) }
-            return nil
-        case .refused: return .failure(.tooManyFlights)
-        }
-    }
-
-    /// As `fetch`, for a task.
-    private func fetch(
-        _ key: RecordKey, maximumAge: UInt64, uid: UInt32, on executor: Inbox
-    ) async -> Reply {
-        await withCheckedContinuation { continuation in
-            let id = nextTask.wrappingAdd(1, ordering: .relaxed).newValue
-            waitingTasks.withLock { $0[id] = continuation }
-            if let reply = join(key, .task(id), maximumAge, uid: uid, on: executor) { resume(id, reply) }
+            return (nil, nil)
+        case .refused: return (.failure(.tooManyFlights), nil)
         }
     }
 
     /// Asks the vault once, and tells everybody who waits.
-    private func fly(_ ticket: FlightTicket) async {
+    func fly(_ ticket: FlightTicket) async {
         let started = clock.boot
-        status.noteRead()
         do throws(Failure) {
-            guard let record = try await records.read(ticket.key, deadline: started + flightTime)
-            else {
-                status.noteSuccess()
-                end(ticket, .absent, .failure(.notFound))
-                return
+            let records = try pool.store(for: ticket.key)
+            statuses[records].noteRead()
+            do throws(Failure) {
+                let record = try await records.read(ticket.key, deadline: started + flightTime)
+                land(ticket, .success(record), startedAt: started, statuses[records])
+            } catch {
+                land(ticket, .failure(error), startedAt: started, statuses[records])
             }
+        } catch {
+            end(ticket, .refusedDefinitely, .failure(error))
+        }
+    }
+
+    /// Asks the vault for all of these at once.
+    func fly(_ tickets: [FlightTicket], to records: RecordStore) async {
+        let started = clock.boot
+        let status = statuses[records]
+        for _ in tickets { status.noteRead() }
+        let outcomes = await records.readMany(tickets.map(\.key), deadline: started + flightTime)
+        for (ticket, outcome) in zip(tickets, outcomes) { land(ticket, outcome, startedAt: started, status) }
+    }
+
+    private func land(
+        _ ticket: FlightTicket, _ outcome: Result<Record?, Failure>, startedAt started: BootInstant,
+        _ status: VaultStatus
+    ) {
+        switch outcome {
+        case .success(let record?):
             status.noteSuccess()
             let (message, cached) = prepare(record, fetchedAt: started)
-            end(
-                ticket, .found(cached),
-                .record(message, GetResponseTail(source: .vault, ageMilliseconds: 0)))
-        } catch {
-            status.noteFailure(error)
-            end(ticket, error.isTransient ? .failedTransiently : .refusedDefinitely, .failure(error))
+            end(ticket, .found(cached), .record(message, GetResponseTail(source: .vault, ageMilliseconds: 0)))
+        case .success(nil):
+            status.noteSuccess()
+            end(ticket, .absent, .failure(.notFound))
+        case .failure(let failure):
+            status.noteFailure(failure)
+            end(ticket, failure.isTransient ? .failedTransiently : .refusedDefinitely, .failure(failure))
         }
     }
 
@@ -122,7 +135,7 @@ package final class CredentialService: Sendable {
         if let stale = delivery.stale { deliver(open(stale), to: delivery.contented) }
     }
 
-    private func deliver(_ reply: Reply, to waiters: [CacheWaiter]) {
+    func deliver(_ reply: Reply, to waiters: [CacheWaiter]) {
         var batches: [[ReactorMessage]] = Array(repeating: [], count: inboxes.count)
         for waiter in waiters {
             switch waiter {
@@ -133,6 +146,13 @@ package final class CredentialService: Sendable {
             }
         }
         for (inbox, batch) in zip(inboxes, batches) { inbox.post(batch) }
+    }
+
+    /// A task as a waiter: it goes on with its reply.
+    func waiter(for continuation: CheckedContinuation<Reply, Never>) -> CacheWaiter {
+        let id = nextTask.wrappingAdd(1, ordering: .relaxed).newValue
+        waitingTasks.withLock { $0[id] = continuation }
+        return .task(id)
     }
 
     private func resume(_ id: UInt64, _ reply: Reply) {
@@ -154,33 +174,39 @@ package final class CredentialService: Sendable {
     // MARK: Store and Delete
 
     func store(_ command: StoreCommand, deadline: BootInstant, replyTo address: ReturnAddress) {
-        Task(executorPreference: address.inbox) {
-            let started = self.clock.boot
-            let ticket = self.cache.beginWrite(command.key, uid: address.uid, now: started)
-            do throws(Failure) {
-                let record = try await self.records.write(
-                    command.key, credential: command.credential, labels: command.labels,
-                    ttlSeconds: command.ttlSeconds, condition: command.condition, deadline: deadline)
-                self.status.noteSuccess()
-                self.endWrite(ticket, .acknowledged(self.prepare(record, fetchedAt: started).1))
-                address.send(.message(ReplyMessages.storeResponse(record.metadata)))
-            } catch {
-                self.endFailedWrite(ticket, error, address)
-            }
+        change(command.key, replyTo: address) { records, started throws(Failure) in
+            let record = try await records.write(
+                command.key, credential: command.credential, labels: command.labels,
+                ttlSeconds: command.ttlSeconds, condition: command.condition, deadline: deadline)
+            return (self.prepare(record, fetchedAt: started).1, ReplyMessages.storeResponse(record.metadata))
         }
     }
 
     func delete(
         _ key: RecordKey, ifVersion: String?, deadline: BootInstant, replyTo address: ReturnAddress
     ) {
+        change(key, replyTo: address) { records, _ throws(Failure) in
+            let existed = try await records.remove(key, ifVersion: ifVersion, deadline: deadline)
+            return (nil, ReplyMessages.deleteResponse(existed: existed))
+        }
+    }
+
+    /// Lets the vault do it, with the cache fenced off meanwhile.
+    ///
+    /// - Parameter change: returns what a Get finds from now on, and the answer.
+    private func change(
+        _ key: RecordKey, replyTo address: ReturnAddress,
+        _ change: @escaping @Sendable (RecordStore, BootInstant) async throws(Failure) -> (CachedValue?, Secret)
+    ) {
         Task(executorPreference: address.inbox) {
-            let ticket = self.cache.beginWrite(key, uid: address.uid, now: self.clock.boot)
+            let started = self.clock.boot
+            let ticket = self.cache.beginWrite(key, uid: address.uid, now: started)
             do throws(Failure) {
-                let existed = try await self.records.remove(
-                    key, ifVersion: ifVersion, deadline: deadline)
-                self.status.noteSuccess()
-                self.endWrite(ticket, .acknowledged(nil))
-                address.send(.message(ReplyMessages.deleteResponse(existed: existed)))
+                let records = try self.pool.store(for: key)
+                let (value, answer) = try await change(records, started)
+                self.statuses[records].noteSuccess()
+                self.endWrite(ticket, .acknowledged(value))
+                address.send(.message(answer))
             } catch {
                 self.endFailedWrite(ticket, error, address)
             }
@@ -190,12 +216,12 @@ package final class CredentialService: Sendable {
     private func endFailedWrite(
         _ ticket: WriteTicket, _ failure: Failure, _ address: ReturnAddress
     ) {
-        status.noteFailure(failure)
+        statuses[failure.vault]?.noteFailure(failure)
         switch failure.code {
         case .aborted, .alreadyExists, .failedPrecondition, .invalidArgument:
             endWrite(ticket, .refused)
         default:
-            endWrite(ticket, .ambiguous)
+            endWrite(ticket, failure.isUnsent ? .refused : .ambiguous)
         }
         address.send(.failure(failure))
     }
@@ -204,101 +230,10 @@ package final class CredentialService: Sendable {
         cache.endWrite(ticket, outcome, now: clock.boot, wall: clock.wall)
     }
 
-    // MARK: GetMany
-
-    func getMany(_ keys: [RecordKey], maximumAge: UInt64, replyTo address: ReturnAddress) {
-        Task(executorPreference: address.inbox) {
-            var batch = GetManyBatch(limit: 256 << 10)
-            await withTaskGroup(of: (Int, Reply).self) { group in
-                for (index, key) in keys.enumerated() {
-                    group.addTask {
-                        let reply = await self.fetch(
-                            key, maximumAge: maximumAge, uid: address.uid, on: address.inbox)
-                        return (index, reply)
-                    }
-                }
-                for await (index, reply) in group where !batch.append(index, reply) {
-                    address.send(.message(batch.finish()), more: true)
-                    _ = batch.append(index, reply)
-                }
-            }
-            address.send(.message(batch.finish()))
-        }
-    }
-
     private func open(_ hit: CacheHit) -> Reply {
         guard let record = sealer.open(hit.value) else {
             return .failure(.internalError("a cached answer does not open"))
         }
         return .record(record, GetResponseTail(hit))
-    }
-
-    // MARK: List
-
-    /// Entries asked of the vault at a time: at most some 6 KiB each, so that a
-    /// page never nears the frame limit.
-    private static let listStep = 64
-    private static let listBytes = 512 << 10
-
-    func list(
-        user: String?, after cursor: [UInt8]?, pageSize: Int, deadline: BootInstant,
-        replyTo address: ReturnAddress
-    ) {
-        Task(executorPreference: address.inbox) {
-            do throws(Failure) {
-                address.send(
-                    .message(
-                        try await self.page(
-                            user: user, after: cursor, pageSize: pageSize, deadline: deadline)))
-                self.status.noteSuccess()
-            } catch {
-                self.status.noteFailure(error)
-                address.send(.failure(error))
-            }
-        }
-    }
-
-    private func page(
-        user: String?, after start: [UInt8]?, pageSize: Int, deadline: BootInstant
-    ) async throws(Failure) -> Secret {
-        var cursor = start
-        var entries: [(key: RecordKey, metadata: RecordMetadata)] = []
-        var bytes = 0
-        repeat {
-            let (records, next) = try await records.list(
-                user: user, after: cursor, limit: min(Self.listStep, pageSize - entries.count),
-                deadline: deadline)
-            for record in records {
-                entries.append((record.key, record.metadata))
-                bytes += record.listedBytes
-            }
-            cursor = next
-        } while cursor != nil && entries.count < pageSize && bytes < Self.listBytes
-        return ReplyMessages.listResponse(entries, next: PageToken.encode(cursor))
-    }
-}
-
-extension Record {
-    var metadata: RecordMetadata {
-        RecordMetadata(
-            version: version, labels: body.labels, createdAt: createdAt, updatedAt: body.updatedAt,
-            expiresAt: body.expiresAt)
-    }
-
-    /// About how much of a ListResponse it takes.
-    fileprivate var listedBytes: Int {
-        body.labels.reduce(64 + key.user.utf8.count + key.connection.utf8.count + version.utf8.count) {
-            $0 + $1.key.utf8.count + $1.value.utf8.count + 8
-        }
-    }
-}
-
-extension GetManyBatch {
-    fileprivate mutating func append(_ index: Int, _ reply: Reply) -> Bool {
-        switch reply {
-        case .record(let record, let tail): append(index: index, record: record, tail: tail)
-        case .failure(let failure): append(index: index, failure: failure)
-        case .message: append(index: index, failure: .internalError("a Get was answered as another call"))
-        }
     }
 }

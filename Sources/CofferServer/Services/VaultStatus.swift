@@ -88,7 +88,7 @@ package final class VaultStatus: Sendable {
     }
 
     /// Says in `health` what is known here.
-    func describe(in health: inout VaultHealth) {
+    func describe(in health: inout CofferWire.VaultHealth) {
         let state = state.withLock { $0 }
         health.lastGoodContact = state.lastGoodContact
         health.lastFailure = state.lastFailure

@@ -36,13 +36,13 @@ final class Service {
         let keys = KeyRing(base: Self.secret(byte: 5), terms: [term])
         let records = RecordStore(
             vault: vault, keys: keys, environment: "fuzz", clock: clock, random: FuzzRandom())
+        let pool = try VaultPool(VaultPool.Member(store: records))
         credentials = CredentialService(
-            cache: Cache(configuration: cache, random: FuzzRandom()), records: records,
-            status: VaultStatus(vault: "fuzz", clock: clock, log: log), bootKey: bootKey, inboxes: [inbox], clock: clock,
-            flightTime: .seconds(5))
+            cache: Cache(configuration: cache, random: FuzzRandom()), pool: pool,
+            statuses: VaultStatuses(pool, clock: clock, log: log), bootKey: bootKey, inboxes: [inbox],
+            clock: clock, flightTime: .seconds(5))
         let admin = AdminService(
-            vault: vault, credentials: credentials,
-            doctor: Doctor(records: records, clock: clock, random: FuzzRandom()), counters: [counters],
+            credentials: credentials, random: FuzzRandom(), counters: [counters],
             ledger: ledger, limits: limits, clock: clock, version: "fuzz", warnings: ["none"])
         let context = ServerContext(
             limits: limits, policy: AccessPolicy(owner: Self.owner), ledger: ledger,

@@ -1,0 +1,65 @@
+import CofferCore
+import CofferVault
+import CofferWire
+
+/// Listings of what the vaults hold; never through the cache.
+extension CredentialService {
+    /// Entries asked of the vault at a time: at most some 6 KiB each, so that a
+    /// page never nears the frame limit.
+    private static let listStep = 64
+    private static let listBytes = 512 << 10
+
+    func list(
+        user: String?, after cursor: [UInt8]?, pageSize: Int, deadline: BootInstant,
+        replyTo address: ReturnAddress
+    ) {
+        Task(executorPreference: address.inbox) {
+            do throws(Failure) {
+                address.send(
+                    .message(
+                        try await self.page(
+                            user: user, after: cursor, pageSize: pageSize, deadline: deadline)))
+                // Of several, who knows which were asked.
+                let vaults = self.pool.stores(forUser: user)
+                if vaults.count == 1 { self.statuses[vaults[0]].noteSuccess() }
+            } catch {
+                self.statuses[error.vault]?.noteFailure(error)
+                address.send(.failure(error))
+            }
+        }
+    }
+
+    private func page(
+        user: String?, after start: [UInt8]?, pageSize: Int, deadline: BootInstant
+    ) async throws(Failure) -> Secret {
+        var cursor = start
+        var entries: [(key: RecordKey, metadata: RecordMetadata)] = []
+        var bytes = 0
+        repeat {
+            let (records, next) = try await pool.list(
+                user: user, after: cursor, limit: min(Self.listStep, pageSize - entries.count),
+                deadline: deadline)
+            for record in records {
+                entries.append((record.key, record.metadata))
+                bytes += record.listedBytes
+            }
+            cursor = next
+        } while cursor != nil && entries.count < pageSize && bytes < Self.listBytes
+        return ReplyMessages.listResponse(entries, next: PageToken.encode(cursor))
+    }
+}
+
+extension Record {
+    var metadata: RecordMetadata {
+        RecordMetadata(
+            version: version, labels: body.labels, createdAt: createdAt, updatedAt: body.updatedAt,
+            expiresAt: body.expiresAt)
+    }
+
+    /// About how much of a ListResponse it takes.
+    fileprivate var listedBytes: Int {
+        body.labels.reduce(64 + key.user.utf8.count + key.connection.utf8.count + version.utf8.count) {
+            $0 + $1.key.utf8.count + $1.value.utf8.count + 8
+        }
+    }
+}
