@@ -43,26 +43,3 @@ enum KeyDerivation {
     /// scrypt could not get the memory that it needs.
     struct OutOfMemory: Error {}
 }
-
-/// SHA-256 and HMAC-SHA-256 of public bytes.
-enum Digest {
-    static let byteCount = 32
-
-    static func sha256(_ bytes: [UInt8]) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: byteCount) { out, count in
-            SHA256(bytes, bytes.count, out.baseAddress)
-            count = byteCount
-        }
-    }
-
-    static func hmacSHA256(_ bytes: [UInt8], key: Secret) -> [UInt8] {
-        key.withUnsafeBytes { key in
-            [UInt8](unsafeUninitializedCapacity: byteCount) { out, count in
-                let done = HMAC(
-                    EVP_sha256(), key.baseAddress, Int32(key.count), bytes, bytes.count, out.baseAddress, nil)
-                OpenSSL.require(done != nil, "HMAC")
-                count = byteCount
-            }
-        }
-    }
-}

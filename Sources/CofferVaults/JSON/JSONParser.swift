@@ -125,7 +125,7 @@ private struct JSONParser {
         }
         position = stop
         // Unescaped, a text may still be no UTF-8.
-        guard JSON.string(secret).text != nil else { throw JSON.Malformed() }
+        guard secret.withBytes({ $0.isUTF8 }) else { throw JSON.Malformed() }
         return secret
     }
 
