@@ -40,7 +40,8 @@ enum AWSDocument {
             }
             guard sealed(text) == nil else {
                 throw .badField(
-                    "credential", "must not have a member \"coffer\" that begins with \"coffer1:\": it marks sealed records")
+                    "credential",
+                    "must not have a member \"coffer\" that begins with \"coffer1:\": it marks sealed records")
             }
             return text
         }

@@ -82,7 +82,8 @@ private struct Wanted {
         // Secrets Manager has the same host for both, where it has both at all.
         guard !dualStack || partition.dualStack else {
             throw Failure(
-                .invalidArgument, .badField, "dual stack: region \(region) has no such endpoint; turn it off, or give an endpoint",
+                .invalidArgument, .badField,
+                "dual stack: region \(region) has no such endpoint; turn it off, or give an endpoint",
                 vault: vault)
         }
         let host = "\(service.rawValue)\(fips ? "-fips" : "").\(region).\(partition.suffix)"
@@ -92,7 +93,8 @@ private struct Wanted {
     func custom(_ text: String) throws(Failure) -> HTTPOrigin {
         guard !fips, !dualStack else {
             throw Failure(
-                .invalidArgument, .badField, "endpoint: excludes FIPS and dual stack; leave out one of them", vault: vault)
+                .invalidArgument, .badField, "endpoint: excludes FIPS and dual stack; leave out one of them",
+                vault: vault)
         }
         guard let url = AWSURL(text), url.path == "/" else {
             throw Failure(

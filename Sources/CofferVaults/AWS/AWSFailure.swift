@@ -37,7 +37,10 @@ extension Failure {
                     + "being rotated, and whether it has replicas"
             )
         case .badParameter:
-            (.invalidArgument, .vaultRefused, "a parameter was refused; check prefix, key id and the size of the credential")
+            (
+                .invalidArgument, .vaultRefused,
+                "a parameter was refused; check prefix, key id and the size of the credential"
+            )
         case .quota:
             (
                 .resourceExhausted, .limit,
@@ -77,7 +80,7 @@ extension Failure {
             )
         case .throttled: (.resourceExhausted, .limit, "too many requests; they are slowed down")
         case .timeout: (.deadlineExceeded, .deadline, "the service gave up on the request" + unknown(writing))
-        case .serverFault: (.internal, .vaultFailed, "the service failed" + unknown(writing))
+        case .serverFault: (.internal, .vaultFailed, "the service failed inside; try again" + unknown(writing))
         case .unavailable: (.unavailable, .vaultUnreachable, "the service is not available" + unknown(writing))
         }
     }
@@ -112,7 +115,10 @@ extension Failure {
             )
         case .forbidden(let rule): (.failedPrecondition, .vaultRefused, "the address is not allowed: \(rule)", false)
         case .tooLarge(let limit):
-            (.unavailable, .vaultFailed, "the answer is larger than \(limit) bytes; check what stands at the endpoint", true)
+            (
+                .unavailable, .vaultFailed,
+                "the answer is larger than \(limit) bytes; check what stands at the endpoint", true
+            )
         case .malformed:
             (.unavailable, .vaultFailed, "the answer is not HTTP; check what stands at the endpoint", true)
         case .closed: (.unavailable, .draining, "the connection to it is being closed", true)

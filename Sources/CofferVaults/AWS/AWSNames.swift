@@ -70,12 +70,11 @@ struct AWSNames: Sendable {
     /// What all names begin with.
     var allPrefix: String { prefix + "/" }
 
-    /// A user that ends in "-?-??" could not be helped by a connection of one
-    /// character: the second hyphen is always escaped.
+    /// A hyphen third from the end is always escaped: a connection that has no
+    /// plain character, "=3A", could not grow out of its way.
     private func segment(user: String) -> String {
         let plain = Self.escape.escape(user)
-        let tail = Array(plain.utf8.suffix(5))
-        guard tail.count == 5, tail[0] == UInt8(ascii: "-"), tail[2] == UInt8(ascii: "-") else { return plain }
+        guard plain.utf8.count >= 3, plain.utf8.suffix(3).first == UInt8(ascii: "-") else { return plain }
         return Self.escape.escape(user, always: [user.utf8.count - 3])
     }
 

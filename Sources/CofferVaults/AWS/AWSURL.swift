@@ -9,7 +9,9 @@ struct AWSURL: Equatable {
 
     /// Nil for anything that is not `http(s)://host[:port][/path]` in plain characters.
     init?(_ text: String) {
-        guard text.utf8.allSatisfy({ (0x21...0x7E).contains($0) && !"\"<>\\^`{|}#@".utf8.contains($0) }) else { return nil }
+        guard text.utf8.allSatisfy({ (0x21...0x7E).contains($0) && !"\"<>\\^`{|}#@".utf8.contains($0) }) else {
+            return nil
+        }
         let isSecure = text.hasPrefix("https://")
         guard isSecure || text.hasPrefix("http://") else { return nil }
         let rest = text.dropFirst(isSecure ? 8 : 7)

@@ -56,7 +56,8 @@ extension AWSVault {
             return names.key(ofName: secret).map { (secret, $0) }
         }
         guard let next = answer["NextToken"], !next.isNull else { return (keys, nil) }
-        guard let next = next.text, (1...AWSListCursor.maximumTokenBytes).contains(next.utf8.count), next != token else {
+        guard let next = next.text, (1...AWSListCursor.maximumTokenBytes).contains(next.utf8.count), next != token
+        else {
             throw .awsGarbled(vault: name, writing: false)
         }
         return (keys, next)

@@ -36,7 +36,8 @@ extension AWSVault {
 
     func current(named secret: String, _ deadline: BootInstant) async throws(Failure) -> Found {
         do throws(AWSFault) {
-            let answer = try await client.call("GetSecretValue", .object([("SecretId", .string(secret))]), deadline: deadline)
+            let answer = try await client.call(
+                "GetSecretValue", .object([("SecretId", .string(secret))]), deadline: deadline)
             guard let found = found(answer) else { throw .failed(.awsGarbled(vault: name, writing: false)) }
             return found
         } catch {
@@ -59,12 +60,15 @@ extension AWSVault {
             return value["SecretBinary"]?.secret == nil ? nil : .unreadable
         }
         let created = WallMilliseconds((seconds * 1000).rounded())
-        return AWSDocument.item(text, version: version, created: created).map(Found.item) ?? .unreadable
+        return AWSDocument.item(text, version: AWSToken.version(ofVersionID: version), created: created).map(Found.item)
+            ?? .unreadable
     }
 
     package func readMany(_ keys: [VaultKey], deadline: BootInstant) async -> [Result<VaultItem?, Failure>] {
         let wanted = keys.map { key -> Result<String, Failure> in
-            do throws(Failure) { return .success(try names.name(of: key.key, vault: name)) } catch { return .failure(error) }
+            do throws(Failure) { return .success(try names.name(of: key.key, vault: name)) } catch {
+                return .failure(error)
+            }
         }
         let secrets = Set(wanted.compactMap { try? $0.get() })
         do throws(Failure) {
@@ -75,7 +79,9 @@ extension AWSVault {
             return wanted.map { wanted in
                 wanted.flatMap { secret in
                     (outcomes[secret] ?? .success(.absent)).flatMap { found in
-                        do throws(Failure) { return .success(try found.live(at: now, vault: name)) } catch { return .failure(error) }
+                        do throws(Failure) { return .success(try found.live(at: now, vault: name)) } catch {
+                            return .failure(error)
+                        }
                     }
                 }
             }
@@ -109,7 +115,8 @@ extension AWSVault {
         if secrets.count > 1, !batchIsDenied.load(ordering: .relaxed) {
             do throws(AWSFault) {
                 let answer = try await client.call(
-                    "BatchGetSecretValue", .object([("SecretIdList", .array(secrets.map(JSON.string)))]), deadline: deadline)
+                    "BatchGetSecretValue", .object([("SecretIdList", .array(secrets.map(JSON.string)))]),
+                    deadline: deadline)
                 outcomes = batch(answer)
             } catch {
                 if case .refused(let refusal) = error, refusal.kind == .denied {
@@ -146,7 +153,8 @@ extension AWSVault {
                 switch kind {
                 case .notFound: .success(.absent)
                 case .scheduled: .success(.scheduled)
-                default: .failure(.aws(AWSRefusal(kind: kind ?? .serverFault, status: 200), vault: name, writing: false))
+                default:
+                    .failure(.aws(AWSRefusal(kind: kind ?? .serverFault, status: 200), vault: name, writing: false))
                 }
         }
         return outcomes

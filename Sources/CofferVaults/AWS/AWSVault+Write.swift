@@ -1,5 +1,4 @@
 package import CofferCore
-internal import CofferCrypto
 package import CofferVault
 
 extension AWSVault {
@@ -67,7 +66,8 @@ extension AWSVault {
             guard error.code == .permissionDenied || error.code == .failedPrecondition else { throw error }
         }
         do throws(AWSFault) {
-            let answer = try await client.call("DescribeSecret", .object([("SecretId", .string(secret))]), deadline: deadline)
+            let answer = try await client.call(
+                "DescribeSecret", .object([("SecretId", .string(secret))]), deadline: deadline)
             return answer["DeletedDate"].map(\.isNull) ?? true
         } catch {
             if case .refused(let refusal) = error, refusal.kind == .notFound { return false }
@@ -78,7 +78,8 @@ extension AWSVault {
     private func noConditions() -> Failure {
         Failure(
             .failedPrecondition, .notSupported,
-            "a vault of kind \(kind) cannot do conditional writes or deletes; leave out if_version and if_absent", vault: name)
+            "a vault of kind \(kind) cannot do conditional writes or deletes; leave out if_version and if_absent",
+            vault: name)
     }
 }
 
@@ -150,12 +151,16 @@ private struct Write {
         let duration = Duration.milliseconds(milliseconds / 2 + milliseconds * share / 512)
         guard vault.clock.boot + duration < deadline else { return false }
         await vault.pause(duration)
-        guard !Task.isCancelled else { throw Failure(.cancelled, .cancelled, "the call was cancelled", vault: vault.name) }
+        guard !Task.isCancelled else {
+            throw Failure(.cancelled, .cancelled, "the call was cancelled", vault: vault.name)
+        }
         return true
     }
 
     private func take(_ step: Step) async throws(AWSFault) {
-        let value: [(name: String, value: JSON)] = [("ClientRequestToken", .string(token)), ("SecretString", .string(text))]
+        let value: [(name: String, value: JSON)] = [
+            ("ClientRequestToken", .string(AWSToken.token(of: item, secret: secret))), ("SecretString", .string(text)),
+        ]
         switch step {
         case .put:
             try await call("PutSecretValue", [("SecretId", .string(secret))] + value)
@@ -170,22 +175,6 @@ private struct Write {
 
     private func call(_ operation: String, _ body: [(name: String, value: JSON)]) async throws(AWSFault) {
         _ = try await vault.client.call(operation, .object(body), writing: true, deadline: deadline)
-    }
-
-    /// The same for the same write, so that one sent twice is one; another for
-    /// every other. It becomes the version's id: for text, whose version is read
-    /// from there, a version that can be a token is one.
-    private var token: String {
-        if case .text = item.payload, (32...64).contains(item.version.utf8.count),
-            item.version.utf8.allSatisfy({ AWSText.isLetterOrDigit($0) || $0 == UInt8(ascii: "-") })
-        {
-            return item.version
-        }
-        var bytes = Array(Digest.sha256(Array("coffer write\0\(item.version)\0\(secret)".utf8)).prefix(16))
-        bytes[6] = bytes[6] & 0x0F | 0x80
-        bytes[8] = bytes[8] & 0x3F | 0x80
-        let hex = Array(AWSText.hex(bytes))
-        return [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { String(hex[$0]) }.joined(separator: "-")
     }
 
     private var description: String {

@@ -42,7 +42,8 @@ package final class AWSVault: VaultAdapter {
         let finder = AWSCredentialFinder(
             profile: options.profile, surroundings: surroundings,
             tokens: AWSTokenService(
-                region: endpoints.region, origin: endpoints.tokens, transports: transports, clock: corrected, vault: name),
+                region: endpoints.region, origin: endpoints.tokens, transports: transports, clock: corrected,
+                vault: name),
             local: AWSLocalCredentials(
                 surroundings: surroundings, transports: transports, clock: corrected, vault: name),
             vault: name)

@@ -115,7 +115,9 @@ private struct AWSXMLParser {
     /// A run of characters, or one entity.
     private mutating func text(_ bytes: RawSpan) throws(AWSXML.Malformed) -> Secret {
         if peek(bytes) == UInt8(ascii: "&") {
-            for (entity, character) in [("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'")]
+            for (entity, character) in [
+                ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"),
+            ]
             where skip(entity, bytes) {
                 return AWSText.secret(character)
             }

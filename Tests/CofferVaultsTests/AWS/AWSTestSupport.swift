@@ -18,7 +18,8 @@ extension AWSSurroundings {
         transport: @escaping @Sendable (AWSPlace) throws(Failure) -> any HTTPTransport
     ) {
         self.init(
-            variable: { variables[$0].map(AWSText.secret) }, file: { files[$0].map(AWSText.secret) }, transport: transport,
+            variable: { variables[$0].map(AWSText.secret) }, file: { files[$0].map(AWSText.secret) },
+            transport: transport,
             pause: { clock.advance(milliseconds: UInt64($0.wholeNanoseconds / 1_000_000)) })
     }
 }

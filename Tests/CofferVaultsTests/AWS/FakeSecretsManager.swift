@@ -45,7 +45,8 @@ final class FakeSecretsManager: HTTPTransport {
     }
 
     func plan(
-        _ operation: String, refusal name: String, message: String = "", status: Int = 400, headers: [String: String] = [:]
+        _ operation: String, refusal name: String, message: String = "", status: Int = 400,
+        headers: [String: String] = [:]
     ) {
         plan(operation, .response(Self.refusal(name, message, status: status, headers: headers)))
     }
@@ -63,7 +64,9 @@ final class FakeSecretsManager: HTTPTransport {
         let target = request.headers.first { $0.name == "X-Amz-Target" }.flatMap { AWSText.text($0.value) } ?? ""
         let operation = target.split(separator: ".").last.map(String.init) ?? ""
         guard clock.boot < deadline else { throw HTTPError(.deadline, isUnsent: true) }
-        guard let body = request.body.flatMap({ try? JSON.parse($0) }) else { throw HTTPError(.malformed, isUnsent: false) }
+        guard let body = request.body.flatMap({ try? JSON.parse($0) }) else {
+            throw HTTPError(.malformed, isUnsent: false)
+        }
         return try state.withLock { state throws(HTTPError) in
             state.calls.append(operation)
             state.bodies.append(body)
@@ -157,7 +160,11 @@ final class FakeSecretsManager: HTTPTransport {
                 errors.append(
                     .object([
                         ("SecretId", .string(name)),
-                        ("ErrorCode", .string(state.secrets[name] == nil ? "ResourceNotFoundException" : "InvalidRequestException")),
+                        (
+                            "ErrorCode",
+                            .string(
+                                state.secrets[name] == nil ? "ResourceNotFoundException" : "InvalidRequestException")
+                        ),
                         ("Message", .string("marked for deletion")),
                     ]))
             }

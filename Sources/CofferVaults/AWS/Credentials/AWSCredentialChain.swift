@@ -130,9 +130,12 @@ final class AWSCredentialChain: Sendable {
 
     private func outcome(of flight: Flight, _ deadline: BootInstant) async throws(Failure) -> AWSCredentials {
         guard let result = await flight.result.value(before: deadline, clock: clock.host) else {
-            if Task.isCancelled { throw Failure(.cancelled, .cancelled, "the call was cancelled", vault: vault, isUnsent: true) }
+            if Task.isCancelled {
+                throw Failure(.cancelled, .cancelled, "the call was cancelled", vault: vault, isUnsent: true)
+            }
             throw Failure(
-                .deadlineExceeded, .deadline, "AWS credentials: the source did not answer within the time given; nothing was done",
+                .deadlineExceeded, .deadline,
+                "AWS credentials: the source did not answer within the time given; nothing was done",
                 vault: vault, retryable: true, isUnsent: true)
         }
         switch result {

@@ -51,12 +51,14 @@ struct AWSCredentialFinder: Sendable {
     private func environment() throws(Failure) -> AWSCredentials? {
         guard let id = surroundings.secret("AWS_ACCESS_KEY_ID") else { return nil }
         guard let secret = surroundings.secret("AWS_SECRET_ACCESS_KEY") else {
-            throw .awsCredentials("AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY; set both or neither", vault: vault)
+            throw .awsCredentials(
+                "AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY; set both or neither", vault: vault)
         }
         var expires: WallMilliseconds?
         if let text = surroundings.text("AWS_CREDENTIAL_EXPIRATION") {
             guard let time = AWSTime.iso8601(text) else {
-                throw .awsCredentials("AWS_CREDENTIAL_EXPIRATION: expected a time like 2026-01-02T03:04:05Z", vault: vault)
+                throw .awsCredentials(
+                    "AWS_CREDENTIAL_EXPIRATION: expected a time like 2026-01-02T03:04:05Z", vault: vault)
             }
             expires = time
         }
@@ -102,10 +104,12 @@ struct AWSCredentialFinder: Sendable {
     ) async throws(Failure) -> AWSCredentials {
         let shown = AWSProfileFile.shown(profile.name)
         guard profile.secret("mfa_serial") == nil else {
-            throw .awsCredentials("the profile \(shown) has mfa_serial, which needs a person and is not supported", vault: vault)
+            throw .awsCredentials(
+                "the profile \(shown) has mfa_serial, which needs a person and is not supported", vault: vault)
         }
         guard profile.secret("source_profile") == nil || profile.secret("credential_source") == nil else {
-            throw .awsCredentials("the profile \(shown) has both source_profile and credential_source; remove one", vault: vault)
+            throw .awsCredentials(
+                "the profile \(shown) has both source_profile and credential_source; remove one", vault: vault)
         }
         let source = try await source(of: profile, profiles, seen: seen.union([profile.name]), deadline)
         return try await tokens.assume(try role(of: profile), with: source, deadline: deadline)
@@ -119,14 +123,16 @@ struct AWSCredentialFinder: Sendable {
         case "Environment":
             guard let found = try environment() else {
                 throw .awsCredentials(
-                    "the profile \(shown) has credential_source = Environment, and AWS_ACCESS_KEY_ID is not set", vault: vault)
+                    "the profile \(shown) has credential_source = Environment, and AWS_ACCESS_KEY_ID is not set",
+                    vault: vault)
             }
             return found
         case "EcsContainer": return try await local.container(deadline: deadline)
         case "Ec2InstanceMetadata": return try await local.instance(deadline: deadline)
         case .some:
             throw .awsCredentials(
-                "the profile \(shown): credential_source: expected Environment, EcsContainer or Ec2InstanceMetadata", vault: vault)
+                "the profile \(shown): credential_source: expected Environment, EcsContainer or Ec2InstanceMetadata",
+                vault: vault)
         case nil: break
         }
         guard let name = profile.text("source_profile"), let source = profiles[name] else {

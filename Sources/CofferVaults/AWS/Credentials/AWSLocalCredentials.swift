@@ -57,7 +57,8 @@ struct AWSLocalCredentials: Sendable {
         var place = "AWS_CONTAINER_AUTHORIZATION_TOKEN"
         if let path = surroundings.text("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") {
             guard let content = try surroundings.file(path) else {
-                throw .awsCredentials("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names a file that is not there", vault: vault)
+                throw .awsCredentials(
+                    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names a file that is not there", vault: vault)
             }
             token = AWSText.trimmingLineEnd(content)
             place = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
@@ -125,7 +126,9 @@ struct AWSLocalCredentials: Sendable {
 
     /// The members that both have; nil also for a 200 that tells of a failure.
     private static func decode(_ response: HTTPResponse) -> AWSCredentials? {
-        guard let body = try? JSON.parse(response.body), (body["Code"]?.text ?? "Success") == "Success" else { return nil }
+        guard let body = try? JSON.parse(response.body), (body["Code"]?.text ?? "Success") == "Success" else {
+            return nil
+        }
         var expires: WallMilliseconds?
         if let text = body["Expiration"], !text.isNull {
             guard let time = text.text.flatMap(AWSTime.iso8601) else { return nil }

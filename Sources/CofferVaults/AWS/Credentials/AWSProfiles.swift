@@ -142,6 +142,7 @@ enum AWSProfileFile {
 
     /// A name of a profile, made fit for a message.
     static func shown(_ name: String) -> String {
-        name.utf8.count <= 64 && !name.utf8.containsControlCharacter ? "\"\(name)\"" : "(a name of \(name.utf8.count) bytes)"
+        name.utf8.count <= 64 && !name.utf8.containsControlCharacter
+            ? "\"\(name)\"" : "(a name of \(name.utf8.count) bytes)"
     }
 }

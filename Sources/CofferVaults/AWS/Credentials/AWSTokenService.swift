@@ -31,10 +31,12 @@ struct AWSTokenService: Sendable {
     }
 
     /// AssumeRoleWithWebIdentity, which needs no signature.
-    func assume(_ role: Role, webIdentity token: Secret, deadline: BootInstant) async throws(Failure) -> AWSCredentials {
+    func assume(_ role: Role, webIdentity token: Secret, deadline: BootInstant) async throws(Failure) -> AWSCredentials
+    {
         guard (1...Self.maximumTokenBytes).contains(token.count) else {
             throw .awsCredentials(
-                "the web identity token has \(token.count) bytes, expected 1 to \(Self.maximumTokenBytes)", vault: vault)
+                "the web identity token has \(token.count) bytes, expected 1 to \(Self.maximumTokenBytes)", vault: vault
+            )
         }
         let form = try form("AssumeRoleWithWebIdentity", role) + [("WebIdentityToken", token)]
         return try await ask(AWSText.form(form), "AssumeRoleWithWebIdentity", nil, deadline)
