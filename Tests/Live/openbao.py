@@ -116,7 +116,7 @@ class Reviewer(ThreadingHTTPServer):
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             body = json.dumps({
                 "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
-                "status": {"authenticated": True,
+                "status": {"authenticated": True, "audiences": ["coffer"],
                            "user": {"username": "system:serviceaccount:live:coffer", "uid": "u-1"}},
             }).encode()
             self.send_response(201)
