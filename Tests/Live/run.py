@@ -39,9 +39,10 @@ def main() -> int:
     parser.add_argument("--only", help="the name of one kind of vault")
     arguments = parser.parse_args()
 
+    import aws
     import openbao
     import servers
-    backends = [kind() for kind in (openbao.OpenBao,) if arguments.only in (None, kind.name)]
+    backends = [kind() for kind in (openbao.OpenBao, aws.AWS) if arguments.only in (None, kind.name)]
     if not backends:
         parser.error(f"there is no kind of vault of the name {arguments.only}")
     passed, failed = 0, []

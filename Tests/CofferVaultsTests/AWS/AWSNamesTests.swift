@@ -42,7 +42,7 @@ import Testing
         for prefix in ["ai2-connectors", "x", "a-b/c-def"] {
             let names = try AWSNames(prefix: prefix, vault: "cloud")
             var seen: [String: RecordKey] = [:]
-            for _ in 0..<20_000 {
+            for _ in 0..<5_000 {
                 let key = try RecordKey(user: id(), connection: id())
                 let name = try names.name(of: key, vault: "cloud")
                 let isAllowed =
