@@ -1,0 +1,142 @@
+internal import CofferCore
+internal import CofferHTTP
+
+/// What goes wrong with AWS, in words of ours.
+extension Failure {
+    /// - Parameter writing: the call may have changed something.
+    static func aws(_ refusal: AWSRefusal, vault: String, writing: Bool) -> Failure {
+        let (code, reason, text) = explain(refusal.kind, writing)
+        let isTransient = [.throttled, .timeout, .serverFault, .unavailable].contains(refusal.kind)
+        return Failure(
+            code, reason, "AWS Secrets Manager: \(text)", vault: vault, retryable: isTransient,
+            retryAfterMilliseconds: refusal.retryAfter)
+    }
+
+    private static func explain(
+        _ kind: AWSRefusal.Kind, _ writing: Bool
+    ) -> (code: StatusCode, reason: Reason, text: String) {
+        switch kind {
+        // Where a secret may be missing, its absence is no failure.
+        case .notFound:
+            (.unavailable, .vaultFailed, "the answer does not fit the call; check what stands at the endpoint")
+        case .exists:
+            (
+                .aborted, .vaultRefused,
+                "the secret was written by somebody else at the same time; read it and decide again"
+            )
+        case .scheduled:
+            (
+                .failedPrecondition, .vaultRefused,
+                "the secret is being deleted and could not be restored; try again in a minute, or allow "
+                    + "secretsmanager:RestoreSecret"
+            )
+        case .wrongState:
+            (
+                .failedPrecondition, .vaultRefused,
+                "the secret is in a state that forbids this; check whether another service manages it, whether it is "
+                    + "being rotated, and whether it has replicas"
+            )
+        case .badParameter:
+            (
+                .invalidArgument, .vaultRefused,
+                "a parameter was refused; check prefix, key id and the size of the credential"
+            )
+        case .quota:
+            (
+                .resourceExhausted, .limit,
+                "a quota is used up: secrets in the region, or versions of this secret (it is written more often than "
+                    + "once in ten minutes); ask AWS for more, or write less often"
+            )
+        case .encryption:
+            (
+                .failedPrecondition, .vaultRefused,
+                "the KMS key of the secret cannot be used; check that it is enabled, not being deleted, and that its "
+                    + "policy allows kms:Decrypt and kms:GenerateDataKey"
+            )
+        case .policy:
+            (.failedPrecondition, .vaultRefused, "a resource policy forbids this; check the policy of the secret")
+        case .denied:
+            (
+                .permissionDenied, .vaultRefused,
+                "access was denied; check the IAM policy of these credentials against the one in the manual, and the "
+                    + "policy of the KMS key"
+            )
+        case .unauthenticated:
+            (
+                .unauthenticated, .vaultRefused,
+                "the credentials are not accepted; check the access key, that it is active, and that it belongs to "
+                    + "this partition and region"
+            )
+        case .signature:
+            (
+                .unauthenticated, .vaultRefused,
+                "the signature is not accepted; check the secret access key, the region, this host's clock, and that "
+                    + "no proxy changes requests"
+            )
+        case .expiredCredentials:
+            (
+                .unauthenticated, .vaultRefused,
+                "the session token has expired and the credential source gave no newer one; check that source"
+            )
+        case .throttled: (.resourceExhausted, .limit, "too many requests; they are slowed down")
+        case .timeout: (.deadlineExceeded, .deadline, "the service gave up on the request" + unknown(writing))
+        case .serverFault: (.internal, .vaultFailed, "the service failed inside; try again" + unknown(writing))
+        case .unavailable: (.unavailable, .vaultUnreachable, "the service is not available" + unknown(writing))
+        }
+    }
+
+    private static func unknown(_ writing: Bool) -> String { writing ? "; a write may have happened" : "" }
+
+    /// - Parameter service: for the text: "AWS Secrets Manager", …
+    static func aws(_ error: HTTPError, service: String, vault: String, writing: Bool) -> Failure {
+        let (code, reason, text, isTransient) = explain(error.cause)
+        let doubt = error.isUnsent ? "" : unknown(writing)
+        return Failure(
+            code, reason, "\(service): \(text)\(doubt)", vault: vault, retryable: isTransient,
+            isUnsent: error.isUnsent)
+    }
+
+    private static func explain(
+        _ cause: HTTPError.Cause
+    ) -> (code: StatusCode, reason: Reason, text: String, isTransient: Bool) {
+        switch cause {
+        case .deadline: (.deadlineExceeded, .deadline, "no answer within the time given", true)
+        case .cancelled: (.cancelled, .cancelled, "the call was cancelled", false)
+        case .unresolved:
+            (.unavailable, .vaultUnreachable, "the host name does not resolve; check region, endpoint and DNS", true)
+        case .refused:
+            (.unavailable, .vaultUnreachable, "no connection; check region, endpoint, network and firewall", true)
+        case .interrupted: (.unavailable, .vaultUnreachable, "the connection broke before the answer was whole", true)
+        case .untrusted:
+            (
+                .failedPrecondition, .vaultRefused,
+                "TLS failed: the certificate does not verify, or no common version; check the endpoint, the CA file "
+                    + "and whether a proxy stands between", false
+            )
+        case .forbidden(let rule): (.failedPrecondition, .vaultRefused, "the address is not allowed: \(rule)", false)
+        case .tooLarge(let limit):
+            (
+                .unavailable, .vaultFailed,
+                "the answer is larger than \(limit) bytes; check what stands at the endpoint", true
+            )
+        case .malformed:
+            (.unavailable, .vaultFailed, "the answer is not HTTP; check what stands at the endpoint", true)
+        case .closed: (.unavailable, .draining, "the connection to it is being closed", true)
+        }
+    }
+
+    /// A success whose body is not what the service promises.
+    static func awsGarbled(vault: String, writing: Bool) -> Failure {
+        Failure(
+            writing ? .internal : .unavailable, .vaultFailed,
+            "AWS Secrets Manager: the answer is not what the service gives; check what stands at the endpoint"
+                + unknown(writing), vault: vault, retryable: true)
+    }
+
+    /// No credentials: `what` says where they were looked for and what to do.
+    static func awsCredentials(
+        _ what: String, vault: String, code: StatusCode = .unauthenticated, retryable: Bool = false
+    ) -> Failure {
+        Failure(code, .vaultRefused, "AWS credentials: \(what)", vault: vault, retryable: retryable)
+    }
+}

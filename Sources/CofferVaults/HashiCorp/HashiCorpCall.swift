@@ -1,0 +1,62 @@
+internal import CofferCore
+internal import CofferHTTP
+
+/// One request to the vault.
+struct HashiCorpCall: Sendable {
+    /// What it is for: how a refusal is to be understood.
+    enum Purpose: Sendable {
+        case read, write, login, health
+
+        /// Nothing changes by it, so an answer that is not understood may be asked for again.
+        var isRead: Bool { self == .read || self == .health }
+    }
+
+    let method: HTTPRequest.Method
+    /// Behind `/v1/`.
+    let path: String
+    let body: Secret?
+    let purpose: Purpose
+
+    init(_ method: HTTPRequest.Method, _ path: String, _ body: JSON? = nil, for purpose: Purpose) {
+        self.method = method
+        self.path = path
+        self.body = body?.encode()
+        self.purpose = purpose
+    }
+}
+
+/// What came back, whatever its status.
+struct HashiCorpAnswer: Sendable {
+    let status: Int
+    /// nil if there was none, or what came is no JSON.
+    let json: JSON?
+    /// Of the header `Retry-After`; 0 = none.
+    let retryAfterMilliseconds: UInt32
+
+    init(_ response: HTTPResponse) {
+        status = response.status
+        json = response.body.count == 0 ? nil : try? JSON.parse(response.body)
+        let seconds = response.headers["retry-after"].flatMap { UInt32($0) } ?? 0
+        retryAfterMilliseconds = min(seconds, 3600) * 1000
+    }
+
+    var isSuccess: Bool { (200..<300).contains(status) }
+    var data: JSON? { json?["data"] }
+
+    /// Whether one of the vault's error texts holds `words`. They are looked at
+    /// for this only, and shown to nobody.
+    func says(_ words: String) -> Bool {
+        errors.contains { $0.contains(words) }
+    }
+
+    var errors: [String] {
+        (json?["errors"]?.elements ?? []).prefix(16).compactMap { $0.text.map { String($0.prefix(4096)) } }
+    }
+
+    /// An answer that only the KV engine gives for what is not there: a reverse
+    /// proxy's page is none.
+    var isAbsence: Bool {
+        guard status == 404, let json, json.members != nil else { return false }
+        return errors.isEmpty
+    }
+}

@@ -1,0 +1,33 @@
+internal import CofferCore
+internal import CofferHTTP
+
+/// Calls in the daemon's name.
+struct HashiCorpClient: Sendable {
+    let vault: String
+    let wire: HashiCorpWire
+    let session: HashiCorpSession
+
+    /// Sends with a token that works. After a 403 for a token that no longer
+    /// does, once more with a new one.
+    ///
+    /// - Returns: the answer, whatever its status.
+    func call(_ call: HashiCorpCall, deadline: BootInstant) async throws(Failure) -> HashiCorpAnswer {
+        guard wire.seams.clock.boot < deadline else { throw .notBegun(vault: vault) }
+        let lease = try await session.lease(deadline: deadline)
+        let answer = try await wire.exchange(call, token: lease.token, deadline: deadline)
+        guard answer.status == 403,
+            let fresh = try await session.replacement(for: lease.number, deadline: deadline)
+        else { return answer }
+        return try await wire.exchange(call, token: fresh.token, deadline: deadline)
+    }
+
+    /// As `call`, for answers without content.
+    func require(_ call: HashiCorpCall, deadline: BootInstant) async throws(Failure) {
+        let answer = try await self.call(call, deadline: deadline)
+        guard answer.isSuccess else { throw .hashiCorp(answer, call.purpose, vault: vault) }
+    }
+
+    func failure(_ answer: HashiCorpAnswer, _ purpose: HashiCorpCall.Purpose) -> Failure {
+        .hashiCorp(answer, purpose, vault: vault)
+    }
+}

@@ -1,0 +1,145 @@
+internal import CofferCore
+internal import CofferHTTP
+
+/// What goes wrong with a HashiCorp Vault or an OpenBao, in words of ours.
+extension Failure {
+    /// - Parameter answer: one that is neither a success nor an absence.
+    static func hashiCorp(
+        _ answer: HashiCorpAnswer, _ purpose: HashiCorpCall.Purpose, vault: String
+    ) -> Failure {
+        switch (answer.status, purpose) {
+        case (400, .login), (401, .login), (403, .login), (404, .login):
+            .hashiCorpLogin("the vault refused the login; check role, secret id or token, and the login's mount", vault)
+        case (400, _), (422, _): badRequest(answer, vault: vault)
+        case (401, _): .hashiCorpLogin("the vault does not know the daemon's token; give it a new one", vault)
+        case (403, _):
+            Failure(
+                .permissionDenied, .vaultRefused,
+                "the daemon's token may not do this; check its policy against the manual's page on HashiCorp Vault",
+                vault: vault)
+        case (404, _):
+            .hashiCorpSetUp("there is no such mount or namespace in the vault; check both in the configuration", vault)
+        case (405, _):
+            .hashiCorpSetUp("the mount does not know this operation; it must be a KV engine of version 2", vault)
+        case (413, _):
+            Failure(
+                .invalidArgument, .credentialTooLarge, "the record is larger than the vault takes", vault: vault)
+        case (429, _):
+            Failure(
+                .resourceExhausted, .limit, "the vault limits the rate of calls; try later, or raise its quota",
+                vault: vault, retryable: true, retryAfterMilliseconds: answer.retryAfterMilliseconds)
+        case (500, _): serverError(answer, purpose, vault: vault)
+        default: unavailable(answer, purpose, vault: vault)
+        }
+    }
+
+    private static func badRequest(_ answer: HashiCorpAnswer, vault: String) -> Failure {
+        if answer.says("Upgrading from non-versioned to versioned") {
+            return .hashiCorpDown("the vault is upgrading the mount to version 2; try again in a moment", vault)
+        }
+        if answer.says("required for this call") {
+            return .hashiCorpSetUp("the mount takes check-and-set writes only, and one was sent without", vault)
+        }
+        if answer.says("too large") {
+            return Failure(
+                .invalidArgument, .credentialTooLarge, "the record is larger than the vault takes", vault: vault)
+        }
+        return Failure(
+            .invalidArgument, .vaultRefused,
+            "the vault does not take this request; check mount and prefix, and the limits of its listener",
+            vault: vault)
+    }
+
+    private static func serverError(
+        _ answer: HashiCorpAnswer, _ purpose: HashiCorpCall.Purpose, vault: String
+    ) -> Failure {
+        if answer.says("too large") {
+            return Failure(
+                .invalidArgument, .credentialTooLarge,
+                "the record is larger than the vault's storage takes for one entry; see max_entry_size there",
+                vault: vault)
+        }
+        return Failure(
+            .internal, .vaultFailed,
+            "the vault failed inside; its own log says why" + (purpose.isRead ? "" : "; a write may have happened"),
+            vault: vault, retryable: purpose.isRead)
+    }
+
+    private static func unavailable(
+        _ answer: HashiCorpAnswer, _ purpose: HashiCorpCall.Purpose, vault: String
+    ) -> Failure {
+        switch answer.status {
+        case 307, 308:
+            .hashiCorpDown("the vault names an active node, and that one names another; try again", vault)
+        case 412: .hashiCorpDown("this node of the vault has not caught up yet; try again", vault)
+        case 472: .hashiCorpDown("this is a disaster recovery secondary; name the primary as the address", vault)
+        case 474: .hashiCorpDown("this node is a standby that cannot reach the active node", vault)
+        case 501: .hashiCorpDown("the vault is not initialised; its operator must initialise and unseal it", vault)
+        case 502, 504: .hashiCorpDown("a gateway before or behind the vault got no answer; try again", vault)
+        case 503:
+            .hashiCorpDown(
+                "the vault is sealed, or has no active node; its operator must unseal it", vault,
+                retryAfter: answer.retryAfterMilliseconds)
+        case 530: .hashiCorpDown("this node was removed from its cluster; name another as the address", vault)
+        default: .hashiCorpGarbled(purpose, vault)
+        }
+    }
+
+    static func hashiCorpDown(_ message: String, _ vault: String, retryAfter: UInt32 = 0) -> Failure {
+        Failure(
+            .unavailable, .vaultFailed, message, vault: vault, retryable: true, retryAfterMilliseconds: retryAfter)
+    }
+
+    static func hashiCorpLogin(_ message: String, _ vault: String) -> Failure {
+        Failure(.unauthenticated, .vaultRefused, message, vault: vault)
+    }
+
+    static func hashiCorpSetUp(_ message: String, _ vault: String) -> Failure {
+        Failure(.failedPrecondition, .vaultRefused, message, vault: vault)
+    }
+
+    /// What came is no answer of a vault.
+    static func hashiCorpGarbled(_ purpose: HashiCorpCall.Purpose, _ vault: String) -> Failure {
+        let message = "what answers at the vault's address does not speak as a KV engine of version 2 does; "
+            + "check address, mount and proxies"
+        return purpose.isRead
+            ? Failure(.unavailable, .vaultFailed, message, vault: vault, retryable: true)
+            : Failure(.internal, .vaultFailed, message + "; a write may have happened", vault: vault)
+    }
+
+    /// There was no answer at all.
+    static func hashiCorp(
+        _ error: HTTPError, _ purpose: HashiCorpCall.Purpose, vault: String
+    ) -> Failure {
+        var failure = noAnswer(error.cause, purpose, vault: vault)
+        failure.isUnsent = error.isUnsent
+        return failure
+    }
+
+    private static func noAnswer(
+        _ cause: HTTPError.Cause, _ purpose: HashiCorpCall.Purpose, vault: String
+    ) -> Failure {
+        func unreachable(_ message: String) -> Failure {
+            Failure(.unavailable, .vaultUnreachable, message, vault: vault, retryable: true)
+        }
+        switch cause {
+        case .deadline: return .deadlineExceeded(vault: vault)
+        case .cancelled:
+            return Failure(.cancelled, .cancelled, "the call was cancelled; a write may have happened", vault: vault)
+        case .unresolved: return unreachable("the name of the vault's host does not resolve; check address and DNS")
+        case .refused: return unreachable("no connection to the vault; check that it runs, the address and firewalls")
+        case .interrupted:
+            return unreachable("the connection to the vault broke before its answer; a write may have happened")
+        case .untrusted:
+            return Failure(
+                .failedPrecondition, .vaultUnreachable,
+                "the vault's certificate does not verify, or there is no common version of TLS; check the CA file "
+                    + "and that the address is a name in the certificate",
+                vault: vault)
+        case .forbidden(let rule):
+            return Failure(.failedPrecondition, .vaultUnreachable, "the vault was not asked: \(rule)", vault: vault)
+        case .tooLarge, .malformed: return .hashiCorpGarbled(purpose, vault)
+        case .closed: return .closed(vault: vault)
+        }
+    }
+}

@@ -1,0 +1,110 @@
+internal import CofferCore
+internal import CofferVault
+
+/// What the vault says about a record: read in one GET.
+struct HashiCorpRecord: Sendable {
+    /// Of the newest KV version, even a deleted one; 0 = there is none.
+    var version: Int64 = 0
+    /// nil = deleted, destroyed or removed; a failure = there is one that cannot be read.
+    var item: Result<VaultItem, Failure>?
+    /// Of the key; nil = none.
+    var metadata: [String: String]?
+    /// Seconds after which the vault collects the newest version; 0 = never.
+    var lifetime: Int64?
+
+    static let absent = HashiCorpRecord()
+
+    func live(at now: WallMilliseconds) -> Result<VaultItem, Failure>? {
+        if case .success(let item)? = item, !item.isLive(at: now) { return nil }
+        return item
+    }
+}
+
+extension HashiCorpRecord {
+    /// What stands in `metadata` of a version.
+    private struct Metadata {
+        let version: Int64
+        let createdText: String
+        let created: WallMilliseconds
+        let deleted: WallMilliseconds?
+        let custom: [String: String]?
+
+        /// nil for anything that is no metadata of a KV version.
+        init?(_ json: JSON?) {
+            guard let version = json?["version"]?.integer, version > 0,
+                let createdText = json?["created_time"]?.text, let created = Timestamp.milliseconds(of: createdText)
+            else { return nil }
+            let deletedText = json?["deletion_time"]?.text ?? ""
+            deleted = Timestamp.milliseconds(of: deletedText)
+            guard deletedText.isEmpty || deleted != nil else { return nil }
+            self.version = version
+            self.createdText = createdText
+            self.created = created
+            custom = json?["custom_metadata"]?.members.map { members in
+                Dictionary(members.prefix(64).map { ($0.name, $0.value.text ?? "") }) { first, _ in first }
+            }
+        }
+
+        /// Rounded: the two times are taken from the same clock.
+        var lifetime: Int64 {
+            guard let deleted else { return 0 }
+            return deleted < created ? 0 : Int64((deleted - created + 500) / 1000)
+        }
+    }
+
+    /// Of the answer to a GET of `data/`.
+    ///
+    /// - Throws: the refusal; for anything else than such an answer UNAVAILABLE.
+    init(_ answer: HashiCorpAnswer, vault: String) throws(Failure) {
+        if let metadata = answer.data?["metadata"], answer.status == 404 {
+            guard let metadata = Metadata(metadata) else { throw .hashiCorpGarbled(.read, vault) }
+            self.init(version: metadata.version, item: nil, metadata: metadata.custom, lifetime: metadata.lifetime)
+            return
+        }
+        if answer.isAbsence {
+            self = .absent
+            return
+        }
+        guard answer.isSuccess else {
+            throw answer.status == 404 && answer.errors.isEmpty
+                ? .hashiCorpGarbled(.read, vault) : .hashiCorp(answer, .read, vault: vault)
+        }
+        guard let metadata = Metadata(answer.data?["metadata"]), let data = answer.data?["data"] else {
+            throw .hashiCorpGarbled(.read, vault)
+        }
+        self.init(
+            version: metadata.version, item: try Self.item(data, metadata, vault: vault), metadata: metadata.custom,
+            lifetime: metadata.lifetime)
+    }
+
+    private static func item(
+        _ data: JSON, _ metadata: Metadata, vault: String
+    ) throws(Failure) -> Result<VaultItem, Failure>? {
+        // A patch may leave a version without data.
+        if data.isNull { return nil }
+        guard data.members != nil else { throw .hashiCorpGarbled(.read, vault) }
+        let created = metadata.custom?["created"].flatMap(Timestamp.milliseconds) ?? metadata.created
+        switch HashiCorpValue.reading(data) {
+        case nil: return .failure(.unreadable(vault: vault))
+        case .removed: return nil
+        case .sealed(let sealed):
+            return .success(
+                VaultItem(
+                    payload: .sealed(sealed.envelope), version: sealed.version, createdAt: sealed.created ?? created,
+                    updatedAt: sealed.updated ?? metadata.created, expiresAt: sealed.expires))
+        case .text(let text):
+            return .success(
+                VaultItem(
+                    payload: .text(text), version: "\(metadata.version)-\(metadata.createdText)",
+                    createdAt: min(created, metadata.created), updatedAt: metadata.created,
+                    expiresAt: metadata.deleted ?? 0))
+        }
+    }
+
+    /// The version that a write made, and the seconds after which the vault
+    /// collects it; nil for what is no answer to a write.
+    static func written(_ answer: HashiCorpAnswer) -> (version: Int64, lifetime: Int64)? {
+        guard answer.isSuccess, let metadata = Metadata(answer.data) else { return nil }
+        return (metadata.version, metadata.lifetime)
+    }
+}

@@ -1,0 +1,106 @@
+internal import CofferCore
+internal import CofferCrypto
+internal import CofferVault
+
+/// What lies under `data` of a KV version.
+///
+///     {"coffer":"coffer1:…","version":"…","created":ms,"updated":ms,"expires":ms}   sealed
+///     {"coffer":"iv:tag:ciphertext"}                                                the predecessor's encryption
+///     {"coffer":"removed"}                                                          no record: see `remove`
+///     any other object                                                              a credential in the clear
+enum HashiCorpValue {
+    case sealed(Sealed)
+    case text(Secret)
+    /// Left by a conditional removal, until the versions below it are destroyed.
+    case removed
+
+    struct Sealed {
+        let envelope: [UInt8]
+        let version: String
+        /// nil where somebody copied the envelope alone.
+        let created: WallMilliseconds?
+        let updated: WallMilliseconds?
+        let expires: WallMilliseconds
+    }
+
+    private static let member = "coffer"
+    private static let maximumVersionBytes = 128
+
+    static let removal: JSON = .object([(member, .string("removed"))])
+
+    // MARK: Writing
+
+    static func sealed(_ envelope: [UInt8], _ item: VaultItem, created: WallMilliseconds) -> JSON {
+        .object([
+            (member, .string(Envelope.text(envelope))), ("version", .string(item.version)),
+            ("created", .integer(created)), ("updated", .integer(item.updatedAt)), ("expires", .integer(item.expiresAt)),
+        ])
+    }
+
+    /// - Throws: INVALID_ARGUMENT for what is neither a JSON object nor the
+    ///   predecessor's form, or would be read back as something else.
+    static func text(_ text: Secret) throws(Failure) -> JSON {
+        if isLegacy(text) { return .object([(member, .string(text))]) }
+        guard let json = try? JSON.parse(text), json.members != nil else {
+            throw .badField("credential", "expected a JSON object, which is all that this format keeps")
+        }
+        guard case .text = reading(json) else {
+            throw .badField(
+                "credential",
+                "an object whose member \"\(member)\" looks like a record of Coffer cannot be kept in this format")
+        }
+        return json
+    }
+
+    // MARK: Reading, which trusts nothing
+
+    /// nil for a sealed record that is damaged.
+    static func reading(_ data: JSON) -> HashiCorpValue? {
+        guard let value = data[member]?.secret else { return .text(data.encode()) }
+        if begins(value, with: Envelope.textPrefix) { return sealed(value, data).map { .sealed($0) } }
+        guard data.members?.count == 1 else { return .text(data.encode()) }
+        if value.withBytes({ $0.isEqual(to: Array("removed".utf8)) }) { return .removed }
+        return .text(isLegacy(value) ? value : data.encode())
+    }
+
+    private static func sealed(_ text: Secret, _ data: JSON) -> Sealed? {
+        // The text of an envelope is no secret.
+        guard let characters = JSON.string(text).text, let envelope = try? Envelope.bytes(ofText: Array(characters.utf8)),
+            let version = data["version"] == nil ? Envelope.version(of: envelope) : data["version"]?.text,
+            (1...maximumVersionBytes).contains(version.utf8.count), version.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
+        else { return nil }
+        var times: [WallMilliseconds?] = []
+        for name in ["created", "updated", "expires"] {
+            guard let value = data[name] else {
+                times.append(nil)
+                continue
+            }
+            guard let time = value.integer, time >= 0 else { return nil }
+            times.append(WallMilliseconds(time))
+        }
+        return Sealed(envelope: envelope, version: version, created: times[0], updated: times[1], expires: times[2] ?? 0)
+    }
+
+    private static func begins(_ secret: Secret, with prefix: String) -> Bool {
+        let prefix = Array(prefix.utf8)
+        return secret.withBytes { bytes in
+            bytes.byteCount >= prefix.count && bytes.extracting(0..<prefix.count).isEqual(to: prefix)
+        }
+    }
+
+    /// As `LegacyFormat.recognises`, without a copy of what may be in the clear.
+    private static func isLegacy(_ secret: Secret) -> Bool {
+        secret.withBytes { bytes in
+            guard bytes.byteCount >= 66, bytes.byteCount.isMultiple(of: 2) else { return false }
+            for offset in 0..<bytes.byteCount {
+                switch bytes.byte(at: offset) {
+                case UInt8(ascii: ":"): if offset != 32 && offset != 65 { return false }
+                case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"):
+                    if offset == 32 || offset == 65 { return false }
+                default: return false
+                }
+            }
+            return true
+        }
+    }
+}

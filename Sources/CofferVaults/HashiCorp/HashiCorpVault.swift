@@ -1,0 +1,107 @@
+package import CofferCore
+internal import CofferCrypto
+package import CofferHTTP
+package import CofferVault
+internal import Synchronization
+
+/// A KV engine of version 2 in HashiCorp Vault or OpenBao.
+package final class HashiCorpVault: VaultAdapter {
+    /// In base64 and with what stands beside it this stays below 1 MiB, the
+    /// largest entry that the vault's own storage takes by default.
+    package static let maximumPayloadBytes = 780_000
+
+    package let name: String
+    package let kind = "vault"
+    package let capabilities: VaultCapabilities
+    package let identity: [UInt8]
+
+    let options: HashiCorpOptions
+    let names: HashiCorpNames
+    let client: HashiCorpClient
+    let recent = RecentWrites()
+    let state = Mutex(State())
+
+    /// What was found out about the vault.
+    struct State {
+        var isClosed = false
+        /// The mount or a key of it takes check-and-set writes only.
+        var needsCheckAndSet = false
+        /// The token may not write metadata; looked at again then.
+        var metadataRefusedUntil: BootInstant?
+    }
+
+    var clock: any Clock { client.wire.seams.clock }
+    var seams: HashiCorpSeams { client.wire.seams }
+
+    /// Connects to nothing yet.
+    ///
+    /// - Parameters:
+    ///   - isSecure: whether the vault's address is https; a redirect to the
+    ///     other scheme is not followed.
+    ///   - transport: to the vault's address. Timeouts and pooling are its own.
+    package init(
+        name: String, options: HashiCorpOptions, transport: any HTTPTransport, isSecure: Bool, seams: HashiCorpSeams
+    ) {
+        self.name = name
+        self.options = options
+        names = HashiCorpNames(mount: options.mount, prefix: options.prefix)
+        capabilities = VaultCapabilities(
+            conditionalWrites: true, listing: true, maximumPayloadBytes: Self.maximumPayloadBytes, textPayloads: true,
+            nativeExpiry: options.writesMetadata)
+        let wire = HashiCorpWire(
+            vault: name, transport: transport, isSecure: isSecure, namespace: options.namespace, seams: seams)
+        client = HashiCorpClient(
+            vault: name, wire: wire, session: HashiCorpSession(vault: name, auth: options.auth, wire: wire))
+        identity = Self.identity(options)
+    }
+
+    /// Not of the address: a vault that was restored elsewhere is the same one.
+    private static func identity(_ options: HashiCorpOptions) -> [UInt8] {
+        var list: [UInt8] = []
+        for part in ["coffer vault identity v1", "vault", options.mount, options.namespace ?? "", options.prefix] {
+            let count = UInt32(part.utf8.count)
+            list += [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: count >> $0) } + Array(part.utf8)
+        }
+        return Array(Digest.sha256(list).prefix(16))
+    }
+
+    package func read(_ key: VaultKey, deadline: BootInstant) async throws(Failure) -> VaultItem? {
+        try begin(deadline)
+        return try await record(names.record(key.key), deadline: deadline).live(at: clock.wall)?.get()
+    }
+
+    /// What is stored at `path`. A node that does not show yet what was written a
+    /// moment ago is asked again.
+    func record(_ path: String, deadline: BootInstant) async throws(Failure) -> HashiCorpRecord {
+        var pause = Duration.milliseconds(20)
+        while true {
+            let call = HashiCorpCall(.get, names.path(.data, path), for: .read)
+            let record = try HashiCorpRecord(try await client.call(call, deadline: deadline), vault: name)
+            guard let expected = recent.expected(path, now: clock.boot), record.version < expected.version,
+                await seams.pause(pause, until: min(deadline, expected.until))
+            else { return record }
+            pause *= 2
+        }
+    }
+
+    package func check(deadline: BootInstant) async throws(Failure) {
+        try begin(deadline)
+        let call = HashiCorpCall(.get, "sys/health?standbyok=true&perfstandbyok=true", for: .health)
+        let answer = try await client.wire.exchange(call, token: nil, deadline: deadline)
+        // 429 and 473 are standbys here, by whatever name the query goes.
+        guard answer.isSuccess || answer.status == 429 || answer.status == 473 else {
+            throw .hashiCorp(answer, .health, vault: name)
+        }
+        guard answer.json?["initialized"]?.bool != nil else { throw .hashiCorpGarbled(.health, name) }
+    }
+
+    package func close() async {
+        state.withLock { $0.isClosed = true }
+        await client.session.close()
+    }
+
+    func begin(_ deadline: BootInstant) throws(Failure) {
+        guard !state.withLock({ $0.isClosed }) else { throw .closed(vault: name) }
+        guard clock.boot < deadline else { throw .notBegun(vault: name) }
+    }
+}

@@ -1,0 +1,35 @@
+import CofferCore
+import CofferHTTP
+import Foundation
+import Testing
+
+@testable import CofferVaults
+
+/// 200 random requests, signed by botocore: Tests/Live/botocore_vectors.py.
+@Suite struct BotocoreVectorTests {
+    private struct Vector: Decodable {
+        let service, region, body, key, secret, date, authorization: String
+        let seconds: UInt64
+        let headers: [String: String]
+        let token: String?
+    }
+
+    @Test func signsAsBotocoreDoes() throws {
+        let text = try String(contentsOfFile: try AWSLive.variable("VECTORS"), encoding: .utf8)
+        let vectors = try text.split(separator: "\n").map { try JSONDecoder().decode(Vector.self, from: Data($0.utf8)) }
+        #expect(vectors.count == 200)
+        #expect(Set(vectors.map(\.service)) == ["secretsmanager", "sts"])
+        #expect(vectors.contains { $0.token != nil } && vectors.contains { $0.token == nil })
+        for (number, vector) in vectors.enumerated() {
+            let headers = AWSSignature(region: vector.region, service: vector.service).headers(
+                signing: vector.headers.map { (name: $0.key, value: $0.value) }, body: AWSText.secret(vector.body),
+                credentials: AWSCredentials(
+                    accessKeyID: vector.key, secretAccessKey: AWSText.secret(vector.secret),
+                    sessionToken: vector.token.map(AWSText.secret)),
+                at: vector.seconds * 1000)
+            let found = Dictionary(uniqueKeysWithValues: headers.map { ($0.name, AWSText.text($0.value)) })
+            #expect(found["X-Amz-Date"] == vector.date, "vector \(number)")
+            #expect(found["Authorization"] == vector.authorization, "vector \(number)")
+        }
+    }
+}

@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""Runs the tests that need real vaults: starts them, sets them up, and stops them again.
+
+    python3 Tests/Live/run.py [--package DIR] [--filter PATTERN] [--build] [--only NAME]
+
+What cannot start has failed; nothing is skipped.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+PYTHON = ROOT / ".build-python/bin/python"
+
+
+def enter_environment() -> None:
+    """Goes on in the virtual environment, which it makes if need be."""
+    if Path(sys.prefix).resolve() == PYTHON.parents[1].resolve():
+        return
+    if not PYTHON.exists():
+        subprocess.run([sys.executable, "-m", "venv", PYTHON.parents[1]], check=True)
+    subprocess.run(
+        [PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", HERE / "requirements.txt"], check=True)
+    os.execv(PYTHON, [str(PYTHON), *sys.argv])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Tests against real vaults.")
+    parser.add_argument("--package", type=Path, default=ROOT, help="the Swift package; default: this one")
+    parser.add_argument("--filter", default="CofferVaultsLiveTests", help="of swift test")
+    parser.add_argument("--build", action="store_true", help="build the tests first")
+    parser.add_argument("--only", help="the name of one kind of vault")
+    arguments = parser.parse_args()
+
+    import aws
+    import openbao
+    import servers
+    backends = [kind() for kind in (openbao.OpenBao, aws.AWS) if arguments.only in (None, kind.name)]
+    if not backends:
+        parser.error(f"there is no kind of vault of the name {arguments.only}")
+    passed, failed = 0, []
+    with tempfile.TemporaryDirectory(prefix="coffer-live-") as folder:
+        try:
+            environment = dict(os.environ)
+            for backend in backends:
+                place = Path(folder) / backend.name
+                place.mkdir()
+                environment |= backend.start(place)
+            for backend in backends:
+                backend.before()
+            command = ["swift", "test", "--package-path", str(arguments.package), "--filter", arguments.filter]
+            if not arguments.build:
+                command.append("--skip-build")
+            if subprocess.run(command, env=environment).returncode == 0:
+                passed += 1
+            else:
+                failed.append("the Swift tests")
+            for backend in backends:
+                try:
+                    backend.after()
+                    passed += 1
+                except Exception:
+                    traceback.print_exc()
+                    failed.append(f"{backend.name}: what the tests left")
+        except servers.CannotStart as error:
+            failed.append(f"a server could not start: {error}")
+        finally:
+            for backend in backends:
+                backend.stop()
+    for what in failed:
+        print(f"FAILED: {what}")
+    print(f"{passed} passed, {len(failed)} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    enter_environment()
+    sys.path.insert(0, str(HERE))
+    sys.exit(main())
