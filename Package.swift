@@ -95,7 +95,7 @@ let package = Package(
             name: "CofferDaemon",
             dependencies: [
                 "CofferCore", "CofferCrypto", "CofferCache", "CofferAccess", "CofferVault",
-                "CofferVaults", "CofferServer", "CLinux", log, yams,
+                "CofferVaults", "CofferHTTP", "CofferServer", "CLinux", log, yams,
             ],
             swiftSettings: base),
         .executableTarget(

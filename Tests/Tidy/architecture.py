@@ -42,10 +42,10 @@ MODULES = {
               "CProtobufC"),
         words("Glibc Logging"), raw=True),
     "CofferDaemon": Module(
-        words("CofferCore CofferCrypto CofferCache CofferAccess CofferVault CofferVaults CofferServer CLinux"),
+        words("CofferCore CofferCrypto CofferCache CofferAccess CofferVault CofferHTTP CofferVaults CofferServer CLinux"),
         words("Glibc Dispatch Logging Yams"),
         # Standard output and error, and the variables that are secrets.
-        raw=frozenset(words("Console.swift SecretVariables.swift LineLogHandler.swift"))),
+        raw=frozenset(words("Console.swift SecretFile.swift SecretVariables.swift LineLogHandler.swift"))),
     "cofferd": Module(words("CofferDaemon CofferCore"), words("ArgumentParser Glibc")),
     # On the public client alone: what it can do, every program can.
     "coffer": Module(

@@ -7,6 +7,11 @@ package struct SecretVariables: Sendable {
     /// All of them.
     static let names = [
         "CREDENTIAL_ENCRYPTION_KEY", "VAULT_TOKEN", "BAO_TOKEN", "VAULT_SECRET_ID", "BAO_SECRET_ID",
+    ] + awsNames
+
+    /// Those of AWS's own credential chain.
+    private static let awsNames = [
+        "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN",
     ]
 
     /// `$CREDENTIAL_ENCRYPTION_KEY`
@@ -15,6 +20,8 @@ package struct SecretVariables: Sendable {
     package let vaultToken: Secret?
     /// `$BAO_SECRET_ID` if it is there, even empty; else `$VAULT_SECRET_ID`.
     package let vaultSecretID: Secret?
+    /// Those of AWS that are set and not empty.
+    package let aws: [String: Secret]
 
     /// Takes them all, needed or not: no secret stays in the environment. Once in
     /// a process, before there are other threads.
@@ -26,11 +33,17 @@ package struct SecretVariables: Sendable {
         return SecretVariables(
             passphrase: taken["CREDENTIAL_ENCRYPTION_KEY"] ?? nil,
             vaultToken: taken["BAO_TOKEN"] ?? taken["VAULT_TOKEN"] ?? nil,
-            vaultSecretID: taken["BAO_SECRET_ID"] ?? taken["VAULT_SECRET_ID"] ?? nil)
+            vaultSecretID: taken["BAO_SECRET_ID"] ?? taken["VAULT_SECRET_ID"] ?? nil,
+            aws: Dictionary(uniqueKeysWithValues: awsNames.compactMap { name in (taken[name] ?? nil).map { (name, $0) } }))
     }
 
     /// Whether it is there but empty; nil if it is not there.
     static func isEmpty(_ name: String) -> Bool? { getenv(name).map { $0.pointee == 0 } }
+
+    /// A variable that stays where it is; nil if it is not set.
+    static func value(of name: String) -> Secret? {
+        getenv(name).map { Secret(copying: UnsafeRawBufferPointer(start: $0, count: strlen($0))) }
+    }
 
     /// The value, wiped where it stood; nil inside if it is empty, nil if it is not there.
     private static func take(_ name: String) -> Secret?? {
