@@ -37,7 +37,7 @@ struct ModelReaderTests {
                 "coffer.v1.StoreRequest", "coffer.v1.GetRequest", "coffer.v1.DeleteRequest",
                 "coffer.v1.Key", "coffer.v1.GetManyRequest", "coffer.v1.ListRequest",
             ],
-            ["coffer.v1.HealthRequest", "coffer.v1.StatsRequest", "coffer.v1.InvalidateRequest"],
+            ["coffer.v1.HealthRequest", "coffer.v1.StatsRequest", "coffer.v1.InvalidateRequest", "coffer.v1.DoctorRequest"],
         ])
         let store = try #require(files.first?.scannedMessages.first)
         #expect(store.fields.map(\.kind) == [

@@ -74,7 +74,7 @@ struct DispatchTests {
         for method in CredentialsMethod.allCases { #expect(method.rawValue == methodID(method.fullName)) }
         for method in AdminMethod.allCases { #expect(method.rawValue == methodID(method.fullName)) }
         let ids = CredentialsMethod.allCases.map(\.rawValue) + AdminMethod.allCases.map(\.rawValue)
-        #expect(Set(ids).count == 8)
+        #expect(Set(ids).count == 9)
         #expect(CredentialsMethod.allCases.filter(\.streamsResponse) == [.getMany])
     }
 }

@@ -22,7 +22,7 @@ from harness.daemon import Daemon  # noqa: E402
 from harness.options import options  # noqa: E402
 
 MODULES = [
-    "startup", "socket_path", "data_folder", "records", "lifecycle", "command_line", "hostile", "hostile_fields",
+    "startup", "socket_path", "data_folder", "records", "lifecycle", "command_line", "vaults", "hostile", "hostile_fields",
     "hostile_peers", "plaintext", "durability", "scale",
 ]
 PROGRAMS = ["cofferd", "coffer", "coffer-load"]

@@ -1,0 +1,138 @@
+"""Several vaults in the configuration, and what operators see of them: `coffer vaults`, `coffer doctor`."""
+
+import json
+
+from harness import Canaries, Status, SystemTest
+from harness.start import CONFIGURATION, StartupTest
+
+SECTION = """\
+vaults:
+  main:
+    type: vault
+    address: https://vault.example:8200
+    auth: approle
+    role_id: coffer
+    format: json
+  local: {type: embedded, queue: 9}
+routes:
+  - {user: "crm-*", vault: main}
+  - {vault: local}
+"""
+
+
+class VaultsTable(SystemTest):
+    def test_table_has_a_row_for_each_vault(self) -> None:
+        ended = self.daemon().coffer("vaults")
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        heading, row = ended.stdout.decode().splitlines()
+        self.assertEqual(
+            [heading[start:].split("  ")[0] for start in columns(heading)],
+            ["NAME", "KIND", "FORMAT", "REACHABLE", "LATENCY", "BREAKER", "LAST GOOD CONTACT", "LAST FAILURE", "ROUTES"])
+        cells = [row[start:].split("  ")[0] for start in columns(heading)]
+        self.assertEqual(cells[:4], ["embedded", "embedded", "sealed", "yes"])
+        self.assertRegex(cells[4], r"^[0-9.]+ m?s$")
+        self.assertRegex(cells[6], r"^\d{4}-\d\d-\d\dT[0-9:]+Z$")
+        self.assertEqual(cells[7:], ["none", "user=* connection=*"])
+
+    def test_json_counts_what_was_done(self) -> None:
+        daemon = self.daemon()
+        daemon.coffer("store", "user", "c", stdin=b"value")
+        (before,) = json.loads(daemon.coffer("vaults", "--json").stdout)
+        daemon.coffer("store", "user", "d", stdin=b"value")
+        (after,) = json.loads(daemon.coffer("vaults", "--json").stdout)
+        # The store, and the check of the first call.
+        self.assertEqual(after["calls"] - before["calls"], 2)
+        self.assertEqual((after["failures"], after["lastFailure"], after["reachable"]), (0, 0, True))
+        self.assertGreaterEqual(after["lastGoodContactMs"], before["lastGoodContactMs"])
+
+    def test_no_daemon_is_unavailable(self) -> None:
+        daemon = self.daemon()
+        daemon.terminate()
+        self.assertEqual(daemon.coffer("vaults").returncode, Status.UNAVAILABLE)
+        self.assertEqual(daemon.coffer("doctor").returncode, Status.UNAVAILABLE)
+
+
+class Doctor(SystemTest):
+    def test_a_vault_that_works_is_said_to(self) -> None:
+        for env in ({}, {"VAULT_TYPE": "memory"}):
+            with self.subTest(env=env):
+                daemon = self.daemon(env=env)
+                ended = daemon.coffer("doctor")
+                self.assertEqual(ended.returncode, 0, ended.stderr)
+                name = env.get("VAULT_TYPE", "embedded")
+                lines = [line.rsplit(", ", 1)[0] for line in ended.stdout.decode().splitlines()]
+                self.assertEqual(lines[0], f"vault {name} ({name}): works")
+                self.assertEqual(lines[1], "  ok      stored a test record")
+                self.assertEqual(ended.stdout.decode().count("  ok      "), 4)
+                self.assertEqual(len(lines), 5)
+
+    def test_nothing_is_left_and_nothing_is_cached(self) -> None:
+        daemon = self.daemon()
+        daemon.coffer("store", "user", "c", stdin=b"value")
+        with daemon.client() as client:
+            entries = client.stats()["cache_entries"]
+            for _ in range(3):
+                self.assertEqual(daemon.coffer("doctor").returncode, 0)
+            self.assertEqual(client.stats()["cache_entries"], entries)
+        self.assertEqual(len(daemon.coffer("list").stdout.splitlines()), 1)
+
+    def test_one_vault_by_name(self) -> None:
+        daemon = self.daemon()
+        (found,) = json.loads(daemon.coffer("doctor", "--vault", "embedded", "--json").stdout)
+        self.assertTrue(found["works"])
+        self.assertEqual([step["action"] for step in found["steps"]], ["store", "get", "compare", "delete"])
+        self.assertEqual({step["outcome"] for step in found["steps"]}, {"done"})
+
+    def test_a_name_that_no_vault_has(self) -> None:
+        ended = self.daemon().coffer("doctor", "--vault", "embeded")
+        self.assertEqual(ended.returncode, Status.NOT_FOUND)
+        self.assertEqual(ended.stdout, b"")
+        self.assertIn(b"there are embedded", ended.stderr)
+        self.assertEqual(self.daemon().coffer("doctor", "--vault", "").returncode, 64)
+
+
+class VaultsConfiguration(StartupTest):
+    def test_check_prints_vaults_and_routes_that_read_back(self) -> None:
+        canary = Canaries()
+        env = {"VAULT_SECRET_ID": canary.new().decode(), "VAULT_TOKEN": canary.new().decode()}
+        ended = self.start("--check", config=SECTION, env=env)
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        printed = ended.stdout.decode()
+        for expected in ('user: "crm-*"', "vault: main", "queue: 9", "format: json", "role_id: coffer", "mount: secret"):
+            self.assertIn(expected, printed)
+        again = self.start("--check", config=printed, env=env)
+        self.assertEqual(again.stdout.decode(), printed, again.stderr)
+        self.assertEqual(canary.find(ended.stdout + ended.stderr), [])
+
+    def test_mistakes_in_vaults_have_their_places(self) -> None:
+        ended = self.start(config=SECTION.replace("role_id", "rol_id").replace("vault: local", "vault: lokal"))
+        message = ended.stderr.decode()
+        self.assertEqual(ended.returncode, CONFIGURATION, message)
+        self.assertIn("coffer.yaml:6:5: unknown setting vaults.main.rol_id; did you mean role_id?", message)
+        self.assertIn("coffer.yaml:11:13: routes.vault:", message)
+        self.assertIn("did you mean local?", message)
+
+    def test_a_vault_without_its_variables(self) -> None:
+        self.assert_refused(self.start(env={"VAULT_TYPE": "vault", "VAULT_TOKEN": "x"}), CONFIGURATION, "VAULT_ADDR")
+        self.assert_refused(self.start(env={"VAULT_TYPE": "gcp"}), CONFIGURATION, "VAULT_TYPE", "this version has no")
+
+    def test_a_named_embedded_vault_has_a_file_of_its_own(self) -> None:
+        daemon = self.running(config="vaults: {mine: {type: embedded}}\n")
+        with daemon.client() as client:
+            client.store("u", "c", b"value")
+            self.assertEqual([vault.name for vault in client.health().vaults], ["mine"])
+        self.assertTrue((self.place.data / "vault-mine.db").exists())
+        self.assertFalse((self.place.data / "vault.db").exists())
+        self.assertEqual(daemon.coffer("doctor", "--vault", "mine").returncode, 0)
+
+    def test_secrets_in_variables_are_gone_once_it_serves(self) -> None:
+        canary = Canaries()
+        names = ["CREDENTIAL_ENCRYPTION_KEY", "VAULT_TOKEN", "BAO_TOKEN", "VAULT_SECRET_ID", "BAO_SECRET_ID"]
+        daemon = self.running(env={name: canary.new().decode() for name in names})
+        with open(f"/proc/{daemon.pid}/environ", "rb") as file:
+            self.assertEqual(canary.find(file.read()), [])
+
+
+def columns(heading: str) -> list[int]:
+    """Where the columns begin: behind two spaces or more."""
+    return [0] + [i for i in range(2, len(heading)) if heading[i] != " " and heading[i - 2:i] == "  "]
