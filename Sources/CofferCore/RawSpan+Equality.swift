@@ -1,6 +1,10 @@
 import Glibc
 
 extension RawSpan {
+    /// Whether both hold the same bytes. Not for secrets: its time depends on them.
+    @inline(__always)
+    package func isEqual(to other: [UInt8]) -> Bool { byteCount == other.count && isEqual(to: other, at: 0) }
+
     /// Whether `other` holds the same bytes from `start` on. Not for secrets: its
     /// time depends on them. Traps if `other` ends before.
     @inline(__always)

@@ -17,20 +17,27 @@ enum Entry {
     nonisolated(unsafe) private static var inputs: UInt64 = 0
 
     static func play(_ input: UnsafeRawBufferPointer) {
+        var took = milliseconds(for: input)
+        // What the first input pays for is not the input's.
+        if inputs > 0 {
+            // A neighbour on the core's caches doubles the time; an input that is slow
+            // by itself is slow each time.
+            for _ in 0..<3 where took > maximumMilliseconds { took = min(took, milliseconds(for: input)) }
+            guard took <= maximumMilliseconds else { fatalError("one input took \(took) ms of CPU time") }
+            slowest = max(slowest, took)
+        }
+        inputs += 1
+    }
+
+    private static func milliseconds(for input: UnsafeRawBufferPointer) -> Double {
         let before = cpuMilliseconds
         let violation: String? = switch target {
         case .service: service.play(input)
         case .records: records.play(input)
         case .configuration: playConfiguration(input)
         }
-        let took = cpuMilliseconds - before
         if let violation { fatalError("broken promise: \(violation)") }
-        // What the first input pays for is not the input's.
-        if inputs > 0 {
-            guard took <= maximumMilliseconds else { fatalError("one input took \(took) ms of CPU time") }
-            slowest = max(slowest, took)
-        }
-        inputs += 1
+        return cpuMilliseconds - before
     }
 
     private static func playConfiguration(_ input: UnsafeRawBufferPointer) -> String? {
