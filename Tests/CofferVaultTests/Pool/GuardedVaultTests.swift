@@ -3,7 +3,7 @@ import CofferVault
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct GuardedVaultTests {
+@Suite(.timeLimit(.minutes(5))) struct GuardedVaultTests {
     private let time = VirtualTime()
     private let key: VaultKey
     private let item = VaultItem(payload: .sealed([1]), version: "v", createdAt: 1, updatedAt: 1, expiresAt: 0)

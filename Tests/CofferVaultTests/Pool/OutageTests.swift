@@ -3,7 +3,7 @@ import CofferVault
 import Testing
 
 /// What a vault goes through when it was away, in virtual time.
-@Suite struct OutageTests {
+@Suite(.serialized) struct OutageTests {
     private static let cases = OutageSimulation.Outage.allCases.flatMap { outage in
         [10.0, 60, 300].flatMap { length in (0..<2 as Range<UInt64>).map { (outage, length, $0) } }
     }
