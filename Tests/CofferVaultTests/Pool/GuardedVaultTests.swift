@@ -240,7 +240,9 @@ import Testing
         let expected = Failure(
             .unavailable, .draining, "the vault is being closed", vault: "scripted", retryable: true, isUnsent: true)
         #expect(await second.value == .failure(expected))
-        #expect(await outcome { () throws(Failure) in try await guarded.read(key, deadline: .at(60)) } == .failure(expected))
+        #expect(
+            await outcome { () throws(Failure) in try await guarded.read(key, deadline: .at(60)) } == .failure(expected)
+        )
         vault.letGo()
         _ = try await first.value.get()
         #expect(vault.calls.last?.what == "close")

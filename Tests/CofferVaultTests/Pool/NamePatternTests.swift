@@ -37,7 +37,8 @@ import Testing
             let id = text(Array("ab".utf8), 1...9)
             let expected = naive(pattern[...], id[...])
             matches += expected ? 1 : 0
-            let found = try NamePattern(String(decoding: pattern, as: UTF8.self)).matches(String(decoding: id, as: UTF8.self))
+            let found = try NamePattern(String(decoding: pattern, as: UTF8.self)).matches(
+                String(decoding: id, as: UTF8.self))
             if found != expected { Issue.record("\(pattern) and \(id): \(found), expected \(expected)") }
         }
         #expect((50...450).contains(matches))
@@ -45,7 +46,8 @@ import Testing
 
     /// Ten times as much text takes some ten times as long, not a hundred times.
     @Test(arguments: [
-        ("a*", "a", "b"), ("*a", "a", ""), ("aab*", "a", "b"), ("*aaaaaaaaaaaaaaab*", "a", ""), ("*ab*ab*ab*c*", "ab", ""),
+        ("a*", "a", "b"), ("*a", "a", ""), ("aab*", "a", "b"), ("*aaaaaaaaaaaaaaab*", "a", ""),
+        ("*ab*ab*ab*c*", "ab", ""),
     ])
     func hostileIdsTakeLinearTime(piece: String, unit: String, end: String) throws {
         let pattern = try NamePattern(String(repeating: piece, count: 500 / piece.utf8.count) + "c")
@@ -59,7 +61,8 @@ import Testing
     }
 
     @Test func knowsThePatternForAll() throws {
-        for (text, expected) in [("*", true), ("**", true), ("a*", false), ("*a", false), ("*a*", false), ("a", false)] {
+        for (text, expected) in [("*", true), ("**", true), ("a*", false), ("*a", false), ("*a*", false), ("a", false)]
+        {
             #expect(try NamePattern(text).matchesAll == expected)
         }
     }

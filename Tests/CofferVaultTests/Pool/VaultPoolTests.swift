@@ -100,7 +100,9 @@ import Testing
         #expect(try await listAll(pool(("x", "*", "a")), user: "u", limit: 10) == [])
     }
 
-    @Test(arguments: [[], [1], [1, 0, 0], [2, 0, 0, 0], [1, 0, 0, 0, 5], [1, 0, 0, 2], [1, 0, 2, 0], [1, 255, 255, 1]])
+    @Test(arguments: [
+        [], [1], [1, 0, 0], [2, 0, 0, 0], [1, 0, 0, 0, 5], [1, 0, 0, 2], [1, 0, 2, 0], [1, 255, 255, 1],
+    ])
     func aForeignCursorIsRefused(cursor: [UInt8]) async throws {
         let pool = try pool(("u", "*", "a"), ("*", "*", "b"))
         await #expect(throws: Failure.self) {

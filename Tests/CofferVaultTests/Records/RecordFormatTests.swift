@@ -159,7 +159,8 @@ import Testing
         let store = try store(vault, .json)
         let expected = Failure.badField(
             "credential",
-            "expected a JSON object in UTF-8, because this vault keeps the format json; the text given is something else")
+            "expected a JSON object in UTF-8, because this vault keeps the format json; the text given is something else"
+        )
         for text in [Envelope.text(envelope), hex, "coffer1:{}", "", "text", "[1]", "{\"a\":1", "\u{feff}{}"] {
             #expect(await failure { () throws(Failure) in try await write(store, text) } == expected, "\(text)")
         }
@@ -198,7 +199,9 @@ import Testing
     @Test func whatCannotWorkIsRefusedAtTheStart() throws {
         let sealedOnly = OpenVault(textPayloads: false)
         for format in [RecordFormat.json, .legacyAES] {
-            #expect(throws: refused("a vault of kind open keeps the format sealed only; \(format.rawValue) was configured")) {
+            #expect(
+                throws: refused("a vault of kind open keeps the format sealed only; \(format.rawValue) was configured")
+            ) {
                 try store(sealedOnly, format)
             }
         }
@@ -239,7 +242,10 @@ import Testing
         let vault = OpenVault()
         let store = try store(vault, .json)
         for first in UInt8.min...UInt8.max {
-            for tail in [[], [0x7F], [0x80], [0x9F], [0xA0], [0xBF], [0x80, 0x80], [0x90, 0x80, 0x80], [0x8F, 0xBF, 0xBF], [0xA0, 0xC0]] as [[UInt8]] {
+            for tail in [
+                [], [0x7F], [0x80], [0x9F], [0xA0], [0xBF], [0x80, 0x80], [0x90, 0x80, 0x80], [0x8F, 0xBF, 0xBF],
+                [0xA0, 0xC0],
+            ] as [[UInt8]] {
                 let bytes = [UInt8(ascii: "{"), first] + tail + [UInt8(ascii: "}")]
                 vault[key] = VaultItem(
                     payload: .text(Secret(count: bytes.count) { $0.copyBytes(from: bytes) }), version: "v",
