@@ -8,12 +8,21 @@ package struct AdmissionQueue: Sendable {
         package let id: UInt64
         package let since: BootInstant
         package let deadline: BootInstant
+
+        package init(id: UInt64, since: BootInstant, deadline: BootInstant) {
+            self.id = id
+            self.since = since
+            self.deadline = deadline
+        }
     }
 
     package let capacity: Int
     // What stands before `head` has left. Removing from the front costs little this way.
     private var waiters: [Waiter] = []
     private var head = 0
+    /// Nobody's time is over before this; somebody's may be later than it, as who
+    /// has left still counts until the next look.
+    package private(set) var earliestDeadline: BootInstant?
 
     package init(capacity: Int) { self.capacity = capacity }
 
@@ -24,36 +33,38 @@ package struct AdmissionQueue: Sendable {
     package mutating func append(_ waiter: Waiter) -> Bool {
         guard count < capacity else { return false }
         waiters.append(waiter)
+        earliestDeadline = min(earliestDeadline ?? waiter.deadline, waiter.deadline)
         return true
     }
 
     package mutating func popFirst() -> Waiter? {
         guard head < waiters.count else { return nil }
-        defer {
-            head += 1
-            if head * 2 > waiters.count {
-                waiters.removeFirst(head)
-                head = 0
-            }
+        let first = waiters[head]
+        head += 1
+        if head * 2 > waiters.count {
+            waiters.removeFirst(head)
+            head = 0
         }
-        return waiters[head]
+        if isEmpty { earliestDeadline = nil }
+        return first
     }
 
     /// True if it was waiting.
     package mutating func remove(_ id: UInt64) -> Bool {
         guard let index = waiters[head...].firstIndex(where: { $0.id == id }) else { return false }
         waiters.remove(at: index)
+        if isEmpty { earliestDeadline = nil }
         return true
     }
 
     /// Takes out whose time is over at `now`, in their order.
     package mutating func removeExpired(at now: BootInstant) -> [Waiter] {
+        guard let earliestDeadline, earliestDeadline <= now else { return [] }
         let waiting = waiters[head...]
         let expired = waiting.filter { $0.deadline <= now }
-        if !expired.isEmpty {
-            waiters = waiting.filter { $0.deadline > now }
-            head = 0
-        }
+        waiters = waiting.filter { $0.deadline > now }
+        head = 0
+        self.earliestDeadline = waiters.lazy.map(\.deadline).min()
         return expired
     }
 
@@ -62,10 +73,8 @@ package struct AdmissionQueue: Sendable {
         defer {
             waiters = []
             head = 0
+            earliestDeadline = nil
         }
         return Array(waiters[head...])
     }
-
-    /// When the next waiter's time is over.
-    package var earliestDeadline: BootInstant? { waiters[head...].lazy.map(\.deadline).min() }
 }
