@@ -31,10 +31,13 @@ import Testing
         #expect(try await text(client, request) == expected)
     }
 
-    @Test("each method is sent as such", arguments: [
-        (HTTPRequest.Method.get, ""), (.delete, ""), (.post, "Content-Length: 0\r\n"), (.put, "Content-Length: 0\r\n"),
-        (.patch, "Content-Length: 0\r\n"),
-    ])
+    @Test(
+        "each method is sent as such",
+        arguments: [
+            (HTTPRequest.Method.get, ""), (.delete, ""), (.post, "Content-Length: 0\r\n"),
+            (.put, "Content-Length: 0\r\n"),
+            (.patch, "Content-Length: 0\r\n"),
+        ])
     func methods(_ method: HTTPRequest.Method, _ length: String) async throws {
         let port = try HostileServers.shared.get().ports["plain"] ?? 0
         let seen = try await text(try client("plain"), HTTPRequest(method, "/"))
@@ -54,7 +57,7 @@ import Testing
     func keepsConnections() async throws {
         let client = try client("kept")
         for _ in 0..<20 { _ = try await text(client, .get(token: "t")) }
-        let report = try HostileServers.shared.get().report("kept", seconds: 0)
+        let report = try await HostileServers.shared.get().report("kept", seconds: 0)
         #expect(report.connections == 1)
         #expect(report.requests == 20)
     }
@@ -66,7 +69,7 @@ import Testing
             for _ in 0..<12 { group.addTask { await client.ending(.get(token: "t")) } }
             for await ending in group { #expect(ending == .answer(status: 200, bytes: 2)) }
         }
-        let report = try HostileServers.shared.get().report("many", seconds: 0)
+        let report = try await HostileServers.shared.get().report("many", seconds: 0)
         #expect(report.requests == 12)
         #expect(report.connections == 3)
     }
@@ -92,12 +95,12 @@ import Testing
         let client = try client("cancelled")
         let task = Task { await client.ending(.get(token: "t")) }
         let servers = try HostileServers.shared.get()
-        for _ in 0..<500 where try servers.report("cancelled", seconds: 0).plain.isEmpty {
+        for _ in 0..<500 where try await servers.report("cancelled", seconds: 0).plain.isEmpty {
             try await Task.sleep(for: .milliseconds(10))
         }
         task.cancel()
         #expect(await task.value == .error(HTTPError(.cancelled, isUnsent: false)))
-        #expect(try servers.report("cancelled").open == 0)
+        #expect(try await servers.report("cancelled").open == 0)
     }
 
     @Test("a task cancelled before sends nothing")
@@ -116,20 +119,26 @@ import Testing
         let closed = HTTPEndpoint(origin: HTTPOrigin(isSecure: true, host: "127.0.0.1", port: 1))
         let unknown = HTTPEndpoint(origin: HTTPOrigin(isSecure: true, host: "vault.invalid", port: 443))
         let engine = try engine.get()
-        #expect(await (try engine.client(closed)).ending(.get(token: "t")) == .error(HTTPError(.refused, isUnsent: true)))
         #expect(
-            await (try engine.client(unknown)).ending(.get(token: "t")) == .error(HTTPError(.unresolved, isUnsent: true)))
+            await (try engine.client(closed)).ending(.get(token: "t")) == .error(HTTPError(.refused, isUnsent: true)))
+        #expect(
+            await (try engine.client(unknown)).ending(.get(token: "t"))
+                == .error(HTTPError(.unresolved, isUnsent: true)))
     }
 
-    @Test("a kept connection that breaks: a GET is sent again, a POST is not", arguments: [
-        ("stale_get", HTTPRequest.Method.get, Ending.answer(status: 200, bytes: 2), 2),
-        ("stale_post", .post, .error(HTTPError(.interrupted, isUnsent: false)), 2),
-    ])
-    func staleConnection(_ server: String, _ method: HTTPRequest.Method, _ ending: Ending, _ connections: Int) async throws {
+    @Test(
+        "a kept connection that breaks: a GET is sent again, a POST is not",
+        arguments: [
+            ("stale_get", HTTPRequest.Method.get, Ending.answer(status: 200, bytes: 2), 2),
+            ("stale_post", .post, .error(HTTPError(.interrupted, isUnsent: false)), 2),
+        ])
+    func staleConnection(_ server: String, _ method: HTTPRequest.Method, _ ending: Ending, _ connections: Int)
+        async throws
+    {
         let client = try client(server)
         #expect(await client.ending(HTTPRequest(method, "/")) == .answer(status: 200, bytes: 2))
         #expect(await client.ending(HTTPRequest(method, "/")) == ending)
-        let report = try HostileServers.shared.get().report(server, seconds: 0)
+        let report = try await HostileServers.shared.get().report(server, seconds: 0)
         // The POST's second connection was made, and closed without a request on it.
         #expect(report.requests == (method == .get ? 3 : 2))
     }
@@ -160,8 +169,8 @@ import Testing
 
     @Test("the name in TLS may be another than the host")
     func serverName() async throws {
-        let client = try client("wrong_name", isSecure: true) { $0.serverName = "vault.example" }
-        let port = try HostileServers.shared.get().ports["wrong_name"] ?? 0
+        let client = try client("renamed", isSecure: true) { $0.serverName = "vault.example" }
+        let port = try HostileServers.shared.get().ports["renamed"] ?? 0
         #expect(try await text(client, HTTPRequest(.get, "/")).contains("\r\nHost: 127.0.0.1:\(port)\r\n"))
     }
 
@@ -171,7 +180,7 @@ import Testing
         let token = makeToken()
         let client = try client("good", isSecure: true) { $0.proxy = servers.origin("proxy", isSecure: false) }
         #expect(await client.ending(.get(token: token), within: .seconds(3)) != .answer(status: 200, bytes: 0))
-        let report = try servers.report("proxy")
+        let report = try await servers.report("proxy")
         #expect(report.connections == 1)
         #expect(report.contains("CONNECT 127.0.0.1:"))
         #expect(!report.contains(token))
@@ -188,22 +197,26 @@ import Testing
             Issue.record("an allowed origin was not asked")
             return
         }
-        #expect(try servers.report("ready", seconds: 0).requests == 1)
+        #expect(try await servers.report("ready", seconds: 0).requests == 1)
     }
 
-    @Test("what could smuggle a second request is refused unsent", arguments: [
-        HTTPRequest(.get, "/", headers: [HTTPHeader("X-A", "b\r\nX-C: d")]),
-        HTTPRequest(.get, "/", headers: [HTTPHeader("X-A", "b\n")]),
-        HTTPRequest(.get, "/", headers: [HTTPHeader("X-A", "b\0c")]),
-        HTTPRequest(.get, "/", headers: [HTTPHeader("X-A: b\r\nX-C", "d")]),
-        HTTPRequest(.get, "/", headers: [HTTPHeader("", "d")]),
-        HTTPRequest(.get, "/", headers: [HTTPHeader("Content-Length", "5")]),
-        HTTPRequest(.get, "/", headers: [HTTPHeader("Transfer-Encoding", "chunked")]),
-        HTTPRequest(.get, "/ HTTP/1.1\r\nX: y"), HTTPRequest(.get, "/a b"), HTTPRequest(.get, "/a\u{7f}"),
-        HTTPRequest(.get, "/ü"), HTTPRequest(.get, "/a#b"), HTTPRequest(.get, "@evil.example/"), HTTPRequest(.get, ""),
-    ])
+    @Test(
+        "what could smuggle a second request is refused unsent",
+        arguments: [
+            HTTPRequest(.get, "/", headers: [HTTPHeader("X-A", "b\r\nX-C: d")]),
+            HTTPRequest(.get, "/", headers: [HTTPHeader("X-A", "b\n")]),
+            HTTPRequest(.get, "/", headers: [HTTPHeader("X-A", "b\0c")]),
+            HTTPRequest(.get, "/", headers: [HTTPHeader("X-A: b\r\nX-C", "d")]),
+            HTTPRequest(.get, "/", headers: [HTTPHeader("", "d")]),
+            HTTPRequest(.get, "/", headers: [HTTPHeader("Content-Length", "5")]),
+            HTTPRequest(.get, "/", headers: [HTTPHeader("Transfer-Encoding", "chunked")]),
+            HTTPRequest(.get, "/ HTTP/1.1\r\nX: y"), HTTPRequest(.get, "/a b"), HTTPRequest(.get, "/a\u{7f}"),
+            HTTPRequest(.get, "/ü"), HTTPRequest(.get, "/a#b"), HTTPRequest(.get, "@evil.example/"),
+            HTTPRequest(.get, ""),
+        ])
     func injection(_ request: HTTPRequest) async throws {
-        guard case .error(let error) = await (try client("unused")).ending(request), case .forbidden = error.cause else {
+        guard case .error(let error) = await (try client("unused")).ending(request), case .forbidden = error.cause
+        else {
             Issue.record("a request that could be two was not refused")
             return
         }

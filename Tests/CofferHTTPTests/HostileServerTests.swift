@@ -13,7 +13,8 @@ import Testing
         var deadline: Duration = .seconds(20)
         var testDescription: String { server }
 
-        init(_ server: String, _ cause: HTTPError.Cause, host: String = "127.0.0.1", deadline: Duration = .seconds(20)) {
+        init(_ server: String, _ cause: HTTPError.Cause, host: String = "127.0.0.1", deadline: Duration = .seconds(20))
+        {
             (self.server, self.cause, self.host, self.deadline) = (server, cause, host, deadline)
         }
     }
@@ -29,7 +30,7 @@ import Testing
         Case("tls10", .untrusted), Case("tls11", .untrusted),
         Case("anonymous", .untrusted), Case("unencrypted", .untrusted),
         Case("plain_on_tls", .untrusted), Case("garbage_on_tls", .untrusted),
-        Case("reset_at_once", .interrupted), Case("close_in_hello", .interrupted),
+        Case("reset_at_once", .refused), Case("close_in_hello", .refused),
         Case("no_hello", .deadline, deadline: .seconds(1)), Case("slow_hello", .deadline, deadline: .seconds(2)),
         Case(
             "unused",
@@ -57,7 +58,7 @@ import Testing
         let (ending, report, token, elapsed) = try await attack(hostile)
         #expect(ending == .error(HTTPError(hostile.cause, isUnsent: true)))
         #expect(!report.contains(token))
-        #expect(report.requests == 0)
+        #expect(!report.contains("X-Vault-Token"))
         #expect(report.open == 0)
         #expect(elapsed < hostile.deadline + .seconds(1))
     }
@@ -73,34 +74,41 @@ import Testing
         #expect(elapsed < hostile.deadline + .seconds(1))
     }
 
-    @Test("a redirect is an answer, and nobody follows it", arguments: [
-        ("redirect_host", 302), ("redirect_scheme", 307), ("redirect_file", 301),
-    ])
+    @Test(
+        "a redirect is an answer, and nobody follows it",
+        arguments: [
+            ("redirect_host", 302), ("redirect_scheme", 307), ("redirect_file", 301),
+        ])
     func redirectIsNotFollowed(_ server: String, _ status: Int) async throws {
         let servers = try HostileServers.shared.get()
         let client = try engine.get().client(servers.endpoint(server))
         #expect(await client.ending(.get(token: makeToken())) == .answer(status: status, bytes: 0))
-        #expect(try servers.report("target", seconds: 0.2).connections == 0)
-        #expect(try servers.report("plain_target", seconds: 0.2).connections == 0)
+        #expect(try await servers.report("target", seconds: 0.2).connections == 0)
+        #expect(try await servers.report("plain_target", seconds: 0.2).connections == 0)
     }
 
     /// Else a case would prove nothing: the server itself must be ready to take it.
-    @Test("a careless client would have lost its credential", arguments: [
-        "expired", "early", "wrong_name", "wrong_address", "nul_name", "part_name", "alone", "other_authority",
-        "wrong_usage", "weak_key", "sha1", "critical", "below_leaf", "out_of_constraint", "tls10", "tls11",
-        "anonymous", "unencrypted",
-    ])
-    func carelessClientLosesItsCredential(_ server: String) throws {
-        #expect(try HostileServers.shared.get().visited(server, token: "careless").contains("careless"))
+    @Test(
+        "a careless client would have lost its credential",
+        arguments: [
+            "expired", "early", "wrong_name", "wrong_address", "nul_name", "part_name", "alone", "other_authority",
+            "wrong_usage", "weak_key", "sha1", "critical", "below_leaf", "out_of_constraint", "tls10", "tls11",
+            "anonymous", "unencrypted",
+        ])
+    func carelessClientLosesItsCredential(_ server: String) async throws {
+        #expect(try await HostileServers.shared.get().visited(server, token: "careless").contains("careless"))
     }
 
-    @Test("addresses where clouds keep credentials are never connected to", arguments: [
-        "169.254.169.254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "fd00:ec2::254", "fe80::1",
-    ])
+    @Test(
+        "addresses where clouds keep credentials are never connected to",
+        arguments: [
+            "169.254.169.254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "fd00:ec2::254", "fe80::1",
+        ])
     func linkLocalIsRefused(_ host: String) async throws {
         let endpoint = HTTPEndpoint(origin: HTTPOrigin(isSecure: true, host: host, port: 443))
         let client = try engine.get().client(endpoint)
-        let rule = "the name resolves to a link-local or metadata address; allow link-local for this vault if it is meant"
+        let rule =
+            "the name resolves to a link-local or metadata address; allow link-local for this vault if it is meant"
         #expect(await client.ending(.get(token: makeToken())) == .error(HTTPError(.forbidden(rule), isUnsent: true)))
     }
 
@@ -114,6 +122,6 @@ import Testing
         let begin = SystemClock().boot
         let ending = await client.ending(.get("/v1/secret", token: token), within: hostile.deadline)
         let elapsed = Duration.milliseconds(SystemClock().boot.milliseconds(since: begin))
-        return (ending, try servers.report(hostile.server), token, elapsed)
+        return (ending, try await servers.report(hostile.server), token, elapsed)
     }
 }

@@ -1,7 +1,7 @@
 import CofferCore
 import CofferHTTP
+import Dispatch
 import Foundation
-import Synchronization
 
 /// The servers of `Servers/hostile.py`: one process for all tests, which ends
 /// when its standard input closes.
@@ -23,7 +23,7 @@ final class HostileServers: Sendable {
     }
 
     private struct Pipes: @unchecked Sendable {
-        // Used under the lock only.
+        // Used on the queue only, once made.
         let input: FileHandle
         let output: FileHandle
 
@@ -38,7 +38,9 @@ final class HostileServers: Sendable {
 
     let folder: String
     let ports: [String: UInt16]
-    private let pipes: Mutex<Pipes>
+    private let pipes: Pipes
+    /// Waits for the servers, so that no test's thread does.
+    private let queue = DispatchQueue(label: "hostile-servers")
 
     private init() throws {
         folder = FileManager.default.temporaryDirectory.path + "/coffer-http-\(UUID().uuidString)"
@@ -51,21 +53,26 @@ final class HostileServers: Sendable {
         try process.run()
         let pipes = Pipes(input: input.fileHandleForWriting, output: output.fileHandleForReading)
         ports = try JSONDecoder().decode([String: UInt16].self, from: pipes.line())
-        self.pipes = Mutex(pipes)
+        self.pipes = pipes
     }
 
     /// What the server received, once its connections are closed or `seconds` have passed.
-    func report(_ server: String, seconds: Double = 5) throws -> Report {
-        try ask("report \(server) \(seconds)")
+    func report(_ server: String, seconds: Double = 5) async throws -> Report {
+        try await ask("report \(server) \(seconds)")
     }
 
     /// The same after a client that checks nothing has called it with `token`.
-    func visited(_ server: String, token: String) throws -> Report { try ask("visit \(server) \(token)") }
+    func visited(_ server: String, token: String) async throws -> Report { try await ask("visit \(server) \(token)") }
 
-    private func ask(_ command: String) throws -> Report {
-        try pipes.withLock { pipes in
-            try pipes.input.write(contentsOf: Data((command + "\n").utf8))
-            return try JSONDecoder().decode(Report.self, from: pipes.line())
+    private func ask(_ command: String) async throws -> Report {
+        try await withCheckedThrowingContinuation { continuation in
+            queue.async { [pipes] in
+                continuation.resume(
+                    with: Result {
+                        try pipes.input.write(contentsOf: Data((command + "\n").utf8))
+                        return try JSONDecoder().decode(Report.self, from: pipes.line())
+                    })
+            }
         }
     }
 

@@ -91,11 +91,12 @@ def start(folder: str) -> dict[str, Server]:
         servers[name] = Server(do.answer, good)
     for name, behave in answer_behaviours(servers["target"].port).items():
         servers[name] = Server(behave, good)
+    servers["renamed"] = Server(do.answer, context(authority, "wrong_name"))
     servers["fake_http2"] = Server(do.garbage_at_once, context(authority, "good", alpn="h2"))
     servers["mutual"] = Server(do.answer, context(authority, "good", client=True))
-    servers["proxy"] = Server(do.proxy)
+    servers["proxy"], servers["trap"] = Server(do.proxy), Server(do.proxy)
     servers["plain_target"] = Server(do.answer)
-    for name in ("plain", "kept", "cancelled", "late", "ready"):
+    for name in ("plain", "kept", "cancelled", "late", "ready", "wiped"):
         servers[name] = Server({"cancelled": do.silent, "late": do.silent}.get(name, do.answer))
     servers["many"] = Server(do.slow_answer)
     servers["stale_get"], servers["stale_post"] = Server(do.stale), Server(do.stale)
