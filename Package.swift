@@ -136,6 +136,9 @@ let package = Package(
             name: "CofferCacheTests", dependencies: ["CofferCore", "CofferCache"], swiftSettings: base),
         .testTarget(name: "CofferCryptoTests", dependencies: ["CofferCrypto", "CofferCore"], swiftSettings: base),
         .testTarget(
+            name: "CofferHTTPTests", dependencies: ["CofferCore", "CofferHTTP"], exclude: ["Servers"],
+            swiftSettings: base),
+        .testTarget(
             name: "CofferServerTests",
             dependencies: ["CofferCore", "CofferCrypto", "CofferWire", "CofferVault", "CofferServer"],
             swiftSettings: base),

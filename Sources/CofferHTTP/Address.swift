@@ -77,7 +77,8 @@ struct AddressPolicy: Equatable {
         case .loopback where !allowsLoopback:
             return "the name resolves to a loopback address; name localhost, or allow loopback for this vault"
         case .linkLocal where !allowsLinkLocal:
-            return "the name resolves to a link-local or metadata address; allow link-local for this vault if it is meant"
+            return
+                "the name resolves to a link-local or metadata address; allow link-local for this vault if it is meant"
         case .ordinary, .linkLocal:
             return demandsLoopback ? "plain http to another machine; use https, or allow plain http" : nil
         case .loopback:

@@ -15,13 +15,16 @@ struct CurlFailure {
         case CURLE_COULDNT_CONNECT:
             cause = refusal.map { .forbidden($0) } ?? .refused
         case CURLE_SSL_CONNECT_ERROR:
-            cause = Self.isBrokenHandshake(text) ? .interrupted : .untrusted
+            cause = Self.isBrokenHandshake(text) ? .refused : .untrusted
         case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER, CURLE_SSL_CACERT_BADFILE,
             CURLE_SSL_CRL_BADFILE, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_INVALIDCERTSTATUS, CURLE_SSL_CLIENTCERT,
             CURLE_SSL_PINNEDPUBKEYNOTMATCH, CURLE_SSL_ENGINE_INITFAILED, CURLE_USE_SSL_FAILED:
             cause = .untrusted
         case CURLE_UNSUPPORTED_PROTOCOL, CURLE_WEIRD_SERVER_REPLY, CURLE_HTTP2, CURLE_BAD_CONTENT_ENCODING:
             cause = .malformed
+        case CURLE_OUT_OF_MEMORY:
+            // What libcurl says of a header line over its own limit, 100 KiB.
+            cause = .tooLarge(limit: Transfer.maximumHeaderBytes)
         default:
             // Out of time here: connecting took too long, or the answer came too slowly.
             cause = wasSent ? .interrupted : .refused

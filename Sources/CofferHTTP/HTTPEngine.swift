@@ -31,11 +31,13 @@ package final class HTTPEngine: Sendable {
         self.loop = loop
         var handle = pthread_t()
         let argument = Unmanaged.passRetained(loop)
-        let result = pthread_create(&handle, nil, { argument in
-            coffer_name_thread("coffer-http")
-            Unmanaged<EngineLoop>.fromOpaque(argument!).takeRetainedValue().run()
-            return nil
-        }, argument.toOpaque())
+        let result = pthread_create(
+            &handle, nil,
+            { argument in
+                coffer_name_thread("coffer-http")
+                Unmanaged<EngineLoop>.fromOpaque(argument!).takeRetainedValue().run()
+                return nil
+            }, argument.toOpaque())
         guard result == 0 else {
             argument.release()
             throw .internalError("pthread_create failed with errno \(result)")

@@ -80,7 +80,8 @@ final class HeaderBlock: @unchecked Sendable {
 
     private static func check(_ header: HTTPHeader) throws(HTTPError) {
         guard !header.name.isEmpty, header.name.utf8.allSatisfy(isNameByte) else {
-            throw HTTPError(.forbidden("a header name holds more than letters, digits and -_.!#$%&'*+^`|~"), isUnsent: true)
+            throw HTTPError(
+                .forbidden("a header name holds more than letters, digits and -_.!#$%&'*+^`|~"), isUnsent: true)
         }
         guard !reserved.contains(header.name.lowercased()) else {
             throw HTTPError(.forbidden("a header that belongs to the connection was set"), isUnsent: true)

@@ -27,6 +27,9 @@ final class Transfer: @unchecked Sendable {
     private var body: ResponseBuffer
     private var fields: [String: String] = [:]
     private var headerBytes = 0
+    /// The blank line behind the headers came: libcurl takes a connection that
+    /// closes among them for a whole answer.
+    private var hasAllHeaders = false
     /// How often libcurl was about to write the request.
     private var sendings = 0
     private var refusal: String?
@@ -79,6 +82,7 @@ final class Transfer: @unchecked Sendable {
         guard code == CURLE_OK else {
             return fail(CurlFailure(code, text: errorText, wasSent: !isUnsent, refusal: refusal).cause)
         }
+        guard hasAllHeaders else { return fail(.interrupted) }
         guard (100...599).contains(status) else { return fail(.malformed) }
         finish(.success(HTTPResponse(status: status, headers: fields, body: body.secret())))
     }
@@ -96,9 +100,10 @@ extension Transfer {
         }
         // A status line begins an answer anew: those before were interim ones.
         if line.starts(with: "HTTP/".utf8) {
-            fields = [:]
+            (fields, hasAllHeaders) = ([:], false)
             return true
         }
+        if line.allSatisfy({ $0 == 0x0d || $0 == 0x0a }) { hasAllHeaders = true }
         // Behind the body come trailers, which are no headers.
         guard body.isEmpty, let colon = line.firstIndex(of: UInt8(ascii: ":")) else { return true }
         let name = String(decoding: line[..<colon], as: UTF8.self).lowercased()

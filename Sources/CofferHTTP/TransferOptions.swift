@@ -52,7 +52,8 @@ struct TransferOptions {
         if let serverName = endpoint.serverName, target == endpoint.origin {
             let named = HTTPOrigin(isSecure: target.isSecure, host: serverName, port: target.port)
             set(CURLOPT_URL, named.url + transfer.request.path)
-            transfer.detour = curl_slist_append(nil, "\(serverName):\(target.port):\(target.authorityHost):\(target.port)")
+            transfer.detour = curl_slist_append(
+                nil, "\(serverName):\(target.port):\(target.authorityHost):\(target.port)")
             set(CURLOPT_CONNECT_TO, pointer: transfer.detour)
         } else {
             set(CURLOPT_URL, target.url + transfer.request.path)

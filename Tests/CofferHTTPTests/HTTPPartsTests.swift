@@ -1,0 +1,145 @@
+import CofferCore
+import Glibc
+import Testing
+
+@testable import CofferHTTP
+
+@Suite struct HTTPPartsTests {
+    @Test(
+        "an origin is read",
+        arguments: [
+            ("https://vault.example", HTTPOrigin(isSecure: true, host: "vault.example", port: 443)),
+            ("https://Vault.Example:8200/", HTTPOrigin(isSecure: true, host: "vault.example", port: 8200)),
+            ("http://127.0.0.1:8200", HTTPOrigin(isSecure: false, host: "127.0.0.1", port: 8200)),
+            ("https://[::1]:8200", HTTPOrigin(isSecure: true, host: "::1", port: 8200)),
+            ("http://[fd00::1]", HTTPOrigin(isSecure: false, host: "fd00::1", port: 80)),
+        ])
+    func origin(_ text: String, _ expected: HTTPOrigin) throws {
+        #expect(try HTTPOrigin(parsing: text) == expected)
+    }
+
+    @Test(
+        "what is no origin is refused",
+        arguments: [
+            "", "vault.example", "ftp://a", "HTTPS://a", "https://", "https://a/b", "https://a?b", "https://a#b",
+            "https://u:p@a", "https://a:0", "https://a:65536", "https://a:+1", "https://a:", "https://a:1:2",
+            "https://::1",
+            "https://[::1", "https://[a]", "https://[::1]x", "https://[fe80::1%25lo]", "https://ü", "https://a b",
+            "https://a\n",
+            "https://2130706433", "https://127.1", "https://0x7f.1", "https://1.2.3.4.5", "https://.a", "https://a..b",
+            "https://a\0b", "https://a\\b",
+        ])
+    func noOrigin(_ text: String) {
+        let failure = failure { () throws(Failure) in _ = try HTTPOrigin(parsing: text) }
+        #expect(failure?.reason == .badField)
+        #expect(failure?.message.hasPrefix("url: expected scheme://host:port: ") == true)
+    }
+
+    @Test(
+        "addresses by kind",
+        arguments: [
+            ("127.0.0.1", Address.Kind.loopback), ("127.9.9.9", .loopback), ("::1", .loopback),
+            ("::ffff:127.0.0.1", .loopback), ("::127.0.0.1", .loopback), ("64:ff9b::7f00:1", .loopback),
+            ("2002:7f00:1::", .loopback),
+            ("169.254.169.254", .linkLocal), ("::ffff:169.254.1.1", .linkLocal), ("fe80::1", .linkLocal),
+            ("febf::1", .linkLocal), ("fd00:ec2::254", .linkLocal),
+            ("0.0.0.0", .unusable), ("::", .unusable), ("224.0.0.1", .unusable), ("255.255.255.255", .unusable),
+            ("ff02::1", .unusable),
+            ("10.0.0.1", .ordinary), ("169.253.1.1", .ordinary), ("fec0::1", .ordinary), ("fd00:ec3::1", .ordinary),
+            ("2001:db8::1", .ordinary),
+        ])
+    func addressKind(_ text: String, _ kind: Address.Kind) {
+        #expect(Address(literal: text)?.kind == kind)
+    }
+
+    @Test(
+        "which address a policy allows",
+        arguments: [
+            ("10.0.0.1", false, false, false, true), ("10.0.0.1", true, true, true, false),
+            ("127.0.0.1", false, true, false, false), ("127.0.0.1", true, false, true, true),
+            ("169.254.169.254", true, false, false, false), ("169.254.169.254", false, true, false, true),
+            ("169.254.169.254", true, true, true, false), ("0.0.0.0", true, true, false, false),
+        ])
+    func policy(_ text: String, _ loopback: Bool, _ linkLocal: Bool, _ demands: Bool, _ isAllowed: Bool) throws {
+        let policy = AddressPolicy(allowsLoopback: loopback, allowsLinkLocal: linkLocal, demandsLoopback: demands)
+        #expect((policy.refusal(of: try #require(Address(literal: text))) == nil) == isAllowed)
+    }
+
+    struct UnsafeEndpoint: Sendable, CustomTestStringConvertible {
+        let testDescription: String
+        let change: @Sendable (inout HTTPEndpoint) -> Void
+
+        init(_ field: String, _ change: @escaping @Sendable (inout HTTPEndpoint) -> Void) {
+            (testDescription, self.change) = (field, change)
+        }
+    }
+
+    @Test(
+        "an endpoint that would not be safe is refused",
+        arguments: [
+            UnsafeEndpoint("url") { $0.origin = HTTPOrigin(isSecure: false, host: "vault.example", port: 80) },
+            UnsafeEndpoint("url") {
+                $0.allowedOrigins = [HTTPOrigin(isSecure: false, host: "vault.example", port: 80)]
+            },
+            UnsafeEndpoint("url") { $0.origin = HTTPOrigin(isSecure: true, host: "a/b", port: 80) },
+            UnsafeEndpoint("proxy") { ($0.proxy, $0.unixSocket) = ($0.origin, "/run/a") },
+            UnsafeEndpoint("certificate") { $0.certificateFile = "/a" },
+            UnsafeEndpoint("ca_file") { $0.authorityFile = "relative" },
+            UnsafeEndpoint("server_name") { $0.serverName = "a\r\nb" },
+            UnsafeEndpoint("maximum_response_bytes") { $0.maximumResponseBytes = 0 },
+            UnsafeEndpoint("maximum_connections") { $0.maximumConnections = 0 },
+            UnsafeEndpoint("connect_timeout") { $0.connectTimeout = .zero },
+        ])
+    func endpoint(_ unsafe: UnsafeEndpoint) {
+        var endpoint = HTTPEndpoint(origin: HTTPOrigin(isSecure: true, host: "vault.example", port: 443))
+        unsafe.change(&endpoint)
+        let failure = failure { () throws(Failure) in try endpoint.validate() }
+        #expect(failure?.message.hasPrefix("\(unsafe.testDescription): ") == true)
+    }
+
+    private func failure(_ body: () throws(Failure) -> Void) -> Failure? {
+        do {
+            try body()
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test(
+        "every cause is a failure with a code, a reason and advice",
+        arguments: [
+            (HTTPError.Cause.deadline, StatusCode.deadlineExceeded, Failure.Reason.deadline, true),
+            (.cancelled, .cancelled, .cancelled, false), (.unresolved, .unavailable, .vaultUnreachable, true),
+            (.refused, .unavailable, .vaultUnreachable, true), (.interrupted, .unavailable, .vaultUnreachable, true),
+            (.malformed, .unavailable, .vaultUnreachable, true), (.closed, .unavailable, .vaultUnreachable, true),
+            (.untrusted, .failedPrecondition, .vaultUnreachable, false),
+            (.forbidden("a rule"), .failedPrecondition, .vaultUnreachable, false),
+            (.tooLarge(limit: 9), .unavailable, .vaultFailed, false),
+        ])
+    func failures(_ cause: HTTPError.Cause, _ code: StatusCode, _ reason: Failure.Reason, _ retryable: Bool) {
+        for isUnsent in [true, false] {
+            let failure = HTTPError(cause, isUnsent: isUnsent).failure(vault: "main")
+            #expect(failure.code == code)
+            #expect(failure.reason == reason)
+            #expect(failure.retryable == retryable)
+            #expect(failure.vault == "main")
+            #expect(failure.isUnsent == isUnsent)
+        }
+    }
+
+    @Test("a body that grows is whole, and over its limit refused")
+    func responseBuffer() {
+        var buffer = ResponseBuffer(limit: 5000)
+        let piece = [UInt8](repeating: 7, count: 300)
+        for _ in 0..<16 { #expect(piece.withUnsafeBytes { buffer.append($0, announced: -1) }) }
+        #expect(piece.withUnsafeBytes { buffer.append($0, announced: -1) } == false)
+        #expect(
+            buffer.secret().isEqual(
+                to: SecretWriter.build(count: 4800) { writer in
+                    for _ in 0..<2400 { writer.append(UInt16(0x0707)) }
+                }))
+        var announced = ResponseBuffer(limit: 10)
+        #expect(piece.prefix(1).withUnsafeBytes { announced.append($0, announced: 11) } == false)
+    }
+}
