@@ -34,7 +34,8 @@ extension CofferClient {
     public func examineVaults(
         _ vault: String? = nil, timeout: Duration? = nil
     ) async throws -> [VaultExamination] {
-        let request = Coffer_V1_DoctorRequest.with { $0.vault = vault ?? "" }
+        var request = Coffer_V1_DoctorRequest()
+        request.vault = vault ?? ""
         return try await admin.doctor(request, options: CofferCallOptions(timeout: timeout)).vaults
             .map(VaultExamination.init)
     }
