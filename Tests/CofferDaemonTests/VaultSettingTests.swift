@@ -121,7 +121,8 @@ import Testing
         ("address", "https://h:65535", "https://h:65536"), ("address", "https://h", "https://h:0"),
         ("address", "https://h/", "https://h/v1"), ("address", "https://[::1]:1", "https://[::1"),
         ("address", "https://h", "https://u@h"), ("address", "https://h", "https://h?a"),
-        ("address", "https://h", "https://"), ("address", "https://h", "h:8200"), ("address", "https://h", "https://h:+1"),
+        ("address", "https://h", "https://"), ("address", "https://h", "h:8200"),
+        ("address", "https://h", "https://h:+1"),
         ("address", "HTTPS://h".lowercased(), "ftp://h"), ("region", "us-east-1", "US"), ("auth", "jwt", "ldap"),
         ("recovery_window_days", "30", "31"), ("recovery_window_days", "0", "1"), ("type", "aws", "AWS"),
     ])
@@ -147,18 +148,21 @@ import Testing
         return String(repeating: "0", count: 8 - digits.count) + digits
     }
 
-    @Test(arguments: [
-        ("adress", "address"), ("timeout_m", "timeout_ms"), ("secret_id", nil), ("concurrent", "concurrency"),
-        ("tokenfile", "token_file"), ("allow_adresses", "allow_addresses"), ("x", nil),
-    ] as [(String, String?)])
+    @Test(
+        arguments: [
+            ("adress", "address"), ("timeout_m", "timeout_ms"), ("secret_id", nil), ("concurrent", "concurrency"),
+            ("tokenfile", "token_file"), ("allow_adresses", "allow_addresses"), ("x", nil),
+        ] as [(String, String?)])
     func suggestsWhatIsNear(typed: String, suggestion: String?) {
         #expect(VaultSetting.suggestion(for: typed) == suggestion)
     }
 
-    @Test(arguments: [
-        ("https://H.example:8200", true, "h.example", 8_200), ("http://h", false, "h", 80), ("https://h/", true, "h", 443),
-        ("https://[FE80::1]", true, "fe80::1", 443),
-    ] as [(String, Bool, String, UInt16)])
+    @Test(
+        arguments: [
+            ("https://H.example:8200", true, "h.example", 8_200), ("http://h", false, "h", 80),
+            ("https://h/", true, "h", 443),
+            ("https://[FE80::1]", true, "fe80::1", 443),
+        ] as [(String, Bool, String, UInt16)])
     func anAddressIsTakenApart(text: String, isSecure: Bool, host: String, port: UInt16) throws {
         let address = try #require(VaultAddress(text))
         #expect(address.isSecure == isSecure)

@@ -58,17 +58,21 @@ import Testing
         #expect(transport.serverName == "s")
     }
 
-    @Test(arguments: [
-        (["VAULT_TOKEN_FILE": "/t"], .tokenFile("/t")),
-        (["VAULT_ROLE_ID": "r"], .appRole(roleID: "r", secretIDFile: nil, mount: "approle")),
-        (["VAULT_ROLE_ID": "r", "VAULT_SECRET_ID": "set"], .appRole(roleID: "r", secretIDFile: nil, mount: "approle")),
-        (
-            ["VAULT_ROLE_ID": "r", "VAULT_SECRET_ID_FILE": "/s"],
-            .appRole(roleID: "r", secretIDFile: "/s", mount: "approle")
-        ),
-        (["VAULT_TOKEN": "", "VAULT_TOKEN_FILE": "/t"], .tokenFile("/t")),
-        (["VAULT_TOKEN": "set", "BAO_TOKEN": "", "VAULT_TOKEN_FILE": "/t"], .tokenFile("/t")),
-    ] as [([String: String], VaultConfiguration.Login)])
+    @Test(
+        arguments: [
+            (["VAULT_TOKEN_FILE": "/t"], .tokenFile("/t")),
+            (["VAULT_ROLE_ID": "r"], .appRole(roleID: "r", secretIDFile: nil, mount: "approle")),
+            (
+                ["VAULT_ROLE_ID": "r", "VAULT_SECRET_ID": "set"],
+                .appRole(roleID: "r", secretIDFile: nil, mount: "approle")
+            ),
+            (
+                ["VAULT_ROLE_ID": "r", "VAULT_SECRET_ID_FILE": "/s"],
+                .appRole(roleID: "r", secretIDFile: "/s", mount: "approle")
+            ),
+            (["VAULT_TOKEN": "", "VAULT_TOKEN_FILE": "/t"], .tokenFile("/t")),
+            (["VAULT_TOKEN": "set", "BAO_TOKEN": "", "VAULT_TOKEN_FILE": "/t"], .tokenFile("/t")),
+        ] as [([String: String], VaultConfiguration.Login)])
     func theWayToLogInIsTheOneThatIsThere(
         environment: [String: String], expected: VaultConfiguration.Login
     ) throws {

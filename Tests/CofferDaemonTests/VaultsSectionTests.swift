@@ -119,21 +119,22 @@ import Testing
         #expect(vault.backend == .aws(values, .init()))
     }
 
-    @Test(arguments: [
-        ("auth: token", .token), ("auth: token-file, token_file: /t", .tokenFile("/t")),
-        ("auth: approle, role_id: r", .appRole(roleID: "r", secretIDFile: nil, mount: "approle")),
-        (
-            "auth: kubernetes, role: r",
-            .kubernetes(
-                role: "r", tokenFile: "/var/run/secrets/kubernetes.io/serviceaccount/token", mount: "kubernetes")
-        ),
-        (
-            "auth: kubernetes, role: r, token_file: /t, auth_mount: k8s/b",
-            .kubernetes(role: "r", tokenFile: "/t", mount: "k8s/b")
-        ),
-        ("auth: jwt, token_file: /t", .jwt(role: "", tokenFile: "/t", mount: "jwt")),
-        ("auth: jwt, token_file: /t, role: r", .jwt(role: "r", tokenFile: "/t", mount: "jwt")),
-    ] as [(String, VaultConfiguration.Login)])
+    @Test(
+        arguments: [
+            ("auth: token", .token), ("auth: token-file, token_file: /t", .tokenFile("/t")),
+            ("auth: approle, role_id: r", .appRole(roleID: "r", secretIDFile: nil, mount: "approle")),
+            (
+                "auth: kubernetes, role: r",
+                .kubernetes(
+                    role: "r", tokenFile: "/var/run/secrets/kubernetes.io/serviceaccount/token", mount: "kubernetes")
+            ),
+            (
+                "auth: kubernetes, role: r, token_file: /t, auth_mount: k8s/b",
+                .kubernetes(role: "r", tokenFile: "/t", mount: "k8s/b")
+            ),
+            ("auth: jwt, token_file: /t", .jwt(role: "", tokenFile: "/t", mount: "jwt")),
+            ("auth: jwt, token_file: /t, role: r", .jwt(role: "r", tokenFile: "/t", mount: "jwt")),
+        ] as [(String, VaultConfiguration.Login)])
     func everyWayToLogInIsRead(settings: String, login: VaultConfiguration.Login) throws {
         let vault = try #require(
             read("vaults: {a: {type: vault, address: 'https://h', \(settings)}}").vaults.first)
@@ -169,13 +170,19 @@ import Testing
     @Test(arguments: [
         ("vaults: 5\n", "c.yaml:1:9: vaults: expected a mapping of names to vaults"),
         ("vaults: {}\n", "c.yaml:1:9: vaults: expected a mapping of names to vaults"),
-        ("vaults:\n  A: {type: memory}\n", "c.yaml:2:3: vaults: expected a name of 1 to 32 lower-case letters, digits and -"),
+        (
+            "vaults:\n  A: {type: memory}\n",
+            "c.yaml:2:3: vaults: expected a name of 1 to 32 lower-case letters, digits and -"
+        ),
         (
             "vaults: {\(String(repeating: "n", count: 33)): {type: memory}}\n",
             "c.yaml:1:10: vaults: expected a name of 1 to 32 lower-case letters, digits and -"
         ),
         ("vaults:\n  a: memory\n", "c.yaml:2:6: vaults.a: expected a mapping with the vault's type and settings"),
-        ("vaults:\n  a: {queue: 1}\n", "c.yaml:2:3: vaults.a: type is missing; expected one of embedded, memory, vault, aws"),
+        (
+            "vaults:\n  a: {queue: 1}\n",
+            "c.yaml:2:3: vaults.a: type is missing; expected one of embedded, memory, vault, aws"
+        ),
         (
             "vaults:\n  a: {type: floppy}\n",
             "c.yaml:2:13: vaults.a.type: expected one of embedded, memory, vault, aws"
@@ -249,7 +256,10 @@ import Testing
 
     @Test(arguments: [
         ("", "c.yaml:2:3: vaults.a: auth is missing; expected one of token, approle, kubernetes, jwt, token-file"),
-        ("    auth: token-file\n", "c.yaml:5:11: vaults.a.auth: token_file is missing; token-file reads the token there"),
+        (
+            "    auth: token-file\n",
+            "c.yaml:5:11: vaults.a.auth: token_file is missing; token-file reads the token there"
+        ),
         ("    auth: jwt\n", "c.yaml:5:11: vaults.a.auth: token_file is missing; jwt logs in with the token in it"),
         ("    auth: approle\n", "c.yaml:5:11: vaults.a.auth: role_id is missing; approle logs in with it"),
         ("    auth: kubernetes\n", "c.yaml:5:11: vaults.a.auth: role is missing; kubernetes logs in to it"),
@@ -318,7 +328,10 @@ import Testing
         ("routes: [{vault: [main]}]\n", "3:18: routes.vault: expected the name of a vault in vaults, got another"),
         ("routes: [{user: a}]\n", "3:10: routes: vault is missing: the name of the vault that has these records"),
         ("routes: [{usr: a, vault: main}]\n", "3:11: unknown setting routes.usr; did you mean user?"),
-        ("routes: [{colour: a, vault: main}]\n", "3:11: unknown setting routes.colour; there are user, connection, vault"),
+        (
+            "routes: [{colour: a, vault: main}]\n",
+            "3:11: unknown setting routes.colour; there are user, connection, vault"
+        ),
         (
             "routes: [{user: '', vault: main}]\n",
             "3:17: routes.user: expected a pattern of 1 to 256 bytes without control characters; * stands for any text"

@@ -77,7 +77,8 @@ enum RoutesSection {
         switch key {
         case "user", "connection":
             guard let value, value.utf8.count <= 256, VaultSetting.isText(value) else {
-                return "routes.\(key): expected a pattern of 1 to 256 bytes without control characters; * stands for any text"
+                return
+                    "routes.\(key): expected a pattern of 1 to 256 bytes without control characters; * stands for any text"
             }
             if key == "user" { route.user = value } else { route.connection = value }
         case "vault":

@@ -93,6 +93,7 @@ package struct Setting: Sendable {
     /// Keys of the file that hold no single values: see `VaultSetting`.
     static let sections = ["vaults", "routes"]
 
+    /// The setting of exactly this path.
     package static func named(_ path: String) -> Setting? { all.first { $0.path == path } }
 
     /// The setting whose name is nearest, if it is near at all: for typing mistakes.

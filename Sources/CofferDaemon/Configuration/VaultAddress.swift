@@ -47,7 +47,8 @@ package struct VaultAddress: Equatable, Sendable {
                 case UInt8(ascii: "a")...UInt8(ascii: "f"), UInt8(ascii: "A")...UInt8(ascii: "F"): true
                 case UInt8(ascii: ":"): isIPv6
                 case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                    UInt8(ascii: "-"), UInt8(ascii: "_"): !isIPv6
+                    UInt8(ascii: "-"), UInt8(ascii: "_"):
+                    !isIPv6
                 default: false
                 }
             }

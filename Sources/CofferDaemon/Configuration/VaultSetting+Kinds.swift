@@ -8,7 +8,8 @@ extension VaultSetting {
             && text.unicodeScalars.allSatisfy { scalar in
                 switch scalar.value {
                 case 0x20...0x7e, 0xa0...0x2027, 0x202a...0xd7ff, 0xe000...0xfefe, 0xff00...0xfffd,
-                    0x10000...0x10ffff: true
+                    0x10000...0x10ffff:
+                    true
                 default: false
                 }
             }

@@ -84,6 +84,7 @@ package struct VaultSetting: Sendable {
         text("profile", "a profile's name", aws, \.aws.profile),
     ]
 
+    /// The setting of exactly this name.
     package static func named(_ name: String) -> VaultSetting? { all.first { $0.name == name } }
 
     /// The setting whose name is nearest, if it is near at all: for typing mistakes.

@@ -63,7 +63,8 @@ struct VaultVariables {
             vault.places["auth"] = ways[0].0
         default:
             errors.append(
-                ConfigurationError(ways[1].0, "\(ways[0].0) is set too, and there is one way to log in; unset one of them"))
+                ConfigurationError(
+                    ways[1].0, "\(ways[0].0) is set too, and there is one way to log in; unset one of them"))
         }
         if let (file, _) = value("SECRET_ID_FILE"), let (variable, _) = value("SECRET_ID") {
             errors.append(ConfigurationError(file, "\(variable) is set too; unset one of them"))

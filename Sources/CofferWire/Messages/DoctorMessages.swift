@@ -48,6 +48,7 @@ package struct VaultExamination: Sendable {
 }
 
 extension ReplyMessages {
+    /// - Parameter examinations: in the order of the configuration.
     package static func doctorResponse(_ examinations: [VaultExamination]) -> Secret {
         let builder = MessageBuilder()
         let message = builder.message(
