@@ -127,13 +127,20 @@ let package = Package(
             name: "CofferVaultConformance", dependencies: ["CofferCore", "CofferVault"],
             path: "Tests/CofferVaultConformance", swiftSettings: safe),
         .target(
+            name: "CofferCacheSimulation", dependencies: ["CofferCore", "CofferCache"],
+            path: "Tests/CofferCacheSimulation", swiftSettings: safe),
+        .executableTarget(
+            name: "coffer-simulate", dependencies: ["CofferCacheSimulation", arguments], path: "Tests/Simulate",
+            swiftSettings: safe),
+        .target(
             name: "CFaultyVFS", path: "Tests/CFaultyVFS",
             linkerSettings: [.linkedLibrary("sqlite3")]),
         .testTarget(name: "CofferCoreTests", dependencies: ["CofferCore"], swiftSettings: base),
         .testTarget(
             name: "CofferWireTests", dependencies: ["CofferCore", "CofferWire"], swiftSettings: base),
         .testTarget(
-            name: "CofferCacheTests", dependencies: ["CofferCore", "CofferCache"], swiftSettings: base),
+            name: "CofferCacheTests", dependencies: ["CofferCore", "CofferCache", "CofferCacheSimulation"],
+            swiftSettings: base),
         .testTarget(name: "CofferCryptoTests", dependencies: ["CofferCrypto", "CofferCore"], swiftSettings: base),
         .testTarget(
             name: "CofferHTTPTests", dependencies: ["CofferCore", "CofferHTTP"], exclude: ["Servers"],

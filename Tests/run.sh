@@ -48,7 +48,7 @@ build_debug() {
 
 build_release() {
     local product
-    for product in cofferd coffer coffer-load coffer-interop-swift; do
+    for product in cofferd coffer coffer-load coffer-interop-swift coffer-simulate; do
         swift build -c release --product "$product" || return 1
     done
 }
@@ -79,6 +79,7 @@ step oracle python3 Tests/Fuzzing/oracle.py .build/debug/coffer-oracle
 step swift-client swift test --package-path clients/swift --scratch-path .build-client
 step c-client c_client
 step build-release build_release
+step simulation .build/release/coffer-simulate ${soak:+--seeds 1000000 --pairs 10000000}
 step interop Tests/Interop/run.sh .build/release .build-c
 step readme Tests/readme.sh
 step system python3 Tests/System/run.py --bin .build/release "${soak[@]}"

@@ -75,10 +75,12 @@ package struct CacheShard: Sendable {
         let mustAsk = age >= state.askAt
         if age < lifetimes.fresh {
             table.touch(slot)
+            let wantsRefresh = mustAsk && configuration.maximumRefreshes > 0
             // Once: whoever is told now does it.
-            if mustAsk { table.ask(slot, atAge: .max) }
+            if wantsRefresh { table.ask(slot, atAge: .max) }
             return .hit(
-                CacheHit(value: table.value(slot), ageMilliseconds: age, isStale: false, wantsRefresh: mustAsk))
+                CacheHit(
+                    value: table.value(slot), ageMilliseconds: age, isStale: false, wantsRefresh: wantsRefresh))
         }
         guard !mustAsk, state.hasFailed, age < lifetimes.usable else { return .miss }
         return .hit(give(slot, age))
@@ -148,15 +150,16 @@ package struct CacheShard: Sendable {
         case .absent, .refusedDefinitely:
             // Whatever came between: to drop too much costs one read.
             table.remove(hash: ticket.hash)
+            // Nor is a flight to bring back what it may have read before, or a write.
+            current[ticket.hash] = nil
+            if writers[stripe(ticket.hash)] > 0 { fences[stripe(ticket.hash)] += 1 }
             if case .absent = outcome, isUnfenced {
                 insertAbsent(ticket.key, ticket.hash, since: ticket.startedAt, now: now, wall: wall)
             }
         case .failedTransiently:
             if let slot = substitute(ticket.key, hash: ticket.hash, now: now, wall: wall) {
                 let age = now.milliseconds(since: table.slots[slot].fetchedAt)
-                if isUnfenced {
-                    table.ask(slot, atAge: age + CacheConfiguration.recheckMilliseconds, hasFailed: true)
-                }
+                if isUnfenced { noteFailure(slot, age) }
                 delivery.contented = flight.takeWaiters(content: age)
                 if !delivery.contented.isEmpty {
                     delivery.stale = give(slot, age, to: delivery.contented.count)
@@ -165,6 +168,14 @@ package struct CacheShard: Sendable {
         }
         delivery.waiters = flight.waiters.map(\.token)
         return delivery
+    }
+
+    /// For some time nobody need ask again.
+    private mutating func noteFailure(_ slot: Int, _ age: UInt64) {
+        let planned = table.slots[slot].askAt
+        // Not before the time to refresh it, unless it was that which failed.
+        let earliest = planned == .max ? 0 : UInt64(planned)
+        table.ask(slot, atAge: max(age + CacheConfiguration.recheckMilliseconds, earliest), hasFailed: true)
     }
 
     // MARK: Writing
@@ -213,8 +224,7 @@ package struct CacheShard: Sendable {
         slot.fetchedAt = value.fetchedAt
         slot.expiresAt = value.expiresAt
         // From a random point in the last fifth of the TTL: not all at once.
-        slot.askAt = configuration.maximumRefreshes > 0
-            ? UInt32(clamping: lifetimes.fresh - jitter.below(lifetimes.fresh / 5 + 1)) : .max
+        slot.askAt = UInt32(clamping: lifetimes.fresh - jitter.below(lifetimes.fresh / 5 + 1))
         table.insert(slot, uid: uid, now: now, wall: wall)
     }
 

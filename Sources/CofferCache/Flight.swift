@@ -79,6 +79,8 @@ package struct CacheDelivery: Sendable {
     /// Those who get `stale` instead.
     package var contented: [CacheWaiter] = []
     package var stale: CacheHit?
+
+    package init() {}
 }
 
 /// Made before a write goes to the vault, handed back after.

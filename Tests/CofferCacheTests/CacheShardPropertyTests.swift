@@ -1,101 +1,70 @@
 import CofferCache
+import CofferCacheSimulation
 import CofferCore
 import Testing
 
-/// One shard, asked by hashes of the test's choice: as rare as collisions are,
-/// nothing may rest on there being none.
-private struct Shard {
-    var shard: CacheShard
-    var now = BootInstant(nanoseconds: 1_000_000_000_000)
-
-    init(_ configuration: CacheConfiguration = CacheConfiguration()) {
-        shard = CacheShard(configuration: configuration, index: 0, count: 1)
-    }
-
-    func value(_ byte: UInt8, size: Int = 8) -> CachedValue {
-        CachedValue(sealed: Array(repeating: byte, count: size), nonce: 1, fetchedAt: now, expiresAt: 0)
-    }
-
-    mutating func lookup(_ key: RecordKey, hash: UInt64, maximumAge: UInt64 = .max) -> UInt8? {
-        shard.lookup(
-            hash: hash, user: key.user.utf8Span.span.bytes, connection: key.connection.utf8Span.span.bytes,
-            now: now, wall: 1, maximumAge: maximumAge)?.value.sealed.first
-    }
-
-    mutating func join(_ key: RecordKey, hash: UInt64, maximumAge: UInt64 = .max) -> CacheJoin {
-        shard.join(hash: hash, key: key, waiter: .task(0), now: now, wall: 1, maximumAge: maximumAge)
-    }
-
-    mutating func lead(_ key: RecordKey, hash: UInt64) throws -> FlightTicket {
-        guard case .lead(let ticket) = join(key, hash: hash, maximumAge: 0) else {
-            throw Failure.internalError("not the leader")
-        }
-        return ticket
-    }
-
-    mutating func fill(_ key: RecordKey, hash: UInt64, _ value: CachedValue) throws {
-        _ = shard.complete(try lead(key, hash: hash), value: value, definite: true)
-    }
-}
-
 @Suite struct CacheShardPropertyTests {
-    private func key(_ user: String) throws -> RecordKey { try RecordKey(user: user, connection: "c") }
-
     @Test func theMaximumAgeIsOldEnough() throws {
-        var cache = Shard()
-        let key = try key("a")
-        try cache.fill(key, hash: 1, cache.value(1))
+        var cache = Harness()
+        try cache.fill("a", hash: 1, cache.value(1))
         cache.now = cache.now + .milliseconds(5)
-        #expect(cache.lookup(key, hash: 1, maximumAge: 5) == 1)
-        #expect(cache.lookup(key, hash: 1, maximumAge: 4) == nil)
+        #expect(cache.lookup("a", hash: 1, maximumAge: 5) == 1)
+        #expect(cache.lookup("a", hash: 1, maximumAge: 4) == nil)
     }
 
     @Test func invalidatingAKeyFencesReadsUnderWay() throws {
-        var cache = Shard()
-        let key = try key("a")
-        try cache.fill(key, hash: 1, cache.value(1))
-        let slow = try cache.lead(key, hash: 1)
+        var cache = Harness()
+        try cache.fill("a", hash: 1, cache.value(1))
+        let slow = try cache.lead("a", hash: 1, maximumAge: 0)
         #expect(cache.shard.invalidate(hash: 1) == 1)
-        _ = cache.shard.complete(slow, value: cache.value(1), definite: true)
-        #expect(cache.lookup(key, hash: 1) == nil)
+        cache.complete(slow, .found(cache.value(1)))
+        #expect(cache.lookup("a", hash: 1) == nil)
         #expect(cache.shard.invalidate(hash: 1) == 0)
     }
 
     @Test func keysWithOneHashAreNotConfused() throws {
-        var cache = Shard()
-        let (a, b) = (try key("a"), try key("b"))
-        try cache.fill(a, hash: 7, cache.value(1))
-        #expect(cache.lookup(b, hash: 7) == nil)
-        _ = try cache.lead(a, hash: 7)
+        var cache = Harness()
+        try cache.fill("a", hash: 7, cache.value(1))
+        #expect(cache.lookup("b", hash: 7) == nil)
+        _ = try cache.lead("a", hash: 7, maximumAge: 0)
         // Not the answer of the other key's flight.
-        guard case .lead(let ticket) = cache.join(b, hash: 7) else {
+        guard case .lead(let ticket, _) = cache.join("b", hash: 7) else {
             Issue.record("joined the flight of another key")
             return
         }
-        _ = cache.shard.complete(ticket, value: cache.value(2), definite: true)
-        #expect(cache.lookup(b, hash: 7) == 2)
-        #expect(cache.lookup(a, hash: 7) == nil)
+        cache.complete(ticket, .found(cache.value(2)))
+        #expect(cache.lookup("b", hash: 7) == 2)
+        #expect(cache.lookup("a", hash: 7) == nil)
     }
 
-    /// Random fills, reads and drops: whatever is found is what was put in last,
-    /// and the bytes are those of what can be found.
+    /// Random fills, reads and drops by several uids: whatever is found is what was
+    /// put in last, the bytes are those of what can be found, and nobody above its
+    /// share took anything from others.
     @Test(arguments: 0..<40) func findsOnlyWhatWasPutInAndCountsItsBytes(seed: UInt64) throws {
-        var random = Random(state: seed)
-        let limit = 12 * (CacheConfiguration.overheadBytes + 20)
-        var cache = Shard(CacheConfiguration(maximumBytes: limit))
-        let keys = try (0..<30).map { try key("k\($0)") }
-        var model: [Int: (byte: UInt8, cost: Int)] = [:]
+        var random = SplitMix(seed: seed)
+        let limit = 20 * (CacheConfiguration.overheadBytes + 20)
+        var cache = Harness(CacheConfiguration(maximumBytes: limit))
+        let names = (0..<40).map { "k\($0)" }
+        var model: [Int: (byte: UInt8, cost: Int, uid: UInt32)] = [:]
         for step in 0..<500 {
-            let index = random.below(keys.count)
+            let index = random.below(names.count)
             let hash = UInt64(index) << 32 | UInt64(index)
             switch random.below(6) {
             case 0...2:
                 let size = 1 + random.below(40)
                 let byte = UInt8(random.below(256))
-                try cache.fill(keys[index], hash: hash, cache.value(byte, size: size))
-                model[index] = (byte, keys[index].user.utf8.count + 1 + size + CacheConfiguration.overheadBytes)
+                let uid = UInt32(1 + random.below(3) * random.below(2))
+                let before = (1...3).map { cache.shard.bytes(of: $0) }
+                try cache.fill(names[index], hash: hash, cache.value(byte, size: size), uid: uid)
+                for other in 1...3 where UInt32(other) != uid && model[index]?.uid != UInt32(other) {
+                    let isOver = cache.shard.bytes(of: uid) > limit / CacheConfiguration.sharePart
+                    let lost = before[other - 1] - cache.shard.bytes(of: UInt32(other))
+                    #expect(!isOver || lost <= 0, "seed \(seed), step \(step)")
+                }
+                let cost = names[index].utf8.count + 1 + size + CacheConfiguration.overheadBytes
+                model[index] = (byte, cost, uid)
             case 3, 4:
-                if let found = cache.lookup(keys[index], hash: hash) {
+                if let found = cache.lookup(names[index], hash: hash) {
                     #expect(found == model[index]?.byte, "seed \(seed), step \(step)")
                 }
             default:
@@ -104,19 +73,13 @@ private struct Shard {
             }
             #expect(cache.shard.bytes <= limit, "seed \(seed), step \(step)")
         }
-        let found = keys.indices.filter { cache.lookup(keys[$0], hash: UInt64($0) << 32 | UInt64($0)) != nil }
+        let found = names.indices.filter { cache.lookup(names[$0], hash: UInt64($0) << 32 | UInt64($0)) != nil }
         #expect(cache.shard.count == found.count)
         #expect(cache.shard.bytes == found.reduce(0) { $0 + (model[$1]?.cost ?? 0) })
+        for uid in [1, 2, 3] as [UInt32] {
+            let held = found.reduce(0) { $0 + (model[$1]?.uid == uid ? model[$1]?.cost ?? 0 : 0) }
+            #expect(cache.shard.bytes(of: uid) == held, "seed \(seed), uid \(uid)")
+        }
         #expect(!found.isEmpty)
-    }
-}
-
-/// A generator whose runs can be repeated (Knuth's MMIX numbers).
-private struct Random {
-    var state: UInt64
-
-    mutating func below(_ bound: Int) -> Int {
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        return Int((state >> 33) % UInt64(bound))
     }
 }

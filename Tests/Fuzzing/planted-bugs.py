@@ -20,6 +20,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCRATCH = ROOT / ".build-planted"
 
 SHARD = "Sources/CofferCache/CacheShard.swift"
+JOINING = "Sources/CofferCache/CacheShard+Joining.swift"
+FLIGHT = "Sources/CofferCache/Flight.swift"
+SLOT = "Sources/CofferCache/Slot.swift"
+INDEX = "Sources/CofferCache/SlotIndex.swift"
 TABLE = "Sources/CofferCache/EntryTable.swift"
 SCANNER = "Sources/CofferWire/Scan/MessageScanner.swift"
 UTF8 = "Sources/CofferWire/Scan/UTF8Check.swift"
@@ -34,7 +38,7 @@ KEY = "Sources/CofferCore/RecordKey.swift"
 
 # What is built and run for bugs in these places.
 GROUPS = {
-    "cache": (["CLinux", "CofferCore", "CofferCache", "CofferCacheTests"], "CofferCacheTests"),
+    "cache": (["CLinux", "CofferCore", "CofferCache", "CofferCacheSimulation", "CofferCacheTests"], "CofferCacheTests"),
     "service": (
         ["CLinux", "CofferCore", "CofferCache", "CofferAccess", "CofferCrypto", "COpenSSL", "CProtobufC",
          "CofferMessages", "CofferWire", "CofferVault", "CSQLiteShims", "CofferSQLite", "CofferVaults",
@@ -60,56 +64,101 @@ def one(name, group, file, old, new, harmless=""):
 
 BEGIN_FENCE = ("        fences[stripe] += 1\n        writers[stripe] += 1\n", "        writers[stripe] += 1\n")
 END_FENCE = ("        writers[stripe] -= 1\n        fences[stripe] += 1\n", "        writers[stripe] -= 1\n")
-END_GUARD = ("fences[stripe] == ticket.fence + 1 else", "fences[stripe] == ticket.fence else")
-ALONE = ("if !ticket.isAlone, writers", "if writers")
+END_GUARD = ("fence(ticket.hash) == ticket.fence + 1 else", "fence(ticket.hash) == ticket.fence else")
+SHARED = ("        if writers[stripe(hash)] == 0 { current[hash] = ticket.id }\n", "        current[hash] = ticket.id\n")
 
 BUGS = [
-    # The cache.
+    # The cache: fences.
     one("no fence when a write begins", "cache", SHARD, *BEGIN_FENCE),
     one("no fence when a write ends, so nothing written is cached", "cache", SHARD, *END_FENCE),
-    Bug("no fence when a write ends", "cache", [(SHARD, *END_FENCE), (SHARD, *END_GUARD)],
-        harmless="a flight that sets out during a write is alone, and those from before see the first fence"),
-    one("a flight that is alone is cached", "cache", SHARD, *ALONE,
-        harmless="the fence at the write's end keeps it out too"),
-    Bug("a flight that is alone is cached, and no fence when a write ends", "cache",
-        [(SHARD, *ALONE), (SHARD, *END_FENCE), (SHARD, *END_GUARD)]),
+    Bug("a flight during a write is shared, and no fence when it ends", "cache",
+        [(SHARD, *SHARED), (SHARD, *END_FENCE), (SHARD, *END_GUARD)]),
     one("joining ignores the fence", "cache", SHARD,
-        "flight.ticket.fence == fences[stripe], flight.ticket.key == key", "flight.ticket.key == key"),
-    one("completing ignores the fence", "cache", SHARD, ", fences[stripe] == ticket.fence {", " {"),
-    one("the record's expiry is ignored", "cache", SHARD,
-        "value.expiresAt == 0 || wall < value.expiresAt", "value.expiresAt == 0 || wall < .max"),
-    one("the record's expiry comes a millisecond late", "cache", SHARD,
-        "wall < value.expiresAt", "wall <= value.expiresAt"),
-    one("the TTL is a millisecond long", "cache", SHARD,
-        "age < configuration.ttlMilliseconds", "age <= configuration.ttlMilliseconds"),
-    one("the TTL is ignored", "cache", SHARD, "guard age < configuration.ttlMilliseconds, age", "guard age"),
-    one("maximum age is ignored", "cache", SHARD, ", age <= maximumAge else", " else"),
-    one("maximum age is a millisecond short", "cache", SHARD, "age <= maximumAge", "age < maximumAge"),
-    one("invalidating a user sets no fence", "cache", SHARD,
-        "        for stripe in fences.indices { fences[stripe] += 1 }\n", ""),
+        "flight.ticket.fence == fence(hash), flight.ticket.key == key", "flight.ticket.key == key"),
+    one("completing ignores the fence", "cache", SHARD, " && fence(ticket.hash) == ticket.fence\n", "\n"),
+    one("completing ignores later flights", "cache", SHARD,
+        "let isUnfenced = isNewest && writers", "let isUnfenced = writers"),
+    one("the epoch is not checked", "cache", SHARD, "fences[stripe(hash)] &+ epoch }", "fences[stripe(hash)] }"),
     one("invalidating a key sets no fence", "cache", SHARD,
         "        fences[stripe(hash)] += 1\n        return table", "        return table"),
-    one("invalidating a user drops everything", "cache", SHARD,
-        "user == nil || $0.user == user!", "true || $0.user == user!"),
+    one("invalidating a user sets no fence", "cache", SHARD, "        epoch += 1\n", ""),
+    one("invalidating a user drops nothing of it", "cache", TABLE,
+        "slots[slot].bytes.starts(with: user) else", "!slots[slot].bytes.starts(with: user) else"),
     one("a write leaves the old value", "cache", SHARD,
-        "        table.remove(hash)\n        return WriteTicket", "        return WriteTicket"),
-    one("two writes at once are cached", "cache", SHARD, "guard ticket.wasAlone, fences[stripe]", "guard fences[stripe]"),
-    one("a definite no does not evict", "cache", SHARD, " else if definite { table.remove(ticket.hash) }", ""),
-    one("a transient no evicts", "cache", SHARD, "else if definite {", "else {"),
-    one("one waiter too many", "cache", SHARD,
+        "        table.remove(hash: hash)\n        return WriteTicket", "        return WriteTicket"),
+    one("two writes at once are cached", "cache", SHARD, "guard ticket.wasAlone, fence", "guard fence"),
+    one("an ambiguous write is taken for done", "cache", SHARD,
+        "guard case .acknowledged(let value) = outcome else { return }",
+        "var value: CachedValue?\n        if case .acknowledged(let known) = outcome { value = known }"),
+
+    # The cache: time.
+    one("the record's expiry is ignored", "cache", SHARD,
+        "state.expiresAt == 0 || wall < state.expiresAt", "state.expiresAt == 0 || wall < .max"),
+    one("the record's expiry comes a millisecond late", "cache", SHARD,
+        "wall < state.expiresAt", "wall <= state.expiresAt"),
+    one("a stale value outlives its expiry", "cache", SLOT,
+        "if expiresAt != 0 && wall >= expiresAt { return true }", "if expiresAt != 0 && wall >= .max { return true }"),
+    one("the wrong clock: ages by the wall's", "cache", SHARD,
+        "let age = now.milliseconds(since: state.fetchedAt)\n        guard state",
+        "let age = wall > state.fetchedAt.nanoseconds / 1_000_000 ? wall - state.fetchedAt.nanoseconds / 1_000_000 : 0\n"
+        "        guard state"),
+    one("the TTL is ignored", "cache", SHARD, "if age < lifetimes.fresh {", "if age < lifetimes.usable {"),
+    one("the TTL is a millisecond long", "cache", SHARD, "if age < lifetimes.fresh {", "if age <= lifetimes.fresh {"),
+    one("maximum age is ignored", "cache", SHARD, "guard age <= maximumAge else", "guard age <= maximumAge || true else"),
+    one("a fresh read joins", "cache", JOINING, "if maximumAge > 0, let id = joinable", "if let id = joinable"),
+    one("a flight from before the maximum age is joined", "cache", JOINING,
+        "            now.milliseconds(since: flight.ticket.startedAt) <= maximumAge\n", "            true\n"),
+    one("joining does not look again", "cache", JOINING, "if maximumAge > 0, let answer", "if maximumAge == 1, let answer"),
+
+    # The cache: stale, absent, refreshed.
+    one("stale after a definite no", "cache", SHARD, "            table.remove(hash: ticket.hash)\n            // Nor", "            // Nor"),
+    one("a flight from before a definite no is cached", "cache", SHARD, "            current[ticket.hash] = nil\n            if writers", "            if writers"),
+    one("a write from before a definite no is cached", "cache", SHARD,
+        "            if writers[stripe(ticket.hash)] > 0 { fences[stripe(ticket.hash)] += 1 }\n", ""),
+    one("the stale cap is ignored", "cache", SLOT,
+        "(isAbsent ? lifetimes.absent : lifetimes.usable)", "(isAbsent ? lifetimes.absent : .max)"),
+    one("the recheck is ignored", "cache", SHARD,
+        "age + CacheConfiguration.recheckMilliseconds, earliest", "age, earliest"),
+    one("stale without a failure", "cache", SHARD, "guard !mustAsk, state.hasFailed,", "guard !mustAsk || true,"),
+    one("a stale answer is not marked", "cache", SHARD,
+        "value: table.value(slot), ageMilliseconds: age, isStale: isStale", "value: table.value(slot), ageMilliseconds: age, isStale: false"),
+    one("who asked for younger gets stale", "cache", FLIGHT,
+        "waiters.compactMap { age <= $0.maximumAge ? $0.token : nil }", "waiters.compactMap { age <= $0.maximumAge || true ? $0.token : nil }"),
+    one("patience is without end", "cache", JOINING, "now >= flight.outOfPatience,\n", "now.nanoseconds == .max,\n"),
+    one("absence is not cleared by a Store", "cache", SHARD,
+        "        table.remove(hash: hash)\n        return WriteTicket",
+        "        if let slot = find(key, hash), !table.slots[slot].isAbsent { table.remove(hash: hash) }\n        return WriteTicket"),
+    one("absence lasts for the TTL", "cache", SHARD, "age < lifetimes.absent ? .absent", "age < lifetimes.fresh ? .absent"),
+    one("a refusal is taken for absence", "cache", SHARD, "if case .absent = outcome, isUnfenced", "if isUnfenced"),
+    one("absence has no quota", "cache", TABLE, "            while absentBytes + entry.cost > quota", "            while absentBytes < 0"),
+    one("a refresh is told twice", "cache", SHARD, "            if wantsRefresh { table.ask(slot, atAge: .max) }\n", ""),
+    one("a refresh sets out beside a flight", "cache", JOINING, ", joinable(key, hash) == nil else", " else"),
+    one("all are refreshed at once", "cache", SHARD,
+        "UInt32(clamping: lifetimes.fresh - jitter.below(lifetimes.fresh / 5 + 1))", "UInt32(clamping: lifetimes.fresh * 4 / 5)"),
+
+    # The cache: flights and waiters.
+    one("a waiter is lost", "cache", SHARD, "delivery.waiters = flight.waiters.map(\\.token)", "delivery.waiters = flight.waiters.dropLast(flight.waiters.count / 2).map(\\.token)"),
+    one("one waiter too many", "cache", JOINING,
         "flight.waiters.count < configuration", "flight.waiters.count <= configuration"),
     one("one flight too many", "cache", SHARD, "flights.count < maximumFlights", "flights.count <= maximumFlights"),
-    one("a fresh read joins", "cache", SHARD, "if !fresh, !writing, let id", "if !writing, let id"),
-    one("joining does not look again", "cache", SHARD, "if !fresh, let (value, age)", "if false, let (value, age)"),
-    one("a key with the same hash is taken for the right one", "cache", TABLE,
-        "guard user.isEqual(to: entries[index]!.user), connection.isEqual(to: entries[index]!.connection) else {\n"
-        "            return nil\n        }\n", ""),
     one("a flight for a key with the same hash is joined", "cache", SHARD, ", flight.ticket.key == key\n", "\n"),
-    one("what is read is not spared", "cache", TABLE, "entries[index]!.visited = true", "entries[index]!.visited = false"),
-    one("bytes only grow", "cache", TABLE, "        bytes -= entry.cost\n", ""),
-    one("an entry too large is kept", "cache", TABLE, "        guard entry.cost <= maximumBytes else { return }\n",
-        "        guard entry.cost <= 2 * maximumBytes else { return }\n"),
-    one("the hand stays on what is removed", "cache", TABLE, "        if hand == slot { hand = entry.newer }\n", ""),
+
+    # The cache: entries.
+    one("a key with the same hash is taken for the right one", "cache", TABLE,
+        "            connection.isEqual(to: slots[slot].bytes, at: user.byteCount)\n", "            true\n"),
+    one("bytes only grow", "cache", TABLE, "        bytes -= slots[slot].cost\n        index", "        index"),
+    one("a value in place of another is not counted", "cache", TABLE, "        bytes += growth\n", ""),
+    one("an entry too large is kept", "cache", TABLE,
+        "guard entry.cost <= largestCost, makeRoom", "guard entry.cost <= 2 * largestCost, makeRoom"),
+    one("a uid above its share makes others pay", "cache", TABLE,
+        "if !entry.isAbsent && bytes(of: uid) + entry.cost > share {", "if !entry.isAbsent && bytes(of: uid) + entry.cost < 0 {"),
+    one("what is replaced is counted for the wrong uid", "cache", TABLE,
+        "accounts[uid] == account(of: queue),", "accounts[uid] != nil,"),
+    one("what is read is not spared", "cache", TABLE,
+        "slots[slot].frequency &+= 1", "slots[slot].frequency &+= 0"),
+    one("nobody is remembered", "cache", TABLE, "let isRemembered = ghost.take(hash)", "let isRemembered = ghost.take(~hash)"),
+    one("what is expired stays", "cache", TABLE, "            if sweep(now: now, wall: wall) { continue }\n", ""),
+    one("a gap in the index stays open", "cache", INDEX, "                gap = place\n", ""),
 
     # Frames, messages and buffers.
     one("a frame one byte too long", "service", PARSER, "guard length <= maximumLength else", "guard length <= maximumLength + 1 else"),

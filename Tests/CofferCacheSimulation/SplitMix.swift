@@ -1,0 +1,18 @@
+/// SplitMix64 (Steele, Lea and Flood): a failing seed replays.
+package struct SplitMix: RandomNumberGenerator {
+    private var state: UInt64
+
+    package init(seed: UInt64) { state = seed }
+
+    package mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
+        return z ^ z >> 31
+    }
+
+    package mutating func below(_ bound: Int) -> Int { Int(next() >> 33) % bound }
+    package mutating func oneIn(_ bound: Int) -> Bool { below(bound) == 0 }
+    package mutating func pick<T>(_ choices: [T]) -> T { choices[below(choices.count)] }
+}

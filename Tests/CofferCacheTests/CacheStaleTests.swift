@@ -1,0 +1,176 @@
+import CofferCache
+import CofferCore
+import Testing
+
+/// Values past their TTL, in place of a vault that cannot be asked.
+@Suite struct CacheStaleTests {
+    private let ttl: UInt64 = 300_000
+
+    private func filled(_ configuration: CacheConfiguration = CacheConfiguration()) throws -> Harness {
+        var cache = Harness(configuration)
+        try cache.fill("a", cache.value(1))
+        return cache
+    }
+
+    @Test func whoWaitsForAReadThatFailsGetsWhatIsThere() throws {
+        var cache = try filled()
+        cache.pass(ttl + 5)
+        let ticket = try cache.lead("a", waiter: 1)
+        guard case .follow = cache.join("a", waiter: 2) else {
+            Issue.record("did not follow")
+            return
+        }
+        let delivery = cache.complete(ticket, .failedTransiently)
+        #expect(delivery.contented == [.task(1), .task(2)])
+        #expect(delivery.waiters == [])
+        #expect(delivery.stale?.byte == 1)
+        #expect(delivery.stale?.ageMilliseconds == ttl + 5)
+        #expect(delivery.stale?.isStale == true)
+        #expect(cache.shard.staleAnswers == 2)
+    }
+
+    @Test func aWaiterGetsNothingOlderThanItAskedFor() throws {
+        var cache = try filled()
+        cache.pass(ttl)
+        let ticket = try cache.lead("a", waiter: 1, maximumAge: ttl - 1)
+        guard case .follow = cache.join("a", waiter: 2) else {
+            Issue.record("did not follow")
+            return
+        }
+        let delivery = cache.complete(ticket, .failedTransiently)
+        #expect(delivery.waiters == [.task(1)])
+        #expect(delivery.contented == [.task(2)])
+    }
+
+    @Test func forThirtySecondsAfterAFailureNobodyAsks() throws {
+        var cache = try filled()
+        cache.pass(ttl)
+        #expect(cache.lookup("a") == nil)
+        try cache.fail("a", .failedTransiently)
+        #expect(cache.hit("a")?.isStale == true)
+        cache.pass(29_999)
+        #expect(cache.hit("a")?.ageMilliseconds == ttl + 29_999)
+        // Who wants the vault asked has it asked.
+        _ = try cache.lead("a", maximumAge: 0)
+        cache.pass(1)
+        #expect(cache.hit("a") == nil)
+    }
+
+    @Test func endsAtTheCap() throws {
+        var cache = try filled(CacheConfiguration(staleMilliseconds: 60_000))
+        cache.pass(ttl + 59_999)
+        let last = try cache.lead("a")
+        #expect(cache.complete(last, .failedTransiently).stale?.byte == 1)
+        cache.pass(1)
+        #expect(cache.lookup("a") == nil)
+        let late = try cache.lead("a")
+        #expect(cache.complete(late, .failedTransiently).waiters == [.task(0)])
+    }
+
+    @Test func noneIfTheCapIsZero() throws {
+        var cache = try filled(CacheConfiguration(staleMilliseconds: 0))
+        cache.pass(ttl)
+        let ticket = try cache.lead("a")
+        #expect(cache.complete(ticket, .failedTransiently).stale == nil)
+    }
+
+    @Test func theRecordsOwnExpiryEndsItToo() throws {
+        var cache = Harness()
+        try cache.fill("a", cache.value(1, expiresAt: cache.wall + ttl + 10))
+        cache.pass(ttl + 10)
+        let ticket = try cache.lead("a")
+        #expect(cache.complete(ticket, .failedTransiently).stale == nil)
+    }
+
+    @Test(arguments: [false, true]) func aDefiniteNoEndsIt(isAbsent: Bool) throws {
+        var cache = try filled()
+        cache.pass(ttl)
+        try cache.fail("a", isAbsent ? .absent : .refusedDefinitely)
+        cache.pass(5_000)
+        let ticket = try cache.lead("a")
+        #expect(cache.complete(ticket, .failedTransiently).stale == nil)
+    }
+
+    /// A flight that set out before, or a write under way, brings nothing back.
+    @Test func whatWasReadBeforeADefiniteNoIsNotCachedAfterIt() throws {
+        var cache = Harness()
+        let first = try cache.lead("a", maximumAge: 0)
+        let second = try cache.lead("a", maximumAge: 0)
+        cache.complete(first, .refusedDefinitely)
+        cache.complete(second, .found(cache.value(1)))
+        #expect(cache.lookup("a") == nil)
+        let write = cache.beginWrite("a")
+        try cache.fail("a", .refusedDefinitely)
+        cache.endWrite(write, .acknowledged(cache.value(2)))
+        #expect(cache.lookup("a") == nil)
+    }
+
+    @Test func whoHasWaitedForASecondAndAHalfNeedNotWait() throws {
+        var cache = try filled()
+        cache.pass(ttl)
+        guard case .lead(let ticket, let patience?) = cache.join("a", waiter: 1) else {
+            Issue.record("no patience is told")
+            return
+        }
+        #expect(patience.milliseconds(since: cache.now) == 1_500)
+        guard case .follow(ticket.id, nil) = cache.join("a", waiter: 2) else {
+            Issue.record("the time is told twice, or no flight is followed")
+            return
+        }
+        guard case .follow(ticket.id, nil) = cache.join("a", waiter: 3, maximumAge: 1_000) else {
+            Issue.record("no flight is followed")
+            return
+        }
+        #expect(cache.shard.takeStale(flight: ticket.id, now: cache.now, wall: cache.wall).contented == [])
+        cache.pass(1_500)
+        let given = cache.shard.takeStale(flight: ticket.id, now: cache.now, wall: cache.wall)
+        #expect(given.contented == [.task(1), .task(2)])
+        #expect(given.stale?.ageMilliseconds == ttl + 1_500)
+        // Who comes now need not wait at all.
+        guard case .hit(let late) = cache.join("a", waiter: 4) else {
+            Issue.record("has to wait")
+            return
+        }
+        #expect(late.isStale)
+        // The flight goes on, and fills the cache.
+        #expect(cache.complete(ticket, .found(cache.value(2))).waiters == [.task(3)])
+        #expect(cache.lookup("a") == 2)
+    }
+
+    @Test func withoutSomethingStaleThereIsNoTimeToWait() throws {
+        var cache = Harness()
+        guard case .lead(_, nil) = cache.join("a") else {
+            Issue.record("there is nothing to wait for")
+            return
+        }
+    }
+
+    @Test func whereThereIsNoRoomForAFlightStaleWillDo() throws {
+        var cache = try filled(CacheConfiguration(maximumFlights: 1))
+        cache.pass(ttl)
+        _ = try cache.lead("b")
+        guard case .hit(let hit) = cache.join("a"), case .refused = cache.join("a", maximumAge: 1) else {
+            Issue.record("refused, or not")
+            return
+        }
+        #expect(hit.isStale)
+    }
+
+    /// An hour's outage, with a cap as long: all that was read is given throughout.
+    @Test func anOutageOfAnHourIsBridged() throws {
+        var cache = Harness()
+        let names = (0..<20).map { "k\($0)" }
+        for name in names { try cache.fill(name, cache.value(7)) }
+        var asked = 0
+        for _ in 0..<3_600 {
+            cache.pass(1_000)
+            for name in names where cache.lookup(name) == nil {
+                asked += 1
+                let ticket = try cache.lead(name)
+                #expect(cache.complete(ticket, .failedTransiently).stale?.byte == 7)
+            }
+        }
+        // Once in 30 s for each key, after the TTL.
+        #expect((names.count * 105...names.count * 111).contains(asked), "\(asked)")
+    }
+}
