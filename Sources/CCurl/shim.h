@@ -1,1 +1,157 @@
+#ifndef COFFER_CCURL_H
+#define COFFER_CCURL_H
+
+/* libcurl, and what is awkward from Swift: variadic functions and macros. */
+
 #include <curl/curl.h>
+#include <malloc.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* An allocator that wipes what it frees: libcurl builds the request, credentials
+ * included, in memory of its own and does not wipe it. */
+
+static inline void coffer_curl_free(void *_Nullable memory) {
+    if (memory == NULL) return;
+    explicit_bzero(memory, malloc_usable_size(memory));
+    free(memory);
+}
+
+static inline void *_Nullable coffer_curl_realloc(void *_Nullable memory, size_t bytes) {
+    if (memory == NULL) return malloc(bytes);
+    size_t before = malloc_usable_size(memory);
+    if (bytes <= before && bytes >= before / 2) return memory;
+    void *moved = malloc(bytes == 0 ? 1 : bytes);
+    if (moved == NULL) return NULL;
+    memcpy(moved, memory, before < bytes ? before : bytes);
+    coffer_curl_free(memory);
+    return moved;
+}
+
+/* Variables that libcurl, OpenSSL or the resolver would obey. */
+static inline void coffer_curl_clean_environment(void) {
+    static const char *const names[] = {
+        "http_proxy",    "https_proxy",     "HTTPS_PROXY",   "all_proxy",     "ALL_PROXY",     "no_proxy",
+        "NO_PROXY",      "SSLKEYLOGFILE",   "SSL_CERT_FILE", "SSL_CERT_DIR",  "CURL_CA_BUNDLE", "CURL_SSL_BACKEND",
+        "CURL_HOME",     "CURL_ENTROPY",    "NETRC",         "OPENSSL_CONF",  "OPENSSL_MODULES", "OPENSSL_ENGINES",
+        "RES_OPTIONS",   "LOCALDOMAIN",     "HOSTALIASES",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) unsetenv(names[i]);
+}
+
+/* Once in a process, before anything else here. */
+static inline CURLcode coffer_curl_start(void) {
+    coffer_curl_clean_environment();
+    return curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, coffer_curl_free, coffer_curl_realloc, strdup, calloc);
+}
+
+static inline CURLcode coffer_easy_set(CURL *_Nonnull easy, CURLoption option, long value) {
+    return curl_easy_setopt(easy, option, value);
+}
+
+static inline CURLcode coffer_easy_set_size(CURL *_Nonnull easy, CURLoption option, int64_t value) {
+    return curl_easy_setopt(easy, option, (curl_off_t)value);
+}
+
+static inline CURLcode coffer_easy_set_text(CURL *_Nonnull easy, CURLoption option, const char *_Nullable value) {
+    return curl_easy_setopt(easy, option, value);
+}
+
+static inline CURLcode coffer_easy_set_pointer(CURL *_Nonnull easy, CURLoption option, const void *_Nullable value) {
+    return curl_easy_setopt(easy, option, value);
+}
+
+typedef size_t (*coffer_data_callback)(char *_Nonnull data, size_t size, size_t count, void *_Nonnull context);
+typedef curl_socket_t (*coffer_open_callback)(
+    void *_Nonnull context, curlsocktype purpose, struct curl_sockaddr *_Nonnull address);
+typedef int (*coffer_ready_callback)(
+    void *_Nonnull context, char *_Nullable peer, char *_Nullable local, int peer_port, int local_port);
+
+/* All callbacks of a transfer, with one context. */
+static inline bool coffer_easy_set_callbacks(
+    CURL *_Nonnull easy, void *_Nonnull context, coffer_data_callback _Nonnull header,
+    coffer_data_callback _Nonnull body, coffer_open_callback _Nonnull open, coffer_ready_callback _Nonnull ready) {
+    return curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, header) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_HEADERDATA, context) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_WRITEDATA, context) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, context) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, ready) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PREREQDATA, context) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PRIVATE, context) == CURLE_OK;
+}
+
+static inline long coffer_easy_status(CURL *_Nonnull easy) {
+    long status = 0;
+    return curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK ? status : 0;
+}
+
+/* Announced bytes of the answer's body; -1 if not announced. */
+static inline int64_t coffer_easy_announced(CURL *_Nonnull easy) {
+    curl_off_t bytes = -1;
+    return curl_easy_getinfo(easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &bytes) == CURLE_OK ? bytes : -1;
+}
+
+static inline void *_Nullable coffer_easy_context(CURL *_Nonnull easy) {
+    char *context = NULL;
+    return curl_easy_getinfo(easy, CURLINFO_PRIVATE, &context) == CURLE_OK ? context : NULL;
+}
+
+typedef int (*coffer_socket_callback)(
+    CURL *_Nonnull easy, curl_socket_t fd, int what, void *_Nonnull context, void *_Nullable attached);
+typedef int (*coffer_timer_callback)(CURLM *_Nonnull multi, long milliseconds, void *_Nonnull context);
+
+static inline bool coffer_multi_set_callbacks(
+    CURLM *_Nonnull multi, void *_Nonnull context, coffer_socket_callback _Nonnull socket,
+    coffer_timer_callback _Nonnull timer) {
+    return curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, socket) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, context) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, timer) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_TIMERDATA, context) == CURLM_OK;
+}
+
+static inline CURLMcode coffer_multi_set(CURLM *_Nonnull multi, CURLMoption option, long value) {
+    return curl_multi_setopt(multi, option, value);
+}
+
+/* Lets the transfers of one thread resume each other's TLS sessions. */
+static inline CURLSHcode coffer_share_sessions(CURLSH *_Nonnull share) {
+    return curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+}
+
+/* CURL_SOCKET_TIMEOUT: "no socket, time has passed". */
+static const curl_socket_t coffer_socket_timeout = CURL_SOCKET_TIMEOUT;
+
+/* The handle of the next transfer that has ended, and how; NULL if there is none. */
+static inline CURL *_Nullable coffer_multi_ended(CURLM *_Nonnull multi, CURLcode *_Nonnull result) {
+    int left = 0;
+    for (CURLMsg *message; (message = curl_multi_info_read(multi, &left)) != NULL;) {
+        if (message->msg != CURLMSG_DONE) continue;
+        *result = message->data.result;
+        return message->easy_handle;
+    }
+    return NULL;
+}
+
+/* The family of a resolved address; its bytes, IPv4 as the last four, go to `bytes`. */
+static inline int coffer_sockaddr_read(const struct curl_sockaddr *_Nonnull address, uint8_t *_Nonnull bytes) {
+    if (address->family == AF_INET) {
+        memcpy(bytes + 12, &((const struct sockaddr_in *)(const void *)&address->addr)->sin_addr, 4);
+    } else if (address->family == AF_INET6) {
+        memcpy(bytes, &((const struct sockaddr_in6 *)(const void *)&address->addr)->sin6_addr, 16);
+    }
+    return address->family;
+}
+
+static inline curl_socket_t coffer_sockaddr_open(const struct curl_sockaddr *_Nonnull address) {
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+#endif

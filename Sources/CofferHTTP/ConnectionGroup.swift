@@ -1,0 +1,164 @@
+internal import CCurl
+internal import CLinux
+internal import CofferCore
+internal import Glibc
+internal import Synchronization
+
+/// The connections of one client, and what runs on them: a multi handle of
+/// libcurl's, so that no other client's request ever goes over them.
+final class ConnectionGroup: @unchecked Sendable {
+    // Everything but the constants is touched by the I/O thread only.
+    let id: UInt32
+    private let maximumConnections: Int
+    private let epoll: Int32
+    private let clock: any Clock
+
+    private var multi: UnsafeMutableRawPointer?
+    private var sessions: UnsafeMutableRawPointer?
+    private var active: [ObjectIdentifier: Transfer] = [:]
+    private var watched: Set<Int32> = []
+    /// When libcurl wants to be called even if nothing happens.
+    private var timer: BootInstant?
+    /// Not later than the first deadline of `active`.
+    private var firstDeadline: BootInstant?
+
+    init(id: UInt32, maximumConnections: Int, epoll: Int32, clock: any Clock) {
+        self.id = id
+        self.maximumConnections = maximumConnections
+        self.epoll = epoll
+        self.clock = clock
+    }
+
+    /// When ``run(at:)`` is due; nil = not before something happens.
+    var due: BootInstant? {
+        guard let timer, let firstDeadline else { return timer ?? firstDeadline }
+        return min(timer, firstDeadline)
+    }
+
+    func start(_ transfer: Transfer) {
+        guard !transfer.isCancelled.load(ordering: .acquiring) else { return transfer.fail(.cancelled) }
+        guard clock.boot < transfer.deadline else { return transfer.fail(.deadline) }
+        guard let (multi, sessions) = opened(),
+            let easy = TransferOptions.handle(for: transfer, sessions: sessions)
+        else { return transfer.fail(.refused) }
+        transfer.easy = easy
+        active[ObjectIdentifier(transfer)] = transfer
+        guard curl_multi_add_handle(multi, easy) == CURLM_OK else {
+            remove(transfer)
+            return transfer.fail(.refused)
+        }
+        firstDeadline = min(firstDeadline ?? transfer.deadline, transfer.deadline)
+    }
+
+    /// Ends it now; a connection in the middle of its answer is closed.
+    func cancel(_ transfer: Transfer, _ cause: HTTPError.Cause = .cancelled) {
+        guard active[ObjectIdentifier(transfer)] != nil else { return }
+        remove(transfer)
+        transfer.fail(cause)
+    }
+
+    /// Something happened on a socket.
+    func handle(fd: Int32, events: UInt32) {
+        guard let multi else { return }
+        var flags: Int32 = 0
+        if events & EPOLLIN.rawValue != 0 { flags |= CURL_CSELECT_IN }
+        if events & EPOLLOUT.rawValue != 0 { flags |= CURL_CSELECT_OUT }
+        if events & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0 { flags |= CURL_CSELECT_ERR }
+        var running: Int32 = 0
+        curl_multi_socket_action(multi, fd, flags, &running)
+        collect()
+    }
+
+    /// Does what is due.
+    func run(at now: BootInstant) {
+        if let multi, let timer, timer <= now {
+            self.timer = nil
+            var running: Int32 = 0
+            curl_multi_socket_action(multi, coffer_socket_timeout, 0, &running)
+            collect()
+        }
+        guard let firstDeadline, firstDeadline <= now else { return }
+        for transfer in active.values where transfer.deadline <= now { cancel(transfer, .deadline) }
+        self.firstDeadline = active.values.lazy.map(\.deadline).min()
+    }
+
+    /// Ends every transfer and closes every connection.
+    func close() {
+        for transfer in active.values { cancel(transfer, .closed) }
+        if let multi { curl_multi_cleanup(multi) }
+        if let sessions { curl_share_cleanup(sessions) }
+        (multi, sessions, timer, firstDeadline) = (nil, nil, nil, nil)
+    }
+
+    private func collect() {
+        guard let multi else { return }
+        var code = CURLE_OK
+        while let easy = coffer_multi_ended(multi, &code) {
+            guard let context = coffer_easy_context(easy) else { continue }
+            let transfer = Transfer.from(context)
+            let status = coffer_easy_status(easy)
+            // Held by this frame from here on.
+            withExtendedLifetime(transfer) {
+                remove(transfer)
+                transfer.end(code, status: status)
+            }
+        }
+    }
+
+    private func remove(_ transfer: Transfer) {
+        guard let easy = transfer.easy, let multi else { return }
+        transfer.easy = nil
+        curl_multi_remove_handle(multi, easy)
+        curl_easy_cleanup(easy)
+        active[ObjectIdentifier(transfer)] = nil
+    }
+}
+
+// MARK: - libcurl's wishes
+
+extension ConnectionGroup {
+    private func opened() -> (multi: UnsafeMutableRawPointer, sessions: UnsafeMutableRawPointer)? {
+        if let multi, let sessions { return (multi, sessions) }
+        guard let newMulti = curl_multi_init(), let newSessions = curl_share_init() else { return nil }
+        let isSet = coffer_multi_set_callbacks(
+            newMulti, Unmanaged.passUnretained(self).toOpaque(),
+            { _, fd, what, context, _ in
+                ConnectionGroup.from(context).watch(fd, what)
+                return 0
+            },
+            { _, milliseconds, context in
+                ConnectionGroup.from(context).setTimer(milliseconds)
+                return 0
+            })
+        guard isSet, coffer_share_sessions(newSessions) == CURLSHE_OK,
+            coffer_multi_set(newMulti, CURLMOPT_MAX_TOTAL_CONNECTIONS, maximumConnections) == CURLM_OK,
+            coffer_multi_set(newMulti, CURLMOPT_MAXCONNECTS, maximumConnections) == CURLM_OK
+        else { return nil }
+        (multi, sessions) = (newMulti, newSessions)
+        return (newMulti, newSessions)
+    }
+
+    private func watch(_ fd: Int32, _ what: Int32) {
+        if what == CURL_POLL_REMOVE {
+            if watched.remove(fd) != nil { _ = coffer_epoll_remove(epoll, fd) }
+            return
+        }
+        var events: UInt32 = 0
+        if what & CURL_POLL_IN != 0 { events |= EPOLLIN.rawValue }
+        if what & CURL_POLL_OUT != 0 { events |= EPOLLOUT.rawValue }
+        let token = UInt64(id) << 32 | UInt64(UInt32(bitPattern: fd))
+        if watched.insert(fd).inserted {
+            _ = coffer_epoll_add(epoll, fd, events, token)
+        } else {
+            _ = coffer_epoll_modify(epoll, fd, events, token)
+        }
+    }
+
+    private func setTimer(_ milliseconds: Int) {
+        timer = milliseconds < 0 ? nil : clock.boot + .milliseconds(milliseconds)
+    }
+
+    private static func from(_ context: UnsafeMutableRawPointer) -> ConnectionGroup {
+        Unmanaged<ConnectionGroup>.fromOpaque(context).takeUnretainedValue()
+    }
+}

@@ -1,0 +1,36 @@
+internal import CCurl
+
+/// What libcurl's result means to a caller.
+struct CurlFailure {
+    let cause: HTTPError.Cause
+
+    /// - Parameters:
+    ///   - text: libcurl's words, which alone tell a broken handshake from a refused one.
+    ///   - wasSent: the request may have left.
+    ///   - refusal: the rule that a resolved address broke.
+    init(_ code: CURLcode, text: UnsafePointer<CChar>, wasSent: Bool, refusal: String?) {
+        switch code {
+        case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY:
+            cause = .unresolved
+        case CURLE_COULDNT_CONNECT:
+            cause = refusal.map { .forbidden($0) } ?? .refused
+        case CURLE_SSL_CONNECT_ERROR:
+            cause = Self.isBrokenHandshake(text) ? .interrupted : .untrusted
+        case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER, CURLE_SSL_CACERT_BADFILE,
+            CURLE_SSL_CRL_BADFILE, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_INVALIDCERTSTATUS, CURLE_SSL_CLIENTCERT,
+            CURLE_SSL_PINNEDPUBKEYNOTMATCH, CURLE_SSL_ENGINE_INITFAILED, CURLE_USE_SSL_FAILED:
+            cause = .untrusted
+        case CURLE_UNSUPPORTED_PROTOCOL, CURLE_WEIRD_SERVER_REPLY, CURLE_HTTP2, CURLE_BAD_CONTENT_ENCODING:
+            cause = .malformed
+        default:
+            // Out of time here: connecting took too long, or the answer came too slowly.
+            cause = wasSent ? .interrupted : .refused
+        }
+    }
+
+    /// The connection broke within the handshake: a server that restarts does that too.
+    private static func isBrokenHandshake(_ text: UnsafePointer<CChar>) -> Bool {
+        let words = String(cString: text)
+        return words.hasPrefix("OpenSSL SSL_connect:") || words.contains("0A000126")
+    }
+}

@@ -1,0 +1,66 @@
+package import CofferCore
+internal import CLinux
+internal import Glibc
+internal import Synchronization
+
+/// Runs the HTTP transfers of all vaults on one thread, over libcurl.
+///
+/// The first engine of a process takes proxies, key logs and certificate files
+/// out of the environment (see `coffer_curl_clean_environment`); make it before
+/// other threads read the environment.
+///
+/// What is wiped: header lines, bodies of answers, request bodies (with their
+/// last owner), and everything that libcurl itself allocates, because its
+/// allocator here wipes what it frees, handles after each request. What is not:
+/// - nghttp2 allocates by itself: its HPACK table keeps header lines, the
+///   credential's included, until the HTTP/2 connection closes, and frees them
+///   unwiped. Without HTTP/2 there is none.
+/// - OpenSSL keeps the last decrypted record (16 KiB) of each kept connection
+///   until the next one arrives, and frees it unwiped.
+/// - The kernel's socket buffers; header values of answers, which are Strings.
+package final class HTTPEngine: Sendable {
+    private let loop: EngineLoop
+    private let thread: Mutex<pthread_t?>
+
+    /// Starts the I/O thread.
+    ///
+    /// - Throws: INTERNAL if the kernel gives no thread or descriptor.
+    package init(clock: any Clock = SystemClock()) throws(Failure) {
+        try CurlLibrary.start()
+        let loop = try EngineLoop(clock: clock)
+        self.loop = loop
+        var handle = pthread_t()
+        let argument = Unmanaged.passRetained(loop)
+        let result = pthread_create(&handle, nil, { argument in
+            coffer_name_thread("coffer-http")
+            Unmanaged<EngineLoop>.fromOpaque(argument!).takeRetainedValue().run()
+            return nil
+        }, argument.toOpaque())
+        guard result == 0 else {
+            argument.release()
+            throw .internalError("pthread_create failed with errno \(result)")
+        }
+        thread = Mutex(handle)
+    }
+
+    deinit { close() }
+
+    /// A client with connections of its own, none of them open yet.
+    ///
+    /// - Throws: INVALID_ARGUMENT that names the setting.
+    package func client(_ endpoint: HTTPEndpoint) throws(Failure) -> HTTPClient {
+        try endpoint.validate()
+        return HTTPClient(endpoint, loop)
+    }
+
+    /// Ends every transfer with `closed`, and the thread; returns when it has ended.
+    package func close() {
+        let handle = thread.withLock { thread in
+            defer { thread = nil }
+            return thread
+        }
+        guard let handle else { return }
+        loop.post(.stop)
+        pthread_join(handle, nil)
+    }
+}

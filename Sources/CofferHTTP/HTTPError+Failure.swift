@@ -1,0 +1,46 @@
+package import CofferCore
+
+extension HTTPError {
+    /// What the caller of the vault is told.
+    package func failure(vault: String) -> Failure {
+        var failure = described(vault: vault)
+        failure.isUnsent = isUnsent
+        return failure
+    }
+
+    private func described(vault: String) -> Failure {
+        switch cause {
+        case .deadline:
+            return .deadlineExceeded(vault: vault)
+        case .cancelled:
+            return Failure(.cancelled, .cancelled, "the call was cancelled", vault: vault)
+        case .unresolved:
+            return unreachable(vault, "the vault's host name does not resolve; check its url and the name server")
+        case .refused:
+            return unreachable(
+                vault, "no connection to the vault came about; check that it runs, its url, and the firewall")
+        case .interrupted:
+            return unreachable(
+                vault, "the connection to the vault broke before its answer was whole; a write may have happened")
+        case .malformed:
+            return unreachable(vault, "what answered is not an HTTP server; check the vault's url and port")
+        case .closed:
+            return unreachable(vault, "the daemon has closed its connections to the vault: it is stopping")
+        case .untrusted:
+            return Failure(
+                .failedPrecondition, .vaultUnreachable,
+                "TLS with the vault failed: check its certificate (name, authority, dates, TLS 1.2 or newer) and ca_file, "
+                    + "and the client certificate if one is set",
+                vault: vault)
+        case .forbidden(let rule):
+            return Failure(.failedPrecondition, .vaultUnreachable, "not allowed: \(rule)", vault: vault)
+        case .tooLarge(let limit):
+            return Failure(
+                .unavailable, .vaultFailed, "the vault's answer is larger than \(limit) bytes", vault: vault)
+        }
+    }
+
+    private func unreachable(_ vault: String, _ message: String) -> Failure {
+        Failure(.unavailable, .vaultUnreachable, message, vault: vault, retryable: true)
+    }
+}

@@ -1,0 +1,102 @@
+internal import CCurl
+internal import CLinux
+internal import CofferCore
+
+/// Header lines as libcurl wants them, in one piece of memory that is wiped.
+///
+/// libcurl borrows the list for as long as the transfer runs.
+final class HeaderBlock: @unchecked Sendable {
+    // Written by init only.
+    private let text: UnsafeMutableRawBufferPointer
+    private let nodes: UnsafeMutableBufferPointer<curl_slist>
+
+    /// What libcurl would add by itself, and what frames the body: ours to decide.
+    private static let reserved: Set<String> = [
+        "connection", "content-length", "expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
+    ]
+    private static let silenced = ["Accept:", "Content-Type:", "Expect:", "User-Agent:"]
+
+    /// - Parameter host: what the Host header says unless `headers` has one; nil = libcurl's own.
+    /// - Throws: `forbidden` for a name or value that HTTP cannot carry.
+    init(_ headers: [HTTPHeader], host: String?) throws(HTTPError) {
+        var names: Set<String> = []
+        for header in headers {
+            try Self.check(header)
+            names.insert(header.name.lowercased())
+        }
+        var fixed = Self.silenced.filter { !names.contains($0.dropLast().lowercased()) }
+        if let host, !names.contains("host") { fixed.append("Host: \(host)") }
+
+        let bytes =
+            fixed.reduce(0) { $0 + $1.utf8.count + 1 }
+            + headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.count + 3 }
+        text = .allocate(byteCount: bytes, alignment: 1)
+        text.initializeMemory(as: UInt8.self, repeating: 0)
+        nodes = .allocate(capacity: fixed.count + headers.count)
+        nodes.initialize(repeating: curl_slist())
+        var line = (index: 0, start: 0, end: 0)
+        for header in fixed {
+            append(header, &line.end)
+            close(&line)
+        }
+        for header in headers { append(header, &line) }
+    }
+
+    deinit {
+        if let base = text.baseAddress { coffer_wipe(base, text.count) }
+        text.deallocate()
+        nodes.deallocate()
+    }
+
+    var list: UnsafeMutablePointer<curl_slist>? { nodes.baseAddress }
+
+    private func append(_ header: HTTPHeader, _ line: inout (index: Int, start: Int, end: Int)) {
+        append(header.name, &line.end)
+        // "Name:" would take the header away; "Name;" sends it without a value.
+        let isBlank = header.value.withUnsafeBytes { $0.allSatisfy { $0 == 0x20 || $0 == 0x09 } }
+        append(isBlank ? ";" : ": ", &line.end)
+        if !isBlank {
+            header.value.withUnsafeBytes { append($0, &line.end) }
+        }
+        close(&line)
+    }
+
+    private func append(_ string: String, _ end: inout Int) {
+        var string = string
+        string.withUTF8 { append(UnsafeRawBufferPointer($0), &end) }
+    }
+
+    private func append(_ bytes: UnsafeRawBufferPointer, _ end: inout Int) {
+        UnsafeMutableRawBufferPointer(rebasing: text[end...]).copyMemory(from: bytes)
+        end += bytes.count
+    }
+
+    /// Ends a line with a zero and links it behind the one before.
+    private func close(_ line: inout (index: Int, start: Int, end: Int)) {
+        nodes[line.index].data = text.baseAddress.map { ($0 + line.start).assumingMemoryBound(to: CChar.self) }
+        if line.index > 0 { nodes[line.index - 1].next = nodes.baseAddress.map { $0 + line.index } }
+        line = (line.index + 1, line.end + 1, line.end + 1)
+    }
+
+    private static func check(_ header: HTTPHeader) throws(HTTPError) {
+        guard !header.name.isEmpty, header.name.utf8.allSatisfy(isNameByte) else {
+            throw HTTPError(.forbidden("a header name holds more than letters, digits and -_.!#$%&'*+^`|~"), isUnsent: true)
+        }
+        guard !reserved.contains(header.name.lowercased()) else {
+            throw HTTPError(.forbidden("a header that belongs to the connection was set"), isUnsent: true)
+        }
+        let isClean = header.value.withUnsafeBytes { $0.allSatisfy { ($0 >= 0x20 && $0 != 0x7f) || $0 == 0x09 } }
+        guard isClean else {
+            throw HTTPError(
+                .forbidden("a header value holds a control character, for instance a line break; check the credential"),
+                isUnsent: true)
+        }
+    }
+
+    private static func isNameByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
+        default: "-_.!#$%&'*+^`|~".utf8.contains(byte)
+        }
+    }
+}
