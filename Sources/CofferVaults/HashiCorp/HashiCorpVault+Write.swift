@@ -8,6 +8,8 @@ extension HashiCorpVault {
     private static let maximumAttempts = 16
     /// What is sealed says itself when it expires; the vault collects it later.
     private static let collectionDelay: Int64 = 60
+    /// A hundred years, in milliseconds; the vault reckons in nanoseconds of 64 bits.
+    private static let longestLife: UInt64 = 3_155_760_000_000
     private static let metadataRefusal = Duration.seconds(300)
 
     package func write(
@@ -117,7 +119,7 @@ extension HashiCorpVault {
     private func lifetime(of item: VaultItem) -> Int64 {
         guard item.expiresAt > 0 else { return 0 }
         let now = clock.wall
-        let left = item.expiresAt > now ? Int64(min(item.expiresAt - now, 1 << 50)) : 0
+        let left = item.expiresAt > now ? Int64(min(item.expiresAt - now, Self.longestLife)) : 0
         let seconds = max(1, (left + 999) / 1000)
         return item.payload.envelope == nil ? seconds : seconds + Self.collectionDelay
     }
