@@ -8,6 +8,8 @@ extension HashiCorpVault {
     private static let maximumAttempts = 16
     /// What is sealed says itself when it expires; the vault collects it later.
     private static let collectionDelay: Int64 = 60
+    /// A hundred years, in milliseconds; the vault reckons in nanoseconds of 64 bits.
+    private static let longestLife: UInt64 = 3_155_760_000_000
     private static let metadataRefusal = Duration.seconds(300)
 
     package func write(
@@ -90,7 +92,8 @@ extension HashiCorpVault {
     }
 
     /// Writes `data` where the newest version is `version`, and says whether it did.
-    func post(_ data: JSON, to path: String, over version: Int64, deadline: BootInstant) async throws(Failure) -> Int64? {
+    func post(_ data: JSON, to path: String, over version: Int64, deadline: BootInstant) async throws(Failure) -> Int64?
+    {
         if case .written(let written, _) = try await post(data, to: path, version: version, deadline: deadline) {
             return written
         }
@@ -116,7 +119,7 @@ extension HashiCorpVault {
     private func lifetime(of item: VaultItem) -> Int64 {
         guard item.expiresAt > 0 else { return 0 }
         let now = clock.wall
-        let left = item.expiresAt > now ? Int64(min(item.expiresAt - now, 1 << 50)) : 0
+        let left = item.expiresAt > now ? Int64(min(item.expiresAt - now, Self.longestLife)) : 0
         let seconds = max(1, (left + 999) / 1000)
         return item.payload.envelope == nil ? seconds : seconds + Self.collectionDelay
     }
@@ -145,7 +148,8 @@ extension HashiCorpVault {
         let custom = metadata.sorted { $0.key < $1.key }.map { (name: $0.key, value: JSON.string($0.value)) }
         let call = HashiCorpCall(
             .post, names.path(.metadata, path),
-            .object([("custom_metadata", .object(custom)), ("delete_version_after", .string("\(lifetime)s"))]), for: .write)
+            .object([("custom_metadata", .object(custom)), ("delete_version_after", .string("\(lifetime)s"))]),
+            for: .write)
         let answer = try await client.call(call, deadline: deadline)
         if answer.isSuccess { return state.withLock { $0.metadataRefusedUntil = nil } }
         guard !isNeeded, answer.status == 403 || answer.status == 400 || answer.status == 405 else {
