@@ -61,12 +61,14 @@ package protocol VaultAdapter: Sendable {
 }
 
 extension VaultAdapter {
-    /// One read for each key, all at once.
+    /// One read for each key, sixteen at a time.
     package func readMany(
         _ keys: [VaultKey], deadline: BootInstant
     ) async -> [Result<VaultItem?, Failure>] {
         await withTaskGroup(of: (Int, Result<VaultItem?, Failure>).self) { group in
+            var outcomes = [Result<VaultItem?, Failure>](repeating: .success(nil), count: keys.count)
             for (index, key) in keys.enumerated() {
+                if index >= 16, let (done, outcome) = await group.next() { outcomes[done] = outcome }
                 group.addTask {
                     do throws(Failure) {
                         return (index, .success(try await self.read(key, deadline: deadline)))
@@ -75,7 +77,6 @@ extension VaultAdapter {
                     }
                 }
             }
-            var outcomes = [Result<VaultItem?, Failure>](repeating: .success(nil), count: keys.count)
             for await (index, outcome) in group { outcomes[index] = outcome }
             return outcomes
         }
@@ -94,16 +95,20 @@ package struct VaultCapabilities: Sendable {
     package var textPayloads: Bool
     /// The vault itself says when a record that is not sealed expires.
     package var nativeExpiry: Bool
+    /// Making the same unconditional write or remove again after an unknown
+    /// outcome does no harm.
+    package var repeatableWrites: Bool
 
     package init(
         conditionalWrites: Bool, listing: Bool, maximumPayloadBytes: Int, textPayloads: Bool = false,
-        nativeExpiry: Bool = false
+        nativeExpiry: Bool = false, repeatableWrites: Bool = false
     ) {
         self.conditionalWrites = conditionalWrites
         self.listing = listing
         self.maximumPayloadBytes = maximumPayloadBytes
         self.textPayloads = textPayloads
         self.nativeExpiry = nativeExpiry
+        self.repeatableWrites = repeatableWrites
     }
 }
 

@@ -32,12 +32,16 @@ package struct LegacyFormat: Sendable {
     }
 
     /// Whether `text` has the form: 32 hex digits, 32 more, an even number more.
-    package static func recognises(_ text: [UInt8]) -> Bool {
-        guard text.count >= startBytes, (text.count - startBytes).isMultiple(of: 2) else { return false }
-        return text.indices.allSatisfy { index in
-            index == 32 || index == 65 ? text[index] == UInt8(ascii: ":") : Hex.value(text[index]) != nil
+    package static func recognises(_ text: RawSpan) -> Bool {
+        guard text.byteCount >= startBytes, (text.byteCount - startBytes).isMultiple(of: 2) else { return false }
+        return (0..<text.byteCount).allSatisfy { index in
+            let byte = text.byte(at: index)
+            return index == 32 || index == 65 ? byte == UInt8(ascii: ":") : Hex.value(byte) != nil
         }
     }
+
+    /// As the other, for text that is no secret.
+    package static func recognises(_ text: [UInt8]) -> Bool { recognises(text.span.bytes) }
 
     /// - Throws: `.doesNotOpen`, whatever the cause.
     package func open(_ text: [UInt8]) throws(CryptoError) -> Secret {

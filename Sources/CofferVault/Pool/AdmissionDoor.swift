@@ -1,0 +1,166 @@
+import CofferCore
+import Synchronization
+
+/// Runs a ``VaultGate``: keeps it behind a lock, lets tasks wait for their turn,
+/// and wakes them. Nothing is awaited under the lock.
+final class AdmissionDoor: Sendable {
+    typealias Turn = Result<CircuitBreaker.Pass, Failure>
+
+    private struct State {
+        var gate: VaultGate
+        var waiting: [UInt64: CheckedContinuation<Turn, Never>] = [:]
+        var lastID: UInt64 = 0
+        var timer: Timer?
+        var isClosed = false
+    }
+
+    /// Calls `turn` of the gate when it is time.
+    private struct Timer {
+        let id: UInt64
+        let due: BootInstant
+        let task: Task<Void, Never>
+    }
+
+    private let state: Mutex<State>
+    private let vault: String
+    private let clock: any Clock
+    private let random: any RandomSource
+    private let sleeper: any Sleeper
+
+    init(vault: String, limits: VaultLimits, clock: any Clock, random: any RandomSource, sleeper: any Sleeper) {
+        state = Mutex(State(gate: VaultGate(vault: vault, limits: limits)))
+        self.vault = vault
+        self.clock = clock
+        self.random = random
+        self.sleeper = sleeper
+    }
+
+    /// Looks at the gate or changes it; who has to be woken is woken.
+    func withGate<R: Sendable>(_ body: (inout VaultGate) -> (R, [VaultGate.Wake])) -> R {
+        let (result, woken) = state.withLock { state in
+            let (result, wakes) = body(&state.gate)
+            return (result, settle(wakes, &state))
+        }
+        resume(woken)
+        return result
+    }
+
+    func withGate<R: Sendable>(_ body: (inout VaultGate) -> R) -> R {
+        state.withLock { body(&$0.gate) }
+    }
+
+    // MARK: Entering
+
+    /// A pass, at once or when it is this call's turn.
+    ///
+    /// - Throws: when it is refused, its deadline passes, or its task is cancelled.
+    func enter(deadline: BootInstant) async throws(Failure) -> CircuitBreaker.Pass {
+        let entry = state.withLock { state in
+            state.isClosed
+                ? .refused(.poolClosed(vault))
+                : state.gate.enter(deadline: deadline, now: clock.boot, random: random)
+        }
+        switch entry {
+        case .go(let pass): return pass
+        case .refused(let failure): throw failure
+        case .wait: return try await wait(deadline: deadline).get()
+        }
+    }
+
+    private func wait(deadline: BootInstant) async -> Turn {
+        let id = state.withLock { state in
+            state.lastID += 1
+            return state.lastID
+        }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                if let turn = enqueue(id, deadline, continuation) {
+                    continuation.resume(returning: turn)
+                } else if Task.isCancelled {
+                    // The handler may have run before there was anything to cancel.
+                    cancel(id)
+                }
+            }
+        } onCancel: {
+            self.cancel(id)
+        }
+    }
+
+    /// The turn, if there is no need to wait after all.
+    private func enqueue(
+        _ id: UInt64, _ deadline: BootInstant, _ continuation: CheckedContinuation<Turn, Never>
+    ) -> Turn? {
+        state.withLock { state in
+            guard !state.isClosed else { return .failure(.poolClosed(vault)) }
+            switch state.gate.enqueue(id, deadline: deadline, now: clock.boot, random: random) {
+            case .go(let pass): return .success(pass)
+            case .refused(let failure): return .failure(failure)
+            case .wait:
+                state.waiting[id] = continuation
+                setTimer(&state)
+                return nil
+            }
+        }
+    }
+
+    private func cancel(_ id: UInt64) {
+        let continuation = state.withLock { state in
+            state.gate.abandon(id) ? state.waiting.removeValue(forKey: id) : nil
+        }
+        continuation?.resume(returning: .failure(.cancelled(vault)))
+    }
+
+    /// Sends away who waits and who comes.
+    func close() {
+        let woken = state.withLock { state in
+            state.isClosed = true
+            return settle(state.gate.close(), &state)
+        }
+        resume(woken)
+    }
+
+    // MARK: Waking
+
+    private typealias Woken = [(CheckedContinuation<Turn, Never>, Turn)]
+
+    private func settle(_ wakes: [VaultGate.Wake], _ state: inout State) -> Woken {
+        var woken: Woken = []
+        for wake in wakes {
+            guard let continuation = state.waiting.removeValue(forKey: wake.id) else { continue }
+            woken.append((continuation, wake.result))
+        }
+        setTimer(&state)
+        return woken
+    }
+
+    private func resume(_ woken: Woken) {
+        for (continuation, turn) in woken { continuation.resume(returning: turn) }
+    }
+
+    /// Sees that the timer is due when the gate needs it, or before.
+    private func setTimer(_ state: inout State) {
+        guard let due = state.gate.nextTurn(after: clock.boot) else {
+            state.timer?.task.cancel()
+            state.timer = nil
+            return
+        }
+        if let timer = state.timer, timer.due <= due { return }
+        state.timer?.task.cancel()
+        state.lastID += 1
+        let id = state.lastID
+        let task = Task { [self] in
+            do { try await sleeper.sleep(until: due) } catch { return }
+            ring(id)
+        }
+        state.timer = Timer(id: id, due: due, task: task)
+    }
+
+    private func ring(_ id: UInt64) {
+        let woken = state.withLock { state in
+            guard state.timer?.id == id else { return Woken() }
+            state.timer = nil
+            return settle(state.gate.turn(now: clock.boot), &state)
+        }
+        resume(woken)
+    }
+}

@@ -1,0 +1,71 @@
+import CofferCore
+
+/// Why a call was turned away before it reached its vault. All are `isUnsent`.
+extension Failure {
+    /// The breaker is open.
+    static func resting(
+        _ vault: String, since: BootInstant, until: BootInstant, now: BootInstant, cause: Failure?,
+        spread: Double
+    ) -> Failure {
+        let left = until.duration(since: now)
+        let what =
+            cause?.outcome == .mistrusted
+            ? "its TLS certificate does not verify; check its CA file, its address and this host's clock"
+            : "it kept failing; check that it runs and that this host reaches it"
+        // Spread, or everybody who was told would be back in the same millisecond.
+        let advice = left.wholeMilliseconds.addingClamped(UInt32(1_000 * spread))
+        return Failure(
+            .unavailable, .vaultUnreachable,
+            "the vault is not asked since \(now.duration(since: since).text) and for \(left.text) more: \(what)\(last(cause))",
+            vault: vault, retryable: true, retryAfterMilliseconds: max(1, advice), isUnsent: true)
+    }
+
+    /// The breaker is half-open.
+    static func probing(_ vault: String, cause: Failure?, spread: Double) -> Failure {
+        Failure(
+            .unavailable, .vaultUnreachable,
+            "the vault kept failing, and one call is finding out whether it answers again\(last(cause))",
+            vault: vault, retryable: true, retryAfterMilliseconds: 500 + UInt32(1_000 * spread), isUnsent: true)
+    }
+
+    private static func last(_ cause: Failure?) -> String {
+        cause.map { " (last: \($0.code.name), \($0.message))" } ?? ""
+    }
+
+    static func queueFull(_ vault: String, queued: Int, inFlight: Int, advice: UInt32) -> Failure {
+        Failure(
+            .resourceExhausted, .limit,
+            "\(inFlight) calls are at the vault and \(queued) wait, which is the limit; try later, or raise the vault's limits",
+            vault: vault, retryable: true, retryAfterMilliseconds: advice, isUnsent: true)
+    }
+
+    static func notAdmitted(_ vault: String, waited: Duration) -> Failure {
+        Failure(
+            .deadlineExceeded, .deadline,
+            "the time given ran out after \(waited.text) of waiting for a place at the vault; nothing was done",
+            vault: vault, retryable: true, isUnsent: true)
+    }
+
+    static func cancelled(_ vault: String) -> Failure {
+        Failure(.cancelled, .cancelled, "the caller went away", vault: vault, isUnsent: true)
+    }
+
+    static func poolClosed(_ vault: String) -> Failure {
+        Failure(.unavailable, .draining, "the vault is being closed", vault: vault, retryable: true, isUnsent: true)
+    }
+}
+
+extension Duration {
+    /// For people: seconds, rounded up, below two seconds milliseconds.
+    var text: String {
+        let milliseconds = wholeMilliseconds
+        return milliseconds < 2_000 ? "\(milliseconds) ms" : "\((UInt64(milliseconds) + 999) / 1_000) s"
+    }
+}
+
+extension UInt32 {
+    func addingClamped(_ other: UInt32) -> UInt32 {
+        let (sum, overflow) = addingReportingOverflow(other)
+        return overflow ? .max : sum
+    }
+}

@@ -1,0 +1,222 @@
+package import CofferCore
+
+/// A vault behind the decisions of a ``VaultGate``: asked by so many calls at a
+/// time, again where that does no harm, and not at all while it keeps failing.
+///
+/// Every failure that leaves it names the vault.
+package final class GuardedVault: VaultAdapter {
+    private let vault: any VaultAdapter
+    private let limits: VaultLimits
+    private let clock: any Clock
+    private let random: any RandomSource
+    private let sleeper: any Sleeper
+    private let door: AdmissionDoor
+
+    package init(
+        _ vault: any VaultAdapter, limits: VaultLimits = VaultLimits(), clock: any Clock,
+        random: any RandomSource, sleeper: any Sleeper
+    ) {
+        self.vault = vault
+        self.limits = limits
+        self.clock = clock
+        self.random = random
+        self.sleeper = sleeper
+        door = AdmissionDoor(vault: vault.name, limits: limits, clock: clock, random: random, sleeper: sleeper)
+    }
+
+    package var name: String { vault.name }
+    package var kind: String { vault.kind }
+    package var capabilities: VaultCapabilities { vault.capabilities }
+    package var identity: [UInt8] { vault.identity }
+
+    /// What its calls say about the vault; asks nobody.
+    package var health: VaultHealth {
+        let now = clock.boot
+        return door.withGate { $0.health(kind: vault.kind, now: now) }
+    }
+
+    // MARK: The calls
+
+    package func read(_ key: VaultKey, deadline: BootInstant) async throws(Failure) -> VaultItem? {
+        try await one(.always, deadline) { limit throws(Failure) in
+            try await vault.read(key, deadline: limit)
+        }
+    }
+
+    /// One place for all keys; a retry asks for those again that failed.
+    package func readMany(_ keys: [VaultKey], deadline: BootInstant) async -> [Result<VaultItem?, Failure>] {
+        var outcomes = [Result<VaultItem?, Failure>?](repeating: nil, count: keys.count)
+        var open = Array(keys.indices)
+        guard !open.isEmpty else { return [] }
+        let failure = await run(.always, deadline) { limit in
+            let answers = await vault.readMany(open.map { keys[$0] }, deadline: limit)
+            for (index, answer) in zip(open, answers) { outcomes[index] = answer }
+            let asked = open.count
+            open = open.filter { (outcomes[$0]?.failure?.outcome ?? .answered) != .answered }
+            return Ending(failure: open.first.flatMap { outcomes[$0]?.failure }, hasAnswer: open.count < asked)
+        }
+        return outcomes.map { outcome in
+            (outcome ?? .failure(failure ?? Self.noOutcome)).mapError { named($0) }
+        }
+    }
+
+    package func write(
+        _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
+    ) async throws(Failure) -> WallMilliseconds {
+        let isRepeatable = condition == .none && capabilities.repeatableWrites
+        return try await one(isRepeatable ? .always : .ifUnsent, deadline) { limit throws(Failure) in
+            try await vault.write(key, item, condition: condition, deadline: limit)
+        }
+    }
+
+    package func remove(
+        _ key: VaultKey, ifVersion: String?, deadline: BootInstant
+    ) async throws(Failure) -> Bool {
+        let isRepeatable = ifVersion == nil && capabilities.repeatableWrites
+        return try await one(isRepeatable ? .always : .ifUnsent, deadline) { limit throws(Failure) in
+            try await vault.remove(key, ifVersion: ifVersion, deadline: limit)
+        }
+    }
+
+    package func list(
+        user: VaultUser?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
+    ) async throws(Failure) -> VaultPage {
+        try await one(.always, deadline) { end throws(Failure) in
+            try await vault.list(user: user, after: cursor, limit: limit, deadline: end)
+        }
+    }
+
+    /// Goes to the vault whatever the breaker says, and is told to it: see
+    /// ``CircuitBreaker/noteCheck(_:at:random:)``.
+    package func check(deadline: BootInstant) async throws(Failure) {
+        let began = clock.boot
+        let end = min(deadline, began + limits.timeout)
+        do throws(Failure) {
+            try await vault.check(deadline: end)
+            noteCheck(nil, end.duration(since: began))
+        } catch {
+            noteCheck(error, end.duration(since: began))
+            throw named(error)
+        }
+    }
+
+    package func close() async {
+        door.close()
+        await vault.close()
+    }
+
+    // MARK: Running a call
+
+    /// How one attempt has ended.
+    private struct Ending: Sendable {
+        /// nil = answered whole.
+        var failure: Failure?
+        var hasAnswer = false
+    }
+
+    private static let noOutcome = Failure.internalError("a call to a vault has ended without an outcome")
+
+    private func one<R: Sendable>(
+        _ repeatability: RetryPolicy.Repeatability, _ deadline: BootInstant,
+        _ call: (_ deadline: BootInstant) async throws(Failure) -> R
+    ) async throws(Failure) -> R {
+        var result = Result<R, Failure>.failure(Self.noOutcome)
+        let failure = await run(repeatability, deadline) { limit in
+            do throws(Failure) {
+                result = .success(try await call(limit))
+                return Ending()
+            } catch {
+                return Ending(failure: error)
+            }
+        }
+        if let failure { throw failure }
+        return try result.get()
+    }
+
+    /// Makes attempts until one is answered or the failure stands.
+    private func run(
+        _ repeatability: RetryPolicy.Repeatability, _ deadline: BootInstant,
+        _ attempt: (_ deadline: BootInstant) async -> Ending
+    ) async -> Failure? {
+        door.withGate { $0.beginCall() }
+        defer { door.withGate { $0.endCall() } }
+        var number = 1
+        var mayHaveArrived = false
+        while true {
+            let isRetry = number > 1
+            var failure: Failure?
+            do throws(Failure) {
+                failure = try await once(deadline, attempt)
+            } catch {
+                // Turned away: nothing of this attempt was sent, but of one before maybe.
+                if isRetry { door.withGate { $0.endRetry() } }
+                return refused(error, mayHaveArrived)
+            }
+            if isRetry { door.withGate { $0.endRetry() } }
+            guard var failure else { return nil }
+            mayHaveArrived = mayHaveArrived || !failure.isUnsent
+            failure.isUnsent = !mayHaveArrived
+            guard let next = grantRetry(number, repeatability, failure, deadline) else { return named(failure) }
+            do {
+                try await sleeper.sleep(until: next)
+            } catch {
+                door.withGate { $0.endRetry() }
+                return refused(.cancelled(name), mayHaveArrived)
+            }
+            number += 1
+        }
+    }
+
+    /// One attempt: waits for a place, makes it, and gives the place back.
+    ///
+    /// - Returns: how it failed; nil = answered whole.
+    /// - Throws: when there was no place.
+    private func once(
+        _ deadline: BootInstant, _ attempt: (_ deadline: BootInstant) async -> Ending
+    ) async throws(Failure) -> Failure? {
+        let pass = try await door.enter(deadline: deadline)
+        let began = clock.boot
+        let end = min(deadline, began + limits.timeout)
+        let ending = await attempt(end)
+        let over = VaultGate.Attempt(
+            pass: pass, failure: ending.failure, hasAnswer: ending.hasAnswer, began: began,
+            allowance: end.duration(since: began))
+        let (now, wall) = (clock.boot, clock.wall)
+        door.withGate { ((), $0.leave(over, now: now, wall: wall, random: random)) }
+        return ending.failure
+    }
+
+    private func grantRetry(
+        _ number: Int, _ repeatability: RetryPolicy.Repeatability, _ failure: Failure, _ deadline: BootInstant
+    ) -> BootInstant? {
+        let attempt = RetryPolicy.Attempt(
+            number: number, repeatability: repeatability, failure: failure, deadline: deadline)
+        let now = clock.boot
+        return door.withGate { $0.grantRetry(after: attempt, now: now, random: random) }
+    }
+
+    private func noteCheck(_ failure: Failure?, _ allowance: Duration) {
+        let (now, wall) = (clock.boot, clock.wall)
+        door.withGate {
+            ((), $0.noteCheck(failure, allowance: allowance, now: now, wall: wall, random: random))
+        }
+    }
+
+    private func refused(_ failure: Failure, _ mayHaveArrived: Bool) -> Failure {
+        var failure = failure
+        failure.isUnsent = !mayHaveArrived
+        return failure
+    }
+
+    private func named(_ failure: Failure) -> Failure {
+        var failure = failure
+        if failure.vault.isEmpty { failure.vault = name }
+        return failure
+    }
+}
+
+extension Result {
+    fileprivate var failure: Failure? {
+        if case .failure(let failure) = self { failure } else { nil }
+    }
+}

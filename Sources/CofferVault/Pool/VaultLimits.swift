@@ -1,0 +1,17 @@
+/// What one vault is asked at most, and how its failures are met.
+package struct VaultLimits: Hashable, Sendable {
+    /// Calls that wait for a place, at most.
+    package var maximumQueued = 1_024
+    /// How long one attempt may take; a caller's own deadline counts if it is earlier.
+    package var timeout = Duration.seconds(5)
+    /// `admission.maximum` is how many calls are at the vault at once.
+    package var admission = AdmissionRamp.Limits()
+    package var breaker = CircuitBreaker.Limits()
+    package var retry = RetryPolicy.Limits()
+
+    package init() {}
+
+    /// An attempt that had less time than this and ran out of it says nothing
+    /// about the vault, or callers in a hurry could shut it for everybody.
+    package var patience: Duration { min(.seconds(1), timeout) }
+}

@@ -1,0 +1,29 @@
+package import CofferCore
+
+/// What the end of a call says about the vault, whatever it says about the call.
+package enum VaultOutcome: Hashable, Sendable {
+    /// It answered, with what was asked for or with a clear refusal.
+    case answered
+    /// It did not do its work, and may do it later.
+    case transient
+    /// It could not prove who it is: an outage, behind which there may be somebody
+    /// else, so it is asked more rarely.
+    case mistrusted
+    /// Nothing: the caller went away, or the fault is ours.
+    case silent
+}
+
+extension Failure {
+    /// What this failure, thrown by an adapter, says about the vault.
+    package var outcome: VaultOutcome {
+        switch (code, reason) {
+        case (.failedPrecondition, .vaultUnreachable): .mistrusted
+        case (.cancelled, _), (.internal, .internal): .silent
+        // A full disk stops writes; it says so, and goes on answering reads.
+        case (_, .disk): .answered
+        case (.unavailable, _), (.deadlineExceeded, _), (.resourceExhausted, _), (.internal, _), (.unknown, _):
+            .transient
+        default: .answered
+        }
+    }
+}

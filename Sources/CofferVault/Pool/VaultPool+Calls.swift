@@ -1,0 +1,54 @@
+package import CofferCore
+
+extension VaultPool {
+    /// The records of these keys, each with its own outcome, in the order of the
+    /// keys: one call to each vault concerned, all at the same time.
+    package func readMany(_ keys: [RecordKey], deadline: BootInstant) async -> [Result<Record?, Failure>] {
+        var outcomes = [Result<Record?, Failure>](repeating: .success(nil), count: keys.count)
+        var batches: [Int: [Int]] = [:]
+        for (index, key) in keys.enumerated() {
+            do throws(Failure) {
+                batches[try place(of: key), default: []].append(index)
+            } catch {
+                outcomes[index] = .failure(error)
+            }
+        }
+        await withTaskGroup(of: ([Int], [Result<Record?, Failure>]).self) { group in
+            for (place, indices) in batches {
+                let store = vaults[place].store
+                group.addTask { (indices, await store.readMany(indices.map { keys[$0] }, deadline: deadline)) }
+            }
+            for await (indices, answers) in group {
+                for (index, answer) in zip(indices, answers) { outcomes[index] = answer }
+            }
+        }
+        return outcomes
+    }
+
+    /// A page of records, vault after vault; at most one vault is asked. Records
+    /// that a vault still has, though their route leads to another one now, are
+    /// left out: no Get finds them.
+    ///
+    /// - Parameters:
+    ///   - user: whose; nil = everyone's.
+    ///   - cursor: `next` of the page before.
+    ///   - limit: the most records; a page may have fewer, even none, with more to come.
+    /// - Throws: INVALID_ARGUMENT for a cursor that is not of this listing, and
+    ///   what the vault in turn fails with.
+    package func list(
+        user: String?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
+    ) async throws(Failure) -> (records: [Record], next: [UInt8]?) {
+        let places = places(forUser: user)
+        guard let first = places.first else { return ([], nil) }
+        let start = try cursor.map { bytes throws(Failure) in try PoolCursor(bytes) } ?? PoolCursor(vault: first, inner: nil)
+        guard let turn = places.firstIndex(of: start.vault) else { throw PoolCursor.foreign }
+        let page = try await vaults[start.vault].store.list(
+            user: user, after: start.inner, limit: limit, deadline: deadline)
+        let records = page.records.filter { (try? place(of: $0.key)) == start.vault }
+        if let inner = page.next {
+            return (records, PoolCursor(vault: start.vault, inner: inner).bytes)
+        }
+        let following = places.dropFirst(turn + 1).first
+        return (records, following.map { PoolCursor(vault: $0, inner: nil).bytes })
+    }
+}

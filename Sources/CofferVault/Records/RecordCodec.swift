@@ -1,0 +1,95 @@
+import CofferCore
+import CofferCrypto
+
+/// Records to payloads in the format that a vault is configured for, and back
+/// from any format that is accepted.
+struct RecordCodec: Sendable {
+    let format: RecordFormat
+    let accept: Set<RecordFormat>
+    let sealed: SealedCodec
+    let text: TextCodec
+
+    func encode(_ body: RecordBody, tag: [UInt8]) throws(Failure) -> (VaultPayload, version: String) {
+        format == .sealed ? try sealed.encode(body, tag: tag) : try text.encode(body, as: format)
+    }
+
+    /// - Parameter name: under which the vault keeps the item.
+    /// - Throws: `.unreadable`; FAILED_PRECONDITION for a format that is not
+    ///   accepted, or whose key is missing.
+    func decode(_ item: VaultItem, _ name: VaultKey) throws(Failure) -> Record {
+        switch item.payload {
+        case .sealed(let envelope):
+            return try open(envelope, item, name)
+        case .text(let value):
+            let format = try format(of: value)
+            guard accept.contains(format) else { throw notAccepted(format) }
+            guard format == .sealed else { return try text.decode(item, value, as: format, key: name.key) }
+            return try open(try envelope(in: value), item, name)
+        }
+    }
+
+    private func open(_ envelope: [UInt8], _ item: VaultItem, _ name: VaultKey) throws(Failure) -> Record {
+        guard accept.contains(.sealed) else { throw notAccepted(.sealed) }
+        let record = try sealed.decode(envelope, createdAt: item.createdAt, tag: name.tag)
+        guard record.key == name.key else { throw .unreadable(vault: sealed.vault) }
+        return record
+    }
+
+    /// An entry of a listing; nil if its format is not accepted.
+    ///
+    /// - Parameter tag: of a key.
+    func list(_ entry: VaultPage.Entry, tag: (RecordKey) -> [UInt8]) throws(Failure) -> Record? {
+        let envelope: [UInt8]
+        switch entry.item.payload {
+        case .sealed(let bytes): envelope = bytes
+        case .text(let value):
+            // Nothing is what a vault gives that lists names only.
+            let format = value.count == 0 ? .json : try format(of: value)
+            guard accept.contains(format) else { return nil }
+            guard format == .sealed else {
+                guard case .key(let key) = entry.name else { throw .unreadable(vault: sealed.vault) }
+                return TextCodec.listed(entry.item, key: key)
+            }
+            envelope = try self.envelope(in: value)
+        }
+        guard accept.contains(.sealed) else { return nil }
+        let expected =
+            switch entry.name {
+            case .tag(let tag): tag
+            case .key(let key): tag(key)
+            }
+        let record = try sealed.decode(envelope, createdAt: entry.item.createdAt, tag: expected)
+        guard tag(record.key) == expected else { throw .unreadable(vault: sealed.vault) }
+        return record
+    }
+
+    private func format(of value: Secret) throws(Failure) -> RecordFormat {
+        guard let format = value.withBytes({ CredentialText.format(of: $0) }) else {
+            throw Failure(
+                .dataLoss, .unreadableRecord,
+                "the stored value has \(value.count) bytes that are no record: expected an envelope, a JSON object, or the predecessor's iv:tag:ciphertext in hex",
+                vault: sealed.vault)
+        }
+        return format
+    }
+
+    private func envelope(in value: Secret) throws(Failure) -> [UInt8] {
+        let text = value.withBytes { bytes in
+            var cursor = ByteCursor()
+            return cursor.array(count: bytes.byteCount, in: bytes)
+        }
+        do throws(CryptoError) {
+            return try Envelope.bytes(ofText: text ?? [])
+        } catch {
+            throw .unreadable(vault: sealed.vault)
+        }
+    }
+
+    private func notAccepted(_ found: RecordFormat) -> Failure {
+        let accepted = RecordFormat.allCases.filter(accept.contains).map(\.rawValue).joined(separator: ", ")
+        return Failure(
+            .failedPrecondition, .notSupported,
+            "the stored record has the format \(found.rawValue), and this vault accepts \(accepted) only; store it anew, or accept its format",
+            vault: sealed.vault)
+    }
+}

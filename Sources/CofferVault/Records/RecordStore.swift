@@ -1,0 +1,209 @@
+package import CofferCore
+package import CofferCrypto
+
+/// A vault seen as records rather than payloads: puts what goes in into the
+/// vault's format, opens what comes out, and keeps the rules that no vault is
+/// trusted with: a record's own expiry, and that it is the record that was asked for.
+package struct RecordStore: Sendable {
+    private let vault: any VaultAdapter
+    private let keys: KeyRing
+    private let clock: any Clock
+    private let codec: RecordCodec
+
+    /// A store that writes envelopes and reads what it finds.
+    ///
+    /// - Parameter environment: bound into every envelope; records of another
+    ///   environment do not open.
+    package init(
+        vault: any VaultAdapter, keys: KeyRing, environment: String, clock: any Clock,
+        random: any RandomSource
+    ) {
+        self.init(
+            unchecked: vault, keys: keys, environment: environment, format: .sealed,
+            accept: Set(RecordFormat.allCases), legacy: nil, clock: clock, random: random)
+    }
+
+    /// A store for a vault that may be shared with other programs.
+    ///
+    /// - Parameters:
+    ///   - format: what is written.
+    ///   - accept: what is read; must have `format`.
+    ///   - legacy: opens and seals `legacy-aes`; nil = such records are refused.
+    /// - Throws: FAILED_PRECONDITION if the vault cannot keep `format`, its key is
+    ///   missing, or `accept` lacks it.
+    package init(
+        vault: any VaultAdapter, keys: KeyRing, environment: String, format: RecordFormat,
+        accept: Set<RecordFormat> = Set(RecordFormat.allCases), legacy: LegacyFormat?, clock: any Clock,
+        random: any RandomSource
+    ) throws(Failure) {
+        guard format == .sealed || vault.capabilities.textPayloads else {
+            throw Failure(
+                .failedPrecondition, .notSupported,
+                "a vault of kind \(vault.kind) keeps the format sealed only; \(format.rawValue) was configured",
+                vault: vault.name)
+        }
+        guard format != .legacyAES || legacy != nil else { throw TextCodec.needsKey(vault: vault.name) }
+        guard accept.contains(format) else {
+            throw Failure(
+                .failedPrecondition, .notSupported,
+                "records are written as \(format.rawValue), which is not among the formats accepted; add it, or they cannot be read",
+                vault: vault.name)
+        }
+        self.init(
+            unchecked: vault, keys: keys, environment: environment, format: format, accept: accept,
+            legacy: legacy, clock: clock, random: random)
+    }
+
+    private init(
+        unchecked vault: any VaultAdapter, keys: KeyRing, environment: String, format: RecordFormat,
+        accept: Set<RecordFormat>, legacy: LegacyFormat?, clock: any Clock, random: any RandomSource
+    ) {
+        self.vault = vault
+        self.keys = keys
+        self.clock = clock
+        let generations = GenerationSource(clock: clock)
+        codec = RecordCodec(
+            format: format, accept: accept,
+            sealed: SealedCodec(
+                keys: keys, vault: vault.name, vaultIdentity: vault.identity, environment: environment,
+                generations: generations, random: random),
+            text: TextCodec(vault: vault.name, legacy: legacy, generations: generations, random: random))
+    }
+
+    package var vaultName: String { vault.name }
+    package var vaultKind: String { vault.kind }
+    /// What is written.
+    package var format: RecordFormat { codec.format }
+
+    // MARK: Reading
+
+    /// The record, or nil if there is none that is alive.
+    package func read(
+        _ key: RecordKey, deadline: BootInstant
+    ) async throws(Failure) -> Record? {
+        let name = name(of: key)
+        return try open(try await vault.read(name, deadline: deadline), name)
+    }
+
+    /// The records of these keys, each with its own outcome, in the order of the
+    /// keys: one call to the vault.
+    package func readMany(
+        _ keys: [RecordKey], deadline: BootInstant
+    ) async -> [Result<Record?, Failure>] {
+        let names = keys.map { name(of: $0) }
+        let items = await vault.readMany(names, deadline: deadline)
+        return zip(names, items).map { name, item in
+            do throws(Failure) {
+                return .success(try open(try item.get(), name))
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
+
+    private func open(_ item: VaultItem?, _ name: VaultKey) throws(Failure) -> Record? {
+        guard let item else { return nil }
+        let record = try codec.decode(item, name)
+        return isLive(record) ? record : nil
+    }
+
+    // MARK: Writing
+
+    /// Creates or replaces the record.
+    ///
+    /// - Parameter ttlSeconds: from now; 0 = never expires.
+    package func write(
+        _ key: RecordKey, credential: Secret, labels: [String: String], ttlSeconds: UInt32,
+        condition: WriteCondition, deadline: BootInstant
+    ) async throws(Failure) -> Record {
+        guard condition == .none || vault.capabilities.conditionalWrites else {
+            throw unsupported("conditional writes")
+        }
+        guard ttlSeconds == 0 || codec.format == .sealed || vault.capabilities.nativeExpiry else {
+            throw unsupported("expiry in the format \(codec.format.rawValue)")
+        }
+        let now = clock.wall
+        let body = RecordBody(
+            key: key, credential: credential, labels: labels, updatedAt: now,
+            expiresAt: ttlSeconds == 0 ? 0 : now + UInt64(ttlSeconds) * 1_000)
+        let name = name(of: key)
+        let (payload, version) = try codec.encode(body, tag: name.tag)
+        guard payload.count <= vault.capabilities.maximumPayloadBytes else {
+            throw tooLarge(payload.count)
+        }
+        let item = VaultItem(
+            payload: payload, version: version, createdAt: now, updatedAt: now, expiresAt: body.expiresAt)
+        let createdAt = try await vault.write(
+            name, item, condition: condition, deadline: deadline)
+        return Record(body: body, version: version, createdAt: createdAt)
+    }
+
+    /// Removes the record; true if a live one was there.
+    package func remove(
+        _ key: RecordKey, ifVersion: String?, deadline: BootInstant
+    ) async throws(Failure) -> Bool {
+        guard ifVersion == nil || vault.capabilities.conditionalWrites else {
+            throw unsupported("conditional deletes")
+        }
+        return try await vault.remove(name(of: key), ifVersion: ifVersion, deadline: deadline)
+    }
+
+    // MARK: Listing
+
+    /// A page of records. Those in text formats have an empty credential: nothing
+    /// of them is opened here. Records in formats that are not accepted are left out.
+    ///
+    /// - Parameters:
+    ///   - user: whose; nil = everyone's.
+    ///   - cursor: `next` of the page before.
+    package func list(
+        user: String?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
+    ) async throws(Failure) -> (records: [Record], next: [UInt8]?) {
+        guard vault.capabilities.listing else { throw unsupported("listing") }
+        let page = try await vault.list(
+            user: user.map { VaultUser(id: $0, tag: keys.userTag($0)) }, after: cursor, limit: limit,
+            deadline: deadline)
+        var records: [Record] = []
+        for entry in page.entries {
+            guard let record = try codec.list(entry, tag: { name(of: $0).tag }) else { continue }
+            guard user == nil || record.key.user.utf8.elementsEqual((user ?? "").utf8) else {
+                throw .unreadable(vault: vault.name)
+            }
+            if isLive(record) { records.append(record) }
+        }
+        return (records, page.next)
+    }
+
+    /// Finishes what is under way and lets go of the vault.
+    package func close() async { await vault.close() }
+
+    /// Whether the vault can do its work now.
+    package func check(deadline: BootInstant) async throws(Failure) { try await vault.check(deadline: deadline) }
+
+    // MARK: Parts
+
+    private func name(of key: RecordKey) -> VaultKey {
+        VaultKey(
+            key: key, tag: keys.tag(user: key.user, connection: key.connection),
+            userTag: keys.userTag(key.user))
+    }
+
+    private func isLive(_ record: Record) -> Bool {
+        record.body.expiresAt == 0 || clock.wall < record.body.expiresAt
+    }
+
+    // MARK: Refusals
+
+    private func unsupported(_ what: String) -> Failure {
+        Failure(
+            .failedPrecondition, .notSupported, "a vault of kind \(vault.kind) cannot do \(what)",
+            vault: vault.name)
+    }
+
+    private func tooLarge(_ bytes: Int) -> Failure {
+        Failure(
+            .invalidArgument, .credentialTooLarge,
+            "the record has \(bytes) bytes in the format \(codec.format.rawValue), this vault takes at most \(vault.capabilities.maximumPayloadBytes)",
+            vault: vault.name)
+    }
+}

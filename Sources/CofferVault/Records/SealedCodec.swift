@@ -1,0 +1,43 @@
+import CofferCore
+import CofferCrypto
+
+/// Records as envelopes, bound to one vault, one environment and one key.
+struct SealedCodec: Sendable {
+    let keys: KeyRing
+    let vault: String
+    let vaultIdentity: [UInt8]
+    let environment: String
+    let generations: GenerationSource
+    let random: any RandomSource
+
+    func encode(_ body: RecordBody, tag: [UInt8]) throws(Failure) -> (VaultPayload, version: String) {
+        let sealed: [UInt8]
+        do {
+            sealed = try keys.seal(
+                body.encode(), type: .value, generation: generations.next(),
+                context: try context(tag: tag), random: random)
+        } catch {
+            throw .internalError("a record could not be sealed")
+        }
+        guard let version = Envelope.version(of: sealed) else {
+            throw .internalError("a sealed record has no version")
+        }
+        return (.sealed(sealed), version)
+    }
+
+    /// - Parameter tag: of the key under which the vault keeps it.
+    /// - Throws: `.unreadable`, whatever the cause.
+    func decode(_ envelope: [UInt8], createdAt: WallMilliseconds, tag: [UInt8]) throws(Failure) -> Record {
+        guard let plaintext = try? keys.open(envelope, type: .value, context: try context(tag: tag)),
+            let body = RecordBody(decoding: plaintext),
+            let version = Envelope.version(of: envelope)
+        else { throw .unreadable(vault: vault) }
+        return Record(body: body, version: version, createdAt: createdAt)
+    }
+
+    private func context(tag: [UInt8]) throws(CryptoError) -> EnvelopeContext {
+        try EnvelopeContext(
+            vaultIdentity: vaultIdentity, environment: environment, name: tag,
+            contentType: "coffer.record.v1")
+    }
+}

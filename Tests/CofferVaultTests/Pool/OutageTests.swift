@@ -1,0 +1,77 @@
+import CofferCore
+import CofferVault
+import Testing
+
+/// What a vault goes through when it was away, in virtual time.
+@Suite struct OutageTests {
+    private static let cases = OutageSimulation.Outage.allCases.flatMap { outage in
+        [10.0, 60, 300].flatMap { length in (0..<2 as Range<UInt64>).map { (outage, length, $0) } }
+    }
+
+    @Test(arguments: cases)
+    func noHerdComesBack(outage: OutageSimulation.Outage, length: Double, seed: UInt64) {
+        var simulation = OutageSimulation(seed: seed)
+        simulation.outage = outage
+        simulation.end = simulation.start + length
+        // The longest rest is 360 s: there is time to come back, and a minute more.
+        let back = simulation.end + min(400, 2 * length + 45)
+        simulation.stop = back + 60
+        simulation.run()
+
+        let steady = Double(simulation.calls(in: 30..<60)) / 30
+        let peak = Double(simulation.peakRate(in: simulation.end..<simulation.stop))
+        #expect(peak <= 2 * steady, "peak \(peak), steady \(steady)")
+        #expect(simulation.peakInFlight <= simulation.limits.admission.maximum)
+        let oldest = simulation.waiting.values.min() ?? .infinity
+        #expect(oldest > simulation.stop - 10, "a key waits since \(oldest), stop \(simulation.stop)")
+        #expect(Double(simulation.calls(in: back + 30..<back + 60)) > steady * 30 * 0.9)
+    }
+
+    @Test(arguments: OutageSimulation.Outage.allCases, 0..<2 as Range<UInt64>)
+    func anOutageIsProbedRarely(outage: OutageSimulation.Outage, seed: UInt64) {
+        var simulation = OutageSimulation(seed: seed)
+        simulation.outage = outage
+        (simulation.rate, simulation.keys) = (20, 100)
+        simulation.end = simulation.start + 3_600
+        simulation.stop = simulation.end
+        simulation.run()
+        // Five seconds until calls that hang have failed, and what was there by then.
+        let probes = simulation.calls(in: simulation.start + 10..<simulation.end)
+        // Rests of 30, 60 … 300 s, each a fifth longer or shorter.
+        #expect((12...24).contains(probes), "\(probes) probes in an hour")
+        #expect(simulation.calls(in: simulation.start..<simulation.start + 10) <= 64 + 5)
+    }
+
+    /// A vault that takes long needs many places, and gets them.
+    @Test func aSlowVaultGetsItsLoadBack() {
+        var simulation = OutageSimulation(seed: 1)
+        simulation.rate = 40
+        simulation.latency = 1
+        simulation.run()
+        let steady = Double(simulation.calls(in: 30..<60)) / 30
+        #expect((35...42).contains(steady))
+        #expect(Double(simulation.calls(in: 210..<240)) / 30 > 33)
+        #expect(Double(simulation.peakRate(in: 120..<240)) <= 2 * steady)
+    }
+
+    @Test func aVaultThatFlapsIsAskedLessAndLess() throws {
+        let random = FixedRandom(0.5)
+        var gate = VaultGate(vault: "v", limits: VaultLimits())
+        var time = 0.0
+        var openings: [Double] = []
+        // It answers every first call after a rest, and fails all that follow.
+        for _ in 0..<20_000 where openings.count < 6 {
+            time += 0.1
+            let now = BootInstant.at(time)
+            guard case .go(let pass) = gate.enter(deadline: now + .seconds(5), now: now, random: random) else { continue }
+            let attempt = VaultGate.Attempt(
+                pass: pass, failure: pass.isProbe ? nil : .unavailable, hasAnswer: false, began: now,
+                allowance: .seconds(5))
+            _ = gate.leave(attempt, now: now, wall: 1, random: random)
+            if case .open(let since, let until) = gate.health(kind: "", now: now).breaker, since == now {
+                openings.append((until.secondsSinceStart - time).rounded())
+            }
+        }
+        #expect(openings == [30, 60, 90, 120, 150, 180])
+    }
+}

@@ -1,0 +1,215 @@
+import CofferCore
+import CofferVault
+import Testing
+
+/// A gate with a clock, and short forms.
+private struct Bench {
+    var gate: VaultGate
+    var now = BootInstant.at(0)
+    let random = FixedRandom(0.5)
+    private var lastID: UInt64 = 0
+
+    init(_ change: (inout VaultLimits) -> Void = { _ in }) {
+        var limits = VaultLimits()
+        change(&limits)
+        gate = VaultGate(vault: "v", limits: limits)
+    }
+
+    var health: VaultHealth { gate.health(kind: "test", now: now) }
+
+    mutating func enter(deadline: Double = 1_000) -> VaultGate.Entry {
+        lastID += 1
+        return gate.enqueue(lastID, deadline: .at(deadline), now: now, random: random)
+    }
+
+    mutating func pass() throws -> CircuitBreaker.Pass {
+        guard case .go(let pass) = enter() else { throw Failure.internalError("no place") }
+        return pass
+    }
+
+    mutating func refusal(deadline: Double = 1_000) -> Failure? {
+        guard case .refused(let failure) = enter(deadline: deadline) else { return nil }
+        return failure
+    }
+
+    @discardableResult
+    mutating func leave(
+        _ pass: CircuitBreaker.Pass, _ failure: Failure? = nil, hasAnswer: Bool = false, began: BootInstant? = nil,
+        allowance: Duration = .seconds(5)
+    ) -> [VaultGate.Wake] {
+        let attempt = VaultGate.Attempt(
+            pass: pass, failure: failure, hasAnswer: hasAnswer, began: began ?? now, allowance: allowance)
+        return gate.leave(attempt, now: now, wall: 1_700_000_000_000, random: random)
+    }
+
+    mutating func open(_ failure: Failure = .unavailable) throws {
+        for _ in 0..<5 { leave(try pass(), failure) }
+    }
+}
+
+extension VaultGate.Wake {
+    fileprivate var failure: Failure? {
+        if case .failure(let failure) = result { failure } else { nil }
+    }
+}
+
+@Suite struct VaultGateTests {
+    @Test func placesThenQueueThenNothing() throws {
+        var bench = Bench {
+            $0.admission.maximum = 2
+            $0.maximumQueued = 2
+        }
+        let first = try bench.pass()
+        _ = try bench.pass()
+        for _ in 0..<2 {
+            guard case .wait = bench.enter() else { throw Failure.internalError("not queued") }
+        }
+        let refused = bench.refusal()
+        #expect(
+            refused
+                == Failure(
+                    .resourceExhausted, .limit,
+                    "2 calls are at the vault and 2 wait, which is the limit; try later, or raise the vault's limits",
+                    vault: "v", retryable: true, retryAfterMilliseconds: 62, isUnsent: true))
+        #expect(bench.leave(first).map(\.id) == [3])
+        let health = bench.health
+        #expect(health.inFlight == 2 && health.queued == 1 && health.peakInFlight == 2)
+        #expect(health.calls == 3 && health.rejected == 1)
+    }
+
+    @Test func nobodyOvertakesTheQueue() throws {
+        var bench = Bench { $0.admission.maximum = 1 }
+        var pass = try bench.pass()
+        for _ in 0..<50 { _ = bench.enter() }
+        for id in 2...51 as ClosedRange<UInt64> {
+            let wakes = bench.leave(pass)
+            #expect(wakes.map(\.id) == [id])
+            pass = try #require(try? wakes.first?.result.get())
+        }
+    }
+
+    @Test func whoWaitsTooLongIsToldSo() throws {
+        var bench = Bench { $0.admission.maximum = 1 }
+        _ = try bench.pass()
+        _ = bench.enter(deadline: 3)
+        _ = bench.enter(deadline: 2)
+        #expect(bench.gate.nextTurn(after: bench.now) == .at(2))
+        bench.now = .at(2)
+        let wakes = bench.gate.turn(now: bench.now)
+        #expect(wakes.map(\.id) == [3])
+        #expect(
+            wakes.first?.failure
+                == Failure(
+                    .deadlineExceeded, .deadline,
+                    "the time given ran out after 2 s of waiting for a place at the vault; nothing was done",
+                    vault: "v", retryable: true, isUnsent: true))
+        #expect(bench.refusal(deadline: 2)?.code == .deadlineExceeded)
+    }
+
+    @Test func anOpenBreakerSaysWhatToCheck() throws {
+        var bench = Bench()
+        try bench.open()
+        bench.now = .at(7)
+        let refused = bench.refusal()
+        #expect(
+            refused
+                == Failure(
+                    .unavailable, .vaultUnreachable,
+                    "the vault is not asked since 7 s and for 23 s more: it kept failing; check that it runs and that this host reaches it (last: UNAVAILABLE, it does not answer)",
+                    vault: "v", retryable: true, retryAfterMilliseconds: 23_500, isUnsent: true))
+        bench.now = .at(30)
+        _ = try bench.pass()
+        let second = bench.refusal()
+        #expect(
+            second
+                == Failure(
+                    .unavailable, .vaultUnreachable,
+                    "the vault kept failing, and one call is finding out whether it answers again (last: UNAVAILABLE, it does not answer)",
+                    vault: "v", retryable: true, retryAfterMilliseconds: 1_000, isUnsent: true))
+    }
+
+    @Test func mistrustSaysSo() throws {
+        var bench = Bench()
+        try bench.open(.mistrust)
+        let refused = bench.refusal()
+        #expect(
+            refused?.message
+                == "the vault is not asked since 0 ms and for 300 s more: its TLS certificate does not verify; check its CA file, its address and this host's clock (last: FAILED_PRECONDITION, the certificate does not verify)"
+        )
+        #expect(refused?.retryAfterMilliseconds == 300_500)
+    }
+
+    @Test func whenItOpensEverybodyWhoWaitsIsToldAtOnce() throws {
+        var bench = Bench { $0.admission.maximum = 5 }
+        let passes = try (0..<5).map { _ in try bench.pass() }
+        for _ in 0..<3 { _ = bench.enter() }
+        var wakes: [VaultGate.Wake] = []
+        for (index, pass) in passes.enumerated() where index < 2 { wakes += bench.leave(pass, .unavailable) }
+        // Two failures let two of the queue in; the third waits on.
+        #expect(wakes.map(\.id) == [6, 7])
+        for pass in passes[2...] { wakes += bench.leave(pass, .unavailable) }
+        #expect(wakes.map(\.id) == [6, 7, 8])
+        #expect(bench.health.breaker == .open(since: .at(0), until: .at(30)))
+
+        var other = Bench { $0.admission.maximum = 1 }
+        for _ in 0..<4 { other.leave(try other.pass(), .unavailable) }
+        let last = try other.pass()
+        for _ in 0..<3 { _ = other.enter() }
+        let told = other.leave(last, .unavailable)
+        #expect(told.count == 3)
+        #expect(told.allSatisfy { $0.failure?.code == .unavailable && $0.failure?.retryAfterMilliseconds == 30_500 })
+        #expect(other.gate.nextTurn(after: other.now) == nil)
+    }
+
+    @Test func theProbeNeedsNoPlace() throws {
+        var bench = Bench { $0.admission.maximum = 6 }
+        let hanging = try bench.pass()
+        try bench.open()
+        bench.now = .at(30)
+        let probe = try bench.pass()
+        #expect(probe.isProbe)
+        bench.leave(probe)
+        #expect(bench.health.breaker == .closed)
+        #expect(bench.health.limit == 4)
+        #expect(bench.health.isRecovering)
+        bench.leave(hanging, .unavailable)
+        #expect(bench.health.inFlight == 0)
+    }
+
+    @Test func callersInAHurryShutNobodyOut() throws {
+        var bench = Bench()
+        for _ in 0..<20 {
+            bench.leave(try bench.pass(), .deadlineExceeded(vault: "v"), allowance: .milliseconds(999))
+        }
+        #expect(bench.health.breaker == .closed)
+        #expect(bench.health.isReachable == nil)
+        for _ in 0..<5 { bench.leave(try bench.pass(), .deadlineExceeded(vault: "v"), allowance: .seconds(1)) }
+        #expect(bench.health.breaker != .closed)
+    }
+
+    @Test func aPartOfAnAnswerIsAnAnswer() throws {
+        var bench = Bench()
+        for _ in 0..<20 { bench.leave(try bench.pass(), .unavailable, hasAnswer: true) }
+        #expect(bench.health.breaker == .closed)
+        #expect(bench.health.isReachable == true)
+    }
+
+    @Test func healthSaysWhatCallsHaveShown() throws {
+        var bench = Bench()
+        #expect(bench.health.isReachable == nil)
+        #expect(bench.health.lastGoodContact == 0)
+        bench.now = .at(1)
+        bench.leave(try bench.pass(), began: .at(0.996))
+        #expect(bench.health.latencyMicroseconds == 4_000)
+        bench.leave(try bench.pass(), .versionMismatch, began: .at(0.988))
+        #expect(bench.health.latencyMicroseconds == 5_000)
+        bench.leave(try bench.pass(), .unavailable)
+        let health = bench.health
+        #expect(health.isReachable == false)
+        #expect(health.lastGoodContact == 1_700_000_000_000)
+        #expect(health.lastFailure == .unavailable)
+        #expect(health.calls == 3 && health.failures == 1 && health.refusedFor == .zero)
+        for _ in 0..<4 { bench.leave(try bench.pass(), .unavailable) }
+        #expect(bench.health.refusedFor == .seconds(30))
+    }
+}
