@@ -144,9 +144,14 @@ let package = Package(
         .testTarget(
             name: "CofferVaultsTests",
             dependencies: [
-                "CofferCore", "CofferVault", "CofferVaults", "CofferVaultConformance", "CofferSQLite",
+                "CofferCore", "CofferVault", "CofferVaults", "CofferVaultConformance", "CofferSQLite", "CofferHTTP",
                 "CFaultyVFS",
             ],
+            swiftSettings: base),
+        // Against real servers, which Tests/Live/run.py starts.
+        .testTarget(
+            name: "CofferVaultsLiveTests",
+            dependencies: ["CofferCore", "CofferHTTP", "CofferVault", "CofferVaults", "CofferVaultConformance"],
             swiftSettings: base),
         .testTarget(
             name: "CofferDaemonTests", dependencies: ["CofferDaemon", "CofferCache", "CofferServer", log],
