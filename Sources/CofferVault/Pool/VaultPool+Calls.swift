@@ -40,7 +40,8 @@ extension VaultPool {
     ) async throws(Failure) -> (records: [Record], next: [UInt8]?) {
         let places = places(forUser: user)
         guard let first = places.first else { return ([], nil) }
-        let start = try cursor.map { bytes throws(Failure) in try PoolCursor(bytes) } ?? PoolCursor(vault: first, inner: nil)
+        let start =
+            try cursor.map { bytes throws(Failure) in try PoolCursor(bytes) } ?? PoolCursor(vault: first, inner: nil)
         guard let turn = places.firstIndex(of: start.vault) else { throw PoolCursor.foreign }
         let page = try await vaults[start.vault].store.list(
             user: user, after: start.inner, limit: limit, deadline: deadline)

@@ -19,7 +19,7 @@ package struct RecordStore: Sendable {
         random: any RandomSource
     ) {
         self.init(
-            unchecked: vault, keys: keys, environment: environment, format: .sealed,
+            keeping: vault, keys: keys, environment: environment, format: .sealed,
             accept: Set(RecordFormat.allCases), legacy: nil, clock: clock, random: random)
     }
 
@@ -50,12 +50,12 @@ package struct RecordStore: Sendable {
                 vault: vault.name)
         }
         self.init(
-            unchecked: vault, keys: keys, environment: environment, format: format, accept: accept,
+            keeping: vault, keys: keys, environment: environment, format: format, accept: accept,
             legacy: legacy, clock: clock, random: random)
     }
 
     private init(
-        unchecked vault: any VaultAdapter, keys: KeyRing, environment: String, format: RecordFormat,
+        keeping vault: any VaultAdapter, keys: KeyRing, environment: String, format: RecordFormat,
         accept: Set<RecordFormat>, legacy: LegacyFormat?, clock: any Clock, random: any RandomSource
     ) {
         self.vault = vault

@@ -17,7 +17,9 @@ import Testing
 
     @Test func whoseTimeIsOverLeavesInOrder() {
         var queue = AdmissionQueue(capacity: 9)
-        for (id, end) in [(1, 5), (2, 2), (3, 9), (4, 2)] as [(UInt64, Double)] { _ = queue.append(waiter(id, until: end)) }
+        for (id, end) in [(1, 5), (2, 2), (3, 9), (4, 2)] as [(UInt64, Double)] {
+            _ = queue.append(waiter(id, until: end))
+        }
         #expect(queue.earliestDeadline == .at(2))
         #expect(queue.removeExpired(at: .at(1.9)).isEmpty)
         #expect(queue.removeExpired(at: .at(2)).map(\.id) == [2, 4])

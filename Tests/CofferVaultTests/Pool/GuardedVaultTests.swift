@@ -3,7 +3,7 @@ import CofferVault
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct GuardedVaultTests {
+@Suite(.timeLimit(.minutes(5))) struct GuardedVaultTests {
     private let time = VirtualTime()
     private let key: VaultKey
     private let item = VaultItem(payload: .sealed([1]), version: "v", createdAt: 1, updatedAt: 1, expiresAt: 0)
@@ -240,7 +240,9 @@ import Testing
         let expected = Failure(
             .unavailable, .draining, "the vault is being closed", vault: "scripted", retryable: true, isUnsent: true)
         #expect(await second.value == .failure(expected))
-        #expect(await outcome { () throws(Failure) in try await guarded.read(key, deadline: .at(60)) } == .failure(expected))
+        #expect(
+            await outcome { () throws(Failure) in try await guarded.read(key, deadline: .at(60)) } == .failure(expected)
+        )
         vault.letGo()
         _ = try await first.value.get()
         #expect(vault.calls.last?.what == "close")

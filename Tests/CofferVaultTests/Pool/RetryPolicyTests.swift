@@ -18,7 +18,9 @@ import Testing
             .map { ($0.secondsSinceStart * 1_000).rounded() }
     }
 
-    @Test(arguments: [(1, 0.0, 50.0), (1, 0.5, 125), (1, 0.999999, 200), (2, 0, 50), (2, 0.5, 525), (2, 0.999999, 1_000)])
+    @Test(arguments: [
+        (1, 0.0, 50.0), (1, 0.5, 125), (1, 0.999999, 200), (2, 0, 50), (2, 0.5, 525), (2, 0.999999, 1_000),
+    ])
     func waitsAreSpreadBetweenTheirLimits(number: Int, random: Double, expected: Double) {
         #expect(wait(attempt(number), random: random) == expected)
     }

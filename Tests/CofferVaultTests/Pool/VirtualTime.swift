@@ -60,14 +60,14 @@ final class VirtualTime: Clock, Sleeper {
     }
 }
 
-/// Waits until `condition` holds, for at most ten real seconds.
+/// Waits until `condition` holds, for at most a real minute.
 func eventually(
     _ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () -> Bool
 ) async throws {
-    let end = ContinuousClock.now + .seconds(10)
+    let end = ContinuousClock.now + .seconds(60)
     while !condition() {
         guard ContinuousClock.now < end else {
-            Issue.record("after ten seconds still not so: \(what)", sourceLocation: sourceLocation)
+            Issue.record("after a minute still not so: \(what)", sourceLocation: sourceLocation)
             throw CancellationError()
         }
         try await Task.sleep(for: .microseconds(200))

@@ -6,7 +6,7 @@ import Testing
 @testable import CofferVaults
 
 /// Every answer and every lack of one, as callers are told.
-@Suite struct HashiCorpFailureTests {
+@Suite(.timeLimit(.minutes(1))) struct HashiCorpFailureTests {
     struct Row: Sendable {
         let status: Int
         let body: String
@@ -16,7 +16,7 @@ import Testing
         let words: String
 
         init(
-            _ status: Int, _ body: String = #"{"errors":["canary"]}"#, _ code: StatusCode, _ reason: Failure.Reason,
+            _ status: Int, body: String = #"{"errors":["canary"]}"#, _ code: StatusCode, _ reason: Failure.Reason,
             retryable: Bool = false, _ words: String
         ) {
             self.status = status
@@ -33,48 +33,48 @@ import Testing
     static let reads = [
         Row(400, .invalidArgument, .vaultRefused, "does not take this request"),
         Row(
-            400, #"{"errors":["Upgrading from non-versioned to versioned data canary"]}"#, .unavailable, .vaultFailed,
+            400, body: #"{"errors":["Upgrading from non-versioned to versioned data canary"]}"#, .unavailable, .vaultFailed,
             retryable: true, "upgrading the mount"),
         Row(401, .unauthenticated, .vaultRefused, "does not know the daemon's token"),
-        Row(404, #"{"errors":["no handler for route \"canary\""]}"#, .failedPrecondition, .vaultRefused, "no such mount"),
-        Row(404, page, .unavailable, .vaultFailed, retryable: true, "does not speak as a KV engine"),
-        Row(404, "", .unavailable, .vaultFailed, retryable: true, "does not speak as a KV engine"),
+        Row(404, body: #"{"errors":["no handler for route \"canary\""]}"#, .failedPrecondition, .vaultRefused, "no such mount"),
+        Row(404, body: page, .unavailable, .vaultFailed, retryable: true, "does not speak as a KV engine"),
+        Row(404, body: "", .unavailable, .vaultFailed, retryable: true, "does not speak as a KV engine"),
         Row(405, .failedPrecondition, .vaultRefused, "does not know this operation"),
         Row(413, .invalidArgument, .credentialTooLarge, "larger than the vault takes"),
         Row(429, .resourceExhausted, .limit, retryable: true, "limits the rate"),
         Row(500, .internal, .vaultFailed, retryable: true, "failed inside"),
-        Row(500, #"{"errors":["put failed due to value being too large canary"]}"#, .invalidArgument, .credentialTooLarge, "max_entry_size"),
-        Row(502, page, .unavailable, .vaultFailed, retryable: true, "gateway"),
+        Row(500, body: #"{"errors":["put failed due to value being too large canary"]}"#, .invalidArgument, .credentialTooLarge, "max_entry_size"),
+        Row(502, body: page, .unavailable, .vaultFailed, retryable: true, "gateway"),
         Row(503, .unavailable, .vaultFailed, retryable: true, "sealed"),
         Row(504, .unavailable, .vaultFailed, retryable: true, "gateway"),
         Row(472, .unavailable, .vaultFailed, retryable: true, "disaster recovery"),
         Row(474, .unavailable, .vaultFailed, retryable: true, "cannot reach the active node"),
         Row(501, .unavailable, .vaultFailed, retryable: true, "not initialised"),
         Row(530, .unavailable, .vaultFailed, retryable: true, "removed from its cluster"),
-        Row(418, page, .unavailable, .vaultFailed, retryable: true, "does not speak as a KV engine"),
-        Row(200, page, .unavailable, .vaultFailed, retryable: true, "does not speak as a KV engine"),
-        Row(200, "", .unavailable, .vaultFailed, retryable: true, "does not speak as a KV engine"),
-        Row(204, "", .unavailable, .vaultFailed, retryable: true, "does not speak as a KV engine"),
+        Row(418, body: page, .unavailable, .vaultFailed, retryable: true, "does not speak as a KV engine"),
+        Row(200, body: page, .unavailable, .vaultFailed, retryable: true, "does not speak as a KV engine"),
+        Row(200, body: "", .unavailable, .vaultFailed, retryable: true, "does not speak as a KV engine"),
+        Row(204, body: "", .unavailable, .vaultFailed, retryable: true, "does not speak as a KV engine"),
     ]
 
     @Test(arguments: reads)
     func ofReads(row: Row) async throws {
         let bed = try Bed { _, _ in HTTPResponse(row.status, row.body, ["retry-after": "7"]) }
-        let error = await failure { () throws(Failure) in try await bed.read() }
+        let error = await failure { () async throws(Failure) in try await bed.read() }
         expect(error, row)
         if row.status == 429 || row.status == 503 { #expect(error?.retryAfterMilliseconds == 7000) }
     }
 
     static let writes = [
         Row(
-            400, #"{"errors":["check-and-set parameter required for this call"]}"#, .failedPrecondition, .vaultRefused,
+            400, body: #"{"errors":["check-and-set parameter required for this call"]}"#, .failedPrecondition, .vaultRefused,
             "check-and-set writes only"),
         Row(500, .internal, .vaultFailed, "a write may have happened"),
-        Row(200, page, .internal, .vaultFailed, "a write may have happened"),
-        Row(200, #"{"data":{"version":-1}}"#, .internal, .vaultFailed, "a write may have happened"),
+        Row(200, body: page, .internal, .vaultFailed, "a write may have happened"),
+        Row(200, body: #"{"data":{"version":-1}}"#, .internal, .vaultFailed, "a write may have happened"),
         Row(418, .internal, .vaultFailed, "a write may have happened"),
         Row(503, .unavailable, .vaultFailed, retryable: true, "sealed"),
-        Row(404, #"{"errors":["no handler for route"]}"#, .failedPrecondition, .vaultRefused, "no such mount"),
+        Row(404, body: #"{"errors":["no handler for route"]}"#, .failedPrecondition, .vaultRefused, "no such mount"),
     ]
 
     @Test(arguments: writes)
@@ -83,14 +83,14 @@ import Testing
             request.method == .get ? .absent : HTTPResponse(row.status, row.body)
         }
         // With a condition, so that it is sent with its check-and-set from the start.
-        expect(await failure { () throws(Failure) in try await bed.write(bed.sealed(), .ifAbsent) }, row)
+        expect(await failure { () async throws(Failure) in try await bed.write(bed.sealed(), .ifAbsent) }, row)
     }
 
     @Test(arguments: [400, 401, 403, 404])
     func ofLogins(status: Int) async throws {
         let auth = HashiCorpOptions.Auth.appRole(mount: "approle", roleID: "r", secretID: nil)
         let bed = try Bed(auth: auth) { _, _ in HTTPResponse(status, #"{"errors":["invalid role canary"]}"#) }
-        let error = await failure { () throws(Failure) in try await bed.read() }
+        let error = await failure { () async throws(Failure) in try await bed.read() }
         expect(error, Row(status, .unauthenticated, .vaultRefused, "refused the login"))
         #expect(bed.lines == ["POST /v1/auth/approle/login"])
     }
@@ -116,7 +116,7 @@ import Testing
     func ofSilence(index: Int, isUnsent: Bool) async throws {
         let (cause, code, reason, retryable) = Self.silences[index]
         let bed = try Bed { _, _ throws(HTTPError) in throw HTTPError(cause, isUnsent: isUnsent) }
-        let error = await failure { () throws(Failure) in try await bed.read() }
+        let error = await failure { () async throws(Failure) in try await bed.read() }
         #expect(error?.code == code && error?.reason == reason && error?.retryable == retryable)
         #expect(error?.isUnsent == isUnsent)
     }
@@ -126,7 +126,7 @@ import Testing
         let role = HashiCorpOptions.Auth.appRole(mount: "approle", roleID: "r", secretID: .value(Secret(text: "s")))
         for isUnsent in [true, false] {
             let bed = try Bed(auth: role) { _, _ throws(HTTPError) in throw HTTPError(.interrupted, isUnsent: isUnsent) }
-            let error = await failure { () throws(Failure) in try await bed.read() }
+            let error = await failure { () async throws(Failure) in try await bed.read() }
             #expect(error?.retryable == isUnsent && bed.lines.count == 1)
         }
     }
@@ -134,7 +134,7 @@ import Testing
     @Test(arguments: [(200, true), (429, true), (473, true), (472, false), (501, false), (503, false), (530, false)])
     func ofHealth(status: Int, isFit: Bool) async throws {
         let bed = try Bed(namespace: "team") { _, _ in HTTPResponse(status, #"{"initialized":true,"sealed":false}"#) }
-        let error = await failure { () throws(Failure) in try await bed.vault.check(deadline: bed.deadline) }
+        let error = await failure { () async throws(Failure) in try await bed.vault.check(deadline: bed.deadline) }
         #expect((error == nil) == isFit && (isFit || error?.code == .unavailable))
         #expect(bed.transport.lines == ["GET /v1/sys/health?standbyok=true&perfstandbyok=true"])
         #expect(bed.transport.requests[0].header("X-Vault-Token") == nil)
@@ -143,7 +143,7 @@ import Testing
 
     @Test func healthOfSomethingElse() async throws {
         let bed = try Bed { _, _ in HTTPResponse(200, "<html>") }
-        let error = await failure { () throws(Failure) in try await bed.vault.check(deadline: bed.deadline) }
+        let error = await failure { () async throws(Failure) in try await bed.vault.check(deadline: bed.deadline) }
         #expect(error?.code == .unavailable)
     }
 }

@@ -26,8 +26,8 @@ import Testing
         var generator = SystemRandomNumberGenerator()
         let characters = Array("aA0.-_=/%~ \u{e9}\u{301}\"\\?#&+:;☃2EF")
         var owners: [String: [UInt8]] = [:]
-        for round in 0..<20_000 {
-            let count = Int.random(in: 1...(round < 2000 ? 3 : 8), using: &generator)
+        for round in 0..<4000 {
+            let count = Int.random(in: 1...(round < 1000 ? 3 : 8), using: &generator)
             let id = String((0..<count).map { _ in characters.randomElement(using: &generator)! })
             let part = HashiCorpNames.segment(id)
             #expect(HashiCorpNames.id(ofSegment: part).map { Array($0.utf8) } == Array(id.utf8))
@@ -97,7 +97,7 @@ import Testing
     func refuses(text: String) { #expect(Timestamp.milliseconds(of: text) == nil) }
 
     @Test func writesWhatItReads() {
-        for day in stride(from: 0 as UInt64, to: 2_932_896, by: 17) {
+        for day in stride(from: 0 as UInt64, to: 2_932_896, by: 997) {
             let time = day * 86_400_000 + day % 86_400_000
             #expect(Timestamp.milliseconds(of: Timestamp.text(time)) == time)
         }

@@ -7,7 +7,7 @@ import Testing
 @testable import CofferVaults
 
 /// What is written where, in which order, and what is made of answers.
-@Suite struct HashiCorpRecordTests {
+@Suite(.timeLimit(.minutes(1))) struct HashiCorpRecordTests {
     private static let path = "/v1/secret/data/ai2-connectors/u/c"
     private static let metadata = "/v1/secret/metadata/ai2-connectors/u/c"
     private static let created: WallMilliseconds = 1_795_622_011_123
@@ -42,8 +42,14 @@ import Testing
 
     @Test func conditionsAreCheckedBeforeAnythingIsWritten() async throws {
         let bed = try Bed { _, _ in .kv(Self.stored("v1")) }
-        #expect(await failure { () throws(Failure) in try await bed.write(bed.sealed(), .ifAbsent) } == .alreadyExists)
-        #expect(await failure { () throws(Failure) in try await bed.write(bed.sealed(), .ifVersion("v2")) } == .versionMismatch)
+        do {
+            let error = await failure { () async throws(Failure) in try await bed.write(bed.sealed(), .ifAbsent) }
+            #expect(error == .alreadyExists)
+        }
+        do {
+            let error = await failure { () async throws(Failure) in try await bed.write(bed.sealed(), .ifVersion("v2")) }
+            #expect(error == .versionMismatch)
+        }
         #expect(bed.lines == ["GET \(Self.path)", "GET \(Self.path)"])
     }
 
@@ -51,7 +57,10 @@ import Testing
     func absentInEveryWayIsAbsent(answer: HTTPResponse) async throws {
         let bed = try Bed(writesMetadata: false) { request, _ in request.method == .get ? answer : .written(8) }
         #expect(try await bed.read() == nil)
-        #expect(await failure { () throws(Failure) in try await bed.write(bed.sealed(), .ifVersion("v1")) } == .versionMismatch)
+        do {
+            let error = await failure { () async throws(Failure) in try await bed.write(bed.sealed(), .ifVersion("v1")) }
+            #expect(error == .versionMismatch)
+        }
         let item = bed.sealed()
         #expect(try await bed.write(item, .ifAbsent) == item.updatedAt)
         let version = answer.body.count < 20 ? 0 : 7
@@ -65,7 +74,10 @@ import Testing
             if request.method == .post { return lost }
             return number < 2 ? .absent : .kv(Self.stored("other"))
         }
-        #expect(await failure { () throws(Failure) in try await bed.write(bed.sealed(), .ifAbsent) } == .alreadyExists)
+        do {
+            let error = await failure { () async throws(Failure) in try await bed.write(bed.sealed(), .ifAbsent) }
+            #expect(error == .alreadyExists)
+        }
     }
 
     @Test func aMountThatWantsCheckAndSetGetsIt() async throws {
@@ -76,6 +88,7 @@ import Testing
         }
         _ = try await bed.write(bed.sealed())
         #expect(bed.lines.count { $0.hasPrefix("POST") } == 2)
+        bed.vault.recent.forget("ai2-connectors/u/c")
         _ = try await bed.write(bed.sealed())
         #expect(bed.lines.count { $0.hasPrefix("POST") } == 3)
     }
@@ -114,7 +127,9 @@ import Testing
         #expect(bed.lines == ["GET \(Self.path)", "POST \(Self.path)", "POST /v1/secret/destroy/ai2-connectors/u/c"])
         let bodies = bed.transport.requests.filter { $0.method == .post }.map(\.text)
         #expect(bodies == [#"{"data":{"coffer":"removed"},"options":{"cas":3}}"#, #"{"versions":[1,2,3,4]}"#])
-        #expect(await failure { () throws(Failure) in try await bed.remove("v2") } == .versionMismatch)
+        bed.vault.recent.forget("ai2-connectors/u/c")
+        let error = await failure { () async throws(Failure) in try await bed.remove("v2") }
+        #expect(error == .versionMismatch)
     }
 
     @Test func removals() async throws {
@@ -160,9 +175,15 @@ import Testing
     ])
     func damagedRecordsAreUnreadable(data: String) async throws {
         let bed = try Bed(writesMetadata: false) { request, _ in request.method == .get ? .kv(data) : .written(2) }
-        #expect(await failure { () throws(Failure) in try await bed.read() } == .unreadable(vault: "v"))
+        do {
+            let error = await failure { () async throws(Failure) in try await bed.read() }
+            #expect(error == .unreadable(vault: "v"))
+        }
         // They are there all the same, and can be replaced.
-        #expect(await failure { () throws(Failure) in try await bed.write(bed.sealed(), .ifAbsent) } == .alreadyExists)
+        do {
+            let error = await failure { () async throws(Failure) in try await bed.write(bed.sealed(), .ifAbsent) }
+            #expect(error == .alreadyExists)
+        }
         #expect(try await bed.write(bed.sealed()) > 0)
     }
 
@@ -175,7 +196,7 @@ import Testing
             .tombstone(version: 2), .kv(#"{"a":[1,{"b":null}]}"#), .written(3), .login("t", seconds: 60),
             HTTPResponse(200, #"{"data":{"keys":["a","b/","c=20"]}}"#), HTTPResponse(400, #"{"errors":["too large"]}"#),
         ]
-        for _ in 0..<3000 {
+        for _ in 0..<1000 {
             let answer = good.randomElement(using: &generator)!
             var bytes = Array(answer.body.string.utf8)
             for _ in 0..<Int.random(in: 0...3, using: &generator) where !bytes.isEmpty {
@@ -190,8 +211,8 @@ import Testing
             let body = bytes
             let status = [answer.status, 200, 404].randomElement(using: &generator)!
             let bed = try Bed { _, _ in HTTPResponse(status: status, body: Secret(copying: body.span.bytes)) }
-            _ = await failure { () throws(Failure) in try await bed.read() }
-            _ = await failure { () throws(Failure) in
+            _ = await failure { () async throws(Failure) in try await bed.read() }
+            _ = await failure { () async throws(Failure) in
                 try await bed.vault.list(user: nil, after: nil, limit: 3, deadline: bed.deadline)
             }
             let answerRead = HashiCorpAnswer(HTTPResponse(status: status, body: Secret(copying: body.span.bytes)))

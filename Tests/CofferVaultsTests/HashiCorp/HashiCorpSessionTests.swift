@@ -7,7 +7,7 @@ import Testing
 @testable import CofferVaults
 
 /// Tokens on a virtual clock.
-@Suite struct HashiCorpSessionTests {
+@Suite(.timeLimit(.minutes(1))) struct HashiCorpSessionTests {
     private static let role = HashiCorpOptions.Auth.appRole(
         mount: "approle", roleID: "r\"1", secretID: .value(Secret(text: "s")))
 
@@ -137,7 +137,7 @@ import Testing
             return request.path.hasSuffix("lookup-self") ? HTTPResponse(200, #"{"data":{"ttl":5}}"#) : .denied
         }
         await bed.time.advance(milliseconds: 2000)
-        let error = await failure { () throws(Failure) in try await bed.read() }
+        let error = await failure { () async throws(Failure) in try await bed.read() }
         #expect(error?.code == .permissionDenied)
         #expect(bed.lines == ["POST /v1/auth/approle/login", "GET /v1/secret/data/ai2-connectors/u/c"])
     }
@@ -148,7 +148,7 @@ import Testing
             request.path.hasSuffix("/login") ? .login("t", seconds: 600) : .denied
         }
         for _ in 0..<10 {
-            let error = await failure { () throws(Failure) in try await bed.read() }
+            let error = await failure { () async throws(Failure) in try await bed.read() }
             #expect(error?.code == .permissionDenied)
         }
         #expect(bed.transport.lines.count { $0.hasSuffix("login") } == 1)
@@ -156,7 +156,7 @@ import Testing
 
     @Test func aGivenTokenThatIsDeadIsUnauthenticated() async throws {
         let bed = try Bed { _, _ in .denied }
-        let error = await failure { () throws(Failure) in try await bed.read() }
+        let error = await failure { () async throws(Failure) in try await bed.read() }
         #expect(error?.code == .unauthenticated && error?.retryable == false)
     }
 
@@ -184,7 +184,7 @@ import Testing
         #expect(bed.transport.requests.last?.header("X-Vault-Token") == "second")
         files["/token"] = "dead"
         await bed.time.advance(milliseconds: 1000)
-        let error = await failure { () throws(Failure) in try await bed.read() }
+        let error = await failure { () async throws(Failure) in try await bed.read() }
         #expect(error?.code == .unauthenticated && error?.message.hasPrefix("/token: ") == true)
         // Within the second, the refusal alone makes it look.
         files["/token"] = "third"
@@ -197,7 +197,7 @@ import Testing
         let files = Bed.Files()
         files["/token"] = content
         let bed = try Bed(auth: .tokenFile("/token"), files: files) { _, _ in .absent }
-        let error = await failure { () throws(Failure) in try await bed.read() }
+        let error = await failure { () async throws(Failure) in try await bed.read() }
         #expect(error?.code == .failedPrecondition && error?.message.hasPrefix("/token: expected one token") == true)
         #expect(bed.transport.lines.isEmpty)
     }
@@ -217,10 +217,10 @@ import Testing
 
     @Test func aRefusedLoginIsNotRepeatedAtOnce() async throws {
         let bed = try Bed(auth: Self.role) { _, _ in HTTPResponse(400, #"{"errors":["invalid"]}"#) }
-        for _ in 0..<20 { _ = await failure { () throws(Failure) in try await bed.read() } }
+        for _ in 0..<20 { _ = await failure { () async throws(Failure) in try await bed.read() } }
         #expect(bed.lines.count == 1)
         await bed.time.advance(milliseconds: 1000)
-        _ = await failure { () throws(Failure) in try await bed.read() }
+        _ = await failure { () async throws(Failure) in try await bed.read() }
         #expect(bed.lines.count == 2)
     }
 
@@ -234,12 +234,12 @@ import Testing
         time.withLock { $0 = bed.time }
         let deadline = bed.time.boot + .seconds(1)
         let call = Task {
-            await failure { () throws(Failure) in try await bed.vault.read(try Bed.key(), deadline: deadline) }
+            await failure { () async throws(Failure) in try await bed.vault.read(try Bed.key(), deadline: deadline) }
         }
         await bed.time.advance(milliseconds: 1000)
         #expect(await call.value?.code == .deadlineExceeded)
         #expect(bed.time.boot.milliseconds(since: deadline) < 1000)
-        let cancelled = Task { await failure { () throws(Failure) in try await bed.read() } }
+        let cancelled = Task { await failure { () async throws(Failure) in try await bed.read() } }
         await bed.time.settle()
         cancelled.cancel()
         #expect(await cancelled.value?.code == .cancelled)
@@ -253,7 +253,7 @@ import Testing
         await bed.vault.close()
         await bed.time.advance(milliseconds: 100_000)
         #expect(server.renewals == 0 && bed.time.sleeperCount == 0)
-        let error = await failure { () throws(Failure) in try await bed.read() }
+        let error = await failure { () async throws(Failure) in try await bed.read() }
         #expect(error?.code == .unavailable && error?.reason == .draining)
     }
 }

@@ -6,7 +6,7 @@ import Testing
 @testable import CofferVaults
 
 /// What every request carries, and answers that send elsewhere.
-@Suite struct HashiCorpWireTests {
+@Suite(.timeLimit(.minutes(1))) struct HashiCorpWireTests {
     @Test func headersOfACall() async throws {
         let bed = try Bed(namespace: "team/a") { _, _ in .absent }
         _ = try await bed.read()
@@ -52,14 +52,14 @@ import Testing
         "https://a:70000/", "https://[::1/", "https://[::1]x/", "https://a b/"])
     func otherRedirectsAreNot(location: String?) async throws {
         let bed = try Bed { _, _ in HTTPResponse(307, "", location.map { ["location": $0] } ?? [:]) }
-        let error = await failure { () throws(Failure) in try await bed.read() }
+        let error = await failure { () async throws(Failure) in try await bed.read() }
         #expect(error?.code == .unavailable && error?.message.contains("api_addr") == true)
         #expect(bed.lines.count == 1)
     }
 
     @Test func twoRedirectsAreNot() async throws {
         let bed = try Bed { _, _ in HTTPResponse(307, "", ["location": "https://[::1]:8200/"]) }
-        let error = await failure { () throws(Failure) in try await bed.read() }
+        let error = await failure { () async throws(Failure) in try await bed.read() }
         #expect(error?.code == .unavailable && bed.lines.count == 2)
         #expect(bed.transport.requests.contains { $0.origin == HTTPOrigin(isSecure: true, host: "::1", port: 8200) })
     }
@@ -76,7 +76,7 @@ import Testing
 
     @Test func aNodeThatNeverCatchesUpIsUnavailable() async throws {
         let bed = try Bed { _, _ in HTTPResponse(412, #"{"errors":["x"]}"#) }
-        let reading = Task { await failure { () throws(Failure) in try await bed.read() } }
+        let reading = Task { await failure { () async throws(Failure) in try await bed.read() } }
         await bed.time.advance(milliseconds: 2000)
         let error = await reading.value
         #expect(error?.code == .unavailable && error?.message.contains("caught up") == true)

@@ -1,0 +1,102 @@
+"""What the servers do with a connection."""
+
+import gzip
+import time
+
+from wire import Channel
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+BOMB = gzip.compress(b"0" * (64 << 20), 9)
+
+
+def answer(channel: Channel) -> None:
+    """Echoes the request as the body, and keeps the connection."""
+    while request := channel.request():
+        body = request
+        if b" /big " in request[:64]:
+            body = b"x" * 3_000_000
+        channel.send(b"HTTP/1.1 200 OK\r\nX-Answer: Yes\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+
+def once(data: bytes, *, keep: bool = False):
+    """Reads one request, sends `data`, and closes or waits for the other side to."""
+    def behave(channel: Channel) -> None:
+        channel.request()
+        channel.send(data)
+        if keep:
+            channel.until_closed()
+    return behave
+
+
+def status(line: str, body: bytes = b"", *headers: str):
+    lines = "".join(f"{header}\r\n" for header in headers)
+    return once(f"HTTP/1.1 {line}\r\nContent-Length: {len(body)}\r\n{lines}\r\n".encode() + body, keep=True)
+
+
+def repeat(first: bytes, piece: bytes, pause: float = 0):
+    """Reads one request, sends `first`, then `piece` for ever."""
+    def behave(channel: Channel) -> None:
+        channel.request()
+        channel.send(first)
+        while True:
+            channel.send(piece)
+            time.sleep(pause)
+    return behave
+
+
+def silent(channel: Channel) -> None:
+    channel.until_closed()
+
+
+def reset_at_once(channel: Channel) -> None:
+    channel.reset()
+
+
+def close_in_hello(channel: Channel) -> None:
+    channel.receive()
+
+
+def reset_after_request(channel: Channel) -> None:
+    channel.request()
+    channel.reset()
+
+
+def garbage_at_once(channel: Channel) -> None:
+    channel.send(bytes(range(256)) * 16)
+    channel.until_closed()
+
+
+def plain_http(channel: Channel) -> None:
+    """An HTTP server where TLS is expected: answers whatever comes."""
+    channel.receive()
+    channel.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+    channel.until_closed()
+
+
+def slow_hello(channel: Channel) -> None:
+    """The first bytes of a TLS answer, one a second."""
+    channel.receive()
+    for byte in b"\x16\x03\x03\x40\x00" + bytes(1000):
+        channel.send(bytes([byte]))
+        time.sleep(1)
+
+
+def slow_answer(channel: Channel) -> None:
+    """A good answer after 300 ms, so that many requests are there at once."""
+    while channel.request():
+        time.sleep(0.3)
+        channel.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+
+def stale(channel: Channel) -> None:
+    """A good answer to the first request; the second closes the connection unanswered."""
+    if channel.request():
+        channel.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        channel.request()
+
+
+def proxy(channel: Channel) -> None:
+    """A proxy nobody asked for; whatever reaches it is recorded."""
+    channel.request()
+    channel.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    channel.until_closed()
