@@ -144,11 +144,11 @@ let package = Package(
         .testTarget(
             name: "CofferVaultsTests",
             dependencies: [
-                "CofferCore", "CofferVault", "CofferVaults", "CofferVaultConformance", "CofferSQLite", "CofferHTTP",
-                "CFaultyVFS",
+                "CofferCore", "CofferCrypto", "CofferHTTP", "CofferVault", "CofferVaults", "CofferVaultConformance",
+                "CofferSQLite", "CFaultyVFS",
             ],
             swiftSettings: base),
-        // Against real servers, which Tests/Live/run.py starts.
+        // Run by Tests/Live/run.py, which starts what they talk to.
         .testTarget(
             name: "CofferVaultsLiveTests",
             dependencies: ["CofferCore", "CofferHTTP", "CofferVault", "CofferVaults", "CofferVaultConformance"],

@@ -1,5 +1,4 @@
 internal import CofferCore
-internal import CofferHTTP
 
 /// What goes wrong with a HashiCorp Vault or an OpenBao, in words of ours.
 extension Failure {
@@ -100,46 +99,11 @@ extension Failure {
 
     /// What came is no answer of a vault.
     static func hashiCorpGarbled(_ purpose: HashiCorpCall.Purpose, _ vault: String) -> Failure {
-        let message = "what answers at the vault's address does not speak as a KV engine of version 2 does; "
+        let message =
+            "what answers at the vault's address does not speak as a KV engine of version 2 does; "
             + "check address, mount and proxies"
         return purpose.isRead
             ? Failure(.unavailable, .vaultFailed, message, vault: vault, retryable: true)
             : Failure(.internal, .vaultFailed, message + "; a write may have happened", vault: vault)
-    }
-
-    /// There was no answer at all.
-    static func hashiCorp(
-        _ error: HTTPError, _ purpose: HashiCorpCall.Purpose, vault: String
-    ) -> Failure {
-        var failure = noAnswer(error.cause, purpose, vault: vault)
-        failure.isUnsent = error.isUnsent
-        return failure
-    }
-
-    private static func noAnswer(
-        _ cause: HTTPError.Cause, _ purpose: HashiCorpCall.Purpose, vault: String
-    ) -> Failure {
-        func unreachable(_ message: String) -> Failure {
-            Failure(.unavailable, .vaultUnreachable, message, vault: vault, retryable: true)
-        }
-        switch cause {
-        case .deadline: return .deadlineExceeded(vault: vault)
-        case .cancelled:
-            return Failure(.cancelled, .cancelled, "the call was cancelled; a write may have happened", vault: vault)
-        case .unresolved: return unreachable("the name of the vault's host does not resolve; check address and DNS")
-        case .refused: return unreachable("no connection to the vault; check that it runs, the address and firewalls")
-        case .interrupted:
-            return unreachable("the connection to the vault broke before its answer; a write may have happened")
-        case .untrusted:
-            return Failure(
-                .failedPrecondition, .vaultUnreachable,
-                "the vault's certificate does not verify, or there is no common version of TLS; check the CA file "
-                    + "and that the address is a name in the certificate",
-                vault: vault)
-        case .forbidden(let rule):
-            return Failure(.failedPrecondition, .vaultUnreachable, "the vault was not asked: \(rule)", vault: vault)
-        case .tooLarge, .malformed: return .hashiCorpGarbled(purpose, vault)
-        case .closed: return .closed(vault: vault)
-        }
     }
 }

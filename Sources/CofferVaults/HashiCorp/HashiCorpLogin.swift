@@ -61,7 +61,8 @@ enum HashiCorpLogin {
             }
             return try login(mount, members)
         case .kubernetes(let mount, let role, let file):
-            return try login(mount, [("role", .string(role)), ("jwt", .string(try word(inFile: file, seams, vault: vault)))])
+            return try login(
+                mount, [("role", .string(role)), ("jwt", .string(try word(inFile: file, seams, vault: vault)))])
         case .jwt(let mount, let role, let file):
             let role = role.map { [(name: "role", value: JSON.string($0))] } ?? []
             return try login(mount, role + [("jwt", .string(try word(inFile: file, seams, vault: vault)))])

@@ -97,7 +97,8 @@ actor HashiCorpSession {
 
     private func probe(_ lease: HashiCorpLease) async -> Result<(number: Int, isDead: Bool), Failure> {
         do throws(Failure) {
-            let answer = try await wire.exchange(HashiCorpLogin.lookup, token: lease.token, deadline: now + Self.patience)
+            let answer = try await wire.exchange(
+                HashiCorpLogin.lookup, token: lease.token, deadline: now + Self.patience)
             guard answer.isSuccess || answer.status == 403 else {
                 throw .hashiCorp(answer, .read, vault: vault)
             }
@@ -233,7 +234,9 @@ actor HashiCorpSession {
 
     /// Again in a third of what is left; calls log in themselves once nothing is.
     private func keepTrying(_ number: Int) {
-        guard !isClosed, let lease = current, lease.number == number, let until = lease.until, now < until else { return }
+        guard !isClosed, let lease = current, lease.number == number, let until = lease.until, now < until else {
+            return
+        }
         let left = Int64(until.milliseconds(since: now))
         guard left > 100 else { return }
         schedule(.milliseconds(max(100, min(left / 3, 30_000))), number)

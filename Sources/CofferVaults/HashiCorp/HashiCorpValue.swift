@@ -33,7 +33,8 @@ enum HashiCorpValue {
     static func sealed(_ envelope: [UInt8], _ item: VaultItem, created: WallMilliseconds) -> JSON {
         .object([
             (member, .string(Envelope.text(envelope))), ("version", .string(item.version)),
-            ("created", .integer(created)), ("updated", .integer(item.updatedAt)), ("expires", .integer(item.expiresAt)),
+            ("created", .integer(created)), ("updated", .integer(item.updatedAt)),
+            ("expires", .integer(item.expiresAt)),
         ])
     }
 
@@ -65,9 +66,11 @@ enum HashiCorpValue {
 
     private static func sealed(_ text: Secret, _ data: JSON) -> Sealed? {
         // The text of an envelope is no secret.
-        guard let characters = JSON.string(text).text, let envelope = try? Envelope.bytes(ofText: Array(characters.utf8)),
+        guard let characters = JSON.string(text).text,
+            let envelope = try? Envelope.bytes(ofText: Array(characters.utf8)),
             let version = data["version"] == nil ? Envelope.version(of: envelope) : data["version"]?.text,
-            (1...maximumVersionBytes).contains(version.utf8.count), version.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
+            (1...maximumVersionBytes).contains(version.utf8.count),
+            version.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
         else { return nil }
         var times: [WallMilliseconds?] = []
         for name in ["created", "updated", "expires"] {
@@ -78,7 +81,8 @@ enum HashiCorpValue {
             guard let time = value.integer, time >= 0 else { return nil }
             times.append(WallMilliseconds(time))
         }
-        return Sealed(envelope: envelope, version: version, created: times[0], updated: times[1], expires: times[2] ?? 0)
+        return Sealed(
+            envelope: envelope, version: version, created: times[0], updated: times[1], expires: times[2] ?? 0)
     }
 
     private static func begins(_ secret: Secret, with prefix: String) -> Bool {

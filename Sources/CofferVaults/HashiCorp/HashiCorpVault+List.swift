@@ -76,7 +76,9 @@ extension HashiCorpVault {
         if let user {
             users = [HashiCorpNames.segment(user)]
         } else {
-            users = try await segments(of: nil, folders: true, deadline).filter { !(place.map { $0.user } ?? "").isAfter($0) }
+            users = try await segments(of: nil, folders: true, deadline).filter {
+                !(place.map { $0.user } ?? "").isAfter($0)
+            }
         }
         var keys: [RecordKey] = []
         for segment in users {

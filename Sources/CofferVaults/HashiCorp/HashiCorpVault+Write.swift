@@ -90,7 +90,8 @@ extension HashiCorpVault {
     }
 
     /// Writes `data` where the newest version is `version`, and says whether it did.
-    func post(_ data: JSON, to path: String, over version: Int64, deadline: BootInstant) async throws(Failure) -> Int64? {
+    func post(_ data: JSON, to path: String, over version: Int64, deadline: BootInstant) async throws(Failure) -> Int64?
+    {
         if case .written(let written, _) = try await post(data, to: path, version: version, deadline: deadline) {
             return written
         }
@@ -145,7 +146,8 @@ extension HashiCorpVault {
         let custom = metadata.sorted { $0.key < $1.key }.map { (name: $0.key, value: JSON.string($0.value)) }
         let call = HashiCorpCall(
             .post, names.path(.metadata, path),
-            .object([("custom_metadata", .object(custom)), ("delete_version_after", .string("\(lifetime)s"))]), for: .write)
+            .object([("custom_metadata", .object(custom)), ("delete_version_after", .string("\(lifetime)s"))]),
+            for: .write)
         let answer = try await client.call(call, deadline: deadline)
         if answer.isSuccess { return state.withLock { $0.metadataRefusedUntil = nil } }
         guard !isNeeded, answer.status == 403 || answer.status == 400 || answer.status == 405 else {

@@ -49,26 +49,27 @@ final class HashiCorpWire: Sendable {
         _ call: HashiCorpCall, token: Secret?, deadline: BootInstant
     ) async throws(Failure) -> HashiCorpAnswer {
         var request = request(call, token: token)
-        var response = try await send(request, call.purpose, deadline)
+        var response = try await send(request, deadline)
         if response.status == 307 || response.status == 308 {
             request.origin = try origin(of: response)
-            response = try await send(request, call.purpose, deadline)
+            response = try await send(request, deadline)
         }
         if let text = response.headers["x-vault-index"], text.utf8.count <= Self.maximumIndexBytes,
-            text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
+            text.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
+        {
             index.withLock { $0 = text }
         }
         return HashiCorpAnswer(response)
     }
 
     private func send(
-        _ request: HTTPRequest, _ purpose: HashiCorpCall.Purpose, _ deadline: BootInstant
+        _ request: HTTPRequest, _ deadline: BootInstant
     ) async throws(Failure) -> HTTPResponse {
         guard seams.clock.boot < deadline else { throw .notBegun(vault: vault) }
         do throws(HTTPError) {
             return try await transport.send(request, deadline: deadline)
         } catch {
-            throw .hashiCorp(error, purpose, vault: vault)
+            throw error.failure(vault: vault)
         }
     }
 

@@ -35,7 +35,9 @@ import Testing
 
     @Test func sealed() async throws {
         let vault = try Live.vault(transport: try Live.transport("SEALED_ADDR"))
-        await expect(.unavailable, .vaultFailed, "sealed", retryable: true) { () throws(Failure) in try await read(vault) }
+        await expect(.unavailable, .vaultFailed, "sealed", retryable: true) { () throws(Failure) in
+            try await read(vault)
+        }
         await expect(.unavailable, .vaultFailed, "sealed", retryable: true) { () throws(Failure) in
             try await vault.check(deadline: Live.deadline)
         }
@@ -49,7 +51,9 @@ import Testing
         await expect(.unavailable, .vaultFailed, "not initialised", retryable: true) { () throws(Failure) in
             try await vault.check(deadline: Live.deadline)
         }
-        await expect(.unavailable, .vaultFailed, "sealed", retryable: true) { () throws(Failure) in try await read(vault) }
+        await expect(.unavailable, .vaultFailed, "sealed", retryable: true) { () throws(Failure) in
+            try await read(vault)
+        }
     }
 
     @Test func nobodyThere() async throws {
@@ -61,7 +65,7 @@ import Testing
 
     @Test func otherAuthority() async throws {
         let vault = try Live.vault(transport: try Live.transport(ca: "OTHER_CA"))
-        await expect(.failedPrecondition, .vaultUnreachable, "certificate does not verify") { () throws(Failure) in
+        await expect(.failedPrecondition, .vaultUnreachable, "check its certificate") { () throws(Failure) in
             try await read(vault)
         }
     }
@@ -76,7 +80,8 @@ import Testing
     @Test func forbiddenByPolicy() async throws {
         let token = try await Operator().token("data-only")
         let vault = try Live.vault(auth: .token(Secret(text: token)), mount: "guarded")
-        await expect(.permissionDenied, .vaultRefused, "may not do this") { () throws(Failure) in try await read(vault) }
+        await expect(.permissionDenied, .vaultRefused, "may not do this") { () throws(Failure) in try await read(vault)
+        }
         await expect(.permissionDenied, .vaultRefused, "may not do this") { () throws(Failure) in
             try await write(vault, Live.sealed("v1"))
         }
@@ -102,13 +107,15 @@ import Testing
         let auth = HashiCorpOptions.Auth.appRole(
             mount: "approle", roleID: try Live.variable("ROLE_ID"), secretID: .value(Secret(text: "wrong")))
         let vault = try Live.vault(auth: auth)
-        await expect(.unauthenticated, .vaultRefused, "refused the login") { () throws(Failure) in try await read(vault) }
+        await expect(.unauthenticated, .vaultRefused, "refused the login") { () throws(Failure) in try await read(vault)
+        }
     }
 
     @Test func wrongJWT() async throws {
         let vault = try Live.vault(
             auth: .jwt(mount: "jwt", role: "unknown", tokenFile: try Live.variable("JWT_FILE")))
-        await expect(.unauthenticated, .vaultRefused, "refused the login") { () throws(Failure) in try await read(vault) }
+        await expect(.unauthenticated, .vaultRefused, "refused the login") { () throws(Failure) in try await read(vault)
+        }
     }
 
     /// The engine of version 1 takes the paths of version 2 for names.

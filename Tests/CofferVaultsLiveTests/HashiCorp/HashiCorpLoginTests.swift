@@ -62,10 +62,12 @@ import Testing
     @Test func revokedTokenLogsInAgainOnce() async throws {
         let bao = try Operator()
         let role = "live-\(UUID().uuidString.lowercased())"
-        try await bao.ask(.post, "auth/approle/role/\(role)", [
-            "role_id": role, "token_policies": "app", "token_ttl": "600s", "bind_secret_id": false,
-            "token_bound_cidrs": "127.0.0.1/32",
-        ])
+        try await bao.ask(
+            .post, "auth/approle/role/\(role)",
+            [
+                "role_id": role, "token_policies": "app", "token_ttl": "600s", "bind_secret_id": false,
+                "token_bound_cidrs": "127.0.0.1/32",
+            ])
         let vault = try Live.vault(auth: .appRole(mount: "approle", roleID: role, secretID: nil))
         let key = try Live.key("user", "connection")
         #expect(try await vault.read(key, deadline: Live.deadline) == nil)
@@ -89,7 +91,8 @@ import Testing
     /// Revokes every token of a role; how many there were.
     private func revokeTokens(of role: String, _ bao: Operator) async throws -> Int {
         let keys = try #require(
-            (try await bao.ask(.get, "auth/token/accessors?list=true").json["data"] as? [String: Any])?["keys"] as? [String])
+            (try await bao.ask(.get, "auth/token/accessors?list=true").json["data"] as? [String: Any])?["keys"]
+                as? [String])
         var count = 0
         for accessor in keys {
             let (status, json) = try await bao.ask(.post, "auth/token/lookup-accessor", ["accessor": accessor])

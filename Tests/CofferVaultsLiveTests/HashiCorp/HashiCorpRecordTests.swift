@@ -17,7 +17,9 @@ import Testing
         key = try Live.key("user", "connection")
     }
 
-    private func vault(softDelete: Bool = false, writesMetadata: Bool = true, token: String? = nil) throws -> HashiCorpVault {
+    private func vault(softDelete: Bool = false, writesMetadata: Bool = true, token: String? = nil) throws
+        -> HashiCorpVault
+    {
         try Live.vault(
             auth: token.map { .token(Secret(text: $0)) }, folder: folder, softDelete: softDelete,
             writesMetadata: writesMetadata)
@@ -150,9 +152,14 @@ import Testing
     /// One user's listing is not another's, whatever the ids hold.
     @Test func idsOfEveryKindStayApart() async throws {
         let vault = try vault()
-        let ids = ["a", "a.", ".a", "..", "a..b", "a/b", "a:b", "a=b", "A", "ü", "☃ snow", "a%2Fb", "x\"y'", String(repeating: "é", count: 128)]
+        let ids = [
+            "a", "a.", ".a", "..", "a..b", "a/b", "a:b", "a=b", "A", "ü", "☃ snow", "a%2Fb", "x\"y'",
+            String(repeating: "é", count: 128),
+        ]
         for id in ids {
-            _ = try await vault.write(try Live.key(id, id), Live.sealed("v-\(id.utf8.count)-\(id.hashValue)"), condition: .ifAbsent, deadline: Live.deadline)
+            _ = try await vault.write(
+                try Live.key(id, id), Live.sealed("v-\(id.utf8.count)-\(id.hashValue)"), condition: .ifAbsent,
+                deadline: Live.deadline)
         }
         let page = try await vault.list(user: nil, after: nil, limit: 100, deadline: Live.deadline)
         let keys = try Set(ids.map { VaultPage.Entry.Name.key(try RecordKey(user: $0, connection: $0)) })

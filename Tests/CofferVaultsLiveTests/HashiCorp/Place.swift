@@ -42,7 +42,8 @@ enum Live {
     /// A folder of its own for each test, unless it shares one.
     static func vault(
         auth: HashiCorpOptions.Auth? = nil, mount: String = "secret", folder: String = UUID().uuidString,
-        namespace: String? = nil, softDelete: Bool = false, writesMetadata: Bool = true, clock: any Clock = SystemClock(),
+        namespace: String? = nil, softDelete: Bool = false, writesMetadata: Bool = true,
+        clock: any Clock = SystemClock(),
         transport: (any HTTPTransport)? = nil
     ) throws -> HashiCorpVault {
         let options = try HashiCorpOptions(
@@ -60,7 +61,8 @@ enum Live {
             userTag: [UInt8](repeating: 2, count: 32))
     }
 
-    static func sealed(_ version: String, _ payload: [UInt8] = [1, 2, 3], expiresAt: WallMilliseconds = 0) -> VaultItem {
+    static func sealed(_ version: String, _ payload: [UInt8] = [1, 2, 3], expiresAt: WallMilliseconds = 0) -> VaultItem
+    {
         item(.sealed(payload), version, expiresAt: expiresAt)
     }
 

@@ -33,17 +33,22 @@ import Testing
     static let reads = [
         Row(400, .invalidArgument, .vaultRefused, "does not take this request"),
         Row(
-            400, body: #"{"errors":["Upgrading from non-versioned to versioned data canary"]}"#, .unavailable, .vaultFailed,
+            400, body: #"{"errors":["Upgrading from non-versioned to versioned data canary"]}"#, .unavailable,
+            .vaultFailed,
             retryable: true, "upgrading the mount"),
         Row(401, .unauthenticated, .vaultRefused, "does not know the daemon's token"),
-        Row(404, body: #"{"errors":["no handler for route \"canary\""]}"#, .failedPrecondition, .vaultRefused, "no such mount"),
+        Row(
+            404, body: #"{"errors":["no handler for route \"canary\""]}"#, .failedPrecondition, .vaultRefused,
+            "no such mount"),
         Row(404, body: page, .unavailable, .vaultFailed, retryable: true, "does not speak as a KV engine"),
         Row(404, body: "", .unavailable, .vaultFailed, retryable: true, "does not speak as a KV engine"),
         Row(405, .failedPrecondition, .vaultRefused, "does not know this operation"),
         Row(413, .invalidArgument, .credentialTooLarge, "larger than the vault takes"),
         Row(429, .resourceExhausted, .limit, retryable: true, "limits the rate"),
         Row(500, .internal, .vaultFailed, retryable: true, "failed inside"),
-        Row(500, body: #"{"errors":["put failed due to value being too large canary"]}"#, .invalidArgument, .credentialTooLarge, "max_entry_size"),
+        Row(
+            500, body: #"{"errors":["put failed due to value being too large canary"]}"#, .invalidArgument,
+            .credentialTooLarge, "max_entry_size"),
         Row(502, body: page, .unavailable, .vaultFailed, retryable: true, "gateway"),
         Row(503, .unavailable, .vaultFailed, retryable: true, "sealed"),
         Row(504, .unavailable, .vaultFailed, retryable: true, "gateway"),
@@ -67,7 +72,8 @@ import Testing
 
     static let writes = [
         Row(
-            400, body: #"{"errors":["check-and-set parameter required for this call"]}"#, .failedPrecondition, .vaultRefused,
+            400, body: #"{"errors":["check-and-set parameter required for this call"]}"#, .failedPrecondition,
+            .vaultRefused,
             "check-and-set writes only"),
         Row(500, .internal, .vaultFailed, "a write may have happened"),
         Row(200, body: page, .internal, .vaultFailed, "a write may have happened"),
@@ -108,8 +114,8 @@ import Testing
         (.interrupted, .unavailable, .vaultUnreachable, true),
         (.untrusted, .failedPrecondition, .vaultUnreachable, false),
         (.forbidden("the rule"), .failedPrecondition, .vaultUnreachable, false),
-        (.tooLarge(limit: 1), .unavailable, .vaultFailed, true), (.malformed, .unavailable, .vaultFailed, true),
-        (.closed, .unavailable, .draining, true),
+        (.tooLarge(limit: 1), .unavailable, .vaultFailed, false), (.malformed, .unavailable, .vaultUnreachable, true),
+        (.closed, .unavailable, .vaultUnreachable, true),
     ]
 
     @Test(arguments: silences.indices, [true, false])
@@ -125,7 +131,8 @@ import Testing
     @Test func anAppRoleLoginOfUnknownEndIsNotForRetries() async throws {
         let role = HashiCorpOptions.Auth.appRole(mount: "approle", roleID: "r", secretID: .value(Secret(text: "s")))
         for isUnsent in [true, false] {
-            let bed = try Bed(auth: role) { _, _ throws(HTTPError) in throw HTTPError(.interrupted, isUnsent: isUnsent) }
+            let bed = try Bed(auth: role) { _, _ throws(HTTPError) in throw HTTPError(.interrupted, isUnsent: isUnsent)
+            }
             let error = await failure { () async throws(Failure) in try await bed.read() }
             #expect(error?.retryable == isUnsent && bed.lines.count == 1)
         }

@@ -50,15 +50,20 @@ import Testing
         let options = try HashiCorpOptions(
             auth: .tokenFile("/t"), mount: "/team//kv/", prefix: "a b/", namespace: "/ns1/ns2/")
         #expect(options.mount == "team/kv" && options.prefix == "a b" && options.namespace == "ns1/ns2")
-        #expect(HashiCorpNames(mount: options.mount, prefix: options.prefix).listing(user: nil)
-            == "team/kv/metadata/a%20b/?list=true")
+        #expect(
+            HashiCorpNames(mount: options.mount, prefix: options.prefix).listing(user: nil)
+                == "team/kv/metadata/a%20b/?list=true")
         #expect(try HashiCorpOptions(auth: .tokenFile("/t"), namespace: "").namespace == nil)
     }
 
     @Test(arguments: ["", "/", "..", "a/../b", "a.", "a..b", "a\nb", String(repeating: "a", count: 513)])
     func refusesWhatIsNoPath(text: String) {
-        #expect(failure { () throws(Failure) in try HashiCorpOptions(auth: .tokenFile("/t"), mount: text) }?.code == .invalidArgument)
-        #expect(failure { () throws(Failure) in try HashiCorpOptions(auth: .tokenFile("/t"), prefix: text) }?.code == .invalidArgument)
+        #expect(
+            failure { () throws(Failure) in try HashiCorpOptions(auth: .tokenFile("/t"), mount: text) }?.code
+                == .invalidArgument)
+        #expect(
+            failure { () throws(Failure) in try HashiCorpOptions(auth: .tokenFile("/t"), prefix: text) }?.code
+                == .invalidArgument)
     }
 
     /// A vault that was restored elsewhere is the same; another folder in it is another vault.
@@ -82,11 +87,12 @@ import Testing
 }
 
 @Suite struct TimestampTests {
-    @Test(arguments: [
-        ("1970-01-01T00:00:00Z", 0), ("2026-11-25T15:53:31.123456789Z", 1_795_622_011_123),
-        ("2000-02-29T23:59:59.9Z", 951_868_799_900), ("2026-11-25T15:53:31.12+01:30", 1_795_616_611_120),
-        ("9999-12-31T23:59:59.999Z", 253_402_300_799_999), ("2016-12-31T23:59:60Z", 1_483_228_800_000),
-    ] as [(String, WallMilliseconds)])
+    @Test(
+        arguments: [
+            ("1970-01-01T00:00:00Z", 0), ("2026-11-25T15:53:31.123456789Z", 1_795_622_011_123),
+            ("2000-02-29T23:59:59.9Z", 951_868_799_900), ("2026-11-25T15:53:31.12+01:30", 1_795_616_611_120),
+            ("9999-12-31T23:59:59.999Z", 253_402_300_799_999), ("2016-12-31T23:59:60Z", 1_483_228_800_000),
+        ] as [(String, WallMilliseconds)])
     func reads(text: String, time: WallMilliseconds) { #expect(Timestamp.milliseconds(of: text) == time) }
 
     @Test(arguments: [

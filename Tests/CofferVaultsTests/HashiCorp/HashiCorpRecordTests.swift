@@ -23,11 +23,15 @@ import Testing
         #expect(bed.lines == ["GET \(Self.path)", "POST \(Self.metadata)", "POST \(Self.path)"])
         let bodies = bed.transport.requests.filter { $0.method == .post }.map(\.text)
         let created = Timestamp.text(item.updatedAt)
-        #expect(bodies[0]
-            == #"{"custom_metadata":{"connection":"c","created":"\#(created)","user":"u"},"delete_version_after":"160s"}"#)
+        #expect(
+            bodies[0]
+                == #"{"custom_metadata":{"connection":"c","created":"\#(created)","user":"u"},"delete_version_after":"160s"}"#
+        )
         let time = item.updatedAt
-        #expect(bodies[1]
-            == #"{"data":{"coffer":"coffer1:AQID","version":"v1","created":\#(time),"updated":\#(time),"expires":\#(time + 100_000)}}"#)
+        #expect(
+            bodies[1]
+                == #"{"data":{"coffer":"coffer1:AQID","version":"v1","created":\#(time),"updated":\#(time),"expires":\#(time + 100_000)}}"#
+        )
     }
 
     @Test func anotherWriteOfTheSameKindIsDataAlone() async throws {
@@ -47,7 +51,8 @@ import Testing
             #expect(error == .alreadyExists)
         }
         do {
-            let error = await failure { () async throws(Failure) in try await bed.write(bed.sealed(), .ifVersion("v2")) }
+            let error = await failure { () async throws(Failure) in try await bed.write(bed.sealed(), .ifVersion("v2"))
+            }
             #expect(error == .versionMismatch)
         }
         #expect(bed.lines == ["GET \(Self.path)", "GET \(Self.path)"])
@@ -58,7 +63,8 @@ import Testing
         let bed = try Bed(writesMetadata: false) { request, _ in request.method == .get ? answer : .written(8) }
         #expect(try await bed.read() == nil)
         do {
-            let error = await failure { () async throws(Failure) in try await bed.write(bed.sealed(), .ifVersion("v1")) }
+            let error = await failure { () async throws(Failure) in try await bed.write(bed.sealed(), .ifVersion("v1"))
+            }
             #expect(error == .versionMismatch)
         }
         let item = bed.sealed()
@@ -101,9 +107,10 @@ import Testing
             return request.text.contains("\"cas\":1") ? .written(2) : .written(1, deletion: "2026-11-25T15:53:32.2Z")
         }
         _ = try await bed.write(bed.sealed())
-        #expect(bed.lines.suffix(4) == [
-            "POST \(Self.metadata)", "POST \(Self.path)", "POST \(Self.metadata)", "POST \(Self.path)",
-        ])
+        #expect(
+            bed.lines.suffix(4) == [
+                "POST \(Self.metadata)", "POST \(Self.path)", "POST \(Self.metadata)", "POST \(Self.path)",
+            ])
     }
 
     @Test func metadataThatIsForbiddenIsLeftOut() async throws {
@@ -164,7 +171,9 @@ import Testing
         let bed = try Bed { _, _ in .kv(#"{"coffer":"\#(text)"}"#, custom: #"{"created":"1970-01-01T00:00:01Z"}"#) }
         let item = try #require(try await bed.read())
         #expect(item.payload == .text(Secret(text: text)) && item.createdAt == 1000 && item.expiresAt == 0)
-        guard case .object(let members) = try HashiCorpValue.text(Secret(text: text)) else { return #expect(Bool(false)) }
+        guard case .object(let members) = try HashiCorpValue.text(Secret(text: text)) else {
+            return #expect(Bool(false))
+        }
         #expect(members.map(\.name) == ["coffer"])
     }
 

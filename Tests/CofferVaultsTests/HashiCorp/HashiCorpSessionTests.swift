@@ -162,7 +162,9 @@ import Testing
 
     @Test func aGivenTokenIsRenewed() async throws {
         let bed = try Bed { request, _ in
-            if request.path.hasSuffix("lookup-self") { return HTTPResponse(200, #"{"data":{"ttl":60,"renewable":true}}"#) }
+            if request.path.hasSuffix("lookup-self") {
+                return HTTPResponse(200, #"{"data":{"ttl":60,"renewable":true}}"#)
+            }
             return request.path.hasSuffix("renew-self") ? .login("s.token", seconds: 60) : .absent
         }
         _ = try await bed.read()

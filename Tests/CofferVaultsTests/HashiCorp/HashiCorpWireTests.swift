@@ -48,8 +48,10 @@ import Testing
         #expect(posts[1].header("X-Vault-Token") == "s.token")
     }
 
-    @Test(arguments: [nil, "", "/v1/x", "http://node-2:8200/", "ftp://node-2/", "https://", "https://a@b/", "https://a:0/",
-        "https://a:70000/", "https://[::1/", "https://[::1]x/", "https://a b/"])
+    @Test(arguments: [
+        nil, "", "/v1/x", "http://node-2:8200/", "ftp://node-2/", "https://", "https://a@b/", "https://a:0/",
+        "https://a:70000/", "https://[::1/", "https://[::1]x/", "https://a b/",
+    ])
     func otherRedirectsAreNot(location: String?) async throws {
         let bed = try Bed { _, _ in HTTPResponse(307, "", location.map { ["location": $0] } ?? [:]) }
         let error = await failure { () async throws(Failure) in try await bed.read() }

@@ -33,7 +33,8 @@ extension HTTPResponse {
     }
 
     static func login(_ token: String, seconds: Int, renewable: Bool = true) -> HTTPResponse {
-        HTTPResponse(200, #"{"auth":{"client_token":"\#(token)","lease_duration":\#(seconds),"renewable":\#(renewable)}}"#)
+        HTTPResponse(
+            200, #"{"auth":{"client_token":"\#(token)","lease_duration":\#(seconds),"renewable":\#(renewable)}}"#)
     }
 
     static let denied = HTTPResponse(403, #"{"errors":["permission denied"]}"#)
@@ -147,7 +148,8 @@ struct Bed {
     }
 
     init(
-        auth: HashiCorpOptions.Auth = .token(Secret(text: "s.token")), namespace: String? = nil, softDelete: Bool = false,
+        auth: HashiCorpOptions.Auth = .token(Secret(text: "s.token")), namespace: String? = nil,
+        softDelete: Bool = false,
         writesMetadata: Bool = true, files: Files = Files(), _ script: @escaping ScriptedTransport.Script
     ) throws {
         transport = ScriptedTransport(script)
@@ -155,7 +157,9 @@ struct Bed {
         let time = time
         let seams = HashiCorpSeams(clock: time, random: NoRandom(), sleep: { try await time.sleep($0) }) {
             path throws(Failure) in
-            guard let content = files[path] else { throw Failure(.failedPrecondition, .vaultRefused, "\(path): is not there") }
+            guard let content = files[path] else {
+                throw Failure(.failedPrecondition, .vaultRefused, "\(path): is not there")
+            }
             return Secret(text: content)
         }
         vault = HashiCorpVault(
