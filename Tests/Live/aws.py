@@ -19,7 +19,7 @@ from servers import Backend, Process, free_ports
 REGION = "eu-central-1"
 #: The keys that MiniStack lets do everything without looking at signatures.
 ROOT = ("test", "test")
-RESOURCE = "arn:aws:secretsmanager:*:*:secret:ai2-connectors*"
+RESOURCE = "arn:aws:secretsmanager:*:*:secret:ai2-connectors/*"
 #: What the manual's page asks for.
 ACTIONS = ["GetSecretValue", "PutSecretValue", "CreateSecret", "TagResource", "DescribeSecret", "DeleteSecret", "RestoreSecret"]
 

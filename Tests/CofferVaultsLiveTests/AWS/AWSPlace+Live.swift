@@ -35,15 +35,18 @@ enum AWSLive {
                 FileManager.default.contents(atPath: path).map { $0.withUnsafeBytes { Secret(copying: $0) } }
             },
             transport: { place throws(Failure) in
-                let host = place.origin.host.contains(":") ? "[\(place.origin.host)]" : place.origin.host
-                do {
-                    return CountingTransport(
-                        inner: try liveTransport(address: "http://\(host):\(place.origin.port)", ca: ""),
-                        counter: counter)
-                } catch {
-                    throw Failure(.unavailable, .vaultUnreachable, "no transport")
-                }
+                CountingTransport(inner: try client(of: place), counter: counter)
             })
+    }
+
+    /// One I/O thread for all.
+    private static let engine = Result { () throws(Failure) in try HTTPEngine() }
+
+    /// As a daemon reaches it, but that the service may be without TLS on this host.
+    private static func client(of place: AWSPlace) throws(Failure) -> HTTPClient {
+        var endpoint = HTTPEndpoint(origin: place.origin)
+        if place.kind == .local { (endpoint.allowsPlainHTTP, endpoint.allowsLinkLocal) = (true, true) }
+        return try engine.get().client(endpoint)
     }
 
     /// A prefix of its own for each test, unless it shares one.

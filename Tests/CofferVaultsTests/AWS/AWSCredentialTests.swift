@@ -25,7 +25,7 @@ import Testing
         let surroundings = AWSSurroundings(
             ["HOME": "/h", "AWS_REGION": "us-east-1"].merging(variables) { $1 }, files: files, clock: clock
         ) { place in
-            ScriptedTransport { request, number throws(HTTPError) in try rule(place, request, number) }
+            AWSScript { request, number throws(HTTPError) in try rule(place, request, number) }
         }
         let corrected = AWSClock(clock)
         let transports = AWSTransports(surroundings)
@@ -142,7 +142,7 @@ import Testing
     private static func granted(_ action: String, id: String = "ASIAROLE", expires: String = "2027-01-15T09:00:00Z")
         -> HTTPResponse
     {
-        HTTPResponse(
+        HTTPResponse.aws(
             200,
             """
             <?xml version="1.0"?>
@@ -165,10 +165,10 @@ import Testing
             #expect(
                 place == AWSPlace(.service, HTTPOrigin(isSecure: true, host: "sts.us-east-1.amazonaws.com", port: 443)))
             #expect(
-                request.text
+                request.sentText
                     == "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fr&RoleSessionName=me&WebIdentityToken=jwt.a%2Bb"
             )
-            #expect(request.header("authorization") == nil)
+            #expect(request.sent("authorization") == nil)
             return Self.granted("AssumeRoleWithWebIdentity")
         }
         #expect(found == role)
@@ -199,11 +199,12 @@ import Testing
         let found = try await find([:], files: files) { _, request, number in
             let isFirst = number == 1
             #expect(
-                request.header("authorization")?.contains(isFirst ? "Credential=AKIABASE/" : "Credential=ASIAMIDDLE/")
+                request.sent("authorization")?.contains(isFirst ? "Credential=AKIABASE/" : "Credential=ASIAMIDDLE/")
                     == true)
-            #expect(request.header("authorization")?.contains("/us-east-1/sts/aws4_request") == true)
-            #expect(request.text.contains(isFirst ? "RoleArn=arn%3Amiddle&RoleSessionName=mid" : "RoleArn=arn%3Arole"))
-            if !isFirst { #expect(request.text.hasSuffix("&DurationSeconds=900&ExternalId=ext")) }
+            #expect(request.sent("authorization")?.contains("/us-east-1/sts/aws4_request") == true)
+            #expect(
+                request.sentText.contains(isFirst ? "RoleArn=arn%3Amiddle&RoleSessionName=mid" : "RoleArn=arn%3Arole"))
+            if !isFirst { #expect(request.sentText.hasSuffix("&DurationSeconds=900&ExternalId=ext")) }
             return Self.granted("AssumeRole", id: isFirst ? "ASIAMIDDLE" : "ASIAROLE")
         }
         #expect(found == role)
@@ -220,7 +221,7 @@ import Testing
         let found = try await find(variables, files: files, profile: "p") { place, request, _ in
             guard place.kind == .local else {
                 #expect(
-                    request.header("authorization")?.contains(
+                    request.sent("authorization")?.contains(
                         "Credential=\(source == "Environment" ? "AKIAENV" : "ASIALOCAL")/") == true)
                 return Self.granted("AssumeRole")
             }
@@ -278,7 +279,7 @@ import Testing
     func tokenServiceRefuses(_ status: Int, _ body: String, _ text: String) async {
         await refuses(text, ["AWS_WEB_IDENTITY_TOKEN_FILE": "/t", "AWS_ROLE_ARN": "arn:r"], files: ["/t": "jwt"]) {
             _, _, _ in
-            HTTPResponse(status, body)
+            HTTPResponse.aws(status, body)
         }
     }
 
@@ -297,13 +298,13 @@ import Testing
     private static func local(_ request: HTTPRequest) -> HTTPResponse {
         switch (request.method, request.path) {
         case (.put, "/latest/api/token"):
-            request.header("x-aws-ec2-metadata-token-ttl-seconds") == "21600"
-                ? HTTPResponse(200, "TOKEN") : HTTPResponse(400, "")
-        case (.get, "/creds"): HTTPResponse(200, json)
-        case _ where request.header("x-aws-ec2-metadata-token") != "TOKEN": HTTPResponse(401, "")
-        case (.get, "/latest/meta-data/iam/security-credentials/"): HTTPResponse(200, "my-role\n")
-        case (.get, "/latest/meta-data/iam/security-credentials/my-role"): HTTPResponse(200, json)
-        default: HTTPResponse(404, "")
+            request.sent("x-aws-ec2-metadata-token-ttl-seconds") == "21600"
+                ? HTTPResponse.aws(200, "TOKEN") : HTTPResponse.aws(400, "")
+        case (.get, "/creds"): HTTPResponse.aws(200, json)
+        case _ where request.sent("x-aws-ec2-metadata-token") != "TOKEN": HTTPResponse.aws(401, "")
+        case (.get, "/latest/meta-data/iam/security-credentials/"): HTTPResponse.aws(200, "my-role\n")
+        case (.get, "/latest/meta-data/iam/security-credentials/my-role"): HTTPResponse.aws(200, json)
+        default: HTTPResponse.aws(404, "")
         }
     }
 
@@ -315,7 +316,7 @@ import Testing
         ]
         let first = try await find(relative) { place, request, _ in
             #expect(place == AWSPlace(.local, HTTPOrigin(isSecure: false, host: "169.254.170.2", port: 80)))
-            #expect(request.header("authorization") == "plain")
+            #expect(request.sent("authorization") == "plain")
             return Self.local(request)
         }
         #expect(first == localFound)
@@ -326,8 +327,8 @@ import Testing
         ]
         let second = try await find(full, files: ["/token": "from-file\n"]) { place, request, number in
             #expect(place == AWSPlace(.local, HTTPOrigin(isSecure: false, host: "fd00:ec2::23", port: 81)))
-            #expect(request.header("authorization") == "from-file")
-            return number < 3 ? HTTPResponse(500, "") : Self.local(request)
+            #expect(request.sent("authorization") == "from-file")
+            return number < 3 ? HTTPResponse.aws(500, "") : Self.local(request)
         }
         #expect(second == localFound)
     }
@@ -352,7 +353,7 @@ import Testing
         for answer in [
             "", "{}", "[]", #"{"AccessKeyId":"A"}"#, #"{"AccessKeyId":"A","SecretAccessKey":"s","Expiration":5}"#,
         ] {
-            await refuses("gave none (HTTP status 200)", uri) { _, _, _ in HTTPResponse(200, answer) }
+            await refuses("gave none (HTTP status 200)", uri) { _, _, _ in HTTPResponse.aws(200, answer) }
         }
         await refuses("no connection", uri)
     }
@@ -374,18 +375,19 @@ import Testing
     @Test func instancesThatAreWrong() async {
         for status in [400, 403, 404, 405] {
             await refuses("did not give a token (version 2) (HTTP status \(status))", [:]) { _, _, _ in
-                HTTPResponse(status, "")
+                HTTPResponse.aws(status, "")
             }
         }
-        await refuses("a token (version 2)", [:]) { _, _, _ in HTTPResponse(200, "a\nb") }
+        await refuses("a token (version 2)", [:]) { _, _, _ in HTTPResponse.aws(200, "a\nb") }
         for list in ["", "\n", "../evil", "a b", String(repeating: "r", count: 200)] {
             await refuses("did not give the role's name", [:]) { _, request, _ in
-                request.method == .put ? HTTPResponse(200, "TOKEN") : HTTPResponse(200, list)
+                request.method == .put ? HTTPResponse.aws(200, "TOKEN") : HTTPResponse.aws(200, list)
             }
         }
         await refuses("did not give the role's credentials (HTTP status 200)", [:]) { _, request, number in
             number < 3
-                ? Self.local(request) : HTTPResponse(200, #"{"Code":"AssumeRoleUnauthorizedAccess","Message":"no"}"#)
+                ? Self.local(request)
+                : HTTPResponse.aws(200, #"{"Code":"AssumeRoleUnauthorizedAccess","Message":"no"}"#)
         }
         await refuses("AWS_EC2_METADATA_SERVICE_ENDPOINT: expected", ["AWS_EC2_METADATA_SERVICE_ENDPOINT": "nonsense"])
     }

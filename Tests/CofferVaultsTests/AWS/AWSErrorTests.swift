@@ -94,12 +94,12 @@ import Testing
             ("<ErrorResponse><Error><Code>Throttling</Code></Error></ErrorResponse>", [:]),
         ] as [(String, [String: String])])
     func readsTheName(_ body: String, _ headers: [String: String]) {
-        #expect(AWSRefusal(HTTPResponse(400, body, headers: headers)).kind == .throttled)
+        #expect(AWSRefusal(HTTPResponse.aws(400, body, headers: headers)).kind == .throttled)
     }
 
     @Test(arguments: ["", "{", "null", "[1]", #"{"__type":1}"#, #"{"__type":":::"}"#, "<a><b></a>", "\u{0}"])
     func readsHostileRefusals(_ body: String) {
-        #expect(AWSRefusal(HTTPResponse(400, body)).kind == .badParameter)
+        #expect(AWSRefusal(HTTPResponse.aws(400, body)).kind == .badParameter)
     }
 
     @Test func obeysRetryAfter() {
@@ -141,7 +141,7 @@ import Testing
         #expect(try await vault.read(try fixture.key(), deadline: fixture.deadline) == nil)
         #expect(try await vault.read(try fixture.key(), deadline: fixture.deadline) == nil)
         #expect(
-            fixture.fake.requests.map { $0.header("x-amz-date") } == [
+            fixture.fake.requests.map { $0.sent("x-amz-date") } == [
                 "20270115T080000Z", "20270115T090000Z", "20270115T090000Z",
             ])
     }
@@ -194,12 +194,12 @@ import Testing
         _ = try await vault.read(try fixture.key(), deadline: fixture.deadline)
         let request = try #require(fixture.fake.requests.first)
         #expect(request.method == .post && request.path == "/" && request.origin == nil)
-        #expect(request.header("content-type") == "application/x-amz-json-1.1")
-        #expect(request.header("x-amz-target") == "secretsmanager.GetSecretValue")
-        #expect(request.header("x-amz-security-token") == "token/1")
-        #expect(request.text == #"{"SecretId":"ai2-connectors/user123/conn456"}"#)
+        #expect(request.sent("content-type") == "application/x-amz-json-1.1")
+        #expect(request.sent("x-amz-target") == "secretsmanager.GetSecretValue")
+        #expect(request.sent("x-amz-security-token") == "token/1")
+        #expect(request.sentText == #"{"SecretId":"ai2-connectors/user123/conn456"}"#)
         #expect(
-            request.header("authorization")?.contains(
+            request.sent("authorization")?.contains(
                 "SignedHeaders=content-type;host;x-amz-date;x-amz-security-token;x-amz-target") == true)
     }
 }

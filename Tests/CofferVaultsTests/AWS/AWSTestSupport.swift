@@ -59,7 +59,7 @@ struct AWSFixture: VaultFixture {
 }
 
 /// Answers by rule, and remembers what it was asked.
-final class ScriptedTransport: HTTPTransport {
+final class AWSScript: HTTPTransport {
     typealias Rule = @Sendable (HTTPRequest, Int) throws(HTTPError) -> HTTPResponse
     private let rule: Rule
     private let asked = Mutex<[HTTPRequest]>([])
@@ -78,15 +78,15 @@ final class ScriptedTransport: HTTPTransport {
 }
 
 extension HTTPResponse {
-    init(_ status: Int, _ text: String, headers: [String: String] = [:]) {
-        self.init(status: status, headers: headers, body: AWSText.secret(text))
+    static func aws(_ status: Int, _ text: String, headers: [String: String] = [:]) -> HTTPResponse {
+        HTTPResponse(status: status, headers: headers, body: AWSText.secret(text))
     }
 }
 
 extension HTTPRequest {
-    func header(_ name: String) -> String? {
+    func sent(_ name: String) -> String? {
         headers.first { $0.name.lowercased() == name.lowercased() }.flatMap { AWSText.text($0.value) }
     }
 
-    var text: String { body.flatMap(AWSText.text) ?? "" }
+    var sentText: String { body.flatMap(AWSText.text) ?? "" }
 }

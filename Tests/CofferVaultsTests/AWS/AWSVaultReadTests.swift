@@ -121,7 +121,8 @@ import Testing
 
     @Test func refusesBinarySecrets() async throws {
         fake.plan(
-            "GetSecretValue", .response(HTTPResponse(200, #"{"VersionId":"v","CreatedDate":1,"SecretBinary":"AQID"}"#)))
+            "GetSecretValue",
+            .response(HTTPResponse.aws(200, #"{"VersionId":"v","CreatedDate":1,"SecretBinary":"AQID"}"#)))
         let vault = try fixture.vault()
         await #expect(throws: Failure.unreadable(vault: "cloud")) {
             try await vault.read(try fixture.key(), deadline: fixture.deadline)
@@ -138,7 +139,7 @@ import Testing
         String(repeating: "[", count: 100_000),
     ])
     func refusesAnswersThatAreNone(_ body: String) async throws {
-        fake.plan("GetSecretValue", .response(HTTPResponse(200, body)))
+        fake.plan("GetSecretValue", .response(HTTPResponse.aws(200, body)))
         let vault = try fixture.vault()
         let failure = await #expect(throws: Failure.self) {
             try await vault.read(try fixture.key(), deadline: fixture.deadline)
@@ -148,7 +149,7 @@ import Testing
     }
 
     @Test func refusesAGarbledAnswerToAWrite() async throws {
-        fake.plan("CreateSecret", .response(HTTPResponse(200, "<html>")))
+        fake.plan("CreateSecret", .response(HTTPResponse.aws(200, "<html>")))
         let vault = try fixture.vault()
         let failure = await #expect(throws: Failure.self) {
             try await vault.write(try fixture.key(), fixture.item(), condition: .none, deadline: fixture.deadline)
@@ -158,7 +159,7 @@ import Testing
 
     /// A proxy's 404 does not say that the record is gone.
     @Test func absenceIsNeverGuessed() async throws {
-        fake.plan("GetSecretValue", .response(HTTPResponse(404, "<html>not found</html>")))
+        fake.plan("GetSecretValue", .response(HTTPResponse.aws(404, "<html>not found</html>")))
         let vault = try fixture.vault()
         let failure = await #expect(throws: Failure.self) {
             try await vault.read(try fixture.key(), deadline: fixture.deadline)
@@ -269,7 +270,7 @@ import Testing
         #"{"SecretList":[\#(String(repeating: "1,", count: 100))1]}"#,
     ])
     func refusesListsThatAreNone(_ body: String) async throws {
-        fake.plan("ListSecrets", .response(HTTPResponse(200, body)))
+        fake.plan("ListSecrets", .response(HTTPResponse.aws(200, body)))
         let vault = try fixture.vault()
         await #expect(throws: Failure.awsGarbled(vault: "cloud", writing: false)) {
             try await vault.list(user: nil, after: nil, limit: 1, deadline: fixture.deadline)

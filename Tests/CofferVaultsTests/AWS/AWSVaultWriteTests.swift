@@ -72,7 +72,7 @@ import Testing
         fake.state.withLock { $0.secrets = [:] }
         fake.plan(
             "GetSecretValue",
-            .response(HTTPResponse(200, #"{"VersionId":"x","CreatedDate":1.5,"SecretString":"{}"}"#)))
+            .response(HTTPResponse.aws(200, #"{"VersionId":"x","CreatedDate":1.5,"SecretString":"{}"}"#)))
         _ = try await write(vault, fixture.item("v2"))
         #expect(fake.calls == ["GetSecretValue", "PutSecretValue", "CreateSecret"])
     }
