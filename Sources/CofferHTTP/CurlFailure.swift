@@ -34,6 +34,7 @@ struct CurlFailure {
     /// The connection broke within the handshake: a server that restarts does that too.
     private static func isBrokenHandshake(_ text: UnsafePointer<CChar>) -> Bool {
         let words = String(cString: text)
-        return words.hasPrefix("OpenSSL SSL_connect:") || words.contains("0A000126")
+        // OpenSSL's own objections carry a code; this one is "unexpected eof".
+        return !words.contains("error:") || words.contains("error:0A000126")
     }
 }

@@ -129,10 +129,10 @@ import Testing
     @Test(
         "a kept connection that breaks: a GET is sent again, a POST is not",
         arguments: [
-            ("stale_get", HTTPRequest.Method.get, Ending.answer(status: 200, bytes: 2), 2),
-            ("stale_post", .post, .error(HTTPError(.interrupted, isUnsent: false)), 2),
+            ("stale_get", HTTPRequest.Method.get, Ending.answer(status: 200, bytes: 2)),
+            ("stale_post", .post, .error(HTTPError(.interrupted, isUnsent: false))),
         ])
-    func staleConnection(_ server: String, _ method: HTTPRequest.Method, _ ending: Ending, _ connections: Int)
+    func staleConnection(_ server: String, _ method: HTTPRequest.Method, _ ending: Ending)
         async throws
     {
         let client = try client(server)

@@ -6,6 +6,7 @@ SERVER TOKEN" lets a careless client call it first. Ends with standard input.
 """
 
 import json
+import shutil
 import ssl
 import sys
 import warnings
@@ -115,6 +116,7 @@ def main() -> None:
             careless.visit(servers[name].port, word)
         seconds = word if command == "report" else 5
         print(json.dumps(servers[name].capture.report(float(seconds))), flush=True)
+    shutil.rmtree(sys.argv[1], ignore_errors=True)
 
 
 if __name__ == "__main__":
