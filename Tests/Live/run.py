@@ -21,13 +21,14 @@ PYTHON = ROOT / ".build-python/bin/python"
 
 
 def enter_environment() -> None:
-    """Goes on in the virtual environment, which it makes if need be."""
-    if Path(sys.prefix).resolve() == PYTHON.parents[1].resolve():
+    """Goes on in the virtual environment with all that is required; makes it if need be."""
+    if os.environ.get("COFFER_LIVE_ENVIRONMENT") == str(PYTHON):
         return
     if not PYTHON.exists():
         subprocess.run([sys.executable, "-m", "venv", PYTHON.parents[1]], check=True)
     subprocess.run(
         [PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", HERE / "requirements.txt"], check=True)
+    os.environ["COFFER_LIVE_ENVIRONMENT"] = str(PYTHON)
     os.execv(PYTHON, [str(PYTHON), *sys.argv])
 
 
