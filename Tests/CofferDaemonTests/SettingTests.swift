@@ -23,7 +23,8 @@ import Testing
         for (path, value) in [
             ("socket", "/a"), ("socket_mode", "0666"), ("data", "/b"), ("environment", "e"), ("vault.type", "memory"),
             ("vault.timeout_ms", "1"), ("key.file", "/c"), ("key.passphrase_file", "/d"), ("reactors", "9"),
-            ("cache.bytes", "1"), ("cache.ttl_seconds", "1"), ("limits.connections", "2"),
+            ("cache.bytes", "1"), ("cache.ttl_seconds", "1"), ("cache.stale_seconds", "2"),
+            ("cache.negative_seconds", "3"), ("cache.refresh_ahead", "5"), ("limits.connections", "2"),
             ("limits.connections_per_uid", "3"), ("limits.calls_per_connection", "4"), ("limits.calls_per_uid", "5"),
             ("limits.credential_bytes", "6"), ("limits.frame_bytes", "4097"), ("limits.output_bytes", "65537"),
             ("limits.frame_seconds", "7"), ("limits.write_stall_seconds", "8"), ("limits.idle_seconds", "9"),
@@ -40,7 +41,8 @@ import Testing
         ("limits.frame_bytes", "1114112", "1114113"), ("limits.frame_bytes", "4096", "4095"),
         ("limits.output_bytes", "65536", "65535"), ("limits.idle_seconds", "0", "-1"),
         ("limits.drain_seconds", "300", "301"), ("limits.call_ms", "600000", "600001"), ("reactors", "64", "65"),
-        ("cache.ttl_seconds", "3600", "3601"), ("socket_mode", "0777", "01777"), ("socket_mode", "600", "0200"),
+        ("cache.ttl_seconds", "3600", "3601"), ("cache.stale_seconds", "86400", "86401"),
+        ("cache.negative_seconds", "60", "61"), ("cache.refresh_ahead", "0", "65"), ("socket_mode", "0777", "01777"), ("socket_mode", "600", "0200"),
         ("vault.timeout_ms", "1", "0"), ("reactors", "1", "1.0"), ("reactors", "1", " 1"), ("cache.bytes", "0", "64M"),
         ("environment", "x", ""), ("key.file", "/k", ""), ("log.level", "info", "INFO"),
     ])

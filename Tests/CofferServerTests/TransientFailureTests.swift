@@ -1,0 +1,25 @@
+import CofferCore
+import Testing
+
+@testable import CofferServer
+
+/// After which failures what is cached may stand in for the vault.
+@Suite struct TransientFailureTests {
+    @Test(arguments: [
+        Failure(.unavailable, .vaultUnreachable, "x"), Failure(.unavailable, .vaultFailed, "x"),
+        .deadlineExceeded(vault: "v"), Failure(.resourceExhausted, .limit, "x"),
+        Failure(.internal, .vaultFailed, "x"), Failure(.failedPrecondition, .vaultUnreachable, "x"),
+    ])
+    func saysNothingAboutTheRecord(failure: Failure) {
+        #expect(failure.isTransient)
+    }
+
+    @Test(arguments: [
+        Failure.notFound, Failure(.permissionDenied, .vaultRefused, "x"), .unreadable(vault: "v"),
+        Failure(.failedPrecondition, .vaultRefused, "x"), .internalError("x"),
+        Failure(.unauthenticated, .vaultRefused, "x"), Failure(.failedPrecondition, .notSupported, "x"),
+    ])
+    func isADefiniteNo(failure: Failure) {
+        #expect(!failure.isTransient)
+    }
+}
