@@ -74,7 +74,9 @@ step generated-code proto/generate.sh --check
 step vectors-envelope envelope_vectors
 step vectors-frames python3 proto/vectors/generate.py --check
 step build-debug build_debug
-step swift-tests swift test --skip-build --skip CofferVaultsLiveTests
+# Apart: it measures time, and shares no threads with tests that keep all of them busy.
+step http-tests swift test --skip-build --filter CofferHTTPTests
+step swift-tests swift test --skip-build --skip CofferVaultsLiveTests --skip CofferHTTPTests
 step live python3 Tests/Live/run.py
 step oracle python3 Tests/Fuzzing/oracle.py .build/debug/coffer-oracle
 step swift-client swift test --package-path clients/swift --scratch-path .build-client
