@@ -27,13 +27,14 @@ package protocol VaultAdapter: Sendable {
 
     /// Creates or replaces the record.
     ///
-    /// - Returns: when the record first came to be: `item.updatedAt`, or what
-    ///   the live record that was replaced had.
+    /// - Returns: the version that `read` gives from now on; and when the record
+    ///   first came to be: `item.updatedAt`, or what the live record that was
+    ///   replaced had.
     /// - Throws: `.alreadyExists` or `.versionMismatch` for a condition not met;
     ///   after DEADLINE_EXCEEDED or UNAVAILABLE the write may have happened.
     func write(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
-    ) async throws(Failure) -> WallMilliseconds
+    ) async throws(Failure) -> VaultReceipt
 
     /// Removes the record; true if a live one was there.
     ///
@@ -117,6 +118,18 @@ package struct VaultCapabilities: Sendable {
     }
 }
 
+/// What a vault says of a write.
+package struct VaultReceipt: Equatable, Sendable {
+    /// That of the item, unless the vault has versions of its own: see `VaultItem`.
+    package var version: String
+    package var createdAt: WallMilliseconds
+
+    package init(version: String, createdAt: WallMilliseconds) {
+        self.version = version
+        self.createdAt = createdAt
+    }
+}
+
 /// What must be so for a write to happen.
 package enum WriteCondition: Hashable, Sendable {
     case none
@@ -185,7 +198,8 @@ package struct VaultUser: Sendable {
 /// What is kept under one key.
 package struct VaultItem: Equatable, Sendable {
     package var payload: VaultPayload
-    /// Opaque, 1 to 128 ASCII bytes: another one with every write.
+    /// Opaque, 1 to 128 ASCII bytes: another one with every write. Of text the vault
+    /// may give another than it got, where it has no place to keep it.
     package var version: String
     /// When the record first came to be. `write` keeps the older one.
     package var createdAt: WallMilliseconds

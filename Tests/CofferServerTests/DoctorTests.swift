@@ -173,7 +173,7 @@ private final class FlawedVault: VaultAdapter, Clock {
 
     func write(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
-    ) async throws(Failure) -> WallMilliseconds {
+    ) async throws(Failure) -> VaultReceipt {
         try state.withLock { state throws(Failure) in
             enter(&state, deadline)
             state.users.insert(key.key.user)
@@ -185,7 +185,7 @@ private final class FlawedVault: VaultAdapter, Clock {
             case .forgets: break
             default: state.items[key.key] = item
             }
-            return item.updatedAt
+            return VaultReceipt(version: item.version, createdAt: item.updatedAt)
         }
     }
 

@@ -7,8 +7,11 @@ extension Bench {
         let key = try key("u", "c")
         try require(try await read(key) == nil, "a record is there before it was written")
         let item = item("v1", expiresAt: now + 60_000)
-        let created = try await write(key, item)
+        let receipt = try await vault.write(key, item, condition: .none, deadline: deadline)
+        let created = receipt.createdAt
         try require(created == item.updatedAt, "a new record was created at \(created), expected \(item.updatedAt)")
+        try require(
+            try await read(key)?.version == receipt.version, "another version is there than the write was told")
         try require(try await read(key) == item, "another item came back than was written")
     }
 

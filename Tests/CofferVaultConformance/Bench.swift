@@ -70,7 +70,7 @@ struct Bench: Sendable {
     func write(
         _ key: VaultKey, _ item: VaultItem, _ condition: WriteCondition = .none
     ) async throws(Failure) -> WallMilliseconds {
-        try await vault.write(key, item, condition: condition, deadline: deadline)
+        try await vault.write(key, item, condition: condition, deadline: deadline).createdAt
     }
 
     func remove(_ key: VaultKey, ifVersion: String? = nil) async throws(Failure) -> Bool {

@@ -73,7 +73,7 @@ final class OpenVault: VaultAdapter {
 
     func write(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
-    ) async throws(Failure) -> WallMilliseconds {
+    ) async throws(Failure) -> VaultReceipt {
         self[key.key] = item
         return item.updatedAt
     }

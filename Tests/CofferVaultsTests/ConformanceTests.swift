@@ -80,7 +80,7 @@ struct ForgetfulVault: VaultAdapter {
 
     func write(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
-    ) async throws(Failure) -> WallMilliseconds {
+    ) async throws(Failure) -> VaultReceipt {
         if fault == .losesWrites { return item.updatedAt }
         if fault == .resetsCreated { _ = try await vault.remove(key, ifVersion: nil, deadline: deadline) }
         var item = item

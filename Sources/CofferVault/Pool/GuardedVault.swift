@@ -62,7 +62,7 @@ package final class GuardedVault: VaultAdapter {
 
     package func write(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
-    ) async throws(Failure) -> WallMilliseconds {
+    ) async throws(Failure) -> VaultReceipt {
         let isRepeatable = condition == .none && capabilities.repeatableWrites
         return try await one(isRepeatable ? .always : .ifUnsent, deadline) { limit throws(Failure) in
             try await vault.write(key, item, condition: condition, deadline: limit)

@@ -133,9 +133,9 @@ package struct RecordStore: Sendable {
         }
         let item = VaultItem(
             payload: payload, version: version, createdAt: now, updatedAt: now, expiresAt: body.expiresAt)
-        let createdAt = try await vault.write(
+        let receipt = try await vault.write(
             name, item, condition: condition, deadline: deadline)
-        return Record(body: body, version: version, createdAt: createdAt)
+        return Record(body: body, version: receipt.version, createdAt: receipt.createdAt)
     }
 
     /// Removes the record; true if a live one was there.

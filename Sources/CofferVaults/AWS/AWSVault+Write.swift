@@ -4,7 +4,7 @@ package import CofferVault
 extension AWSVault {
     package func write(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
-    ) async throws(Failure) -> WallMilliseconds {
+    ) async throws(Failure) -> VaultReceipt {
         guard condition == .none else { throw noConditions() }
         let secret = try names.name(of: key.key, vault: name)
         // Before anything is asked: whether it fits does not depend on what is there.
@@ -16,7 +16,9 @@ extension AWSVault {
                 let before = try await self.current(named: secret, deadline)
                 if case .item(let old) = before, old.isLive(at: self.clock.wall) {
                     // An attempt before this one whose answer was lost.
-                    if old.version == item.version { return old.createdAt }
+                    if old.version == item.version {
+                        return VaultReceipt(version: old.version, createdAt: old.createdAt)
+                    }
                     created = old.createdAt
                     text = try AWSDocument.text(of: item, created: created, vault: self.name)
                 }
@@ -25,7 +27,7 @@ extension AWSVault {
             }
             try await Write(vault: self, key: key.key, secret: secret, item: item, text: text, deadline: deadline)
                 .run(from: first)
-            return created
+            return VaultReceipt(version: item.version, createdAt: created)
         }
     }
 

@@ -107,7 +107,7 @@ package final class EmbeddedVault: VaultAdapter {
 
     package func write(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
-    ) async throws(Failure) -> WallMilliseconds {
+    ) async throws(Failure) -> VaultReceipt {
         guard key.tag.count == ListCursor.tagBytes, key.userTag.count == ListCursor.tagBytes else {
             throw .internalError("a record's tags do not have \(ListCursor.tagBytes) bytes")
         }
@@ -120,7 +120,7 @@ package final class EmbeddedVault: VaultAdapter {
         guard case .created(let created) = reply else {
             throw .internalError("the writer answered another question")
         }
-        return created
+        return VaultReceipt(version: item.version, createdAt: created)
     }
 
     package func remove(

@@ -45,6 +45,9 @@ extension HashiCorpRecord {
             }
         }
 
+        /// Numbers start again when a key is deleted and made anew; times do not.
+        var token: String { "\(version)-\(createdText)" }
+
         /// Rounded: the two times are taken from the same clock.
         var lifetime: Int64 {
             guard let deleted else { return 0 }
@@ -95,16 +98,24 @@ extension HashiCorpRecord {
         case .text(let text):
             return .success(
                 VaultItem(
-                    payload: .text(text), version: "\(metadata.version)-\(metadata.createdText)",
+                    payload: .text(text), version: metadata.token,
                     createdAt: min(created, metadata.created), updatedAt: metadata.created,
                     expiresAt: metadata.deleted ?? 0))
         }
     }
 
-    /// The version that a write made, and the seconds after which the vault
-    /// collects it; nil for what is no answer to a write.
-    static func written(_ answer: HashiCorpAnswer) -> (version: Int64, lifetime: Int64)? {
+    /// Nil for what is no answer to a write.
+    static func written(_ answer: HashiCorpAnswer) -> HashiCorpWritten? {
         guard answer.isSuccess, let metadata = Metadata(answer.data) else { return nil }
-        return (metadata.version, metadata.lifetime)
+        return HashiCorpWritten(version: metadata.version, token: metadata.token, lifetime: metadata.lifetime)
     }
+}
+
+/// What the vault says of a version that it has just taken.
+struct HashiCorpWritten: Equatable, Sendable {
+    let version: Int64
+    /// Names the version beyond the life of its key; see `VaultItem.version`.
+    let token: String
+    /// Seconds after which the vault collects it; 0 = never.
+    let lifetime: Int64
 }

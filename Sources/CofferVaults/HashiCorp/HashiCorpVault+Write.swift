@@ -14,7 +14,7 @@ extension HashiCorpVault {
 
     package func write(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
-    ) async throws(Failure) -> WallMilliseconds {
+    ) async throws(Failure) -> VaultReceipt {
         try begin(deadline)
         let size = item.payload.count
         guard (1...Self.maximumPayloadBytes).contains(size) else {
@@ -31,11 +31,13 @@ extension HashiCorpVault {
             let lifetime = try await prepare(path, key.key, item, old, deadline: deadline)
             let needsVersion = condition != .none || state.withLock { $0.needsCheckAndSet }
             let outcome = try await post(data, to: path, version: needsVersion ? old.version : nil, deadline: deadline)
-            if case .written(let version, let actual) = outcome {
-                if isWrong(actual, lifetime, item) {
-                    try await correct(path, key.key, item, data, version: version, deadline: deadline)
+            if case .written(var written) = outcome {
+                if isWrong(written.lifetime, lifetime, item) {
+                    written = try await correct(path, key.key, item, data, over: written, deadline: deadline)
                 }
-                return item.createdAt
+                // Text has no room for a version of ours.
+                let isSealed = item.payload.envelope != nil
+                return VaultReceipt(version: isSealed ? item.version : written.token, createdAt: item.createdAt)
             }
             // Whoever was faster got further; let them pass.
             let pause = Duration.milliseconds(5 * min(attempt, 10)) * seams.jitter(from: 0)
@@ -66,7 +68,7 @@ extension HashiCorpVault {
     // MARK: The version
 
     private enum Outcome: Equatable {
-        case written(version: Int64, lifetime: Int64)
+        case written(HashiCorpWritten)
         /// Somebody was faster.
         case lost
         case needsVersion
@@ -88,14 +90,14 @@ extension HashiCorpVault {
         guard answer.isSuccess else { throw .hashiCorp(answer, .write, vault: name) }
         guard let written = HashiCorpRecord.written(answer) else { throw .hashiCorpGarbled(.write, name) }
         recent.note(path, version: written.version, now: clock.boot)
-        return .written(version: written.version, lifetime: written.lifetime)
+        return .written(written)
     }
 
     /// Writes `data` where the newest version is `version`, and says whether it did.
     func post(_ data: JSON, to path: String, over version: Int64, deadline: BootInstant) async throws(Failure) -> Int64?
     {
-        if case .written(let written, _) = try await post(data, to: path, version: version, deadline: deadline) {
-            return written
+        if case .written(let written) = try await post(data, to: path, version: version, deadline: deadline) {
+            return written.version
         }
         return nil
     }
@@ -168,15 +170,18 @@ extension HashiCorpVault {
     /// Writes metadata and version again, unless somebody replaced them already.
     /// The mount may have a shorter time of its own; then it stays so.
     private func correct(
-        _ path: String, _ key: RecordKey, _ item: VaultItem, _ data: JSON, version: Int64, deadline: BootInstant
-    ) async throws(Failure) {
-        var version = version
+        _ path: String, _ key: RecordKey, _ item: VaultItem, _ data: JSON, over written: HashiCorpWritten,
+        deadline: BootInstant
+    ) async throws(Failure) -> HashiCorpWritten {
+        var last = written
         for _ in 0..<2 {
             let lifetime = lifetime(of: item)
             try await writeMetadata(path, metadata(key, item), lifetime: lifetime, item, deadline: deadline)
-            let outcome = try await post(data, to: path, version: version, deadline: deadline)
-            guard case .written(let next, let actual) = outcome, isWrong(actual, lifetime, item) else { return }
-            version = next
+            let outcome = try await post(data, to: path, version: last.version, deadline: deadline)
+            guard case .written(let next) = outcome else { return last }
+            last = next
+            if !isWrong(next.lifetime, lifetime, item) { break }
         }
+        return last
     }
 }

@@ -45,7 +45,7 @@ package final class MemoryVault: VaultAdapter {
 
     package func write(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
-    ) async throws(Failure) -> WallMilliseconds {
+    ) async throws(Failure) -> VaultReceipt {
         guard case .sealed = item.payload else { throw .sealedOnly(vault: name, kind: kind) }
         let limit = capabilities.maximumPayloadBytes
         guard (1...limit).contains(item.payload.count) else {
@@ -61,7 +61,7 @@ package final class MemoryVault: VaultAdapter {
             var item = item
             item.createdAt = old?.createdAt ?? item.updatedAt
             items[Place(key)] = item
-            return item.createdAt
+            return VaultReceipt(version: item.version, createdAt: item.createdAt)
         }
     }
 

@@ -80,7 +80,7 @@ final class ScriptedVault: VaultAdapter {
 
     func write(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
-    ) async throws(Failure) -> WallMilliseconds {
+    ) async throws(Failure) -> VaultReceipt {
         try await call("write", deadline)
         return 1
     }

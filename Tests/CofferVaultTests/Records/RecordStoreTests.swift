@@ -30,7 +30,7 @@ private struct LyingVault: VaultAdapter {
     }
     func write(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
-    ) async throws(Failure) -> WallMilliseconds {
+    ) async throws(Failure) -> VaultReceipt {
         try await inner.write(key, item, condition: condition, deadline: deadline)
     }
     func remove(_ key: VaultKey, ifVersion: String?, deadline: BootInstant) async throws(Failure) -> Bool {

@@ -72,7 +72,7 @@ final class FuzzVault: VaultAdapter {
 
     func write(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
-    ) async throws(Failure) -> WallMilliseconds {
+    ) async throws(Failure) -> VaultReceipt {
         try await access { state throws(Failure) in
             let old = state.items[key.tag]?.item
             switch condition {
@@ -83,7 +83,7 @@ final class FuzzVault: VaultAdapter {
             var item = item
             item.createdAt = old?.createdAt ?? item.updatedAt
             state.items[key.tag] = (key.userTag, item)
-            return item.createdAt
+            return VaultReceipt(version: item.version, createdAt: item.createdAt)
         }
     }
 
