@@ -58,6 +58,8 @@ package struct Daemon {
     ) throws(StartupError) {
         let bootKey = BootKey()
         let server = try startServer(pool, bootKey, socket)
+        let prober = VaultProber(pool, clock: clock, random: random, sleeper: TaskSleeper(clock: clock))
+        let probing = Task { await prober.run() }
         announce(keyPlace)
         log.info(
             "serving",
@@ -69,6 +71,7 @@ package struct Daemon {
         log.info("draining", metadata: ["signal": "\(signal)"])
         socket.hide()
         server.drain()
+        probing.cancel()
         close(pool)
         socket.remove()
         log.info("stopped")
