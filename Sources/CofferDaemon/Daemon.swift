@@ -135,19 +135,12 @@ package struct Daemon {
     private func announce(_ keyPlace: String) {
         let text = """
             socket  \(configuration.socket)
-            data    \(dataPlaces.isEmpty ? "in memory only" : dataPlaces.joined(separator: ", "))
+            data    \(configuration.vaults.map { $0.place(in: configuration.data) }.joined(separator: ", "))
             key     \(keyPlace)
             try     printf s3cret | coffer store user1 conn1 --socket \(configuration.socket)
 
             """
         Console.output(text)
-    }
-
-    /// The databases of the embedded vaults.
-    private var dataPlaces: [String] {
-        configuration.vaults.compactMap { vault in
-            if case .embedded(let file) = vault.backend { "\(configuration.data)/\(file)" } else { nil }
-        }
     }
 
     /// Waits for the vaults to finish what they have taken.
