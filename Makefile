@@ -5,7 +5,7 @@
 
 BUILD_PACKAGES = build-essential pkg-config libprotobuf-c-dev libssl-dev libsqlite3-dev libcurl4-openssl-dev
 TEST_PACKAGES = $(BUILD_PACKAGES) protobuf-compiler protobuf-c-compiler libprotobuf-dev cmake valgrind gdb \
-	python3 python3-venv
+	python3 python3-venv $(if $(shell command -v node 2>/dev/null),,nodejs)
 BENCH_PACKAGES = $(BUILD_PACKAGES)
 
 .PHONY: run build test bench soak proto

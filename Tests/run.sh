@@ -92,6 +92,7 @@ step build-release build_release
 step simulation .build/release/coffer-simulate ${soak:+--seeds 1000000 --pairs 10000000}
 step interop Tests/Interop/run.sh .build/release .build-c
 step readme Tests/readme.sh
+step live-formats python3 Tests/Live/formats.py --bin .build/release
 step system python3 Tests/System/run.py --bin .build/release "${soak[@]}"
 step allocations Tests/allocations.sh .build/release
 step fuzz Tests/Fuzzing/fuzz.sh ${soak:+--frames 20000000}

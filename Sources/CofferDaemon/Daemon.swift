@@ -77,6 +77,8 @@ package struct Daemon {
         let (pool, socket) = (opened.pool, opened.socket)
         let bootKey = BootKey()
         let server = try startServer(pool, bootKey, socket)
+        let prober = VaultProber(pool, clock: clock, random: random, sleeper: TaskSleeper(clock: clock))
+        let probing = Task { await prober.run() }
         announce(opened.keyPlace)
         log.info(
             "serving",
@@ -88,6 +90,7 @@ package struct Daemon {
         log.info("draining", metadata: ["signal": "\(signal)"])
         socket.hide()
         server.drain()
+        probing.cancel()
         close(pool)
         socket.remove()
         log.info("stopped")
@@ -151,19 +154,12 @@ package struct Daemon {
     private func announce(_ keyPlace: String) {
         let text = """
             socket  \(configuration.socket)
-            data    \(dataPlaces.isEmpty ? "in memory only" : dataPlaces.joined(separator: ", "))
+            data    \(configuration.vaults.map { $0.place(in: configuration.data) }.joined(separator: ", "))
             key     \(keyPlace)
             try     printf s3cret | coffer store user1 conn1 --socket \(configuration.socket)
 
             """
         Console.output(text)
-    }
-
-    /// The databases of the embedded vaults.
-    private var dataPlaces: [String] {
-        configuration.vaults.compactMap { vault in
-            if case .embedded(let file) = vault.backend { "\(configuration.data)/\(file)" } else { nil }
-        }
     }
 
     /// Waits for the vaults to finish what they have taken.

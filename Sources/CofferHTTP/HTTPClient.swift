@@ -8,11 +8,14 @@ internal import Synchronization
 /// stays in memory.
 package final class HTTPClient: HTTPTransport {
     private let endpoint: HTTPEndpoint
+    /// Not used: it runs for as long as it has clients, whoever else lets go of it.
+    private let engine: HTTPEngine
     private let loop: EngineLoop
     private let group: ConnectionGroup
 
-    init(_ endpoint: HTTPEndpoint, _ loop: EngineLoop) {
+    init(_ endpoint: HTTPEndpoint, _ engine: HTTPEngine, _ loop: EngineLoop) {
         self.endpoint = endpoint
+        self.engine = engine
         self.loop = loop
         group = loop.makeGroup(maximumConnections: endpoint.maximumConnections)
     }

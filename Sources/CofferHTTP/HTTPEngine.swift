@@ -47,12 +47,13 @@ package final class HTTPEngine: Sendable {
 
     deinit { close() }
 
-    /// A client with connections of its own, none of them open yet.
+    /// A client with connections of its own, none of them open yet. It keeps the
+    /// engine running.
     ///
     /// - Throws: INVALID_ARGUMENT that names the setting.
     package func client(_ endpoint: HTTPEndpoint) throws(Failure) -> HTTPClient {
         try endpoint.validate()
-        return HTTPClient(endpoint, loop)
+        return HTTPClient(endpoint, self, loop)
     }
 
     /// Ends every transfer with `closed`, and the thread; returns when it has ended.

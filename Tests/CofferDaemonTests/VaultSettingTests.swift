@@ -115,6 +115,7 @@ import Testing
         ("prefix", "a/b.c-D_1", "/a"), ("prefix", "a", "a/"), ("prefix", "a", "a//b"), ("prefix", "a", "../b"),
         ("mount", "kv", "k v"), ("mount", "kv", ""), ("namespace", "a", "a\u{e9}"), ("timeout_ms", "600000", "600001"),
         ("concurrency", "4096", "0"), ("queue", "65536", "-1"), ("ca_file", "/ü", "/\n"), ("ca_file", "/", ""),
+        ("ca_file", "/a/b.pem", "b.pem"),
         ("kms_key", "k", "\u{85}"), ("kms_key", "k", "\u{2028}"), ("kms_key", "k", "\u{feff}"),
         ("server_name", "a.example", "a:1"), ("server_name", "a", "a/"), ("proxy", "http://p:3128", "p:3128"),
         ("proxy", "https://p", "socks5://p"), ("allow_http", "true", "yes"), ("soft_delete", "false", "False"),

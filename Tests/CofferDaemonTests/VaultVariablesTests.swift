@@ -38,6 +38,18 @@ import Testing
         #expect(configuration.routes == [VaultRoute(vault: "embedded")])
     }
 
+    @Test(
+        arguments: [
+            ("{type: embedded}", "/data/vault-a.db"), ("{type: memory}", "in memory only"),
+            ("{type: vault, address: \"https://h:8200\", auth: token}", "https://h:8200"),
+            ("{type: aws}", "AWS Secrets Manager"),
+            ("{type: aws, region: eu-central-1}", "AWS Secrets Manager in eu-central-1"),
+            ("{type: aws, endpoint: \"https://h\"}", "https://h"),
+        ])
+    func aVaultSaysWhereItsRecordsAre(vault: String, place: String) throws {
+        #expect(try load([:], "vaults: {a: \(vault)}").vaults.map { $0.place(in: "/data") } == [place])
+    }
+
     @Test func theOneVaultHasTheTimeOfItsSetting() throws {
         let vault = try #require(load([:], "vault: {type: memory, timeout_ms: 7}").vaults.first)
         #expect(vault.backend == .memory)

@@ -223,6 +223,14 @@ import Testing
         #expect(error.isUnsent)
     }
 
+    @Test("an engine that nobody else keeps runs for its clients")
+    func keptEngine() async throws {
+        var endpoint = HTTPEndpoint(origin: HTTPOrigin(isSecure: true, host: "127.0.0.1", port: 1))
+        endpoint.allowsLoopback = true
+        let client = try HTTPEngine().client(endpoint)
+        #expect(await client.ending(.get(token: "t")) == .error(HTTPError(.refused, isUnsent: true)))
+    }
+
     @Test("a closed engine ends what runs, and answers nothing more")
     func close() async throws {
         let engine = try HTTPEngine()

@@ -136,6 +136,20 @@ extension VaultConfiguration {
         case .aws: .aws(aws, transport)
         }
     }
+
+    /// For people: where it keeps records.
+    ///
+    /// - Parameter folder: for data.
+    package func place(in folder: String) -> String {
+        switch backend {
+        case .embedded(let file): "\(folder)/\(file)"
+        case .memory: "in memory only"
+        case .vault(let values, _, _): values.address
+        case .aws(let values, _):
+            values.endpoint.isEmpty
+                ? "AWS Secrets Manager" + (values.region.isEmpty ? "" : " in \(values.region)") : values.endpoint
+        }
+    }
 }
 
 extension VaultConfiguration.HashiCorp {

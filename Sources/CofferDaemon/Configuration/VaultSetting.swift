@@ -33,9 +33,9 @@ package struct VaultSetting: Sendable {
         number("concurrency", 1...4_096, any, { $0.concurrency }) { $0.concurrencyLimit = $1 },
         number("queue", 0...65_536, any, { $0.queue }) { $0.queueLimit = $1 },
 
-        text("ca_file", file, remote, \.transport.caFile),
-        text("client_certificate_file", file, remote, \.transport.clientCertificateFile),
-        text("client_key_file", file, remote, \.transport.clientKeyFile),
+        text("ca_file", absolute, remote, \.transport.caFile, isValid: isAbsolute),
+        text("client_certificate_file", absolute, remote, \.transport.clientCertificateFile, isValid: isAbsolute),
+        text("client_key_file", absolute, remote, \.transport.clientKeyFile, isValid: isAbsolute),
         text("server_name", "a host's name", remote, \.transport.serverName) {
             VaultAddress("https://\($0)")?.port == 443 && !$0.contains(":") && !$0.hasSuffix("/")
         },
@@ -100,10 +100,14 @@ package struct VaultSetting: Sendable {
     private static let aws: Set<VaultType> = [.aws]
 
     private static let file = "the path of a file"
+    /// libcurl reads it later, and in another folder than the daemon's it would be another file.
+    private static let absolute = "the path of a file, from / on"
     private static let word = "a text of 1 to 1024 bytes without control characters"
     private static let url = "https:// with a host and perhaps a port, without user, path or query"
     private static let path =
         "names of letters, digits, -, _ and . with / between them, 1 to 256 bytes in all"
+
+    @Sendable private static func isAbsolute(_ text: String) -> Bool { text.hasPrefix("/") }
 
     @Sendable private static func isLowerOrDigit(_ byte: UInt8) -> Bool {
         (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)

@@ -109,11 +109,20 @@ struct VaultOpener {
     /// For vaults that hold what the predecessor encrypted; its key is the passphrase.
     private func legacyFormat() throws(Failure) -> LegacyFormat? {
         let isWanted = configuration.vaults.contains { !$0.type.isLocal && $0.accept.contains(.legacyAES) }
-        guard isWanted, let passphrase = secrets.passphrase else { return nil }
         do throws(KeyError) {
+            guard isWanted, let passphrase = try passphrase() else { return nil }
             return try LegacyFormat(passphrase: passphrase)
         } catch {
             throw Failure(.failedPrecondition, .notSupported, error.description)
         }
+    }
+
+    /// The one that is the root key too, where a passphrase is; nil if there is none.
+    private func passphrase() throws(KeyError) -> Secret? {
+        guard !configuration.passphraseFile.isEmpty else { return secrets.passphrase }
+        guard case .passphrase(let passphrase) = try RootKey.passphraseFile(configuration.passphraseFile) else {
+            return nil
+        }
+        return passphrase
     }
 }

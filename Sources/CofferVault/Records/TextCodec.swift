@@ -65,14 +65,23 @@ struct TextCodec: Sendable {
         do throws(CryptoError) {
             return try legacy.open(digits ?? [])
         } catch {
-            throw .unreadable(vault: vault)
+            throw Self.doesNotOpen(vault: vault)
         }
     }
 
     static func needsKey(vault: String) -> Failure {
         Failure(
             .failedPrecondition, .notSupported,
-            "the format legacy-aes needs the predecessor's key: set CREDENTIAL_ENCRYPTION_KEY", vault: vault)
+            "the format legacy-aes needs the passphrase that the other program has: set key.passphrase_file or CREDENTIAL_ENCRYPTION_KEY",
+            vault: vault)
+    }
+
+    /// GCM does not tell the two causes apart.
+    static func doesNotOpen(vault: String) -> Failure {
+        Failure(
+            .dataLoss, .unreadableRecord,
+            "the stored record has the format legacy-aes and does not open: the program that wrote it has another CREDENTIAL_ENCRYPTION_KEY than this daemon, or it is damaged",
+            vault: vault)
     }
 
     /// As long and as unique as an envelope's.

@@ -109,11 +109,12 @@ extension Failure {
         case .interrupted: (.unavailable, .vaultUnreachable, "the connection broke before the answer was whole", true)
         case .untrusted:
             (
-                .failedPrecondition, .vaultRefused,
+                .failedPrecondition, .vaultUnreachable,
                 "TLS failed: the certificate does not verify, or no common version; check the endpoint, the CA file "
                     + "and whether a proxy stands between", false
             )
-        case .forbidden(let rule): (.failedPrecondition, .vaultRefused, "the address is not allowed: \(rule)", false)
+        case .forbidden(let rule):
+            (.failedPrecondition, .vaultUnreachable, "the address is not allowed: \(rule)", false)
         case .tooLarge(let limit):
             (
                 .unavailable, .vaultFailed,

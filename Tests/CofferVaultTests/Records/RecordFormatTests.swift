@@ -117,18 +117,23 @@ import Testing
 
     @Test func withoutItsKeyALegacyValueStaysShut() async throws {
         let vault = OpenVault()
-        let message = "the format legacy-aes needs the predecessor's key: set CREDENTIAL_ENCRYPTION_KEY"
+        let message =
+            "the format legacy-aes needs the passphrase that the other program has: set key.passphrase_file or CREDENTIAL_ENCRYPTION_KEY"
         try await write(store(vault, .legacyAES), json)
         let keyless = try store(vault, .sealed, hasKey: false)
         await #expect(throws: refused(message)) { _ = try await keyless.read(key, deadline: end) }
         #expect(throws: refused(message)) { try store(vault, .legacyAES, hasKey: false) }
     }
 
-    @Test func aLegacyValueOfAnotherKeyIsUnreadable() async throws {
+    @Test func aLegacyValueOfAnotherKeyIsSaidToBeOne() async throws {
         let vault = OpenVault()
         let other = try LegacyFormat(passphrase: Secret("another"))
         vault.put(String(decoding: try other.seal(Secret(json)), as: UTF8.self), key)
-        await #expect(throws: Failure.unreadable(vault: "open")) {
+        let expected = Failure(
+            .dataLoss, .unreadableRecord,
+            "the stored record has the format legacy-aes and does not open: the program that wrote it has another CREDENTIAL_ENCRYPTION_KEY than this daemon, or it is damaged",
+            vault: "open")
+        await #expect(throws: expected) {
             _ = try await store(vault, .sealed).read(key, deadline: end)
         }
     }

@@ -111,13 +111,18 @@ import Testing
 
     @Test(
         arguments: [
-            (.deadline, .deadlineExceeded, true), (.cancelled, .cancelled, false), (.unresolved, .unavailable, true),
-            (.refused, .unavailable, true), (.interrupted, .unavailable, true),
-            (.untrusted, .failedPrecondition, false),
-            (.forbidden("plain HTTP"), .failedPrecondition, false), (.tooLarge(limit: 5), .unavailable, true),
-            (.malformed, .unavailable, true), (.closed, .unavailable, true),
-        ] as [(HTTPError.Cause, StatusCode, Bool)])
-    func noAnswerIsToldAs(_ cause: HTTPError.Cause, _ code: StatusCode, _ retryable: Bool) async throws {
+            (.deadline, .deadlineExceeded, .deadline, true), (.cancelled, .cancelled, .cancelled, false),
+            (.unresolved, .unavailable, .vaultUnreachable, true), (.refused, .unavailable, .vaultUnreachable, true),
+            (.interrupted, .unavailable, .vaultUnreachable, true),
+            // By these two the pool and the cache know a vault that cannot prove who it is.
+            (.untrusted, .failedPrecondition, .vaultUnreachable, false),
+            (.forbidden("plain HTTP"), .failedPrecondition, .vaultUnreachable, false),
+            (.tooLarge(limit: 5), .unavailable, .vaultFailed, true), (.malformed, .unavailable, .vaultFailed, true),
+            (.closed, .unavailable, .draining, true),
+        ] as [(HTTPError.Cause, StatusCode, Failure.Reason, Bool)])
+    func noAnswerIsToldAs(
+        _ cause: HTTPError.Cause, _ code: StatusCode, _ reason: Failure.Reason, _ retryable: Bool
+    ) async throws {
         for isUnsent in [true, false] {
             let fixture = AWSFixture()
             fixture.fake.plan("GetSecretValue", .error(HTTPError(cause, isUnsent: isUnsent)))
@@ -125,7 +130,8 @@ import Testing
             let failure = await #expect(throws: Failure.self) {
                 try await vault.read(try fixture.key(), deadline: fixture.deadline)
             }
-            #expect(failure?.code == code && failure?.retryable == retryable && failure?.isUnsent == isUnsent)
+            #expect(failure?.code == code && failure?.reason == reason)
+            #expect(failure?.retryable == retryable && failure?.isUnsent == isUnsent)
         }
     }
 
