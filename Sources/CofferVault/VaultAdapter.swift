@@ -69,16 +69,21 @@ extension VaultAdapter {
             var outcomes = [Result<VaultItem?, Failure>](repeating: .success(nil), count: keys.count)
             for (index, key) in keys.enumerated() {
                 if index >= 16, let (done, outcome) = await group.next() { outcomes[done] = outcome }
-                group.addTask {
-                    do throws(Failure) {
-                        return (index, .success(try await self.read(key, deadline: deadline)))
-                    } catch {
-                        return (index, .failure(error))
-                    }
-                }
+                group.addTask { (index, await self.outcome(of: key, deadline: deadline)) }
             }
             for await (index, outcome) in group { outcomes[index] = outcome }
             return outcomes
+        }
+    }
+
+    /// A read as a value. A function of its own: Swift 6.3 with optimisation gives
+    /// a wrong tuple back from a task whose closure catches a typed error itself.
+    @inline(never)
+    private func outcome(of key: VaultKey, deadline: BootInstant) async -> Result<VaultItem?, Failure> {
+        do throws(Failure) {
+            return .success(try await read(key, deadline: deadline))
+        } catch {
+            return .failure(error)
         }
     }
 }

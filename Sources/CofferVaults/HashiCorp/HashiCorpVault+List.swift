@@ -50,14 +50,7 @@ extension HashiCorpVault {
     ) async throws(Failure) -> [(RecordKey, VaultItem?)] {
         let outcomes = await withTaskGroup(of: (Int, Result<VaultItem?, Failure>).self) { group in
             for (index, key) in keys.enumerated() {
-                group.addTask {
-                    do throws(Failure) {
-                        let record = try await self.record(self.names.record(key), deadline: deadline)
-                        return (index, .success(try record.live(at: self.clock.wall)?.get()))
-                    } catch {
-                        return (index, .failure(error))
-                    }
-                }
+                group.addTask { (index, await self.outcome(of: key, deadline)) }
             }
             var outcomes = [Result<VaultItem?, Failure>](repeating: .success(nil), count: keys.count)
             for await (index, outcome) in group { outcomes[index] = outcome }
@@ -66,6 +59,17 @@ extension HashiCorpVault {
         var items: [(RecordKey, VaultItem?)] = []
         for (key, outcome) in zip(keys, outcomes) { items.append((key, try outcome.get())) }
         return items
+    }
+
+    /// A function of its own, as `VaultAdapter.readMany` says.
+    @inline(never)
+    private func outcome(of key: RecordKey, _ deadline: BootInstant) async -> Result<VaultItem?, Failure> {
+        do throws(Failure) {
+            let record = try await record(names.record(key), deadline: deadline)
+            return .success(try record.live(at: clock.wall)?.get())
+        } catch {
+            return .failure(error)
+        }
     }
 
     /// At most `limit` keys behind `place`, and whether more follow.
