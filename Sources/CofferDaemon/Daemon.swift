@@ -135,7 +135,7 @@ package struct Daemon {
     private func announce(_ keyPlace: String) {
         let text = """
             socket  \(configuration.socket)
-            data    \(dataPlaces.isEmpty ? "in memory only" : dataPlaces.joined(separator: ", "))
+            data    \(dataPlaces.joined(separator: ", "))
             key     \(keyPlace)
             try     printf s3cret | coffer store user1 conn1 --socket \(configuration.socket)
 
@@ -143,10 +143,14 @@ package struct Daemon {
         Console.output(text)
     }
 
-    /// The databases of the embedded vaults.
+    /// Where the records are, vault by vault.
     private var dataPlaces: [String] {
-        configuration.vaults.compactMap { vault in
-            if case .embedded(let file) = vault.backend { "\(configuration.data)/\(file)" } else { nil }
+        configuration.vaults.map { vault in
+            switch vault.backend {
+            case .embedded(let file): "\(configuration.data)/\(file)"
+            case .memory: "in memory only"
+            case .vault, .aws: "in \(vault.name) (\(vault.type.rawValue))"
+            }
         }
     }
 
