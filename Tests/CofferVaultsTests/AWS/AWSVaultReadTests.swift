@@ -41,7 +41,7 @@ import Testing
         let text = #"{"apiKey":"sk_123"}"#
         let item = fixture.item("0123456789abcdef01234567", .text(AWSText.secret(text)))
         let created = try await vault.write(try fixture.key(), item, condition: .none, deadline: fixture.deadline)
-        #expect(created == item.updatedAt)
+        #expect(created == VaultReceipt(version: item.version, createdAt: item.updatedAt))
         #expect(fake.calls == ["PutSecretValue", "CreateSecret"])
         #expect(fake.bodies.last?["SecretString"]?.text == text)
         #expect(fake.bodies.last?["ClientRequestToken"]?.text == "coffer--0123456789abcdef01234567")

@@ -13,7 +13,7 @@ import Testing
     private var fake: FakeSecretsManager { fixture.fake }
 
     private func write(_ vault: AWSVault, _ item: VaultItem) async throws(Failure) -> WallMilliseconds {
-        try await vault.write(try fixture.key(), item, condition: .none, deadline: fixture.deadline)
+        try await vault.write(try fixture.key(), item, condition: .none, deadline: fixture.deadline).createdAt
     }
 
     @Test func createsWhatIsMissing() async throws {

@@ -178,7 +178,7 @@ struct Bed {
     }
 
     func write(_ item: VaultItem, _ condition: WriteCondition = .none) async throws(Failure) -> WallMilliseconds {
-        try await vault.write(try Self.key(), item, condition: condition, deadline: deadline)
+        try await vault.write(try Self.key(), item, condition: condition, deadline: deadline).createdAt
     }
 
     func remove(_ version: String? = nil) async throws(Failure) -> Bool {

@@ -24,7 +24,7 @@ class Canaries:
         self._markers = [_word(8).encode(), _word(8).encode()]
         self._patterns: dict[str, bytes] = {}
         for number, marker in enumerate(self._markers):
-            for name, pattern in _disguises(marker).items():
+            for name, pattern in disguises(marker).items():
                 self._patterns[f"{name} of marker {number + 1}"] = pattern
 
     def new(self) -> bytes:
@@ -69,7 +69,7 @@ def disguised(secret: bytes) -> dict[str, bytes]:
     }
 
 
-def _disguises(marker: bytes) -> dict[str, bytes]:
+def disguises(marker: bytes) -> dict[str, bytes]:
     patterns = {
         name: pattern for name, pattern in disguised(marker).items() if not name.startswith("base64")}
     for shift in range(3):

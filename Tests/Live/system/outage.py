@@ -1,0 +1,232 @@
+"""OpenBao is sealed, hangs, or is killed, under load, and comes back."""
+
+import signal
+import time
+
+from harness import Status, SystemTest, eventually, messages
+from harness.options import options
+from load import Sample, Traffic, get, store
+from stage import Audit, Stage, configuration, new_daemon, peak
+
+KEYS, TTL = 50, 2
+STEADY, OUTAGE, AFTER = 12, 15, 12
+#: The outage with --soak: longer than a breaker rests the first time.
+LONG_OUTAGE = 120
+#: All is well again within so many seconds.
+RECOVERY = 60
+#: What calls for a vault have, in milliseconds, and how long after it the answer may come on a busy machine.
+TIMEOUT, SLACK = 3_000, 1.5
+#: Whoever waits for a vault gets what is stale after 1.5 s.
+PATIENCE = 1.5
+
+
+class Scenario:
+    """One OpenBao, one daemon in front of it, and their load; when what happened."""
+
+    def __init__(self, name: str, words: str, stage: Stage) -> None:
+        self.name, self.words = name, words
+        self.bao = stage.bao(name, "raft")
+        self.daemon = new_daemon(configuration(
+            {"main": stage.vault(self.bao)},
+            f"cache: {{ttl_seconds: {TTL}, negative_seconds: 0, stale_seconds: 3600}}"))
+        self.broken = self.returning = self.returned = self.fresh = self.ended = 0.0
+
+    def begin(self) -> None:
+        with self.daemon.client() as client:
+            for number in range(KEYS):
+                client.store("warm", f"key-{number}", f"value-{number}".encode())
+        self.warm = [Traffic(self.daemon, lambda n, half=half: get("warm", f"key-{(2 * n + half) % KEYS}"), 50)
+                     for half in (0, 1)]
+        self.cold = Traffic(self.daemon, lambda n: get("cold", f"key-{n}"), 15, TIMEOUT, insists=True)
+        self.stores = Traffic(
+            self.daemon, lambda n: store("stored", f"key-{n % 10}", f"value-{n}".encode()), 4, TIMEOUT, insists=True)
+        self.began = time.time()
+        for traffic in self.traffic:
+            traffic.start()
+
+    @property
+    def traffic(self) -> list[Traffic]:
+        return [*self.warm, self.cold, self.stores]
+
+    # What happens to the vault
+
+    def damage(self) -> None:
+        if self.name == "sealed":
+            self.bao.require("PUT", "sys/seal")
+        elif self.name == "hung":
+            self.bao.process.send(signal.SIGSTOP)
+        else:
+            self.bao.process.kill()
+        self.broken = time.time()
+
+    def repair(self) -> None:
+        self.returning = time.time()
+        if self.name == "hung":
+            self.bao.process.send(signal.SIGCONT)
+        else:
+            self.bao.process.stop()
+            self.bao.start()
+        eventually("OpenBao is back", 20, lambda: self.bao.status("GET", "sys/health") == 200)
+        self.returned = time.time()
+
+    def is_fresh(self) -> bool:
+        """Every key was answered from the vault since, and calls for the vault work."""
+        seen = {sample.key for sample in self.warm_samples(self.returned) if not sample.stale}
+        works = all(any(sample.reached for sample in traffic.samples[-3:]) for traffic in (self.cold, self.stores))
+        if not self.fresh and len(seen) == KEYS and works:
+            self.fresh = time.time()
+        return self.fresh > 0
+
+    def end(self) -> None:
+        self.ended = time.time()
+        for traffic in self.traffic:
+            traffic.stop()
+        self.vault_calls = Audit(self.bao).requests()
+
+    # What was seen
+
+    def warm_samples(self, start: float, end: float = float("inf")) -> list[Sample]:
+        return [sample for traffic in self.warm for sample in list(traffic.samples) if start <= sample.sent < end]
+
+    def vault_samples(self, start: float, end: float = float("inf")) -> list[Sample]:
+        return [sample for traffic in (self.cold, self.stores) for sample in list(traffic.samples)
+                if start <= sample.sent < end]
+
+    @property
+    def opened(self) -> float:
+        """When a caller was first told that the vault is not asked any more."""
+        answers = [sample.answered for sample in self.vault_samples(self.broken, self.returning)
+                   if "is not asked since" in sample.message]
+        assert answers, f"{self.name}: the breaker did not open"
+        return min(answers)
+
+
+class Outage(SystemTest):
+    """All vaults break at the same time, each in its own way; then every test looks at what was seen."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.stage = Stage()
+        cls.addClassCleanup(cls.stage.dispose)
+        kinds = {"sealed": "is sealed", "hung": "check that it runs", "killed": "check that it runs"}
+        cls.scenarios = [Scenario(name, words, cls.stage) for name, words in kinds.items()]
+        for scenario in cls.scenarios:
+            cls.addClassCleanup(scenario.daemon.dispose)
+        for scenario in cls.scenarios:
+            scenario.begin()
+        try:
+            cls.play()
+        finally:
+            for scenario in cls.scenarios:
+                scenario.end()
+        for scenario in cls.scenarios:
+            print(cls.summary(scenario), flush=True)
+
+    @classmethod
+    def play(cls) -> None:
+        time.sleep(STEADY)
+        for scenario in cls.scenarios:
+            scenario.damage()
+        time.sleep(options.sized(OUTAGE, LONG_OUTAGE))
+        for scenario in cls.scenarios:
+            scenario.repair()
+        end = time.monotonic() + RECOVERY + 10
+        while time.monotonic() < end and not all([scenario.is_fresh() for scenario in cls.scenarios]):
+            time.sleep(0.1)
+        time.sleep(AFTER)
+
+    @staticmethod
+    def summary(scenario: Scenario) -> str:
+        times = [when for when, _, _ in scenario.vault_calls]
+        steady = peak(times, scenario.began, scenario.broken)
+        after = peak(times, scenario.returned, scenario.ended)
+        rate = sum(scenario.broken - 5 <= when < scenario.broken for when in times) / 5
+        return (f"  {scenario.name}: breaker open after {scenario.opened - scenario.broken:.1f} s, fresh "
+                f"{scenario.fresh - scenario.returned:.1f} s after the return; requests a second: {rate:.0f} steady, "
+                f"peak {steady}, peak after the return {after}")
+
+    def test_all_is_answered_before(self) -> None:
+        for scenario in self.scenarios:
+            with self.subTest(vault=scenario.name):
+                samples = scenario.warm_samples(0, scenario.broken - 3) + scenario.vault_samples(0, scenario.broken - 3)
+                self.assertGreater(len(samples), 500)
+                self.assertEqual([sample for sample in samples if not sample.reached or sample.stale], [])
+
+    def test_calls_for_the_vault_fail_within_their_deadline(self) -> None:
+        for scenario in self.scenarios:
+            with self.subTest(vault=scenario.name):
+                samples = scenario.vault_samples(scenario.broken + 0.1, scenario.returning - TIMEOUT / 1_000)
+                self.assertGreater(len(samples), 100)
+                names = {sample.status.name for sample in samples}
+                expected = {"UNAVAILABLE", "DEADLINE_EXCEEDED"} if scenario.name == "hung" else {"UNAVAILABLE"}
+                self.assertLessEqual(names, expected)
+                self.assertLess(max(sample.seconds for sample in samples), TIMEOUT / 1_000 + SLACK)
+
+    def test_they_come_with_advice_once_the_breaker_is_open(self) -> None:
+        for scenario in self.scenarios:
+            with self.subTest(vault=scenario.name):
+                self.assertLess(scenario.opened - scenario.broken, 6)
+                samples = scenario.vault_samples(scenario.opened, scenario.returning)
+                self.assertGreater(len(samples), 100)
+                refused = [sample for sample in samples if "is not asked since" in sample.message]
+                if not options.soak:
+                    self.assertEqual(len(refused), len(samples))
+                for sample in refused:
+                    self.assertEqual(sample.status, Status.UNAVAILABLE)
+                    self.assertGreater(sample.retry_ms, 0)
+                    self.assertIn("check that it runs", sample.message)
+                    self.assertLess(sample.seconds, SLACK, "a refusal waits for nothing")
+                self.assertIn(scenario.words, refused[-1].message)
+
+    def test_cached_records_are_served_and_flagged(self) -> None:
+        for scenario in self.scenarios:
+            with self.subTest(vault=scenario.name):
+                samples = scenario.warm_samples(scenario.broken + TTL + PATIENCE, scenario.returning)
+                self.assertGreater(len(samples), 500)
+                source = messages.credentials.SOURCE_STALE_ON_ERROR
+                wrong = [sample for sample in samples
+                         if sample.status != Status.OK or not sample.stale or sample.source != source]
+                self.assertEqual(wrong, [])
+                mixed = [sample for sample in samples
+                         if sample.credential.decode() != sample.key.replace("warm/key", "value")]
+                self.assertEqual(mixed, [])
+
+    def test_no_cached_record_is_missed_at_any_time(self) -> None:
+        for scenario in self.scenarios:
+            with self.subTest(vault=scenario.name):
+                samples = scenario.warm_samples(0)
+                self.assertEqual([sample for sample in samples if sample.status != Status.OK], [])
+                self.assertLess(max(sample.seconds for sample in samples), PATIENCE + SLACK)
+
+    def test_their_age_grows(self) -> None:
+        for scenario in self.scenarios:
+            with self.subTest(vault=scenario.name):
+                by_key: dict[str, list[Sample]] = {}
+                for sample in scenario.warm_samples(scenario.broken + TTL + PATIENCE, scenario.returning):
+                    by_key.setdefault(sample.key, []).append(sample)
+                self.assertEqual(len(by_key), KEYS)
+                for key, samples in by_key.items():
+                    ages = [sample.age_ms for sample in samples]
+                    self.assertEqual(ages, sorted(ages), key)
+                    passed = samples[-1].answered - samples[0].answered
+                    self.assertAlmostEqual((ages[-1] - ages[0]) / 1_000, passed, delta=1, msg=key)
+                    self.assertGreater(passed, 5)
+
+    def test_all_is_fresh_again_without_a_restart(self) -> None:
+        for scenario in self.scenarios:
+            with self.subTest(vault=scenario.name):
+                self.assertGreater(scenario.fresh, 0, f"not within {RECOVERY + 10} s")
+                self.assertLess(scenario.fresh - scenario.returned, RECOVERY)
+                late = scenario.ended - AFTER + 5
+                samples = scenario.warm_samples(late) + scenario.vault_samples(late)
+                self.assertGreater(len(samples), 200)
+                self.assertEqual([sample for sample in samples if not sample.reached or sample.stale], [])
+
+    def test_no_herd_meets_the_vault(self) -> None:
+        for scenario in self.scenarios:
+            with self.subTest(vault=scenario.name):
+                times = [when for when, _, _ in scenario.vault_calls]
+                steady = peak(times, scenario.began, scenario.broken)
+                self.assertGreater(steady, 20)
+                # What lay in the sockets of one that hung had been sent before, and is done with when it has returned.
+                self.assertLessEqual(peak(times, scenario.returned, scenario.ended), 2 * steady)
