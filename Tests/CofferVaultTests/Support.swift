@@ -75,7 +75,7 @@ final class OpenVault: VaultAdapter {
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
     ) async throws(Failure) -> VaultReceipt {
         self[key.key] = item
-        return item.updatedAt
+        return VaultReceipt(version: item.version, createdAt: item.updatedAt)
     }
 
     func remove(_ key: VaultKey, ifVersion: String?, deadline: BootInstant) async throws(Failure) -> Bool {

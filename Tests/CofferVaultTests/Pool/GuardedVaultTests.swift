@@ -76,7 +76,7 @@ import Testing
         let written = try await run(retries: isRepeatable ? 1 : 0) { () throws(Failure) in
             try await guarded.write(key, item, condition: .none, deadline: end)
         }
-        #expect((try? written.get()) == (isRepeatable ? 1 : nil))
+        #expect((try? written.get())?.createdAt == (isRepeatable ? 1 : nil))
         vault.script([.unavailable])
         let removed = try await run(retries: isRepeatable ? 1 : 0) { () throws(Failure) in
             try await guarded.remove(key, ifVersion: nil, deadline: end)

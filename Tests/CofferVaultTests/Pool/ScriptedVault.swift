@@ -82,7 +82,7 @@ final class ScriptedVault: VaultAdapter {
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
     ) async throws(Failure) -> VaultReceipt {
         try await call("write", deadline)
-        return 1
+        return VaultReceipt(version: item.version, createdAt: 1)
     }
 
     func remove(_ key: VaultKey, ifVersion: String?, deadline: BootInstant) async throws(Failure) -> Bool {
