@@ -39,28 +39,47 @@ package struct Daemon {
         if coffer_harden_process() != 0 {
             log.warning("cannot turn off core dumps and ptrace", metadata: ["errno": "\(errno)"])
         }
+        let opened = try open()
+        Traces.forget()
+        do throws(StartupError) {
+            try serve(opened)
+        } catch {
+            opened.socket.remove()
+            throw error
+        }
+    }
+
+    /// What serving needs.
+    private struct Opened {
+        let pool: VaultPool
+        let keyPlace: String
+        let socket: SocketFile
+    }
+
+    /// A function of its own, never merged into its caller: with its end the secrets
+    /// of the environment go, but for what a vault needs.
+    @inline(never)
+    private func open() throws(StartupError) -> Opened {
         let secrets = SecretVariables.take()
         try makeDataFolder()
         let (keys, keyPlace) = try openKeys(secrets)
-        Traces.forget()
         let socket = try SocketFile(path: configuration.socket, mode: configuration.socketMode)
         do throws(StartupError) {
             let pool = try VaultOpener(configuration, secrets, keys, clock: clock, random: random).open()
-            try serve(pool, keyPlace, socket)
+            return Opened(pool: pool, keyPlace: keyPlace, socket: socket)
         } catch {
             socket.remove()
             throw error
         }
     }
 
-    private func serve(
-        _ pool: VaultPool, _ keyPlace: String, _ socket: SocketFile
-    ) throws(StartupError) {
+    private func serve(_ opened: Opened) throws(StartupError) {
+        let (pool, socket) = (opened.pool, opened.socket)
         let bootKey = BootKey()
         let server = try startServer(pool, bootKey, socket)
         let prober = VaultProber(pool, clock: clock, random: random, sleeper: TaskSleeper(clock: clock))
         let probing = Task { await prober.run() }
-        announce(keyPlace)
+        announce(opened.keyPlace)
         log.info(
             "serving",
             metadata: [
