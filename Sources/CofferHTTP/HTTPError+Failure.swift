@@ -15,22 +15,22 @@ extension HTTPError {
         case .cancelled:
             return Failure(.cancelled, .cancelled, "the call was cancelled", vault: vault)
         case .unresolved:
-            return unreachable(vault, "the vault's host name does not resolve; check its url and the name server")
+            return unreachable(vault, "the vault's host name does not resolve; check its address and the name server")
         case .refused:
             return unreachable(
-                vault, "no connection to the vault came about; check that it runs, its url, and the firewall")
+                vault, "no connection to the vault came about; check that it runs, its address, and the firewall")
         case .interrupted:
             return unreachable(
                 vault, "the connection to the vault broke before its answer was whole; a write may have happened")
         case .malformed:
-            return unreachable(vault, "what answered is not an HTTP server; check the vault's url and port")
+            return unreachable(vault, "what answered is not an HTTP server; check the vault's address and port")
         case .closed:
             return unreachable(vault, "the daemon has closed its connections to the vault: it is stopping")
         case .untrusted:
             return Failure(
                 .failedPrecondition, .vaultUnreachable,
-                "TLS with the vault failed: check its certificate (name, authority, dates, TLS 1.2 or newer) and ca_file, "
-                    + "and the client certificate if one is set",
+                "TLS with the vault failed: check its certificate (name, authority, dates, TLS 1.2 or newer), "
+                    + "that ca_file is there and right, and the client certificate if one is set",
                 vault: vault)
         case .forbidden(let rule):
             return Failure(.failedPrecondition, .vaultUnreachable, "not allowed: \(rule)", vault: vault)

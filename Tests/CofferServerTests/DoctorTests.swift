@@ -112,6 +112,8 @@ import Testing
         #expect(Set(advice).count == reasons.count)
         let login = DoctorAdvice.advice(for: Failure(.unauthenticated, .vaultRefused, "x"), in: .get)
         #expect(!advice.contains(login))
+        let setUp = DoctorAdvice.advice(for: Failure(.failedPrecondition, .vaultRefused, "x"), in: .get)
+        #expect(setUp != login && !advice.contains(setUp))
     }
 
     private func broken(_ what: String) -> Failure { Failure(.dataLoss, .vaultFailed, what, vault: "flawed") }

@@ -126,15 +126,15 @@ class Shared:
 
     def test_what_is_sealed_is_for_nobody_else(self) -> None:
         daemon = self.started("sealed")
-        self.store(daemon, "c", stringify(CREDENTIALS[0]))
-        kept = self.fetch("c")
+        self.store(daemon, "credential", stringify(CREDENTIALS[0]))
+        kept = self.fetch("credential")
         self.assertRegex(kept, "^coffer1:[A-Za-z0-9_-]+$")
         self.assertNotEqual(node("open", kept).returncode, 0)
-        self.assertEqual(self.printed(daemon, "c"), stringify(CREDENTIALS[0]))
+        self.assertEqual(self.printed(daemon, "credential"), stringify(CREDENTIALS[0]))
 
     def test_another_passphrase_is_said_to_be_one(self) -> None:
-        self.put("c", node("seal", stringify(CREDENTIALS[0])).stdout.decode())
-        ended = self.started("legacy-aes", "another").coffer("get", self.user, "c")
+        self.put("credential", node("seal", stringify(CREDENTIALS[0])).stdout.decode())
+        ended = self.started("legacy-aes", "another").coffer("get", self.user, "credential")
         self.assertEqual(ended.returncode, Status.DATA_LOSS, ended)
         self.assertEqual(ended.stdout, b"")
         self.assertIn(b"has another CREDENTIAL_ENCRYPTION_KEY than this daemon", ended.stderr)

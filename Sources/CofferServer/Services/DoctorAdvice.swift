@@ -15,6 +15,8 @@ enum DoctorAdvice {
             "Is the vault running, and its address right? Does this host reach it, past firewalls and by the configured proxy? Do ca_file and server_name fit its certificate?"
         case .vaultRefused where failure.code == .unauthenticated:
             "Does the token, role or secret id still hold, and is the file with it the one the vault expects? Are auth and auth_mount right?"
+        case .vaultRefused where failure.code == .failedPrecondition:
+            "Is there what the message names: the file, the mount and namespace, the key? Is it what the vault expects?"
         case .vaultRefused:
             "May the daemon create, read, update and delete below its prefix? Look at the policy of its role, at mount and namespace or at region and kms_key."
         case .vaultFailed:
