@@ -121,6 +121,23 @@ class GRPC(Peer):
         return [self._program, self.socket, VALUE]
 
 
+#: Get of record 0, as proto/PROTOCOL.md has it: length, version, kind, call, method, no timeout; user and connection.
+REQUEST = bytes.fromhex("00000029 01010000 0000000000000001 ccd838ec 00000000 0a0d") + b"load-00000000" + b"\x12\x04main"
+
+
+def answers(path: Path) -> bool:
+    """Whether a cofferd answers a Get there with status OK."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        try:
+            client.connect(str(path))
+            client.sendall(REQUEST)
+            header = client.recv(24, socket.MSG_WAITALL)
+        except OSError:
+            return False
+        return header[4:6] == b"\x01\x02" and header[16:20] == bytes(4)
+
+
 def accepts(path: Path) -> bool:
     """Whether somebody listens there."""
     with socket.socket(socket.AF_UNIX) as client:

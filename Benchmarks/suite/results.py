@@ -19,6 +19,10 @@ class Results:
         """One run: of coffer-load, or figures by their names."""
         self._runs.append({"case": case, "round": self._round, "side": side, "report": report})
 
+    def add_once(self, case: str, side: str, report: dict) -> None:
+        """What no round has a part in."""
+        self._runs.append({"case": case, "round": 0, "side": side, "report": report})
+
     def missing(self, side: str, why: str) -> None:
         """A peer that did not start."""
         print(f"bench.sh: missing: {side}: {why}", file=sys.stderr)

@@ -10,38 +10,39 @@ from programs import Programs
 from results import Results
 from servers import Process
 
-RECORDS = 10_000
 
+class Startup:
+    """A daemon that is started anew in each round, on keys and records that are there already, as after a reboot."""
 
-def measure(folder: Path, programs: Programs, proxy: bao.Proxy | None, results: Results) -> None:
-    """One round. The daemon's folder has its keys and records already, as after a reboot."""
-    daemon = peers.Cofferd(folder, programs.cofferd, name="cofferd-start")
-    try:
-        programs.count(1, *daemon.target, "--prepare", "--keys", RECORDS, "--connections", 16, "--depth", 16)
-        elapsed = restart_ms(daemon, programs)
+    def __init__(self, folder: Path, programs: Programs, records: int) -> None:
+        self._programs, self._records = programs, records
+        self._daemon = peers.Cofferd(folder, programs.cofferd, name="cofferd-start")
+        programs.count(1, *self._daemon.target, "--prepare", "--keys", self._records, "--connections", 16, "--depth", 16)
+
+    def round(self, proxy: bao.Proxy | None, results: Results) -> None:
+        daemon, count = self._daemon, self._programs.count
+        elapsed = self._restart_ms()
         idle = machine.resident_mib(daemon.process.pid)
-        programs.count(1, *daemon.target, "--fill", "--keys", RECORDS)
+        count(1, *daemon.target, "--fill", "--keys", self._records)
         add(results, "cofferd", elapsed, idle, machine.resident_mib(daemon.process.pid))
-    finally:
+        daemon.process.stop()
+        if proxy:
+            elapsed = proxy.restart_ms()
+            idle = machine.resident_mib(proxy.process.pid)
+            count(self._records, *proxy.target)
+            add(results, "forwarded", elapsed, idle, machine.resident_mib(proxy.process.pid))
+
+    def _restart_ms(self) -> float:
+        """From the start of its process to the first answer, without what the asking program takes to start."""
+        daemon = self._daemon
         daemon.stop()
-        for file in sorted(daemon.folder.rglob("*"), reverse=True):
-            file.rmdir() if file.is_dir() else file.unlink()
-        daemon.folder.rmdir()
-    if proxy:
-        elapsed = proxy.restart_ms()
-        idle = machine.resident_mib(proxy.process.pid)
-        programs.count(RECORDS, *proxy.target)
-        add(results, "forwarded", elapsed, idle, machine.resident_mib(proxy.process.pid))
+        start = time.monotonic()
+        daemon.process = Process([str(part) for part in daemon.command()], daemon.folder / "log")
+        machine.wait_until(lambda: peers.answers(daemon.socket), daemon.name)
+        return (time.monotonic() - start) * 1000
 
-
-def restart_ms(daemon: peers.Cofferd, programs: Programs) -> float:
-    """From the start of its process to the first answer."""
-    daemon.stop()
-    start = time.monotonic()
-    daemon.process = Process([str(part) for part in daemon.command()], daemon.folder / "log")
-    machine.wait_until(lambda: peers.accepts(daemon.socket), daemon.name)
-    programs.count(1, *daemon.target, "--connections", 1, "--keys", 1)
-    return (time.monotonic() - start) * 1000
+    def stop(self) -> None:
+        self._daemon.stop()
 
 
 def add(results: Results, side: str, elapsed: float, idle: float, loaded: float) -> None:
