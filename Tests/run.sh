@@ -85,6 +85,7 @@ step interop Tests/Interop/run.sh .build/release .build-c
 step readme Tests/readme.sh
 step system python3 Tests/System/run.py --bin .build/release "${soak[@]}"
 step allocations Tests/allocations.sh .build/release
+step bench-smoke Tests/bench.sh .build/release
 step fuzz Tests/Fuzzing/fuzz.sh ${soak:+--frames 20000000}
 
 echo
