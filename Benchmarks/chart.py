@@ -4,7 +4,7 @@ import math
 import statistics
 from xml.sax.saxutils import escape
 
-LABELS, PLOT, ROW, TOP, BOTTOM = 470, 430, 24, 56, 34
+LABELS, PLOT, ROW, TOP, BOTTOM = 520, 400, 24, 56, 34
 GOOD, BAD, NEUTRAL, INK, RULE = "#2a7f62", "#c0392b", "#6b7a8f", "#1f2933", "#d5dae0"
 
 Bar = tuple[str, str, float | None, list[float]]

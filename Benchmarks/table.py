@@ -61,6 +61,10 @@ def verdict(row: Row, found: list[float]) -> str:
     return "yes" if (median >= row.goal if row.better == MORE else median <= row.goal) else "no"
 
 
+def what(row: Row) -> str:
+    return {"ms": "time", "mib": "memory", "instructions": "count"}.get(row.figure, row.figure)
+
+
 def table(results: dict) -> tuple[str, int]:
     """The text, and how many rows have no figure."""
     lines = ["| case | against | figure | cofferd | goal | met | rounds |", "| --- | --- | --- | --- | --- | --- | --- |"]
@@ -68,15 +72,12 @@ def table(results: dict) -> tuple[str, int]:
     for row in ROWS:
         found = values(row, results["runs"])
         against = PEERS[row.side] if row.side else "–"
-        what = row.figure if row.figure in ("rate", "p50", "p99") else row.case
-        what = {"start": "time", "idle": "memory", "loaded": "memory", "instructions": "count"}.get(what, what)
-        what += " ratio" if row.is_ratio else ""
         if found:
             cells = [measured(row, found), goal(row), verdict(row, found), str(len(found))]
         else:
             lacking += 1
             cells = [f"missing: {results['missing'].get(row.side or '', 'it was not measured')}", goal(row), "", "0"]
-        lines.append("| " + " | ".join([row.title, against, what, *cells]) + " |")
+        lines.append("| " + " | ".join([row.title, against, what(row) + (" ratio" if row.is_ratio else ""), *cells]) + " |")
     return "\n".join(lines), lacking
 
 
@@ -92,8 +93,7 @@ def main(source: str, folder: str) -> int:
 cofferd to the peer, as the median of the rounds' ratios (lowest to highest). {MORE}: more is better; {LESS}: less is better.
 8 × 1 is 8 connections with one call in flight on each. [README.md](README.md) says how each is measured.
 """
-    bars = [(f"{row.title} · {PEERS[row.side].split(',')[0] if row.side in ('echo', 'bare') else PEERS[row.side]} · {row.figure}",
-             row.better, row.goal, found)
+    bars = [(f"{row.title} · {PEERS[row.side].removesuffix(', the limit')} · {what(row)}", row.better, row.goal, found)
             for row in ROWS if row.is_ratio and (found := values(row, results["runs"]))]
     output = Path(folder)
     (output / "results.md").write_text(text, encoding="utf-8")

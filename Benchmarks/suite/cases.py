@@ -41,6 +41,8 @@ class Cases:
         self.grpc = self._try("grpc", lambda: peers.GRPC(self.folder, programs.grpc_server))
         self.lease = self._try("lease", lambda: self._proxy("lease", leased=True))
         self.forwarded = self._try("forwarded", lambda: self._proxy("forwarded", leased=False))
+        if self.forwarded is None:
+            self.results.missing("proxy", "it did not start")
         self.miss = self._try("bare", lambda: bao.MissBench(self.folder, programs))
         self._fill()
 

@@ -39,5 +39,13 @@ class Programs:
         except subprocess.TimeoutExpired as error:
             raise NotMeasured("no end within 600 s") from error
         if done.returncode != 0:
-            raise NotMeasured((done.stdout + done.stderr).strip()[-500:])
+            raise NotMeasured(fault(done.stdout) or (done.stdout + done.stderr).strip()[-500:])
         return json.loads(done.stdout)
+
+
+def fault(report: str) -> str:
+    """The first wrong answer of a run that came to its end."""
+    try:
+        return json.loads(report)["firstFault"]
+    except (ValueError, KeyError):
+        return ""

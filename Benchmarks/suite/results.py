@@ -26,7 +26,7 @@ class Results:
     def missing(self, side: str, why: str) -> None:
         """A peer that did not start."""
         print(f"bench.sh: missing: {side}: {why}", file=sys.stderr)
-        self._missing[side] = why.splitlines()[0] if why else "it did not start"
+        self._missing[side] = " ".join(why.split())[:160].replace("|", "/") or "it did not start"
 
     def failed(self, case: str, side: str, why: str) -> None:
         """A run that was not carried to its end; its round does not count."""

@@ -30,7 +30,7 @@ class Startup:
             elapsed = proxy.restart_ms()
             idle = machine.resident_mib(proxy.process.pid)
             count(self._records, *proxy.target)
-            add(results, "forwarded", elapsed, idle, machine.resident_mib(proxy.process.pid))
+            add(results, "proxy", elapsed, idle, machine.resident_mib(proxy.process.pid))
 
     def _restart_ms(self) -> float:
         """From the start of its process to the first answer, without what the asking program takes to start."""
