@@ -33,9 +33,8 @@ def measure(folder: Path, programs: Programs, results: Results, gets: int) -> No
 
     def count(side: str, start) -> None:
         try:
-            few, many = (executed(folder / f"{side}-{number}", programs, start, number) for number in (gets // 10, gets))
-            results.add_once("instructions", side, {"instructions": (many - few) / (gets - gets // 10)})
-        except (CannotStart, NotMeasured, OSError) as error:
+            results.add_once("instructions", side, {"instructions": for_each_get(folder / f"{side}-counted", programs, start, gets)})
+        except (CannotStart, NotMeasured, OSError, subprocess.SubprocessError) as error:
             results.failed("instructions", side, str(error))
 
     starts = {"cofferd": cofferd, "memcached": Memcached, "redis": peers.Redis}
@@ -57,18 +56,38 @@ def first_call(call, attempts: int = 5) -> None:
                 raise
 
 
-def executed(place: Path, programs: Programs, start, gets: int) -> int:
-    """From a server's start to its end, with that many Gets between."""
+def for_each_get(place: Path, programs: Programs, start, gets: int) -> float:
+    """Of the thread that serves; others work by the time that passes, not by the call.
+
+    Two runs in one process differ in the number of Gets and in nothing else."""
     place.mkdir()
-    out = place / "callgrind.out"
-    server = start(place, ("valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"))
+    server = start(place, ("valgrind", "--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={place}/out"))
     try:
         target = (*server.target, "--connections", 1, "--keys", 1)
-        first_call(lambda: programs.count(1, *target, "--prepare"))
-        programs.count(gets, *target)
+        first_call(lambda: programs.count(200, *target, "--prepare"))
+        dump(server.process.pid)
+        few = gets // 10
+        for number in (few, gets):
+            programs.count(number, *target)
+            dump(server.process.pid)
+        before, after = counts(place, 2), counts(place, 3)
+        return max(after[thread] - before.get(thread, 0) for thread in after) / (gets - few)
     finally:
         server.process.stop(30)
-    for line in out.read_text().splitlines():
-        if line.startswith("totals:"):
-            return int(line.split()[1])
-    raise NotMeasured(f"callgrind counted nothing: {server.process.tail()}")
+
+
+def dump(pid: int) -> None:
+    """Has callgrind write what it counted since the last time."""
+    subprocess.run(["callgrind_control", "-d", str(pid)], check=True, capture_output=True, timeout=60)
+
+
+def counts(place: Path, number: int) -> dict[str, int]:
+    """Of each thread, from that dump."""
+    found = {}
+    for file in place.glob(f"out.{number}-*"):
+        for line in file.read_text().splitlines():
+            if line.startswith("totals:"):
+                found[file.name.partition("-")[2]] = int(line.split()[1])
+    if not found:
+        raise NotMeasured(f"callgrind wrote no dump {number}")
+    return found
