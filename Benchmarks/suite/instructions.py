@@ -1,4 +1,4 @@
-"""User-space instructions for each cached Get, counted by callgrind: the same on any machine, loaded or not."""
+"""User-space instructions for each cached Get, counted by callgrind."""
 
 import subprocess
 import threading

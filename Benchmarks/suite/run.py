@@ -48,7 +48,7 @@ def main() -> int:
         results.header = f"`{arguments.command}` · {machine.describe(folder)}"
         if arguments.quick:
             results.header += "\n\nA quick run, with few records: that every figure is there says more than the figures."
-        # These counts are the same on a loaded machine, but they load it.
+        # Counting loads the machine, so it comes last where the other figures matter.
         counts = threading.Thread(target=instructions.measure, args=(folder, programs, results, gets))
         if arguments.quick:
             counts.start()
