@@ -10,6 +10,7 @@ from results import Results
 from servers import CannotStart
 
 BENCHMARKS = Path(__file__).resolve().parents[1]
+REPEATS = 3
 
 
 def measure(folder: Path, programs: Programs, results: Results, gets: int) -> None:
@@ -59,7 +60,8 @@ def first_call(call, attempts: int = 5) -> None:
 def for_each_get(place: Path, programs: Programs, start, gets: int) -> float:
     """Of the thread that serves; others work by the time that passes, not by the call.
 
-    Two runs in one process differ in the number of Gets and in nothing else."""
+    Runs on one process that differ in the number of Gets and in nothing else, each the least of three: what
+    happens once, or now and then, is in some of them only."""
     place.mkdir()
     server = start(place, ("valgrind", "--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={place}/out"))
     try:
@@ -67,11 +69,10 @@ def for_each_get(place: Path, programs: Programs, start, gets: int) -> float:
         first_call(lambda: programs.count(200, *target, "--prepare"))
         dump(server.process.pid)
         few = gets // 10
-        for number in (few, gets):
+        for number in (few, gets) * REPEATS:
             programs.count(number, *target)
             dump(server.process.pid)
-        before, after = counts(place, 2), counts(place, 3)
-        return max(after[thread] - before.get(thread, 0) for thread in after) / (gets - few)
+        return (least(place, 3) - least(place, 2)) / (gets - few)
     finally:
         server.process.stop(30)
 
@@ -81,13 +82,14 @@ def dump(pid: int) -> None:
     subprocess.run(["callgrind_control", "-d", str(pid)], check=True, capture_output=True, timeout=60)
 
 
-def counts(place: Path, number: int) -> dict[str, int]:
-    """Of each thread, from that dump."""
-    found = {}
-    for file in place.glob(f"out.{number}-*"):
-        for line in file.read_text().splitlines():
-            if line.startswith("totals:"):
-                found[file.name.partition("-")[2]] = int(line.split()[1])
-    if not found:
+def least(place: Path, first: int) -> int:
+    """The smallest count of the busiest thread, in every second dump from that one on."""
+    return min(busiest(place, number) for number in range(first, first + 2 * REPEATS, 2))
+
+
+def busiest(place: Path, number: int) -> int:
+    totals = [int(line.split()[1]) for file in place.glob(f"out.{number}-*")
+              for line in file.read_text().splitlines() if line.startswith("totals:")]
+    if not totals:
         raise NotMeasured(f"callgrind wrote no dump {number}")
-    return found
+    return max(totals)
