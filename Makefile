@@ -6,7 +6,8 @@
 BUILD_PACKAGES = build-essential pkg-config libprotobuf-c-dev libssl-dev libsqlite3-dev libcurl4-openssl-dev
 TEST_PACKAGES = $(BUILD_PACKAGES) protobuf-compiler protobuf-c-compiler libprotobuf-dev cmake valgrind gdb \
 	python3 python3-venv $(if $(shell command -v node 2>/dev/null),,nodejs)
-BENCH_PACKAGES = $(BUILD_PACKAGES)
+BENCH_PACKAGES = $(BUILD_PACKAGES) memcached redis-server nginx libgrpc++-dev protobuf-compiler \
+	protobuf-compiler-grpc libprotobuf-dev valgrind openssl python3 python3-venv
 
 .PHONY: run build test bench soak proto
 
@@ -19,11 +20,11 @@ build:
 	swift build -c release --product coffer
 
 test:
-	@.ci/packages $(TEST_PACKAGES)
+	@.ci/packages $(TEST_PACKAGES) $(BENCH_PACKAGES)
 	Tests/run.sh
 
 soak:
-	@.ci/packages $(TEST_PACKAGES)
+	@.ci/packages $(TEST_PACKAGES) $(BENCH_PACKAGES)
 	Tests/run.sh --soak
 
 bench:

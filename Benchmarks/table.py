@@ -1,66 +1,106 @@
-"""Makes the table of bench.sh from its results.
+"""Makes results.md and results.svg from what bench.sh measured.
 
-Each line of the file is: case, round, side (floor or daemon), one report of
-coffer-load as JSON, divided by tabs. A ratio is daemon / floor of one round; the
-table has the median of the rounds, and the lowest and the highest. A round that
-lacks a side does not count.
+    python3 Benchmarks/table.py RESULTS.json FOLDER
+
+Each figure is the median of the rounds, with the lowest and the highest: of the ratios of each round,
+never the ratio of medians. A round that lacks a side does not count. Exit status 1 if a row has none.
 """
 
 import json
 import statistics
 import sys
+from pathlib import Path
 
-LIMITS = {"floor": "C epoll echo", "floor-commits": "SQLite, durable transactions of as many rows"}
-GOALS = {  # From the design; the figure that the goal is about.
-    ("Get 8x1", "rate"): "≥ 0.80",
-    ("Get 1x1", "p50"): "≤ 1.25",
-    ("Get 1x1", "p99"): "≤ 1.5",
-    ("Store 16x1", "rate"): "≥ 0.8",
-}
+from chart import chart
+from rows import LESS, MORE, PEERS, ROWS, Row
+
+DAEMON = "cofferd"
 
 
-def read(path):
-    """{case: {round: {side: report}}}, and the instructions of a Get or None."""
-    cases, instructions = {}, None
-    with open(path, encoding="utf-8") as lines:
-        for line in lines:
-            case, number, side, report = line.rstrip("\n").split("\t")
-            if case == "instructions":
-                instructions = int(report)
-            else:
-                rounds = cases.setdefault(case, {})
-                rounds.setdefault(number, {})[side] = json.loads(report)
-    return cases, instructions
-
-
-def figure(report, name):
+def figure(report: dict, name: str) -> float:
     if name == "rate":
         return report["ratePerSecond"]
-    return (report.get("get") or report["store"])[name]
+    if name in ("p50", "p99", "p999", "max"):
+        return (report.get("get") or report["store"])[name]
+    return report[name]
 
 
-def cell(case, name, rounds):
-    ratios = [figure(sides["daemon"], name) / figure(sides["floor"], name) for sides in rounds]
-    text = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
-    goal = GOALS.get((case, name))
-    return f"{text}, goal {goal}" if goal else text
+def values(row: Row, runs: list[dict]) -> list[float]:
+    """One for each round in which both sides were measured."""
+    rounds: dict[int, dict[str, float]] = {}
+    for run in runs:
+        if run["case"] == row.case:
+            rounds.setdefault(run["round"], {})[run["side"]] = figure(run["report"], row.figure)
+    whole = [sides for sides in rounds.values() if DAEMON in sides and (row.side is None or row.side in sides)]
+    if row.side is None:
+        return [sides[DAEMON] for sides in whole]
+    if row.unit:
+        return [sides[DAEMON] - sides[row.side] for sides in whole]
+    return [sides[DAEMON] / sides[row.side] for sides in whole]
 
 
-def main(path):
-    cases, instructions = read(path)
-    print("| case | against | rate | p50 | p99 | rounds |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for case, numbered in cases.items():
-        rounds = [sides for sides in numbered.values() if len(sides) == 2]
-        if not rounds:
-            continue
-        cells = " | ".join(cell(case, name, rounds) for name in ("rate", "p50", "p99"))
-        print(f"| {case} | {LIMITS[rounds[0]['floor']['target']]} | {cells} | {len(rounds)} |")
-    print("\nMedian of the rounds' ratios, daemon to limit (lowest–highest).", end=" ")
-    print("More is better for the rate, less for latencies.")
-    if instructions is not None:
-        print(f"\nUser-space instructions per cached Get (callgrind, 1 x 1): {instructions:,}")
+def number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def measured(row: Row, found: list[float]) -> str:
+    unit = f" {row.unit}" if row.unit and row.unit != row.figure else ""
+    sign = "+" if row.unit and row.side else ""
+    text = f"{sign if statistics.median(found) >= 0 else ''}{number(statistics.median(found))}{unit}"
+    return text if len(found) == 1 else f"{text} ({number(min(found))} to {number(max(found))})"
+
+
+def goal(row: Row) -> str:
+    return "" if row.goal is None else f"{row.better} {row.goal:g}{' ' + row.unit if row.unit else ''}"
+
+
+def verdict(row: Row, found: list[float]) -> str:
+    if row.goal is None:
+        return ""
+    median = statistics.median(found)
+    return "yes" if (median >= row.goal if row.better == MORE else median <= row.goal) else "no"
+
+
+def what(row: Row) -> str:
+    return {"ms": "time", "mib": "memory", "instructions": "count"}.get(row.figure, row.figure)
+
+
+def table(results: dict) -> tuple[str, int]:
+    """The text, and how many rows have no figure."""
+    lines = ["| case | against | figure | cofferd | goal | met | rounds |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    lacking = 0
+    for row in ROWS:
+        found = values(row, results["runs"])
+        against = PEERS[row.side] if row.side else "–"
+        if found:
+            cells = [measured(row, found), goal(row), verdict(row, found), str(len(found))]
+        else:
+            lacking += 1
+            cells = [f"missing: {results['missing'].get(row.side or '', 'it was not measured')}", goal(row), "", "0"]
+        lines.append("| " + " | ".join([row.title, against, what(row) + (" ratio" if row.is_ratio else ""), *cells]) + " |")
+    return "\n".join(lines), lacking
+
+
+def main(source: str, folder: str) -> int:
+    results = json.loads(Path(source).read_text(encoding="utf-8"))
+    text, lacking = table(results)
+    text = f"""# What was measured
+
+{results['header']}
+
+{text}
+
+cofferd to the peer, as the median of the rounds' ratios (lowest to highest). {MORE}: more is better; {LESS}: less is better.
+8 × 1 is 8 connections with one call in flight on each. [README.md](README.md) says how each is measured.
+"""
+    bars = [(f"{row.title} · {PEERS[row.side].removesuffix(', the limit')} · {what(row)}", row.better, row.goal, found)
+            for row in ROWS if row.is_ratio and (found := values(row, results["runs"]))]
+    output = Path(folder)
+    (output / "results.md").write_text(text, encoding="utf-8")
+    (output / "results.svg").write_text(chart(bars), encoding="utf-8")
+    print(text, end="")
+    return 1 if lacking else 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    sys.exit(main(*sys.argv[1:]))

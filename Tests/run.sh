@@ -96,6 +96,7 @@ step live-formats python3 Tests/Live/formats.py --bin .build/release
 step system python3 Tests/System/run.py --bin .build/release "${soak[@]}"
 step live-system python3 Tests/Live/system/run.py --bin .build/release "${soak[@]}"
 step allocations Tests/allocations.sh .build/release
+step bench-smoke Tests/bench.sh .build/release
 step fuzz Tests/Fuzzing/fuzz.sh ${soak:+--frames 20000000}
 
 echo

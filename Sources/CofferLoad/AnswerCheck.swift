@@ -1,8 +1,11 @@
 /// Decodes an OK answer whole and says what is wrong with it.
 struct AnswerCheck {
-    let shape: RecordShape
-    /// False where every record has the value of record 0, as in the echo.
-    let valuesDiffer: Bool
+    private let values: ValueCheck
+
+    /// - Parameter valuesDiffer: false where every record has the value of record 0, as in the echo.
+    init(shape: RecordShape, valuesDiffer: Bool) {
+        values = ValueCheck(shape: shape, valuesDiffer: valuesDiffer)
+    }
 
     /// Nil if the answer is right; else what is wrong, without the value.
     func fault(in message: RawSpan, method: Method, key: UInt32) -> String? {
@@ -37,10 +40,7 @@ struct AnswerCheck {
             }
         }
         guard let value else { return "Get: no credential" }
-        guard isValue(message.extracting(value), of: key) else {
-            return "Get: record \(key) came with another value: "
-                + "\(value.count) bytes, expected \(shape.value.count)"
-        }
+        if let fault = values.fault(in: message.extracting(value), key: key) { return fault }
         guard (1...3).contains(source), stale == (source == 3) else {
             return "Get: source \(source) with stale \(stale)"
         }
@@ -59,18 +59,6 @@ struct AnswerCheck {
             }
         }
         return stamp.fault.map { "Store: \($0)" }
-    }
-
-    private func isValue(_ bytes: RawSpan, of key: UInt32) -> Bool {
-        guard bytes.byteCount == shape.value.count else { return false }
-        let digits = RecordShape.hexadecimal(valuesDiffer ? key : 0)
-        for index in shape.value.indices {
-            let expected =
-                shape.valueHasDigits && index < RecordShape.digits
-                ? UInt8(truncatingIfNeeded: digits >> UInt64(56 - 8 * index)) : shape.value[index]
-            guard bytes.byte(at: index) == expected else { return false }
-        }
-        return true
     }
 }
 

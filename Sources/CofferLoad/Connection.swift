@@ -27,6 +27,10 @@ struct Connection: ~Copyable {
     private let outgoing: UnsafeMutableRawPointer
     private var outgoingBytes = 0
     private var callsMade: UInt64 = 0
+    /// Where answers name no call: the place of each call by its number, and how
+    /// many were answered.
+    private let order: UnsafeMutableBufferPointer<UInt16>
+    private var callsAnswered: UInt64 = 0
     /// What epoll watches this socket for.
     var watched = EPOLLIN.rawValue
 
@@ -37,6 +41,8 @@ struct Connection: ~Copyable {
         descriptor = try openSocket(socket)
         calls = .allocate(capacity: depth)
         calls.initialize(repeating: Call())
+        order = .allocate(capacity: depth)
+        order.initialize(repeating: 0)
         self.incomingCapacity = incomingCapacity
         incoming = .allocate(byteCount: incomingCapacity, alignment: 64)
         outgoing = .allocate(byteCount: depth * largestRequest, alignment: 64)
@@ -45,6 +51,7 @@ struct Connection: ~Copyable {
     deinit {
         close(descriptor)
         calls.deallocate()
+        order.deallocate()
         incoming.deallocate()
         outgoing.deallocate()
     }
@@ -53,15 +60,16 @@ struct Connection: ~Copyable {
 
     /// Writes a request behind those that wait to be sent; `send` sends them.
     @inline(__always)
-    mutating func enqueue(
-        _ template: borrowing FrameTemplate, _ method: Method, key: UInt32, place: Int, now: UInt64
+    mutating func enqueue<W: Wire>(
+        _ wire: W, _ method: Method, key: UInt32, place: Int, now: UInt64
     ) {
         callsMade += 1
         let id = callsMade << Self.placeBits | UInt64(place)
         calls[place] = Call(id: id, startedAt: now, key: key, method: method)
+        if W.isOrdered { order[Int(callsMade % UInt64(order.count))] = UInt16(place) }
         // There is room: what is unsent belongs to calls in flight, `depth` at most.
-        template.write(to: outgoing + outgoingBytes, callID: id, key: key)
-        outgoingBytes += template.frame.count
+        outgoingBytes += wire.write(
+            method, to: outgoing + outgoingBytes, callID: id, sequence: callsMade, key: key)
     }
 
     /// One send of everything that waits, as far as the socket takes it.
@@ -95,23 +103,14 @@ struct Connection: ~Copyable {
         return false
     }
 
-    /// The whole answer at `offset` of what was received; nil if more has to come.
+    /// What was received from `offset` on.
     @inline(__always)
-    func answer(at offset: Int) throws(LoadError) -> Answer? {
-        guard incomingBytes - offset >= FrameHeader.bytes else { return nil }
-        let frame = UnsafeRawPointer(incoming + offset)
-        let length = Int(frame.bigEndian(at: 0, as: UInt32.self))
-        let bytes = length + FrameHeader.lengthFieldBytes
-        guard bytes >= FrameHeader.bytes, bytes <= incomingCapacity else {
-            throw LoadError(
-                "an answer says it is \(bytes) bytes long; "
-                    + "expected \(FrameHeader.bytes) to \(incomingCapacity)")
-        }
-        guard incomingBytes - offset >= bytes else { return nil }
-        let answer = Answer(frame: UnsafeRawBufferPointer(start: frame, count: bytes))
-        try answer.checkHeader()
-        return answer
+    func received(from offset: Int) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: incoming + offset, count: incomingBytes - offset)
     }
+
+    /// Whether nothing more can come before something is taken.
+    var isFull: Bool { incomingBytes == incomingCapacity }
 
     /// Drops the first `count` bytes of what was received.
     @inline(__always)
@@ -122,9 +121,20 @@ struct Connection: ~Copyable {
         }
     }
 
-    /// Ends the call that `answer` names, and returns it with its place.
+    /// Ends the call that is answered, and returns it with its place.
     @inline(__always)
-    func finish(_ answer: Answer) throws(LoadError) -> (place: Int, call: Call) {
+    mutating func finish<W: Wire>(
+        _ answer: Answer, of wire: W
+    ) throws(LoadError) -> (place: Int, call: Call) {
+        if W.isOrdered {
+            guard callsAnswered < callsMade else {
+                throw LoadError("an answer came, and no call is in flight")
+            }
+            callsAnswered += 1
+            let place = Int(order[Int(callsAnswered % UInt64(order.count))])
+            defer { calls[place].id = 0 }
+            return (place, calls[place])
+        }
         let place = Int(answer.callID & (1 << Self.placeBits - 1))
         guard place < calls.count, calls[place].id == answer.callID, answer.callID != 0 else {
             throw LoadError("an answer came to call \(answer.callID), which is not in flight")
@@ -134,33 +144,6 @@ struct Connection: ~Copyable {
     }
 
     private var callsInFlight: Int { calls.count { $0.id != 0 } }
-}
-
-/// A response frame, in the memory of its connection.
-struct Answer {
-    let frame: UnsafeRawBufferPointer
-
-    @inline(__always)
-    private func field<T: FixedWidthInteger & BitwiseCopyable>(_ offset: Int, _ type: T.Type) -> T {
-        frame.baseAddress!.bigEndian(at: offset, as: type)
-    }
-
-    var callID: UInt64 { field(FrameHeader.Offset.callID, UInt64.self) }
-    var status: UInt32 { field(FrameHeader.Offset.status, UInt32.self) }
-    var payload: UnsafeRawBufferPointer { .init(rebasing: frame[FrameHeader.bytes...]) }
-
-    /// Refuses what is not the one and only response to a call.
-    @inline(__always)
-    fileprivate func checkHeader() throws(LoadError) {
-        let expected = UInt32(FrameHeader.version) << 24 | UInt32(FrameHeader.Kind.response) << 16
-        let got = field(FrameHeader.Offset.version, UInt32.self)
-        guard got != expected else { return }
-        if frame[FrameHeader.Offset.kind] == FrameHeader.Kind.goAway {
-            throw LoadError("the server is draining: it sent go-away")
-        }
-        throw LoadError(
-            "expected version 1, kind 2 and no flags in an answer, got 0x\(String(got, radix: 16))")
-    }
 }
 
 /// On every call: the socket itself would wait.

@@ -53,7 +53,8 @@ func runEchoFloor(
     let socket = folder.path + "/echo.sock"
     let echo = try EchoProcess(
         socket: socket, valueBytes: workload.valueBytes, cpu: cpu, answers: answers)
-    var generator = try Generator(socket: socket, workload: workload, valuesDiffer: false)
+    let wire = FrameWire(shape: RecordShape(valueBytes: workload.valueBytes), valuesDiffer: false)
+    var generator = try Generator(socket: socket, workload: workload, wire: wire)
     // All connections are open: nothing stays behind, however this run ends.
     folder.remove()
     let (tally, seconds) = try generator.run(schedule)

@@ -4,6 +4,8 @@ enum FrameHeader {
     /// The length field does not count itself.
     static let lengthFieldBytes = 4
     static let version: UInt8 = 1
+    /// A failure has a message of at most 1,024 bytes, an answer a version of 128.
+    static let answerOverhead = 2048
 
     enum Kind {
         static let request: UInt8 = 1

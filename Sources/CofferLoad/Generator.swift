@@ -7,10 +7,12 @@ internal import Glibc
 ///
 /// The clock is read once for each batch of answers: that is when they came, and
 /// when the requests in their places start.
-struct Generator: ~Copyable {
+struct Generator<W: Wire>: ~Copyable {
     private enum Phase {
         /// Storing each record once; the next one.
         case prepare(next: UInt32)
+        /// Reading each record once; the next one.
+        case fill(next: UInt32)
         case warmup(until: UInt64)
         case measure(until: UInt64)
         /// Measuring; requests that have not been sent yet.
@@ -19,15 +21,8 @@ struct Generator: ~Copyable {
         case drain
     }
 
-    /// How long no answer at all may come.
-    private static let patienceMilliseconds: Int32 = 10_000
-    private static let eventCapacity = 256
-    /// A failure has a message of at most 1,024 bytes, an answer a version of 128.
-    private static let answerOverhead = 2048
-
     private let workload: Workload
-    private let templates: (get: FrameTemplate, store: FrameTemplate)
-    private let check: AnswerCheck
+    private let wire: W
     private let epoll: Int32
     private let connections: UnsafeMutablePointer<Connection>
     private var opened = 0
@@ -46,21 +41,16 @@ struct Generator: ~Copyable {
     private var measuredTo: UInt64 = 0
 
     /// Opens all connections.
-    ///
-    /// - Parameter valuesDiffer: false for a server that answers with the value
-    ///   of record 0 always.
-    init(socket: String, workload: Workload, valuesDiffer: Bool = true) throws(LoadError) {
-        let shape = RecordShape(valueBytes: workload.valueBytes)
+    init(socket: String, workload: Workload, wire: W) throws(LoadError) {
         self.workload = workload
-        templates = (FrameTemplate(.get, shape: shape), FrameTemplate(.store, shape: shape))
-        check = AnswerCheck(shape: shape, valuesDiffer: valuesDiffer)
+        self.wire = wire
         chooser = KeyChooser(
             keys: workload.keys, distribution: workload.distribution, seed: workload.seed)
         random = LoadRandom(seed: ~workload.seed)
         storeThreshold = UInt64(workload.storeShare * 0x1p32)
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         connections = .allocate(capacity: workload.connections)
-        events = .allocate(capacity: Self.eventCapacity)
+        events = .allocate(capacity: eventCapacity)
         guard epoll >= 0 else { throw .system("cannot make an epoll") }
         try open(socket)
     }
@@ -75,12 +65,13 @@ struct Generator: ~Copyable {
 
     private mutating func open(_ socket: String) throws(LoadError) {
         for _ in 0..<workload.idleConnections { idle.append(try openSocket(socket)) }
-        let largestAnswer = FrameHeader.bytes + workload.valueBytes + Self.answerOverhead
+        let largestAnswer = FrameHeader.bytes + workload.valueBytes + FrameHeader.answerOverhead
         for index in 0..<workload.connections {
             let connection = try Connection(
-                socket: socket, depth: workload.depth, largestRequest: templates.store.frame.count,
+                socket: socket, depth: workload.depth, largestRequest: wire.largestRequest,
                 incomingCapacity: max(largestAnswer, min(workload.depth * largestAnswer, 256 << 10)))
             let descriptor = connection.descriptor
+            try wire.greet(descriptor)
             (connections + index).initialize(to: connection)
             opened += 1
             guard coffer_epoll_add(epoll, descriptor, EPOLLIN.rawValue, UInt64(index)) == 0 else {
@@ -95,6 +86,10 @@ struct Generator: ~Copyable {
     mutating func run(_ schedule: Schedule) throws(LoadError) -> (tally: Tally, seconds: Double) {
         if schedule.prepare {
             phase = .prepare(next: 0)
+            try loop()
+        }
+        if schedule.fill {
+            phase = .fill(next: 0)
             try loop()
         }
         let start = monotonicNanoseconds()
@@ -121,10 +116,10 @@ struct Generator: ~Copyable {
         }
         while inFlight > 0 {
             let ready = epoll_wait(
-                epoll, events, Int32(Self.eventCapacity), Self.patienceMilliseconds)
+                epoll, events, Int32(eventCapacity), patienceMilliseconds)
             if ready == 0 {
                 throw LoadError(
-                    "no answer for \(Self.patienceMilliseconds) ms, with \(inFlight) calls in flight")
+                    "no answer for \(patienceMilliseconds) ms, with \(inFlight) calls in flight")
             }
             if ready < 0 && errno != EINTR { throw .system("cannot wait for answers") }
             for index in 0..<Int(max(0, ready)) { try turn(events + index) }
@@ -143,14 +138,18 @@ struct Generator: ~Copyable {
         let now = monotonicNanoseconds()
         advance(to: now)
         var taken = 0
-        while let answer = try connection.pointee.answer(at: taken) {
-            let (place, call) = try connection.pointee.finish(answer)
+        while let answer = try wire.answer(in: connection.pointee.received(from: taken)) {
+            let (place, call) = try connection.pointee.finish(answer, of: wire)
             inFlight -= 1
             record(answer, to: call, now: now)
-            taken += answer.frame.count
+            taken += answer.bytes
             request(on: connection, place: place, now: now)
         }
-        if taken > 0 { connection.pointee.consume(taken) }
+        if taken > 0 {
+            connection.pointee.consume(taken)
+        } else if connection.pointee.isFull {
+            throw LoadError("an answer is larger than one to a Get of this size can be")
+        }
     }
 
     @inline(__always)
@@ -158,19 +157,19 @@ struct Generator: ~Copyable {
         tally.record(status: answer.status)
         guard answer.status == StatusCode.ok.rawValue else {
             return tally.recordFailure(
-                call.method, status: answer.status, message: answer.payload.bytes)
+                call.method, status: answer.status, text: wire.failure(in: answer.payload.bytes))
         }
         switch phase {
         case .measure: tally.record(latency: now - call.startedAt, of: call.method)
         case .count:
             tally.record(latency: now - call.startedAt, of: call.method)
             measuredTo = now
-        case .prepare, .warmup, .drain: break
+        case .prepare, .fill, .warmup, .drain: break
         }
         untilCheck -= 1
         guard untilCheck == 0 else { return }
         untilCheck = workload.checkEvery
-        if let fault = check.fault(in: answer.payload.bytes, method: call.method, key: call.key) {
+        if let fault = wire.fault(in: answer.payload.bytes, method: call.method, key: call.key) {
             tally.recordWrongAnswer(fault)
         }
     }
@@ -182,12 +181,7 @@ struct Generator: ~Copyable {
     ) {
         guard let (method, key) = nextCall() else { return }
         inFlight += 1
-        switch method {
-        case .get:
-            connection.pointee.enqueue(templates.get, .get, key: key, place: place, now: now)
-        case .store:
-            connection.pointee.enqueue(templates.store, .store, key: key, place: place, now: now)
-        }
+        connection.pointee.enqueue(wire, method, key: key, place: place, now: now)
     }
 
     @inline(__always)
@@ -197,6 +191,10 @@ struct Generator: ~Copyable {
             guard next < workload.keys else { return nil }
             phase = .prepare(next: next + 1)
             return (.store, next)
+        case .fill(let next):
+            guard next < workload.keys else { return nil }
+            phase = .fill(next: next + 1)
+            return (.get, next)
         case .count(let remaining):
             guard remaining > 0 else { return nil }
             phase = .count(remaining: remaining - 1)
@@ -226,3 +224,7 @@ struct Generator: ~Copyable {
         else { throw .system("cannot watch a connection") }
     }
 }
+
+/// How long no answer at all may come.
+private let patienceMilliseconds: Int32 = 10_000
+private let eventCapacity = 256

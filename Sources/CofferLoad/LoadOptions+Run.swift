@@ -10,7 +10,7 @@ extension LoadOptions {
 
     var schedule: Schedule {
         Schedule(
-            prepare: prepare,
+            prepare: prepare, fill: fill,
             warmupSeconds: warmup ?? (requests == nil ? 1 : 0),
             length: requests.map(Schedule.Length.requests) ?? .seconds(seconds))
     }
@@ -25,21 +25,32 @@ extension LoadOptions {
             throw LoadError.system("cannot run on CPU \(cpu)")
         }
         if let socket {
-            return try runAgainstDaemon(socket: socket, workload: workload, schedule: schedule)
+            return try measure(socket)
         }
         if let floorCommits {
             return try runCommitFloor(folder: floorCommits, workload: workload, schedule: schedule)
         }
         return try runEchoFloor(workload: workload, schedule: schedule, cpu: floorCpu)
     }
-}
 
-/// Measures the server that listens on `socket`.
-func runAgainstDaemon(
-    socket: String, workload: Workload, schedule: Schedule
-) throws(LoadError) -> Report {
-    var generator = try Generator(socket: socket, workload: workload)
-    let (tally, seconds) = try generator.run(schedule)
-    return Report(
-        .daemon, workload: workload, tally: tally, seconds: seconds, answers: tally.measured)
+    private func measure(_ socket: String) throws(LoadError) -> Report {
+        let shape = RecordShape(valueBytes: size)
+        return switch peer {
+        case nil:
+            try measure(socket, .daemon, by: FrameWire(shape: shape, valuesDiffer: true, maximumAge: maxAge))
+        case .memcached: try measure(socket, .memcached, by: MemcachedWire(shape: shape))
+        case .redis: try measure(socket, .redis, by: RedisWire(shape: shape))
+        case .http: try measure(socket, .http, by: HTTPWire(path: path, shape: shape))
+        case .grpc: try measure(socket, .grpc, by: GRPCWire(shape: shape))
+        }
+    }
+
+    private func measure(
+        _ socket: String, _ target: Report.Target, by wire: some Wire
+    ) throws(LoadError) -> Report {
+        var generator = try Generator(socket: socket, workload: workload, wire: wire)
+        let (tally, seconds) = try generator.run(schedule)
+        return Report(
+            target, workload: workload, tally: tally, seconds: seconds, answers: tally.measured)
+    }
 }

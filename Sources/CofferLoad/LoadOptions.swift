@@ -2,8 +2,14 @@ internal import ArgumentParser
 
 /// What the command line says.
 package struct LoadOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Measure the daemon that listens here.", valueName: "path"))
+    @Option(help: ArgumentHelp("Measure the daemon, or the peer, that listens here.", valueName: "path"))
     var socket: String?
+
+    @Option(help: "What listens there instead of the daemon: memcached, redis, http or grpc.")
+    var peer: Peer?
+
+    @Option(help: ArgumentHelp("What --peer http gets.", valueName: "path"))
+    var path = "/"
 
     @Flag(help: "Measure a bare C echo of the same frames instead: the limit for Get.")
     var floor = false
@@ -53,6 +59,12 @@ package struct LoadOptions: ParsableArguments {
     @Flag(help: "Store every record once before the start.")
     var prepare = false
 
+    @Flag(help: "Then read every record once.")
+    var fill = false
+
+    @Option(help: "Ask the daemon for copies at most this many milliseconds old; 0 = from the vault.")
+    var maxAge: UInt64?
+
     @Option(help: "Decode and compare one answer in this many.")
     var checkEvery = 1024
 
@@ -74,6 +86,7 @@ package struct LoadOptions: ParsableArguments {
         guard requests == nil || warmup ?? 0 == 0 else {
             throw ValidationError("--requests measures every call: run the warm-up apart from it")
         }
+        try checkPeer()
         try check("--connections", connections, in: 1...20_000)
         try check("--idle", idle, in: 0...20_000)
         try check("--depth", depth, in: 1...1024)
@@ -88,6 +101,19 @@ package struct LoadOptions: ParsableArguments {
         try check("--check-every", checkEvery, in: 1...1_000_000_000)
     }
 
+    private func checkPeer() throws {
+        guard let peer else { return }
+        guard socket != nil, maxAge == nil else {
+            throw ValidationError("--peer needs --socket, and knows no --max-age")
+        }
+        guard peer.canStore || (!prepare && mix == 0 && keys == 1) else {
+            throw ValidationError("--peer \(peer.rawValue) reads one record: say --keys 1, and store nothing")
+        }
+        guard peer != .grpc || depth == 1 else {
+            throw ValidationError("--peer grpc has one call in flight on a connection: --depth 1")
+        }
+    }
+
     private func check<T: Comparable>(_ name: String, _ value: T, in range: ClosedRange<T>) throws {
         guard range.contains(value) else {
             throw ValidationError(
@@ -97,3 +123,4 @@ package struct LoadOptions: ParsableArguments {
 }
 
 extension KeyDistribution: ExpressibleByArgument {}
+extension Peer: ExpressibleByArgument {}

@@ -22,7 +22,12 @@ struct RecordShape {
     /// The user of record 0.
     static var userID: [UInt8] { Array("load-00000000".utf8) }
 
-    func getRequest() -> [UInt8] { key().bytes }
+    /// - Parameter maximumAge: milliseconds; nil = it says nothing of it.
+    func getRequest(maximumAge: UInt64? = nil) -> [UInt8] {
+        var writer = key()
+        if let maximumAge { writer.field(3, maximumAge) }
+        return writer.bytes
+    }
 
     func storeRequest() -> [UInt8] {
         var writer = key()
@@ -51,25 +56,22 @@ struct RecordShape {
 
 /// A request frame that becomes the one of any call by three stores.
 struct FrameTemplate {
-    let frame: [UInt8]
-    private let userDigits: Int
-    private let valueDigits: Int?
+    private let template: RequestTemplate
 
-    init(_ method: Method, shape: RecordShape) {
-        let payload = method == .get ? shape.getRequest() : shape.storeRequest()
-        frame = FrameHeader.frame(kind: FrameHeader.Kind.request, code: method.id, payload: payload)
-        // The user comes first: a tag byte, a length byte, then "load-".
-        userDigits = FrameHeader.bytes + 2 + RecordShape.userID.count - RecordShape.digits
-        valueDigits = method == .store && shape.valueHasDigits ? frame.count - shape.value.count : nil
+    /// - Parameter maximumAge: of a Get, in milliseconds; nil = it says nothing of it.
+    init(_ method: Method, shape: RecordShape, maximumAge: UInt64? = nil) {
+        let payload = method == .get ? shape.getRequest(maximumAge: maximumAge) : shape.storeRequest()
+        template = RequestTemplate(
+            FrameHeader.frame(kind: FrameHeader.Kind.request, code: method.id, payload: payload),
+            shape: shape)
     }
+
+    var frame: [UInt8] { template.bytes }
 
     /// Writes the frame of this call; `place` has room for all of it.
     @inline(__always)
     func write(to place: UnsafeMutableRawPointer, callID: UInt64, key: UInt32) {
-        frame.withUnsafeBytes { place.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+        template.write(to: place, key: key)
         place.store(bigEndian: callID, at: FrameHeader.Offset.callID)
-        let digits = RecordShape.hexadecimal(key)
-        place.store(bigEndian: digits, at: userDigits)
-        if let valueDigits { place.store(bigEndian: digits, at: valueDigits) }
     }
 }

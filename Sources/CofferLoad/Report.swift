@@ -6,6 +6,10 @@ package struct Report: Codable, Sendable {
         case daemon
         case floor
         case floorCommits = "floor-commits"
+        case memcached
+        case redis
+        case http
+        case grpc
     }
 
     /// Microseconds.

@@ -32,15 +32,9 @@ struct Tally {
     }
 
     /// Keeps what the first failure says of itself.
-    mutating func recordFailure(_ method: Method, status: UInt32, message: RawSpan) {
+    mutating func recordFailure(_ method: Method, status: UInt32, text: @autoclosure () -> String) {
         guard firstFault == nil else { return }
-        var text = ""
-        var reader = FieldReader()
-        while let field = try? reader.next(in: message) {
-            guard case .bytes(2, let range) = field else { continue }
-            text = message.extracting(range).withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
-        }
-        note("\(method.fullName): \(Self.name(Int(status))): \(text)")
+        note("\(method.fullName): \(Self.name(Int(status))): \(text())")
     }
 
     private mutating func note(_ fault: String) {

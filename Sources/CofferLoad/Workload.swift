@@ -24,6 +24,8 @@ struct Schedule: Sendable {
 
     /// Store every record once, before anything else.
     var prepare = false
+    /// Then read every record once, so that what can be cached is.
+    var fill = false
     /// Runs before the measured part. 0 where the length is in requests.
     var warmupSeconds = 0.0
     var length: Length

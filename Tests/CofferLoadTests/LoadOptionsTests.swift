@@ -35,6 +35,11 @@ import Testing
         ["--floor", "--size", "1048577"], ["--floor", "--keys", "0"],
         ["--floor", "--check-every", "0"], ["--floor", "--distribution", "normal"],
         ["--floor", "--requests", "10", "--warmup", "1"], ["--floor", "--unknown"],
+        ["--floor", "--peer", "redis"], ["--socket", "/s", "--peer", "mysql"],
+        ["--socket", "/s", "--peer", "redis", "--max-age", "0"], ["--socket", "/s", "--peer", "http"],
+        ["--socket", "/s", "--peer", "http", "--keys", "1", "--prepare"],
+        ["--socket", "/s", "--peer", "grpc", "--keys", "1", "--depth", "2"],
+        ["--socket", "/s", "--max-age", "-1"],
     ])
     func refuses(arguments: [String]) {
         #expect(throws: (any Error).self) { try LoadOptions.parse(arguments) }

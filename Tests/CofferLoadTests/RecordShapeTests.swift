@@ -27,6 +27,11 @@ import Testing
         #expect(Self.frame(.get, valueBytes: 10) == header + Self.get42)
     }
 
+    @Test func aMaximumAgeIsInEveryGet() {
+        let template = FrameTemplate(.get, shape: RecordShape(valueBytes: 10), maximumAge: 0)
+        #expect(hexadecimal(Array(template.frame[FrameHeader.bytes...])).hasSuffix("12046d61696e1800"))
+    }
+
     @Test func storeFrameIsThatOfProtoc() {
         let header = "00000035" + "01010000" + "0000000000000102" + "1b3a0791" + "00000000"
         // credential: "0000002aij"

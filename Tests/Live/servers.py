@@ -80,6 +80,10 @@ class Process:
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment,
                 preexec_fn=lambda: _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL))
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def wait_until(self, ready: Callable[[], bool], seconds: float = 30) -> None:
         end = time.monotonic() + seconds
         while not ready():
@@ -105,11 +109,12 @@ class Process:
         self._process.kill()
         self._process.wait()
 
-    def stop(self) -> None:
+    def stop(self, seconds: float = 5) -> None:
+        """By SIGTERM; by SIGKILL if that does not end it within that time."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             try:
-                self._process.wait(5)
+                self._process.wait(seconds)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()

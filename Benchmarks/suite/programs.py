@@ -1,0 +1,51 @@
+"""The programs that measure, and what one run of them says."""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class NotMeasured(Exception):
+    """A run did not come to its end, or an answer was wrong; the text says why."""
+
+
+@dataclass(frozen=True)
+class Programs:
+    cofferd: Path
+    load: Path
+    grpc_server: Path
+    bare_get: Path
+    bao: str
+    #: Of each measurement; the warm-up comes before.
+    seconds: float
+    warmup: float
+
+    def run(self, *arguments: object) -> dict:
+        """coffer-load for that time."""
+        return self._run(self.load, "--json", "--seconds", self.seconds, "--warmup", self.warmup, *arguments)
+
+    def count(self, requests: int, *arguments: object) -> dict:
+        """coffer-load for that many calls."""
+        return self._run(self.load, "--json", "--requests", requests, *arguments)
+
+    def bare(self, url: str, ca: Path, token: Path) -> dict:
+        return self._run(self.bare_get, url, ca, token, self.seconds, self.warmup)
+
+    @staticmethod
+    def _run(*command: object) -> dict:
+        try:
+            done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=600)
+        except subprocess.TimeoutExpired as error:
+            raise NotMeasured("no end within 600 s") from error
+        if done.returncode != 0:
+            raise NotMeasured(fault(done.stdout) or (done.stdout + done.stderr).strip()[-500:])
+        return json.loads(done.stdout)
+
+
+def fault(report: str) -> str:
+    """The first wrong answer of a run that came to its end."""
+    try:
+        return json.loads(report)["firstFault"]
+    except (ValueError, KeyError):
+        return ""
