@@ -127,7 +127,7 @@ private final class SlowVault: VaultAdapter, Clock, Sleeper {
     func read(_ key: VaultKey, deadline: BootInstant) async throws(Failure) -> VaultItem? { nil }
     func write(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
-    ) async throws(Failure) -> WallMilliseconds { item.updatedAt }
+    ) async throws(Failure) -> VaultReceipt { VaultReceipt(version: item.version, createdAt: item.updatedAt) }
     func remove(_ key: VaultKey, ifVersion: String?, deadline: BootInstant) async throws(Failure) -> Bool { false }
     func list(
         user: VaultUser?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
