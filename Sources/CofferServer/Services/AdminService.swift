@@ -39,9 +39,13 @@ package final class AdminService: Sendable {
 
     func noteDraining() { isDraining.store(true, ordering: .relaxed) }
 
+    /// - Parameter deadline: of the call. Vaults have three quarters of its time, so
+    ///   that there is some to tell of one that hangs.
     func health(deadline: BootInstant, replyTo address: ReturnAddress) {
+        let now = clock.boot
+        let early = now + .milliseconds(Int64(deadline.milliseconds(since: now) * 3 / 4))
         Task {
-            let vaults = await self.forEach(self.pool.vaults) { await self.health(of: $0, deadline: deadline) }
+            let vaults = await self.forEach(self.pool.vaults) { await self.health(of: $0, deadline: early) }
             address.send(
                 .message(
                     ReplyMessages.healthResponse(

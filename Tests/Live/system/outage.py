@@ -38,8 +38,10 @@ class Scenario:
         self.warm = [Traffic(self.daemon, lambda n, half=half: get("warm", f"key-{(2 * n + half) % KEYS}"), 50)
                      for half in (0, 1)]
         self.cold = Traffic(self.daemon, lambda n: get("cold", f"key-{n}"), 15, TIMEOUT, insists=True)
+        # Those who ask come back with all that failed. A Store is two requests to the vault, and counts as one in what
+        # is let through: many of them at once would be another load than before.
         self.stores = Traffic(
-            self.daemon, lambda n: store("stored", f"key-{n % 10}", f"value-{n}".encode()), 4, TIMEOUT, insists=True)
+            self.daemon, lambda n: store("stored", f"key-{n % 10}", f"value-{n}".encode()), 4, TIMEOUT)
         # All keys were stored in the same moment, and are first read anew in the same moment.
         self.steady = time.time() + 2 * TTL
         for traffic in self.traffic:
@@ -69,6 +71,11 @@ class Scenario:
             self.bao.start()
         eventually("OpenBao is back", 20, lambda: self.bao.status("GET", "sys/health") == 200)
         self.returned = time.time()
+
+    @property
+    def calm(self) -> float:
+        """What lay in the sockets of one that hung was sent before, and is done with then."""
+        return self.returned + (2 if self.name == "hung" else 0)
 
     def is_fresh(self) -> bool:
         """Every key was answered from the vault since, and calls for the vault work."""
@@ -140,7 +147,7 @@ class Outage(SystemTest):
     def summary(scenario: Scenario) -> str:
         times = [when for when, _, _ in scenario.vault_calls]
         steady = peak(times, scenario.steady, scenario.broken)
-        after = peak(times, scenario.returned, scenario.ended)
+        after = peak(times, scenario.calm, scenario.ended)
         rate = sum(scenario.broken - 5 <= when < scenario.broken for when in times) / 5
         return (f"  {scenario.name}: breaker open after {scenario.opened - scenario.broken:.1f} s, fresh "
                 f"{scenario.fresh - scenario.returned:.1f} s after the return; requests a second: {rate:.0f} steady, "
@@ -167,8 +174,9 @@ class Outage(SystemTest):
         for scenario in self.scenarios:
             with self.subTest(vault=scenario.name):
                 self.assertLess(scenario.opened - scenario.broken, 6)
-                samples = scenario.vault_samples(scenario.opened, scenario.returning)
-                self.assertGreater(len(samples), 100)
+                # Who asks for the same as a call that is still on its way may wait for that one's end.
+                samples = scenario.vault_samples(scenario.opened + 5, scenario.returning)
+                self.assertGreater(len(samples), 50)
                 refused = [sample for sample in samples if "is not asked since" in sample.message]
                 if not options.soak:
                     self.assertEqual(len(refused), len(samples))
@@ -229,5 +237,4 @@ class Outage(SystemTest):
                 times = [when for when, _, _ in scenario.vault_calls]
                 steady = peak(times, scenario.steady, scenario.broken)
                 self.assertGreater(steady, 20)
-                # What lay in the sockets of one that hung had been sent before, and is done with when it has returned.
-                self.assertLessEqual(peak(times, scenario.returned, scenario.ended), 2 * steady)
+                self.assertLessEqual(peak(times, scenario.calm, scenario.ended), 2 * steady)
