@@ -184,7 +184,8 @@ import Testing
         #expect(try await vault.read(key, deadline: AWSLive.deadline) == nil)
         #expect(try await vault.remove(key, ifVersion: nil, deadline: AWSLive.deadline) == false)
         let created = try await vault.write(key, AWSLive.item("v1"), condition: .none, deadline: AWSLive.deadline)
-        #expect(try await vault.write(key, AWSLive.item("v2"), condition: .none, deadline: AWSLive.deadline) == created)
+        #expect(try await vault.write(key, AWSLive.item("v2"), condition: .none, deadline: AWSLive.deadline)
+                == VaultReceipt(version: "v2", createdAt: created.createdAt))
         #expect(
             try await vault.list(user: nil, after: nil, limit: 10, deadline: AWSLive.deadline).entries.map(\.name) == [
                 .key(key.key)
