@@ -35,6 +35,8 @@ package struct AdmissionRamp: Sendable {
         var filledAt: BootInstant
         /// When somebody last had to wait for a token.
         var lastDelay: BootInstant
+        /// When the last of those who were refused was told to come back.
+        var lastReturn: BootInstant
     }
 
     /// Calls at a time, for now.
@@ -50,7 +52,7 @@ package struct AdmissionRamp: Sendable {
 
     /// Whether the time since the last outage is still a careful one.
     package func isRecovering(at now: BootInstant) -> Bool {
-        pace.map { now.duration(since: $0.lastDelay) < limits.calm } ?? false
+        pace.map { now < $0.lastReturn + limits.calm || now.duration(since: $0.lastDelay) < limits.calm } ?? false
     }
 
     /// Whether a call may begin at `now`, if there is a place for it.
@@ -80,11 +82,15 @@ package struct AdmissionRamp: Sendable {
     }
 
     /// The vault answers again.
-    package mutating func recover(at now: BootInstant) {
+    ///
+    /// - Parameter lastReturn: when the last of those who were refused was told to
+    ///   come back. A vault that is found to be back before that has its herd still
+    ///   to come.
+    package mutating func recover(at now: BootInstant, lastReturn: BootInstant? = nil) {
         meter.stop(at: now)
         limit = max(1, min(limits.start, limits.maximum))
         let base = max(limits.minimumRate, meter.rate(at: now) * limits.headroom)
-        pace = Pace(base: base, begun: now, filledAt: now, lastDelay: now)
+        pace = Pace(base: base, begun: now, filledAt: now, lastDelay: now, lastReturn: lastReturn ?? now)
     }
 
     /// When a call may begin that may not at `now`.

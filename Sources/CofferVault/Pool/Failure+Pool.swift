@@ -2,6 +2,9 @@ import CofferCore
 
 /// Why a call was turned away before it reached its vault. All are `isUnsent`.
 extension Failure {
+    /// How much later than others somebody may be told to come back.
+    static let longestSpread = Duration.seconds(1)
+
     /// The breaker is open.
     static func resting(
         _ vault: String, since: BootInstant, until: BootInstant, now: BootInstant, cause: Failure?,

@@ -48,6 +48,8 @@ package struct VaultGate: Sendable {
     private var queue: AdmissionQueue
     private var retry: RetryPolicy
     private var record = VaultRecord()
+    /// When the last of those who were refused was told to come back.
+    private var lastReturn: BootInstant?
     private var inFlight = 0
     private var active = 0
 
@@ -203,8 +205,12 @@ package struct VaultGate: Sendable {
         switch change {
         case .opened:
             ramp.pause(at: now)
+            if case .open(_, let until) = breaker.state {
+                lastReturn = max(lastReturn ?? until, until + Failure.longestSpread)
+            }
             return dismiss { gate in gate.refusal(at: now, random) }
-        case .closed: ramp.recover(at: now)
+        case .closed:
+            ramp.recover(at: now, lastReturn: lastReturn)
         case .none: break
         }
         return admitWaiting(at: now)

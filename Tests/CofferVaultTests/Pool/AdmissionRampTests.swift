@@ -128,6 +128,17 @@ import Testing
         }
     }
 
+    @Test func itIsNotBeforeThoseAreBackWhoWereToldWhen() {
+        var ramp = AdmissionRamp()
+        for index in 0..<6_000 { ramp.noteBegin(at: .at(Double(index) / 100)) }
+        ramp.pause(at: .at(60))
+        ramp.recover(at: .at(70), lastReturn: .at(91))
+        #expect(ramp.mayBegin(at: .at(70)) == true)
+        #expect((150...200).contains(peak(&ramp, from: 90, seconds: 3)))
+        #expect(ramp.isRecovering(at: .at(95.9)))
+        #expect(!ramp.isRecovering(at: .at(99)))
+    }
+
     @Test func itSaysWhenTheNextOneMayBegin() {
         var ramp = recovered()
         while ramp.mayBegin(at: .at(3_661)) { ramp.noteBegin(at: .at(3_661)) }

@@ -176,6 +176,22 @@ extension VaultGate.Wake {
         #expect(bench.health.inFlight == 0)
     }
 
+    @Test func whoWasToldToComeBackLaterIsExpectedThen() throws {
+        var bench = Bench()
+        try bench.open()
+        #expect(bench.refusal()?.retryAfterMilliseconds == 30_500)
+        bench.now = .at(10)
+        let random = FixedRandom(0.5)
+        _ = bench.gate.noteCheck(nil, allowance: .seconds(5), now: bench.now, wall: 0, random: random)
+        bench.leave(try bench.pass())
+        #expect(bench.health.breaker == .closed)
+        // Those of the first moments come until 31, and 5 s of calm end it.
+        bench.now = .at(35.9)
+        #expect(bench.health.isRecovering)
+        bench.now = .at(36)
+        #expect(!bench.health.isRecovering)
+    }
+
     @Test func callersInAHurryShutNobodyOut() throws {
         var bench = Bench()
         for _ in 0..<20 {
