@@ -237,8 +237,10 @@ class Leaks(SystemTest):
             self.assertNotEqual(self.secrets.find(log + secret.hex().encode() + log), [])
         word = next(word.decode() for word, what in self.secrets.words.items() if what == "a token of a login")
         child = subprocess.Popen(
-            [sys.executable, "-c", "input()", word], stdin=subprocess.PIPE, env={"PLANTED": word})
+            [sys.executable, "-c", "input('ready')", word], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            env={"PLANTED": word})
         try:
+            self.assertEqual(child.stdout.read(5), b"ready")
             self.assertNotEqual(self.secrets.find(self.command_lines()), [])
             self.assertNotEqual(self.secrets.find(Path(f"/proc/{child.pid}/environ").read_bytes()), [])
         finally:
