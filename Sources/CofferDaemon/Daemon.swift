@@ -34,6 +34,7 @@ package struct Daemon {
     ///
     /// - Throws: why it could not start, in one line.
     package func run() throws(StartupError) {
+        Signals.endQuietlyAtFaults()
         Signals.block()
         umask(0o077)
         if coffer_harden_process() != 0 {

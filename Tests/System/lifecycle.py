@@ -151,6 +151,18 @@ class Stopping(SystemTest):
         daemon.process.send_signal(signal.SIGINT)
         self.assertEqual(daemon.process.wait(10), 0)
 
+    def test_a_fault_ends_it_and_writes_no_memory_to_the_log(self) -> None:
+        for fault in (signal.SIGSEGV, signal.SIGILL, signal.SIGTRAP, signal.SIGABRT):
+            daemon = self.daemon()
+            with daemon.client() as client:
+                client.store("user", "c", b"value")
+            daemon.process.send_signal(fault)
+            self.assertEqual(daemon.process.wait(10), -fault)
+            text = daemon.log_text()
+            self.assertIn("serving", text)
+            for word in ("Backtrace", "Registers", "Crash", "0x0000"):
+                self.assertNotIn(word, text)
+
     def test_hang_up_does_not_stop_it(self) -> None:
         daemon = self.daemon()
         assert daemon.process is not None

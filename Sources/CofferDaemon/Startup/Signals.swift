@@ -14,6 +14,12 @@ package enum Signals {
         signal(SIGPIPE, SIG_IGN)
     }
 
+    /// Signals of a fault end the process and do no more. Swift's own handlers would
+    /// write registers, and what they point to, to the log.
+    package static func endQuietlyAtFaults() {
+        for fault in [SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGQUIT, SIGSEGV, SIGTRAP] { signal(fault, SIG_DFL) }
+    }
+
     /// Waits for the word to stop. Blocks the thread.
     ///
     /// SIGHUP, as sent when a terminal goes, does not end the daemon.
