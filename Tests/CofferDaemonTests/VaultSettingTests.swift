@@ -25,6 +25,7 @@ import Testing
             allow_http: true
             allow_addresses: [loopback, link-local]
             address: http://h:8200
+            nodes: ["http://h2:8200", "https://[::1]:1"]
             mount: kv
             namespace: n/m
             auth: approle
@@ -142,6 +143,26 @@ import Testing
         }
         #expect(!isRefused(good))
         #expect(isRefused(bad))
+    }
+
+    @Test func nodesAreAddressesByTheRuleOfTheAddress() throws {
+        func messages(_ nodes: String, _ more: String = "") -> [String] {
+            do throws(ConfigurationErrors) {
+                _ = try read(
+                    "vaults: {a: {type: vault, address: 'https://h:1', auth: token, nodes: \(nodes)\(more)}}\nroutes: [{vault: a}]")
+                return []
+            } catch {
+                return error.errors.map(\.message)
+            }
+        }
+        let expected = "vaults.a.nodes: expected a list of at most 16 addresses with https:// and port"
+        #expect(messages("[]") == [])
+        #expect(messages("['https://a:1', 'https://b']") == [])
+        #expect(messages("'https://a:1'") == [expected])
+        #expect(messages("['https://a:1', b]") == [expected])
+        #expect(messages("[\(Array(repeating: "'https://a'", count: 17).joined(separator: ", "))]") == [expected])
+        #expect(messages("['http://a:1']").count == 1, "without TLS only where it is allowed")
+        #expect(messages("['http://a:1']", ", allow_http: true") == [])
     }
 
     private func hex(_ value: UInt32) -> String {

@@ -37,6 +37,8 @@ package struct VaultConfiguration: Equatable, Sendable {
     /// The values of vaults of type `vault`.
     package struct HashiCorp: Equatable, Sendable {
         package var address = ""
+        /// Addresses of the cluster's other nodes: a redirect to one of them is followed.
+        package var nodes: [String] = []
         package var mount = "secret"
         package var namespace = ""
         package var authentication: Authentication?

@@ -57,7 +57,7 @@ enum VaultRules {
 
     private static func hashiCorp(_ vault: VaultConfiguration) -> [Mistake] {
         let values = vault.hashiCorp
-        var found: [Mistake] = []
+        var found: [Mistake] = values.nodes.flatMap { plain(vault, "nodes", $0) }
         if values.address.isEmpty {
             found.append(("", "address is missing; expected for instance https://vault.example:8200"))
         }

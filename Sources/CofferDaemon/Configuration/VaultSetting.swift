@@ -48,6 +48,14 @@ package struct VaultSetting: Sendable {
         },
 
         text("address", url, hashiCorp, \.hashiCorp.address) { VaultAddress($0) != nil },
+        VaultSetting(
+            name: "nodes", expects: "a list of at most 16 addresses with https:// and port", types: hashiCorp, isList: true,
+            apply: { texts, vault in
+                guard texts.count <= 16, texts.allSatisfy({ VaultAddress($0) != nil }) else { return false }
+                vault.hashiCorp.nodes = texts
+                return true
+            },
+            show: { $0.hashiCorp.nodes }, explain: nil),
         text("mount", path, hashiCorp, \.hashiCorp.mount, isValid: isPath),
         text("namespace", path, hashiCorp, \.hashiCorp.namespace, isValid: isPath),
         VaultSetting(

@@ -20,7 +20,9 @@ struct RemoteVaults {
             auth: try auth(login, vault.name, token, secretID), mount: settings.mount, prefix: vault.prefix,
             namespace: settings.namespace, softDelete: settings.softDelete)
         let origin = try origin(settings.address, vault.name)
-        let client = try engine.client(endpoint(origin, transport))
+        var endpoint = endpoint(origin, transport)
+        for node in settings.nodes { endpoint.allowedOrigins.insert(try self.origin(node, vault.name)) }
+        let client = try engine.client(endpoint)
         return HashiCorpVault(
             name: vault.name, options: options, transport: client, isSecure: origin.isSecure,
             seams: HashiCorpSeams(clock: clock, random: random) { path throws(Failure) in
