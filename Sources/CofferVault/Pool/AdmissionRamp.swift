@@ -39,7 +39,7 @@ package struct AdmissionRamp: Sendable {
         var lastReturn: BootInstant
     }
 
-    /// Calls at a time, for now.
+    /// Calls at a time at this moment: fewer after an outage.
     package private(set) var limit: Int
     private var meter = RateMeter()
     private var pace: Pace?
