@@ -8,13 +8,15 @@ import CLinux
 /// Bytes are lent inside a closure and must not be copied out of it into a
 /// String, Data or array.
 package final class Secret: @unchecked Sendable {
-    // Written only by init, before the reference is shared.
-    private let memory: UnsafeMutableRawBufferPointer
+    // Written only by init, before the reference is shared. What is generic here is
+    // compiled where it is used: unspecialized it would look up types at every call.
+    @usableFromInline let memory: UnsafeMutableRawBufferPointer
 
     /// The size in bytes.
-    package var count: Int { memory.count }
+    @inlinable package var count: Int { memory.count }
 
     /// Allocates `count` bytes and lets `fill` write them; unwritten ones are 0.
+    @inlinable
     package init<E: Error>(count: Int, fill: (UnsafeMutableRawBufferPointer) throws(E) -> Void) throws(E) {
         let region = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 16)
         region.initializeMemory(as: UInt8.self, repeating: 0)
@@ -41,17 +43,19 @@ package final class Secret: @unchecked Sendable {
 
     deinit { Self.release(memory) }
 
-    private static func release(_ region: UnsafeMutableRawBufferPointer) {
+    @usableFromInline static func release(_ region: UnsafeMutableRawBufferPointer) {
         if let base = region.baseAddress { coffer_wipe(base, region.count) }
         region.deallocate()
     }
 
     /// Lends the bytes to code that may not use pointers.
+    @inlinable
     package func withBytes<R, E: Error>(_ body: (RawSpan) throws(E) -> R) throws(E) -> R {
         try body(UnsafeRawBufferPointer(memory).bytes)
     }
 
     /// Lends the bytes to code that calls C.
+    @inlinable
     package func withUnsafeBytes<R, E: Error>(
         _ body: (UnsafeRawBufferPointer) throws(E) -> R
     ) throws(E) -> R {

@@ -1,11 +1,12 @@
 /// Builds a ``Secret`` of known size piece by piece, without pointers.
 package struct SecretWriter: ~Copyable {
-    private let memory: UnsafeMutableRawBufferPointer
-    private var written = 0
+    @usableFromInline let memory: UnsafeMutableRawBufferPointer
+    @usableFromInline var written = 0
 
     /// Lets `body` write exactly `count` bytes.
     ///
     /// Writing more traps; writing fewer leaves zeros.
+    @inlinable
     package static func build<E: Error>(
         count: Int, _ body: (inout SecretWriter) throws(E) -> Void
     ) throws(E) -> Secret {
@@ -15,9 +16,10 @@ package struct SecretWriter: ~Copyable {
         }
     }
 
-    private init(memory: UnsafeMutableRawBufferPointer) { self.memory = memory }
+    @usableFromInline init(memory: UnsafeMutableRawBufferPointer) { self.memory = memory }
 
     /// Appends an integer, most significant byte first.
+    @inlinable
     package mutating func append<T: FixedWidthInteger & UnsignedInteger>(_ value: T) {
         withUnsafeBytes(of: value.bigEndian) { append($0) }
     }
@@ -35,7 +37,7 @@ package struct SecretWriter: ~Copyable {
         secret.withUnsafeBytes { append($0) }
     }
 
-    private mutating func append(_ bytes: UnsafeRawBufferPointer) {
+    @usableFromInline mutating func append(_ bytes: UnsafeRawBufferPointer) {
         precondition(written + bytes.count <= memory.count, "SecretWriter: more than announced")
         UnsafeMutableRawBufferPointer(rebasing: memory[written...]).copyMemory(from: bytes)
         written += bytes.count

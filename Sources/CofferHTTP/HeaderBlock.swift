@@ -11,21 +11,22 @@ final class HeaderBlock: @unchecked Sendable {
     private let nodes: UnsafeMutableBufferPointer<curl_slist>
 
     /// What libcurl would add by itself, and what frames the body: ours to decide.
-    private static let reserved: Set<String> = [
+    private static let reserved = [
         "connection", "content-length", "expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
     ]
-    private static let silenced = ["Accept:", "Content-Type:", "Expect:", "User-Agent:"]
+    private static let silenced: [(name: String, line: String)] = [
+        ("accept", "Accept:"), ("content-type", "Content-Type:"), ("expect", "Expect:"),
+        ("user-agent", "User-Agent:"),
+    ]
 
     /// - Parameter host: what the Host header says unless `headers` has one; nil = libcurl's own.
     /// - Throws: `forbidden` for a name or value that HTTP cannot carry.
     init(_ headers: [HTTPHeader], host: String?) throws(HTTPError) {
-        var names: Set<String> = []
-        for header in headers {
-            try Self.check(header)
-            names.insert(header.name.lowercased())
-        }
-        var fixed = Self.silenced.filter { !names.contains($0.dropLast().lowercased()) }
-        if let host, !names.contains("host") { fixed.append("Host: \(host)") }
+        for header in headers { try Self.check(header) }
+        func isSet(_ name: String) -> Bool { headers.contains { Self.isSame($0.name, name) } }
+        var fixed: [String] = []
+        for header in Self.silenced where !isSet(header.name) { fixed.append(header.line) }
+        if let host, !isSet("host") { fixed.append("Host: \(host)") }
 
         let bytes =
             fixed.reduce(0) { $0 + $1.utf8.count + 1 }
@@ -83,7 +84,7 @@ final class HeaderBlock: @unchecked Sendable {
             throw HTTPError(
                 .forbidden("a header name holds more than letters, digits and -_.!#$%&'*+^`|~"), isUnsent: true)
         }
-        guard !reserved.contains(header.name.lowercased()) else {
+        guard !reserved.contains(where: { isSame(header.name, $0) }) else {
             throw HTTPError(.forbidden("a header that belongs to the connection was set"), isUnsent: true)
         }
         let isClean = header.value.withUnsafeBytes { $0.allSatisfy { ($0 >= 0x20 && $0 != 0x7f) || $0 == 0x09 } }
@@ -92,6 +93,14 @@ final class HeaderBlock: @unchecked Sendable {
                 .forbidden("a header value holds a control character, for instance a line break; check the credential"),
                 isUnsent: true)
         }
+    }
+
+    /// Whether `name` is this one, which is lower case, in any case.
+    private static func isSame(_ name: String, _ lowercased: String) -> Bool {
+        name.utf8.count == lowercased.utf8.count
+            && zip(name.utf8, lowercased.utf8).allSatisfy { byte, other in
+                byte == other || (0x41...0x5a).contains(byte) && byte | 0x20 == other
+            }
     }
 
     private static func isNameByte(_ byte: UInt8) -> Bool {

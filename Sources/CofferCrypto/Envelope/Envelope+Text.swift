@@ -37,11 +37,13 @@ extension Envelope {
         }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(encoded.count * 3 / 4)
+        let values = digitValues
         var bits: UInt32 = 0
         var bitCount = 0
         for character in encoded {
-            guard let value = value(ofDigit: character) else { throw .doesNotOpen }
-            bits = bits << 6 | value
+            let value = values[Int(character)]
+            guard value < 64 else { throw .doesNotOpen }
+            bits = bits << 6 | UInt32(value)
             bitCount += 6
             if bitCount >= 8 {
                 bitCount -= 8
@@ -52,14 +54,10 @@ extension Envelope {
         return bytes
     }
 
-    private static func value(ofDigit character: UInt8) -> UInt32? {
-        switch character {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"): UInt32(character - UInt8(ascii: "A"))
-        case UInt8(ascii: "a")...UInt8(ascii: "z"): UInt32(character - UInt8(ascii: "a")) + 26
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(character - UInt8(ascii: "0")) + 52
-        case UInt8(ascii: "-"): 62
-        case UInt8(ascii: "_"): 63
-        default: nil
-        }
-    }
+    /// What each byte stands for; 255 = it is no digit.
+    private static let digitValues: [UInt8] = {
+        var values = [UInt8](repeating: 255, count: 256)
+        for (value, digit) in digits.enumerated() { values[Int(digit)] = UInt8(value) }
+        return values
+    }()
 }

@@ -6,6 +6,7 @@ internal import Synchronization
 /// knows nothing of logins.
 final class HashiCorpWire: Sendable {
     private static let maximumIndexBytes = 4096
+    private static let fixed = [HTTPHeader("X-Vault-Request", "true"), HTTPHeader("Accept", "application/json")]
     /// How often a node is asked that has not caught up.
     private static let patience = 4
 
@@ -74,7 +75,7 @@ final class HashiCorpWire: Sendable {
     }
 
     private func request(_ call: HashiCorpCall, token: Secret?) -> HTTPRequest {
-        var headers = [HTTPHeader("X-Vault-Request", "true"), HTTPHeader("Accept", "application/json")]
+        var headers = Self.fixed
         if let token { headers.append(HTTPHeader("X-Vault-Token", token)) }
         // Health is known in the root namespace only.
         if let namespace, call.purpose != .health { headers.append(HTTPHeader("X-Vault-Namespace", namespace)) }

@@ -97,13 +97,12 @@ private struct JSONParser {
 
     private mutating func object(in bytes: RawSpan, depth: Int) throws(JSON.Malformed) -> JSON {
         var members: [(name: String, value: JSON)] = []
-        var names: Set<String> = []
+        var names = MemberNames()
         if isEmpty(until: UInt8(ascii: "}"), bytes) { return .object(members) }
         repeat {
             skipSpace(bytes)
-            guard let name = JSON.string(try string(in: bytes)).text, names.insert(name).inserted else {
-                throw JSON.Malformed()
-            }
+            let name = try name(in: bytes)
+            guard names.insert(name, behind: members) else { throw JSON.Malformed() }
             skipSpace(bytes)
             guard try next(bytes) == UInt8(ascii: ":") else { throw JSON.Malformed() }
             members.append((name, try value(in: bytes, depth: depth + 1)))
@@ -113,20 +112,44 @@ private struct JSONParser {
 
     // MARK: Strings
 
+    /// A string as it stands between its quotes.
+    private struct Quoted {
+        let content: Range<Int>
+        /// Bytes without its escapes; as many as in `content` if it has none.
+        let decodedCount: Int
+
+        var isPlain: Bool { decodedCount == content.count }
+    }
+
     private mutating func string(in bytes: RawSpan) throws(JSON.Malformed) -> Secret {
+        let quoted = try quoted(in: bytes)
+        let content = bytes.extracting(quoted.content)
+        return quoted.isPlain ? Secret(copying: content) : try decoded(quoted, in: bytes)
+    }
+
+    /// The name of a member, which is no secret.
+    private mutating func name(in bytes: RawSpan) throws(JSON.Malformed) -> String {
+        let quoted = try quoted(in: bytes)
+        let content = quoted.content
+        var cursor = ByteCursor()
+        let name =
+            quoted.isPlain
+            ? cursor.text(count: content.count, in: bytes.extracting(content))
+            : JSON.string(try decoded(quoted, in: bytes)).text
+        guard let name else { throw JSON.Malformed() }
+        return name
+    }
+
+    /// The string at `position`, which is behind its closing quote then.
+    private mutating func quoted(in bytes: RawSpan) throws(JSON.Malformed) -> Quoted {
         guard peek(bytes) == UInt8(ascii: "\"") else { throw JSON.Malformed() }
         position += 1
         let start = position
         let count = try decodedCount(in: bytes)
-        let stop = position
-        position = start
-        let secret = try SecretWriter.build(count: count) { writer throws(JSON.Malformed) in
-            while position < stop - 1 { try decode(in: bytes, into: &writer) }
-        }
-        position = stop
-        // Unescaped, a text may still be no UTF-8.
-        guard secret.withBytes({ $0.isUTF8 }) else { throw JSON.Malformed() }
-        return secret
+        let content = start..<position - 1
+        // Escapes are ASCII: they change nothing about the rest being UTF-8.
+        guard bytes.extracting(content).isUTF8 else { throw JSON.Malformed() }
+        return Quoted(content: content, decodedCount: count)
     }
 
     /// How many bytes the string at `position` has without its escapes; stands
@@ -134,25 +157,36 @@ private struct JSONParser {
     private mutating func decodedCount(in bytes: RawSpan) throws(JSON.Malformed) -> Int {
         var count = 0
         while true {
-            let byte = try next(bytes)
-            switch byte {
-            case UInt8(ascii: "\""): return count
-            case 0..<0x20: throw JSON.Malformed()
-            case UInt8(ascii: "\\"):
-                position -= 1
-                count += try escape(in: bytes).utf8.count
-            default: count += 1
+            let start = position
+            while position < end, Self.isPlain(bytes.byte(at: position)) { position += 1 }
+            count += position - start
+            guard let byte = peek(bytes), byte >= 0x20 else { throw JSON.Malformed() }
+            if byte == UInt8(ascii: "\"") {
+                position += 1
+                return count
             }
+            count += try escape(in: bytes).utf8.count
         }
     }
 
-    private mutating func decode(
-        in bytes: RawSpan, into writer: inout SecretWriter
-    ) throws(JSON.Malformed) {
-        let start = position
-        while let byte = peek(bytes), byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") { position += 1 }
-        writer.append(bytes.extracting(start..<position))
-        if peek(bytes) == UInt8(ascii: "\\") { writer.append(String(try escape(in: bytes))) }
+    /// What stands for itself in a string.
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
+    }
+
+    private func decoded(_ quoted: Quoted, in bytes: RawSpan) throws(JSON.Malformed) -> Secret {
+        var parser = self
+        parser.position = quoted.content.lowerBound
+        return try SecretWriter.build(count: quoted.decodedCount) { writer throws(JSON.Malformed) in
+            while parser.position < quoted.content.upperBound {
+                let start = parser.position
+                while parser.position < quoted.content.upperBound, Self.isPlain(bytes.byte(at: parser.position)) {
+                    parser.position += 1
+                }
+                writer.append(bytes.extracting(start..<parser.position))
+                if parser.position < quoted.content.upperBound { writer.append(String(try parser.escape(in: bytes))) }
+            }
+        }
     }
 
     private mutating func escape(in bytes: RawSpan) throws(JSON.Malformed) -> Character {
@@ -220,5 +254,19 @@ private struct JSONParser {
         let start = position
         while let byte = peek(bytes), (0x30...0x39).contains(byte) { position += 1 }
         guard position > start else { throw JSON.Malformed() }
+    }
+}
+
+/// Tells whether a name came before: by looking at all of them while they are
+/// few, which is cheaper than to hash them.
+private struct MemberNames {
+    private static let few = 16
+    private var many: Set<String> = []
+
+    /// - Returns: false if the name is among `members`, whose names were inserted before.
+    mutating func insert(_ name: String, behind members: [(name: String, value: JSON)]) -> Bool {
+        if members.count < Self.few { return !members.contains { $0.name == name } }
+        if members.count == Self.few { many = Set(members.map(\.name)) }
+        return many.insert(name).inserted
     }
 }

@@ -37,6 +37,22 @@ import Testing
         #expect(throws: JSON.Malformed()) { try parse(text) }
     }
 
+    /// Few names are compared one by one, many are hashed.
+    @Test(arguments: [2, 15, 16, 17, 18, 40])
+    func refusesANameThatComesTwice(_ count: Int) throws {
+        var names = (0..<count).map { "name\($0)" }
+        func text() -> String { "{" + names.map { "\"\($0)\":1" }.joined(separator: ",") + "}" }
+        #expect(try parse(text()).members?.count == count)
+        for (earlier, later) in [(0, count - 1), (count - 2, count - 1), (0, 1)] where earlier < later {
+            let name = names[later]
+            names[later] = names[earlier]
+            #expect(throws: JSON.Malformed()) { try parse(text()) }
+            names[later] = "\\u006e" + names[earlier].dropFirst()
+            #expect(throws: JSON.Malformed()) { try parse(text()) }
+            names[later] = name
+        }
+    }
+
     @Test func refusesWhatIsNotUTF8() {
         for bytes in [[0x22, 0xff, 0x22], [0x22, 0xc0, 0x80, 0x22], [0x22, 0xed, 0xa0, 0x80, 0x22]] as [[UInt8]] {
             let text = bytes.withUnsafeBytes { Secret(copying: $0) }
