@@ -109,7 +109,7 @@ package struct Daemon {
             limits.connections = room
         }
         let server = Server.Configuration(
-            reactors: configuration.reactors, limits: limits,
+            reactors: configuration.reactors, spin: .microseconds(configuration.spinMicroseconds), limits: limits,
             policy: AccessPolicy(owner: geteuid()), cache: configuration.cache,
             flightTime: .milliseconds(configuration.vaults.map(\.timeoutMilliseconds).max() ?? 5_000),
             version: Self.version, warnings: warnings(bootKey, pool))

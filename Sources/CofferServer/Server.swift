@@ -12,6 +12,8 @@ package final class Server: Sendable {
     /// What it is made of and how it is to behave.
     package struct Configuration: Sendable {
         package var reactors: Int
+        /// How long a reactor looks for work before it sleeps; zero = it sleeps at once.
+        package var spin: Duration
         package var limits: ServerLimits
         package var policy: AccessPolicy
         package var cache: CacheConfiguration
@@ -22,10 +24,11 @@ package final class Server: Sendable {
         package var warnings: [String]
 
         package init(
-            reactors: Int, limits: ServerLimits, policy: AccessPolicy, cache: CacheConfiguration,
+            reactors: Int, spin: Duration = .zero, limits: ServerLimits, policy: AccessPolicy, cache: CacheConfiguration,
             flightTime: Duration, version: String, warnings: [String]
         ) {
             self.reactors = reactors
+            self.spin = spin
             self.limits = limits
             self.policy = policy
             self.cache = cache
@@ -54,7 +57,7 @@ package final class Server: Sendable {
             statuses: VaultStatuses(pool, clock: clock, log: log), bootKey: bootKey, inboxes: inboxes,
             clock: clock, flightTime: configuration.flightTime)
         let context = ServerContext(
-            limits: configuration.limits, policy: configuration.policy, ledger: ledger,
+            limits: configuration.limits, spin: configuration.spin, policy: configuration.policy, ledger: ledger,
             credentials: credentials,
             admin: AdminService(
                 credentials: credentials, random: random, counters: counters,

@@ -6,6 +6,8 @@ import Logging
 /// What all reactors share. Everything in it may be used from any thread.
 struct ServerContext: Sendable {
     let limits: ServerLimits
+    /// See `Server.Configuration`.
+    let spin: Duration
     let policy: AccessPolicy
     let ledger: UIDLedger
     let credentials: CredentialService

@@ -22,7 +22,7 @@ import Testing
         var configuration = Configuration()
         for (path, value) in [
             ("socket", "/a"), ("socket_mode", "0666"), ("data", "/b"), ("environment", "e"), ("vault.type", "memory"),
-            ("vault.timeout_ms", "1"), ("key.file", "/c"), ("key.passphrase_file", "/d"), ("reactors", "9"),
+            ("vault.timeout_ms", "1"), ("key.file", "/c"), ("key.passphrase_file", "/d"), ("reactors", "9"), ("spin_us", "10"),
             ("cache.bytes", "1"), ("cache.ttl_seconds", "1"), ("cache.stale_seconds", "2"),
             ("cache.negative_seconds", "3"), ("cache.refresh_ahead", "5"), ("limits.connections", "2"),
             ("limits.connections_per_uid", "3"), ("limits.calls_per_connection", "4"), ("limits.calls_per_uid", "5"),
@@ -41,6 +41,7 @@ import Testing
         ("limits.frame_bytes", "1114112", "1114113"), ("limits.frame_bytes", "4096", "4095"),
         ("limits.output_bytes", "65536", "65535"), ("limits.idle_seconds", "0", "-1"),
         ("limits.drain_seconds", "300", "301"), ("limits.call_ms", "600000", "600001"), ("reactors", "64", "65"),
+        ("spin_us", "1000", "1001"),
         ("cache.ttl_seconds", "3600", "3601"), ("cache.stale_seconds", "86400", "86401"),
         ("cache.negative_seconds", "60", "61"), ("cache.refresh_ahead", "0", "65"), ("socket_mode", "0777", "01777"), ("socket_mode", "600", "0200"),
         ("vault.timeout_ms", "1", "0"), ("reactors", "1", "1.0"), ("reactors", "1", " 1"), ("cache.bytes", "0", "64M"),

@@ -30,6 +30,8 @@ package struct Configuration: Equatable, Sendable {
     package var passphraseFile = ""
     /// 0 = one for each core, at most 4.
     package var reactors = 0
+    /// Microseconds for which a reactor looks for work before it sleeps.
+    package var spinMicroseconds = 0
     package var cache = CacheConfiguration()
     package var limits = ServerLimits()
     /// Milliseconds that one read of that one vault may take.

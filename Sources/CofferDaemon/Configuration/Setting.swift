@@ -60,6 +60,7 @@ package struct Setting: Sendable {
             !$0.isEmpty
         },
         number("reactors", 0...64, \.reactors),
+        number("spin_us", 0...1_000, \.spinMicroseconds),
         number("cache.bytes", 0...(1 << 40), \.cache.maximumBytes),
         seconds(path: "cache.ttl_seconds", 0...3_600, \.cache.ttlMilliseconds),
         seconds(path: "cache.stale_seconds", 0...86_400, \.cache.staleMilliseconds),

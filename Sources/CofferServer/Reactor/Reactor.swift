@@ -29,6 +29,7 @@ final class Reactor: @unchecked Sendable {
 
     let index: Int
     let limits: ServerLimits
+    let spin: Duration
     let inbox: Inbox
     let counters: ReactorCounters
     let ledger: UIDLedger
@@ -67,6 +68,7 @@ final class Reactor: @unchecked Sendable {
         self.counters = counters
         self.acceptor = acceptor
         limits = shared.limits
+        spin = shared.spin
         ledger = shared.ledger
         log = shared.log
         clock = shared.clock
@@ -105,7 +107,7 @@ final class Reactor: @unchecked Sendable {
     /// One turn: acts on what has come within so many milliseconds, and on what
     /// is due.
     func turn(waiting milliseconds: Int32) {
-        let count = epoll_wait(epoll, events, Int32(Self.eventsPerTurn), milliseconds)
+        let count = wait(milliseconds)
         if count == 0 { rest() }
         if count > 0 { isResting = false }
         now = clock.boot
@@ -126,6 +128,20 @@ final class Reactor: @unchecked Sendable {
         flushTouched()
         if now >= nextSweep { sweep() }
         if drain != nil { advanceDrain() }
+    }
+
+    /// Waits for events. Who has to be woken is late by what that takes, so it first
+    /// looks for them without sleeping, if it may; not while nobody calls.
+    private func wait(_ milliseconds: Int32) -> Int32 {
+        let capacity = Int32(Self.eventsPerTurn)
+        if spin > .zero, !isResting, milliseconds != 0 {
+            let end = clock.boot + spin
+            repeat {
+                let count = epoll_wait(epoll, events, capacity, 0)
+                if count != 0 { return count }
+            } while clock.boot < end
+        }
+        return epoll_wait(epoll, events, capacity, milliseconds)
     }
 
     /// Milliseconds until something is due; -1 = nothing is.

@@ -45,7 +45,7 @@ final class Service {
             credentials: credentials, random: FuzzRandom(), counters: [counters],
             ledger: ledger, limits: limits, clock: clock, version: "fuzz", warnings: ["none"])
         let context = ServerContext(
-            limits: limits, policy: AccessPolicy(owner: Self.owner), ledger: ledger,
+            limits: limits, spin: .zero, policy: AccessPolicy(owner: Self.owner), ledger: ledger,
             credentials: credentials, admin: admin, bootKey: bootKey, clock: clock,
             log: log)
         reactor = try Reactor(
