@@ -7,27 +7,34 @@ internal import Synchronization
 /// The connections of one client, and what runs on them: a multi handle of
 /// libcurl's, so that no other client's request ever goes over them.
 final class ConnectionGroup: @unchecked Sendable {
-    // Everything but the constants is touched by the I/O thread only.
+    // Everything but the constants belongs to whoever holds the loop's `work`.
     let id: UInt32
-    private let maximumConnections: Int
+    private let endpoint: HTTPEndpoint
     private let epoll: Int32
     private let clock: any Clock
 
     private var multi: UnsafeMutableRawPointer?
     private var sessions: UnsafeMutableRawPointer?
+    /// For the next transfer: made while nobody waits for it.
+    private var spare: UnsafeMutableRawPointer?
     private var active: [ObjectIdentifier: Transfer] = [:]
     private var watched: Set<Int32> = []
     /// When libcurl wants to be called even if nothing happens.
     private var timer: BootInstant?
     /// Not later than the first deadline of `active`.
     private var firstDeadline: BootInstant?
+    /// The last transfer came to its end: its connection waits for another.
+    private var isConnected = false
 
-    init(id: UInt32, maximumConnections: Int, epoll: Int32, clock: any Clock) {
+    init(id: UInt32, endpoint: HTTPEndpoint, epoll: Int32, clock: any Clock) {
         self.id = id
-        self.maximumConnections = maximumConnections
+        self.endpoint = endpoint
         self.epoll = epoll
         self.clock = clock
     }
+
+    /// Whether a kept connection has nothing to do.
+    var isReady: Bool { isConnected && active.isEmpty }
 
     /// When ``run(at:)`` is due; nil = not before something happens.
     var due: BootInstant? {
@@ -39,11 +46,11 @@ final class ConnectionGroup: @unchecked Sendable {
         guard !transfer.isCancelled.load(ordering: .acquiring) else { return transfer.fail(.cancelled) }
         guard clock.boot < transfer.deadline else { return transfer.fail(.deadline) }
         guard let (multi, sessions) = opened(),
-            let easy = TransferOptions.handle(for: transfer, sessions: sessions)
+            let easy = spare.take() ?? TransferOptions.handle(for: endpoint, sessions: sessions)
         else { return transfer.fail(.refused) }
         transfer.easy = easy
         active[ObjectIdentifier(transfer)] = transfer
-        guard curl_multi_add_handle(multi, easy) == CURLM_OK else {
+        guard TransferOptions.assign(easy, to: transfer), curl_multi_add_handle(multi, easy) == CURLM_OK else {
             remove(transfer)
             return transfer.fail(.refused)
         }
@@ -53,6 +60,7 @@ final class ConnectionGroup: @unchecked Sendable {
     /// Ends it now; a connection in the middle of its answer is closed.
     func cancel(_ transfer: Transfer, _ cause: HTTPError.Cause = .cancelled) {
         guard active[ObjectIdentifier(transfer)] != nil else { return }
+        isConnected = false
         remove(transfer)
         transfer.fail(cause)
     }
@@ -85,6 +93,7 @@ final class ConnectionGroup: @unchecked Sendable {
     /// Ends every transfer and closes every connection.
     func close() {
         for transfer in active.values { cancel(transfer, .closed) }
+        if let spare = spare.take() { curl_easy_cleanup(spare) }
         if let multi { curl_multi_cleanup(multi) }
         if let sessions { curl_share_cleanup(sessions) }
         (multi, sessions, timer, firstDeadline) = (nil, nil, nil, nil)
@@ -97,12 +106,15 @@ final class ConnectionGroup: @unchecked Sendable {
             guard let context = coffer_easy_context(easy) else { continue }
             let transfer = Transfer.from(context)
             let status = coffer_easy_status(easy)
-            // Held by this frame from here on.
+            isConnected = code == CURLE_OK
+            // Held by this frame: the handle borrows from it until it is gone. The caller
+            // need not wait for that.
             withExtendedLifetime(transfer) {
-                remove(transfer)
                 transfer.end(code, status: status)
+                remove(transfer)
             }
         }
+        if let sessions, spare == nil { spare = TransferOptions.handle(for: endpoint, sessions: sessions) }
     }
 
     private func remove(_ transfer: Transfer) {
@@ -131,8 +143,8 @@ extension ConnectionGroup {
                 return 0
             })
         guard isSet, coffer_share_sessions(newSessions) == CURLSHE_OK,
-            coffer_multi_set(newMulti, CURLMOPT_MAX_TOTAL_CONNECTIONS, maximumConnections) == CURLM_OK,
-            coffer_multi_set(newMulti, CURLMOPT_MAXCONNECTS, maximumConnections) == CURLM_OK
+            coffer_multi_set(newMulti, CURLMOPT_MAX_TOTAL_CONNECTIONS, endpoint.maximumConnections) == CURLM_OK,
+            coffer_multi_set(newMulti, CURLMOPT_MAXCONNECTS, endpoint.maximumConnections) == CURLM_OK
         else { return nil }
         (multi, sessions) = (newMulti, newSessions)
         return (newMulti, newSessions)

@@ -3,9 +3,9 @@ internal import CofferCore
 internal import Glibc
 internal import Synchronization
 
-/// The I/O thread's loop: every handle of libcurl's is used here only.
+/// The I/O thread's loop: every handle of libcurl's is used by whoever holds `work`.
 final class EngineLoop: @unchecked Sendable {
-    // `mailbox` is locked; `groups` belongs to the I/O thread; the rest is constant.
+    // `mailbox` and `work` are locked; the rest is constant.
     enum Command: Sendable {
         case start(Transfer, ConnectionGroup)
         case cancel(Transfer, ConnectionGroup)
@@ -19,11 +19,20 @@ final class EngineLoop: @unchecked Sendable {
         var lastGroup: UInt32 = 0
     }
 
+    private struct Work {
+        var groups: [UInt32: ConnectionGroup] = [:]
+        var isStopped = false
+        /// When the I/O thread wakes by itself; nil = not before something happens.
+        var wakes: BootInstant?
+
+        var due: BootInstant? { groups.values.lazy.compactMap(\.due).min() }
+    }
+
     private let clock: any Clock
     private let epoll: Int32
     private let bell: Int32
     private let mailbox = Mutex(Mailbox())
-    private var groups: [UInt32: ConnectionGroup] = [:]
+    private let work = Mutex(Work())
 
     private static let bellToken: UInt64 = .max
 
@@ -41,12 +50,12 @@ final class EngineLoop: @unchecked Sendable {
         Glibc.close(bell)
     }
 
-    func makeGroup(maximumConnections: Int) -> ConnectionGroup {
+    func makeGroup(for endpoint: HTTPEndpoint) -> ConnectionGroup {
         let id = mailbox.withLock { mailbox in
             mailbox.lastGroup += 1
             return mailbox.lastGroup
         }
-        return ConnectionGroup(id: id, maximumConnections: maximumConnections, epoll: epoll, clock: clock)
+        return ConnectionGroup(id: id, endpoint: endpoint, epoll: epoll, clock: clock)
     }
 
     func post(_ command: Command) {
@@ -57,7 +66,25 @@ final class EngineLoop: @unchecked Sendable {
             return (false, mailbox.commands.count == 1)
         }
         if isClosed, case .start(let transfer, _) = command { transfer.fail(.closed) }
+        if case .start(_, let group) = command, !isClosed, begin(group) { return }
         if isFirst { ring() }
+    }
+
+    /// Begins what was posted on the thread that posted it, if the I/O thread has
+    /// nothing in hand and a connection of the group waits for its next request: to
+    /// write it there takes less than to wake a thread for it. To connect takes more.
+    ///
+    /// - Returns: whether that was done.
+    private func begin(_ group: ConnectionGroup) -> Bool {
+        let isLate: Bool? = work.withLockIfAvailable { work in
+            guard group.isReady, !work.isStopped else { return nil }
+            takeCommands(&work)
+            runDue(&work)
+            guard let due = work.due else { return work.isStopped }
+            return work.isStopped || work.wakes.map { due < $0 } ?? true
+        } ?? nil
+        if isLate == true { ring() }
+        return isLate != nil
     }
 
     private func ring() {
@@ -70,55 +97,63 @@ final class EngineLoop: @unchecked Sendable {
         let capacity: Int32 = 64
         let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Int(capacity))
         defer { events.deallocate() }
-        var isStopped = false
-        while !isStopped {
+        var milliseconds: Int32? = 0
+        while let timeout = milliseconds {
             // Copies of answers that libcurl's and our frames have left.
             coffer_forget_traces()
-            let count = epoll_wait(epoll, events, capacity, milliseconds())
-            for index in 0..<max(0, Int(count)) { handle(&events[index]) }
-            isStopped = takeCommands()
-            let now = clock.boot
-            for group in groups.values where group.due.map({ $0 <= now }) == true { group.run(at: now) }
+            let count = epoll_wait(epoll, events, capacity, timeout)
+            milliseconds = work.withLock { work in
+                for index in 0..<max(0, Int(count)) { handle(&events[index], &work) }
+                takeCommands(&work)
+                runDue(&work)
+                return work.isStopped ? nil : self.milliseconds(&work)
+            }
         }
-        for group in groups.values { group.close() }
-        groups = [:]
+        work.withLock { work in
+            for group in work.groups.values { group.close() }
+            work.groups = [:]
+        }
     }
 
-    private func handle(_ event: inout epoll_event) {
+    private func handle(_ event: inout epoll_event, _ work: inout Work) {
         let token = coffer_epoll_token(&event)
         if token == Self.bellToken {
             var count: UInt64 = 0
             _ = read(bell, &count, 8)
         } else {
-            groups[UInt32(token >> 32)]?.handle(fd: Int32(truncatingIfNeeded: token), events: event.events)
+            work.groups[UInt32(token >> 32)]?.handle(fd: Int32(truncatingIfNeeded: token), events: event.events)
         }
     }
 
-    private func takeCommands() -> Bool {
+    private func takeCommands(_ work: inout Work) {
         let commands = mailbox.withLock { mailbox in
             let commands = mailbox.commands
             mailbox.commands = []
             return commands
         }
-        var isStopped = false
         for command in commands {
             switch command {
             case .start(let transfer, let group):
-                groups[group.id] = group
+                work.groups[group.id] = group
                 group.start(transfer)
             case .cancel(let transfer, let group): group.cancel(transfer)
             case .drop(let group):
                 group.close()
-                groups[group.id] = nil
-            case .stop: isStopped = true
+                work.groups[group.id] = nil
+            case .stop: work.isStopped = true
             }
         }
-        return isStopped
+    }
+
+    private func runDue(_ work: inout Work) {
+        let now = clock.boot
+        for group in work.groups.values where group.due.map({ $0 <= now }) == true { group.run(at: now) }
     }
 
     /// Until the first thing that is due; -1 = for ever. Rounded up, so that it is due then.
-    private func milliseconds() -> Int32 {
-        guard let due = groups.values.lazy.compactMap(\.due).min() else { return -1 }
+    private func milliseconds(_ work: inout Work) -> Int32 {
+        work.wakes = work.due
+        guard let due = work.wakes else { return -1 }
         let now = clock.boot
         guard due > now else { return 0 }
         return Int32(clamping: (due.nanoseconds - now.nanoseconds + 999_999) / 1_000_000)

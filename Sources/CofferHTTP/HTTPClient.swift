@@ -17,7 +17,7 @@ package final class HTTPClient: HTTPTransport {
         self.endpoint = endpoint
         self.engine = engine
         self.loop = loop
-        group = loop.makeGroup(maximumConnections: endpoint.maximumConnections)
+        group = loop.makeGroup(for: endpoint)
     }
 
     deinit { loop.post(.drop(group)) }

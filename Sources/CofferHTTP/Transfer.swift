@@ -5,8 +5,8 @@ internal import Synchronization
 
 /// One request on its way: what libcurl's callbacks see of it.
 final class Transfer: @unchecked Sendable {
-    // Built by the task that asks, handed over through the loop's mailbox, and
-    // touched by the I/O thread only from then on. `isCancelled` is atomic.
+    // Built by the task that asks, handed over through the loop's mailbox, and from
+    // then on of whoever holds the loop's `work`. `isCancelled` is atomic.
     typealias Outcome = Result<HTTPResponse, HTTPError>
 
     let request: HTTPRequest

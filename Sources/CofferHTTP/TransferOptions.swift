@@ -10,22 +10,31 @@ struct TransferOptions {
     private let easy: UnsafeMutableRawPointer
     private var isAccepted = true
 
-    /// The handle, ready to be added; nil if libcurl took an option amiss.
+    /// A handle for any transfer to `endpoint`; nil if libcurl took an option amiss.
     static func handle(
-        for transfer: Transfer, sessions: UnsafeMutableRawPointer
+        for endpoint: HTTPEndpoint, sessions: UnsafeMutableRawPointer
     ) -> UnsafeMutableRawPointer? {
         guard let easy = curl_easy_init() else { return nil }
         var options = TransferOptions(easy: easy)
         for (option, value) in fixed { options.set(option, value) }
-        options.setPlace(transfer)
-        options.setTrust(transfer)
-        options.setLimits(transfer.endpoint)
-        options.setRequest(transfer)
-        options.setCallbacks(transfer)
+        options.setRoute(endpoint)
+        options.setTrust(endpoint)
+        options.setLimits(endpoint)
         options.set(CURLOPT_SHARE, pointer: sessions)
         if options.isAccepted { return easy }
         curl_easy_cleanup(easy)
         return nil
+    }
+
+    /// Makes the handle ready to be added for this transfer.
+    ///
+    /// - Returns: whether libcurl accepts every option.
+    static func assign(_ easy: UnsafeMutableRawPointer, to transfer: Transfer) -> Bool {
+        var options = TransferOptions(easy: easy)
+        options.setPlace(transfer)
+        options.setRequest(transfer)
+        options.setCallbacks(transfer)
+        return options.isAccepted
     }
 
     private init(easy: UnsafeMutableRawPointer) { self.easy = easy }
@@ -45,10 +54,18 @@ struct TransferOptions {
         (CURLOPT_PROXY_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2)),
     ]
 
+    private mutating func setRoute(_ endpoint: HTTPEndpoint) {
+        set(CURLOPT_REDIR_PROTOCOLS_STR, "https")
+        if let path = endpoint.unixSocket { set(CURLOPT_UNIX_SOCKET_PATH, path) }
+        // Empty, not absent: absent means "as the environment says".
+        set(CURLOPT_PROXY, endpoint.proxy?.url ?? "")
+        set(CURLOPT_NOPROXY, endpoint.proxy == nil ? "*" : "")
+        if endpoint.proxy != nil { set(CURLOPT_HTTPPROXYTUNNEL, 1) }
+    }
+
     private mutating func setPlace(_ transfer: Transfer) {
         let (endpoint, target) = (transfer.endpoint, transfer.target)
         set(CURLOPT_PROTOCOLS_STR, target.isSecure ? "https" : "http")
-        set(CURLOPT_REDIR_PROTOCOLS_STR, "https")
         if let serverName = endpoint.serverName, target == endpoint.origin {
             let named = HTTPOrigin(isSecure: target.isSecure, host: serverName, port: target.port)
             set(CURLOPT_URL, named.url + transfer.request.path)
@@ -58,18 +75,12 @@ struct TransferOptions {
         } else {
             set(CURLOPT_URL, target.url + transfer.request.path)
         }
-        if let path = endpoint.unixSocket { set(CURLOPT_UNIX_SOCKET_PATH, path) }
-        // Empty, not absent: absent means "as the environment says".
-        set(CURLOPT_PROXY, endpoint.proxy?.url ?? "")
-        set(CURLOPT_NOPROXY, endpoint.proxy == nil ? "*" : "")
-        if endpoint.proxy != nil { set(CURLOPT_HTTPPROXYTUNNEL, 1) }
         let isMultiplexed = target.isSecure && endpoint.offersHTTP2
         set(CURLOPT_HTTP_VERSION, Int(isMultiplexed ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1))
         if isMultiplexed { set(CURLOPT_PIPEWAIT, 1) }
     }
 
-    private mutating func setTrust(_ transfer: Transfer) {
-        let endpoint = transfer.endpoint
+    private mutating func setTrust(_ endpoint: HTTPEndpoint) {
         // Refuses short keys and SHA-1, whatever the system's configuration says.
         set(CURLOPT_SSL_CIPHER_LIST, "DEFAULT:@SECLEVEL=2")
         if let file = endpoint.authorityFile {

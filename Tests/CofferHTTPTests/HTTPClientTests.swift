@@ -143,6 +143,42 @@ import Testing
         #expect(report.requests == (method == .get ? 3 : 2))
     }
 
+    /// Begun by the thread that asks: the one that waits for answers must hear of it.
+    @Test("a kept connection that falls silent: the deadline counts, and a cancelled task ends at once")
+    func silentConnection() async throws {
+        let (late, cancelled) = (try client("tiring"), try client("tiring"))
+        for client in [late, cancelled] {
+            #expect(await client.ending(HTTPRequest(.get, "/")) == .answer(status: 200, bytes: 2))
+        }
+        try await Task.sleep(for: .milliseconds(200))
+        let start = ContinuousClock.now
+        let ending = await late.ending(HTTPRequest(.get, "/"), within: .milliseconds(300))
+        #expect(ending == .error(HTTPError(.deadline, isUnsent: false)))
+        let task = Task { await cancelled.ending(HTTPRequest(.get, "/"), within: .seconds(20)) }
+        try await Task.sleep(for: .milliseconds(100))
+        task.cancel()
+        #expect(await task.value == .error(HTTPError(.cancelled, isUnsent: false)))
+        #expect(ContinuousClock.now - start < .seconds(5))
+    }
+
+    @Test("requests from many tasks, now one, now several at a time, are all answered")
+    func manyTasks() async throws {
+        let client = try client("busy")
+        await withTaskGroup(of: Int.self) { group in
+            for task in 0..<8 {
+                group.addTask {
+                    var answered = 0
+                    for request in 0..<50 {
+                        if case .answer(status: 200, _) = await client.ending(.get(token: "t")) { answered += 1 }
+                        if request % 10 == task { try? await Task.sleep(for: .milliseconds(20)) }
+                    }
+                    return answered
+                }
+            }
+            for await answered in group { #expect(answered == 50) }
+        }
+    }
+
     @Test("over a Unix socket, in plain http")
     func unixSocket() async throws {
         let servers = try HostileServers.shared.get()

@@ -95,6 +95,14 @@ def stale(channel: Channel) -> None:
         channel.request()
 
 
+def tiring(channel: Channel) -> None:
+    """A good answer to the first request; the second is left waiting."""
+    if channel.request():
+        channel.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        channel.request()
+        channel.until_closed()
+
+
 def proxy(channel: Channel) -> None:
     """A proxy nobody asked for; whatever reaches it is recorded."""
     channel.request()

@@ -97,9 +97,10 @@ def start(folder: str) -> dict[str, Server]:
     servers["mutual"] = Server(do.answer, context(authority, "good", client=True))
     servers["proxy"], servers["trap"] = Server(do.proxy), Server(do.proxy)
     servers["plain_target"] = Server(do.answer)
-    for name in ("plain", "kept", "cancelled", "late", "ready", "wiped"):
+    for name in ("plain", "kept", "cancelled", "late", "ready", "wiped", "busy"):
         servers[name] = Server({"cancelled": do.silent, "late": do.silent}.get(name, do.answer))
     servers["many"] = Server(do.slow_answer)
+    servers["tiring"] = Server(do.tiring)
     servers["stale_get"], servers["stale_post"] = Server(do.stale), Server(do.stale)
     servers["unix"] = Server(do.answer, path=f"{folder}/socket")
     return servers
