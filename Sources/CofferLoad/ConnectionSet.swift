@@ -68,7 +68,8 @@ struct ConnectionSet: ~Copyable {
     func flush(_ index: Int) throws(LoadError) {
         guard connections[index].hasUnsent else { return }
         try connections[index].send()
-        let events = connections[index].hasUnsent
+        let events =
+            connections[index].hasUnsent
             ? EPOLLIN.rawValue | EPOLLOUT.rawValue : EPOLLIN.rawValue
         guard connections[index].watched != events else { return }
         connections[index].watched = events

@@ -41,7 +41,11 @@ struct TraceReader {
         if take("S ") { return .store(try readKey()) }
         if take("D ") { return .delete(try readKey()) }
         let wasDown = isDown
-        if take("down") { isDown = true } else if take("up") { isDown = false } else {
+        if take("down") {
+            isDown = true
+        } else if take("up") {
+            isDown = false
+        } else {
             throw fault("expected G, S or D with a space and a record, or down, or up")
         }
         guard wasDown != isDown else { throw fault("the vault is \(isDown ? "down" : "up") already") }

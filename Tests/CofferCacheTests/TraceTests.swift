@@ -35,28 +35,29 @@ import Testing
         #expect(trace.keys == 3)
     }
 
-    @Test(arguments: [
-        ("", 1, "expected \"coffer-trace 1\" and a line feed"),
-        ("coffer-trace 2\n", 1, "expected \"coffer-trace 1\" and a line feed"),
-        ("coffer-trace 1\nrecords\n", 2, "expected \"records N\", N up to 16777216, and a line feed"),
-        ("coffer-trace 1\nrecords 16777217\n", 2, "expected \"records N\", N up to 16777216, and a line feed"),
-        (head + "x", 3, "expected milliseconds up to 4294967295 and a space"),
-        (head + "-1 G 1\n", 3, "expected milliseconds up to 4294967295 and a space"),
-        (head + "4294967296 G 1\n", 3, "expected milliseconds up to 4294967295 and a space"),
-        (head + "1\n", 3, "expected milliseconds up to 4294967295 and a space"),
-        (head + "\n", 3, "expected milliseconds up to 4294967295 and a space"),
-        (head + "1 get 1\n", 3, "expected G, S or D with a space and a record, or down, or up"),
-        (head + "1 G\n", 3, "expected G, S or D with a space and a record, or down, or up"),
-        (head + "1 G \n", 3, "expected a record from 0 to 16777215"),
-        (head + "1 S 16777216\n", 3, "expected a record from 0 to 16777215"),
-        (head + "1 D 99999999999999999999\n", 3, "expected a record from 0 to 16777215"),
-        (head + "1 G 1 \n", 3, "expected a line feed behind the event"),
-        (head + "1 G 1\r\n", 3, "expected a line feed behind the event"),
-        (head + "1 G 1", 3, "expected a line feed behind the event"),
-        (head + "# one\n2 G 1\n# two\n1 G 1\n", 6, "1 ms, and the event before is at 2 ms"),
-        (head + "1 up\n", 3, "the vault is up already"),
-        (head + "1 down\n2 down\n", 4, "the vault is down already"),
-    ] as [(String, Int, String)])
+    @Test(
+        arguments: [
+            ("", 1, "expected \"coffer-trace 1\" and a line feed"),
+            ("coffer-trace 2\n", 1, "expected \"coffer-trace 1\" and a line feed"),
+            ("coffer-trace 1\nrecords\n", 2, "expected \"records N\", N up to 16777216, and a line feed"),
+            ("coffer-trace 1\nrecords 16777217\n", 2, "expected \"records N\", N up to 16777216, and a line feed"),
+            (head + "x", 3, "expected milliseconds up to 4294967295 and a space"),
+            (head + "-1 G 1\n", 3, "expected milliseconds up to 4294967295 and a space"),
+            (head + "4294967296 G 1\n", 3, "expected milliseconds up to 4294967295 and a space"),
+            (head + "1\n", 3, "expected milliseconds up to 4294967295 and a space"),
+            (head + "\n", 3, "expected milliseconds up to 4294967295 and a space"),
+            (head + "1 get 1\n", 3, "expected G, S or D with a space and a record, or down, or up"),
+            (head + "1 G\n", 3, "expected G, S or D with a space and a record, or down, or up"),
+            (head + "1 G \n", 3, "expected a record from 0 to 16777215"),
+            (head + "1 S 16777216\n", 3, "expected a record from 0 to 16777215"),
+            (head + "1 D 99999999999999999999\n", 3, "expected a record from 0 to 16777215"),
+            (head + "1 G 1 \n", 3, "expected a line feed behind the event"),
+            (head + "1 G 1\r\n", 3, "expected a line feed behind the event"),
+            (head + "1 G 1", 3, "expected a line feed behind the event"),
+            (head + "# one\n2 G 1\n# two\n1 G 1\n", 6, "1 ms, and the event before is at 2 ms"),
+            (head + "1 up\n", 3, "the vault is up already"),
+            (head + "1 down\n2 down\n", 4, "the vault is down already"),
+        ] as [(String, Int, String)])
     func refuses(text: String, line: Int, what: String) {
         let error = #expect(throws: TraceError.self) { try Trace(text: Array(text.utf8)) }
         #expect(error?.description == "line \(line): \(what)")
@@ -86,8 +87,10 @@ import Testing
 
     /// FNV-1a. Another hash means another trace: then all published figures are another trace's.
     @Test func theSameSeedMakesTheSameFile() {
-        let text = Self.make().text(comment: "")
-        #expect(text.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 } == 3_597_499_785_450_428_755)
+        let hash = Self.make().text(comment: "").reduce(0xCBF2_9CE4_8422_2325 as UInt64) {
+            ($0 ^ UInt64($1)) &* 0x100_0000_01B3
+        }
+        #expect(hash == 3_597_499_785_450_428_755)
         #expect(Self.make() == Self.make())
         #expect(Self.make() != Self.make(seed: 2))
     }

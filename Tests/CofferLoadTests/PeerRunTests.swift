@@ -59,7 +59,8 @@ private final class SmallRedis: Sendable {
         /// Takes one whole command off the front; nil if there is none.
         func answer(to received: inout String) -> String? {
             let lines = received.split(separator: "\r\n", omittingEmptySubsequences: false)
-            guard lines.count > 1, let words = Int(lines[0].dropFirst()), lines.count > 1 + 2 * words else { return nil }
+            guard lines.count > 1, let words = Int(lines[0].dropFirst()), lines.count > 1 + 2 * words
+            else { return nil }
             received = lines[(1 + 2 * words)...].joined(separator: "\r\n")
             let key = String(lines[4])
             return records.withLock { records in
