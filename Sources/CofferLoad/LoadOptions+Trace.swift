@@ -24,9 +24,9 @@ extension LoadOptions {
         }
         let before = try admin.stats()
         var run = try TraceRun(trace, socket: socket, workload: workload, speed: speed)
-        let (tally, absent, seconds) = try run.run()
+        let result = try run.run()
         let cache = TraceReport.Cache(before: before, after: try admin.stats())
-        return report(trace, tally, absent: absent, seconds: seconds, cache)
+        return report(trace, result, cache)
     }
 
     private func store(_ records: UInt32, on socket: String) throws(LoadError) {
@@ -40,8 +40,9 @@ extension LoadOptions {
     }
 
     private func report(
-        _ trace: Trace, _ tally: Tally, absent: Int, seconds: Double, _ cache: TraceReport.Cache
+        _ trace: Trace, _ result: TraceRun.Result, _ cache: TraceReport.Cache
     ) -> TraceReport {
+        let tally = result.tally
         var (gets, stores, deletes, outages) = (0, 0, 0, 0)
         for event in trace.events {
             switch event.action {
@@ -52,13 +53,13 @@ extension LoadOptions {
             case .up: break
             }
         }
-        let calls = gets + stores + deletes
+        let rate = result.seconds > 0 ? Double(gets + stores + deletes) / result.seconds : 0
         return TraceReport(
-            connections: connections, depth: depth, valueBytes: size, speed: speed, seconds: seconds,
-            ratePerSecond: seconds > 0 ? Double(calls) / seconds : 0, gets: gets, stores: stores, deletes: deletes,
-            absent: absent, skippedOutages: outages, hitRatio: cache.hitRatio, cache: cache,
+            connections: connections, depth: depth, valueBytes: size, speed: speed,
+            seconds: result.seconds, ratePerSecond: rate, gets: gets, stores: stores, deletes: deletes,
+            absent: result.absent, skippedOutages: outages, hitRatio: cache.hitRatio, cache: cache,
             get: Report.Latency(tally.getLatency), store: Report.Latency(tally.storeLatency),
-            delete: Report.Latency(tally.deleteLatency), statuses: tally.statusCounts,
-            wrongAnswers: tally.wrongAnswers, errors: tally.errors - absent, firstFault: tally.firstFault)
+            delete: Report.Latency(result.deleteLatency), statuses: tally.statusCounts,
+            wrongAnswers: tally.wrongAnswers, errors: tally.errors - result.absent, firstFault: tally.firstFault)
     }
 }

@@ -12,6 +12,15 @@ struct TraceRun: ~Copyable {
         var isBusy = false
     }
 
+    /// What came back.
+    struct Result {
+        let tally: Tally
+        let deleteLatency: LatencyHistogram
+        /// Gets that were rightly answered with NOT_FOUND.
+        let absent: Int
+        let seconds: Double
+    }
+
     private let trace: Trace
     private let wire: FrameWire
     private let workload: Workload
@@ -27,6 +36,7 @@ struct TraceRun: ~Copyable {
     private var inFlight = 0
     private var answered = 0
     private var tally = Tally()
+    private var deleteLatency = LatencyHistogram()
     private var absent = 0
     private var untilCheck: UInt64 = 1
 
@@ -52,9 +62,7 @@ struct TraceRun: ~Copyable {
 
     /// Plays all of it.
     ///
-    /// - Returns: what came back, the Gets that were rightly answered with NOT_FOUND,
-    ///   and how long it took, in seconds.
-    mutating func run() throws(LoadError) -> (tally: Tally, absent: Int, seconds: Double) {
+    mutating func run() throws(LoadError) -> Result {
         let start = monotonicNanoseconds()
         var lastAnswer = start
         while answered < order.count {
@@ -68,7 +76,9 @@ struct TraceRun: ~Copyable {
                 throw LoadError("no answer for \(patienceMilliseconds) ms, with \(inFlight) calls in flight")
             }
         }
-        return (tally, absent, Double(monotonicNanoseconds() - start) / 1e9)
+        return Result(
+            tally: tally, deleteLatency: deleteLatency, absent: absent,
+            seconds: Double(monotonicNanoseconds() - start) / 1e9)
     }
 
     /// When an event may be sent, in nanoseconds from the start.
@@ -143,7 +153,11 @@ struct TraceRun: ~Copyable {
             return tally.recordFailure(
                 call.method, status: answer.status, text: wire.failure(in: answer.payload.bytes))
         }
-        tally.record(latency: now - call.startedAt, of: call.method)
+        if call.method == .delete {
+            deleteLatency.record(now - call.startedAt)
+        } else {
+            tally.record(latency: now - call.startedAt, of: call.method)
+        }
         if call.method != .get { isThere[Int(call.key)] = call.method == .store }
         if isAbsent { tally.recordWrongAnswer("Get: record \(call.key) came, and there is none") }
         untilCheck -= 1
