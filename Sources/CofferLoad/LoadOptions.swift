@@ -56,6 +56,18 @@ package struct LoadOptions: ParsableArguments {
     @Option(help: "Seeds the choice of records and methods.")
     var seed: UInt64 = 1
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            Play the Gets, Stores and Deletes of this trace (see coffer-simulate make-trace) instead; the \
+            vault's outages are left out. --prepare stores what it starts with, and empties the cache.
+            """,
+            valueName: "file"))
+    var trace: String?
+
+    @Option(help: "Play it so many times as fast as it says. (default: as fast as answers come)")
+    var speed: Double?
+
     @Flag(help: "Store every record once before the start.")
     var prepare = false
 
@@ -87,6 +99,7 @@ package struct LoadOptions: ParsableArguments {
             throw ValidationError("--requests measures every call: run the warm-up apart from it")
         }
         try checkPeer()
+        try checkTrace()
         try check("--connections", connections, in: 1...20_000)
         try check("--idle", idle, in: 0...20_000)
         try check("--depth", depth, in: 1...1024)
@@ -112,6 +125,18 @@ package struct LoadOptions: ParsableArguments {
         guard peer != .grpc || depth == 1 else {
             throw ValidationError("--peer grpc has one call in flight on a connection: --depth 1")
         }
+    }
+
+    private func checkTrace() throws {
+        guard trace != nil else {
+            guard speed == nil else { throw ValidationError("--speed is that of a trace: say --trace") }
+            return
+        }
+        guard socket != nil, peer == nil, requests == nil, warmup == nil, mix == 0, !fill else {
+            throw ValidationError(
+                "--trace needs --socket of a daemon, and knows no --peer, --requests, --warmup, --mix and --fill")
+        }
+        try check("--speed", speed ?? 1, in: 0.001...1_000_000)
     }
 
     private func check<T: Comparable>(_ name: String, _ value: T, in range: ClosedRange<T>) throws {

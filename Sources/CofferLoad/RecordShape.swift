@@ -35,6 +35,8 @@ struct RecordShape {
         return writer.bytes
     }
 
+    func deleteRequest() -> [UInt8] { key().bytes }
+
     private func key() -> MessageWriter {
         var writer = MessageWriter()
         writer.field(1, Self.userID)
@@ -60,7 +62,12 @@ struct FrameTemplate {
 
     /// - Parameter maximumAge: of a Get, in milliseconds; nil = it says nothing of it.
     init(_ method: Method, shape: RecordShape, maximumAge: UInt64? = nil) {
-        let payload = method == .get ? shape.getRequest(maximumAge: maximumAge) : shape.storeRequest()
+        let payload =
+            switch method {
+            case .get: shape.getRequest(maximumAge: maximumAge)
+            case .store: shape.storeRequest()
+            case .delete: shape.deleteRequest()
+            }
         template = RequestTemplate(
             FrameHeader.frame(kind: FrameHeader.Kind.request, code: method.id, payload: payload),
             shape: shape)

@@ -1,7 +1,25 @@
 internal import FoundationEssentials
 
 /// The result of a run, for people and for programs.
-package struct Report: Codable, Sendable {
+package protocol LoadReport: Encodable {
+    /// Lines, the last one without a line feed.
+    var text: String { get }
+
+    /// Answers that were not what they should have been.
+    var errors: Int { get }
+}
+
+extension LoadReport {
+    /// One line.
+    package func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+}
+
+/// What the calls of a workload did.
+package struct Report: LoadReport, Codable, Sendable {
     enum Target: String, Codable, Sendable {
         case daemon
         case floor
@@ -45,13 +63,6 @@ package struct Report: Codable, Sendable {
     /// What the first of them was.
     var firstFault: String?
 
-    /// One line.
-    package func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(self), as: UTF8.self)
-    }
-
     package var text: String {
         var lines = [
             "\(target.rawValue): \(connections) x \(depth), \(valueBytes)-byte values, "
@@ -62,12 +73,17 @@ package struct Report: Codable, Sendable {
         ]
         if let get { lines.append("Get      \(get.text)") }
         if let store { lines.append("Store    \(store.text)") }
-        let counts = statuses.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
-        lines.append("status   " + counts.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
+        lines.append("status   \(Report.counts(statuses))")
         let wrong = wrongAnswers > 0 ? ", \(wrongAnswers) of them wrong answers" : ""
         lines.append("errors   \(errors)\(wrong)")
         if let firstFault { lines.append("first    \(firstFault)") }
         return lines.joined(separator: "\n")
+    }
+
+    /// The most frequent first.
+    static func counts(_ statuses: [String: Int]) -> String {
+        let counts = statuses.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+        return counts.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
     }
 }
 
@@ -99,13 +115,14 @@ extension Report.Latency {
             max: Double(histogram.maximum) / 1000)
     }
 
-    fileprivate var text: String {
+    var text: String {
         [("p50", p50), ("p99", p99), ("p99.9", p999), ("max", max)]
             .map { "\($0) \(decimal($1, places: 1)) µs" }.joined(separator: "  ")
     }
 }
 
-private func decimal(_ value: Double, places: Int) -> String {
+/// With so many digits behind the point.
+func decimal(_ value: Double, places: Int) -> String {
     var scale = 1
     for _ in 0..<places { scale *= 10 }
     let scaled = Int((value * Double(scale)).rounded())

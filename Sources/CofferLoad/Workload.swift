@@ -38,20 +38,25 @@ package enum KeyDistribution: String, CaseIterable, Codable, Sendable {
     case zipf
 }
 
-/// The two methods that are measured.
+/// The methods that are measured.
 enum Method: UInt8, Sendable, CaseIterable {
     case get
     case store
+    /// Of traces only, so of the daemon only.
+    case delete
 
     var fullName: String {
         switch self {
         case .get: "coffer.v1.Credentials/Get"
         case .store: "coffer.v1.Credentials/Store"
+        case .delete: "coffer.v1.Credentials/Delete"
         }
     }
 
-    /// The 32-bit FNV-1a hash of the full name.
-    var id: UInt32 {
+    var id: UInt32 { Self.id(of: fullName) }
+
+    /// The 32-bit FNV-1a hash of the full name of any method.
+    static func id(of fullName: String) -> UInt32 {
         fullName.utf8.reduce(0x811c_9dc5) { ($0 ^ UInt32($1)) &* 0x0100_0193 }
     }
 }

@@ -52,6 +52,11 @@ import Testing
         #expect(Self.fault("", .store) != nil)
     }
 
+    @Test(arguments: [("", true), ("0801", true), ("0802", false), ("1001", false), ("08", false)])
+    func aDeleteSaysWhetherTheRecordWasThere(message: String, isRight: Bool) {
+        #expect((Self.fault(message, .delete) == nil) == isRight)
+    }
+
     @Test func neverShowsTheValue() throws {
         let fault = try #require(Self.fault(Self.right, key: 1))
         #expect(fault == "Get: record 1 came with another value: 10 bytes, expected 10")

@@ -40,6 +40,10 @@ import Testing
         ["--socket", "/s", "--peer", "http", "--keys", "1", "--prepare"],
         ["--socket", "/s", "--peer", "grpc", "--keys", "1", "--depth", "2"],
         ["--socket", "/s", "--max-age", "-1"],
+        ["--floor", "--trace", "/t"], ["--socket", "/s", "--speed", "2"],
+        ["--socket", "/s", "--trace", "/t", "--speed", "0"], ["--socket", "/s", "--trace", "/t", "--fill"],
+        ["--socket", "/s", "--trace", "/t", "--peer", "redis"], ["--socket", "/s", "--trace", "/t", "--mix", "1"],
+        ["--socket", "/s", "--trace", "/t", "--requests", "5"], ["--socket", "/s", "--trace", "/t", "--warmup", "1"],
     ])
     func refuses(arguments: [String]) {
         #expect(throws: (any Error).self) { try LoadOptions.parse(arguments) }

@@ -16,7 +16,7 @@ import Testing
                 == String(repeating: "0", count: 8 - plain.count) + plain)
     }
 
-    @Test(arguments: [(Method.get, 0xccd8_38ec), (.store, 0x1b3a_0791)] as [(Method, UInt32)])
+    @Test(arguments: [(Method.get, 0xccd8_38ec), (.store, 0x1b3a_0791), (.delete, 0x4199_f38b)] as [(Method, UInt32)])
     func hashesMethodNames(method: Method, id: UInt32) {
         #expect(method.id == id)
     }
@@ -38,6 +38,11 @@ import Testing
         #expect(
             Self.frame(.store, valueBytes: 10)
                 == header + Self.get42 + "1a0a" + "3030303030303261" + "696a")
+    }
+
+    @Test func deleteFrameIsThatOfProtoc() {
+        let header = "00000029" + "01010000" + "0000000000000102" + "4199f38b" + "00000000"
+        #expect(Self.frame(.delete, valueBytes: 10) == header + Self.get42)
     }
 
     @Test func aSmallValueHasNoDigits() {

@@ -2,10 +2,16 @@ import ArgumentParser
 import CofferCacheSimulation
 import Glibc
 
-/// Plays the cache's simulation for many seeds, and its race for many pairs.
 @main struct Simulate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "coffer-simulate", abstract: "Simulates the cache; a failure prints the seed that replays it.")
+        commandName: "coffer-simulate", abstract: "Simulates the cache, and plays traces on it and on others.",
+        subcommands: [Seeds.self, MakeTrace.self, ReplayTrace.self], defaultSubcommand: Seeds.self)
+}
+
+/// Plays the cache's simulation for many seeds, and its race for many pairs.
+struct Seeds: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Simulates the cache; a failure prints the seed that replays it.")
 
     @Option(help: "How many seeds to play.") var seeds: UInt64 = 10_000
     @Option(help: "The first of them.") var first: UInt64 = 0

@@ -57,3 +57,20 @@ class CommandLine(SystemTest):
         self.assertEqual(ended.returncode, 0, ended.stderr)
         report = json.loads(ended.stdout)
         self.assertEqual((report["errors"], report["wrongAnswers"]), (0, 0), report)
+
+    def test_load_generator_plays_a_trace(self) -> None:
+        """Every figure can be counted: 0 is read from the vault once, what is stored is cached at once."""
+        daemon = self.daemon()
+        trace = daemon.place.folder / "trace"
+        trace.write_text("coffer-trace 1\nrecords 2\n0 G 0\n0 G 0\n1 S 2\n1 G 2\n2 down\n3 up\n3 D 2\n4 G 2\n")
+        arguments = ("coffer-load", "--socket", daemon.place.socket, "--trace", trace, "--check-every", 1)
+        ended = run(*arguments, "--prepare", "--json", seconds=60)
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        report = json.loads(ended.stdout)
+        self.assertEqual((report["errors"], report["absent"], report["skippedOutages"]), (0, 1, 1), report)
+        cache = report["cache"]
+        self.assertEqual((cache["hits"], cache["misses"], cache["vaultReads"]), (3, 1, 1), report)
+        trace.write_text("coffer-trace 1\nrecords 2\n0 G 0\n0 G\n")
+        ended = run(*arguments, seconds=60)
+        self.assertEqual(ended.returncode, 1, ended.stdout)
+        self.assertIn(b"line 4: expected G, S or D", ended.stderr)

@@ -51,9 +51,11 @@ MODULES = {
     "coffer": Module(
         set(), words("Coffer ArgumentParser FoundationEssentials Glibc"),
         raw=frozenset(words("Standard.swift Get.swift"))),
+    # Workloads as files, for the load generator and for the cache's simulation.
+    "CofferTrace": Module(set(), words("FoundationEssentials Glibc")),
     # Shares no code with what it measures.
     "CofferLoad": Module(
-        words("CofferCore CLinux CYardsticks"), words("ArgumentParser FoundationEssentials Glibc"), raw=True),
+        words("CofferCore CofferTrace CLinux CYardsticks"), words("ArgumentParser FoundationEssentials Glibc"), raw=True),
     "coffer-load": Module(words("CofferLoad"), words("ArgumentParser")),
     "CofferCodeGen": Module(set(), words("SwiftProtobuf SwiftProtobufPluginLibrary")),
     "protoc-gen-coffer": Module(words("CofferCodeGen"), words("SwiftProtobufPluginLibrary")),

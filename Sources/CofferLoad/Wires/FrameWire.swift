@@ -6,6 +6,7 @@ struct FrameWire: Wire {
 
     let get: FrameTemplate
     let store: FrameTemplate
+    private let delete: FrameTemplate
     let check: AnswerCheck
     /// The largest answer that is believed.
     private let largestAnswer: Int
@@ -16,6 +17,7 @@ struct FrameWire: Wire {
     init(shape: RecordShape, valuesDiffer: Bool, maximumAge: UInt64? = nil) {
         get = FrameTemplate(.get, shape: shape, maximumAge: maximumAge)
         store = FrameTemplate(.store, shape: shape)
+        delete = FrameTemplate(.delete, shape: shape)
         check = AnswerCheck(shape: shape, valuesDiffer: valuesDiffer)
         largestAnswer = shape.value.count + FrameHeader.bytes + FrameHeader.answerOverhead
     }
@@ -34,6 +36,9 @@ struct FrameWire: Wire {
         case .store:
             store.write(to: place, callID: callID, key: key)
             return store.frame.count
+        case .delete:
+            delete.write(to: place, callID: callID, key: key)
+            return delete.frame.count
         }
     }
 
