@@ -22,8 +22,10 @@ package struct ByteCursor: Sendable {
     package mutating func text(count: Int, in bytes: RawSpan) -> String? {
         let start = position
         guard let piece = take(count, in: bytes) else { return nil }
-        let text = bytes.extracting(piece).withUnsafeBytes { String(validating: $0, as: UTF8.self) }
-        if text == nil { position = start }
+        guard let text = bytes.extracting(piece).text else {
+            position = start
+            return nil
+        }
         return text
     }
 

@@ -35,22 +35,21 @@ extension Envelope {
         guard isText(text), encoded.count <= (maximumBytes * 4 + 2) / 3, encoded.count % 4 != 1 else {
             throw .doesNotOpen
         }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(encoded.count * 3 / 4)
         let values = digitValues
-        var bits: UInt32 = 0
-        var bitCount = 0
-        for character in encoded {
-            let value = values[Int(character)]
-            guard value < 64 else { throw .doesNotOpen }
-            bits = bits << 6 | UInt32(value)
-            bitCount += 6
-            if bitCount >= 8 {
-                bitCount -= 8
-                bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(bitCount)))
+        var (bits, bitCount) = (UInt32(0), UInt32(0))
+        let bytes = try [UInt8](capacity: encoded.count * 3 / 4) { output throws(CryptoError) in
+            for character in encoded {
+                let value = values[Int(character)]
+                guard value < 64 else { throw .doesNotOpen }
+                bits = bits << 6 | UInt32(value)
+                bitCount += 6
+                if bitCount >= 8 {
+                    bitCount -= 8
+                    output.append(UInt8(truncatingIfNeeded: bits >> bitCount))
+                }
             }
         }
-        guard bits & (1 << UInt32(bitCount) - 1) == 0 else { throw .doesNotOpen }
+        guard bits & (1 << bitCount - 1) == 0 else { throw .doesNotOpen }
         return bytes
     }
 

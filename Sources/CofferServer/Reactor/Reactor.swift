@@ -108,7 +108,8 @@ final class Reactor: @unchecked Sendable {
     /// is due.
     func turn(waiting milliseconds: Int32) {
         let count = wait(milliseconds)
-        if count == 0 { rest() }
+        // Who did not wait has not rested: there is work of its own.
+        if count == 0 && milliseconds != 0 { rest() }
         if count > 0 { isResting = false }
         now = clock.boot
         wall = clock.wall
