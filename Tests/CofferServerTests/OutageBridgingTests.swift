@@ -5,7 +5,7 @@ import Testing
 @Suite struct OutageBridgingTests {
     /// Lengths in seconds, so that it comes back at any moment between two looks at it.
     private static let cases: [(BridgedOutage.Kind, Double)] = BridgedOutage.Kind.allCases.flatMap { kind in
-        [3_600.0, 3_613].map { (kind, $0) }
+        [3_600.0, 3_607, 3_614, 3_621].map { (kind, $0) }
     }
 
     @Test(arguments: cases)

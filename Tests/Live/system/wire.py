@@ -17,6 +17,7 @@ class Wire:
         self._sent: dict[int, list[float]] = {port: [] for port in ports}
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_IP))
         self._socket.bind(("lo", _ETH_P_IP))
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self._socket.settimeout(0.5)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -45,8 +46,8 @@ class Wire:
                 packet, (_, _, kind, *_) = self._socket.recvfrom(128)
             except TimeoutError:
                 continue
-            # The loopback shows each packet twice: as it goes out, and as it comes in.
-            if kind == socket.PACKET_OUTGOING:
+            # Each packet once: the loopback has it as it goes out, too.
+            if kind == socket.PACKET_HOST:
                 self._note(packet)
 
     def _note(self, packet: bytes) -> None:
