@@ -150,7 +150,7 @@ let package = Package(
             swiftSettings: base),
         .testTarget(
             name: "CofferServerTests",
-            dependencies: ["CofferCore", "CofferCrypto", "CofferWire", "CofferVault", "CofferServer"],
+            dependencies: ["CofferCore", "CofferCache", "CofferCrypto", "CofferWire", "CofferVault", "CofferServer"],
             swiftSettings: base),
         .testTarget(
             name: "CofferVaultTests",

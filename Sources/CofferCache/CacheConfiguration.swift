@@ -43,6 +43,8 @@ package struct CacheConfiguration: Equatable, Sendable {
     package static let absentPart = 10
     /// After a fetch that failed, what is stale is given at once for so long.
     package static let recheckMilliseconds: UInt64 = 30_000
+    /// The same where the vault was not asked: soon after its return all is fresh.
+    package static let turnedAwayMilliseconds: UInt64 = 5_000
     /// A flight that takes longer lets its waiters have what is stale.
     package static let patience = Duration.milliseconds(1_500)
     /// A refresh for which there was no room is tried again after so long.

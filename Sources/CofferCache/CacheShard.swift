@@ -55,7 +55,8 @@ package struct CacheShard: Sendable {
 
     /// What is cached, if it is no older than `maximumAge` milliseconds and no write
     /// to its stripe is under way: a value inside its TTL and before its expiry; or
-    /// one past its TTL, if the vault could not be asked less than 30 s ago.
+    /// one past its TTL, if the vault could not be asked less than 30 s ago, or 5 s if
+    /// nothing was sent to it.
     @inline(__always)
     package mutating func lookup(
         hash: UInt64, user: RawSpan, connection: RawSpan, now: BootInstant,
@@ -156,10 +157,10 @@ package struct CacheShard: Sendable {
             if case .absent = outcome, isUnfenced {
                 insertAbsent(ticket.key, ticket.hash, since: ticket.startedAt, now: now, wall: wall)
             }
-        case .failedTransiently:
+        case .failedTransiently, .turnedAway:
             if let slot = substitute(ticket.key, hash: ticket.hash, now: now, wall: wall) {
                 let age = now.milliseconds(since: table.slots[slot].fetchedAt)
-                if isUnfenced { noteFailure(slot, age) }
+                if isUnfenced { noteFailure(slot, age, outcome.recheckMilliseconds) }
                 delivery.contented = flight.takeWaiters(content: age)
                 if !delivery.contented.isEmpty {
                     delivery.stale = give(slot, age, to: delivery.contented.count)
@@ -171,11 +172,11 @@ package struct CacheShard: Sendable {
     }
 
     /// For some time nobody need ask again.
-    private mutating func noteFailure(_ slot: Int, _ age: UInt64) {
+    private mutating func noteFailure(_ slot: Int, _ age: UInt64, _ milliseconds: UInt64) {
         let planned = table.slots[slot].askAt
         // Not before the time to refresh it, unless it was that which failed.
         let earliest = planned == .max ? 0 : UInt64(planned)
-        table.ask(slot, atAge: max(age + CacheConfiguration.recheckMilliseconds, earliest), hasFailed: true)
+        table.ask(slot, atAge: max(age + milliseconds, earliest), hasFailed: true)
     }
 
     // MARK: Writing

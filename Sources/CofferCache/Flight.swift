@@ -70,6 +70,18 @@ package enum FlightOutcome: Sendable {
     case refusedDefinitely
     /// The vault could not be asked, or not understood: what is cached may stand in.
     case failedTransiently
+    /// The same, and nothing was sent to the vault: to ask again soon costs it nothing.
+    case turnedAway
+}
+
+extension FlightOutcome {
+    /// For how long after it a stale value is given without asking.
+    package var recheckMilliseconds: UInt64 {
+        switch self {
+        case .turnedAway: CacheConfiguration.turnedAwayMilliseconds
+        default: CacheConfiguration.recheckMilliseconds
+        }
+    }
 }
 
 /// Who gets what when a flight ends, or is given up on.

@@ -78,8 +78,18 @@ extension Failure {
     /// The caller's time, or the daemon's for this vault, ran out.
     package static func deadlineExceeded(vault: String = "") -> Failure {
         Failure(
-            .deadlineExceeded, .deadline, "no answer within the time given; a write may have happened",
+            .deadlineExceeded, .deadline, "no answer within the time given" + maybeWritten,
             vault: vault, retryable: true)
+    }
+
+    private static let maybeWritten = "; a write may have happened"
+
+    /// The same of a call that only reads: its text says nothing of writes.
+    package var ofRead: Failure {
+        guard message.hasSuffix(Self.maybeWritten) else { return self }
+        var failure = self
+        failure.message.removeLast(Self.maybeWritten.count)
+        return failure
     }
 
     /// A record is there but cannot be opened. The cause is not told outward.

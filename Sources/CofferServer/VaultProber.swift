@@ -1,9 +1,9 @@
 package import CofferCore
 package import CofferVault
 
-/// Asks each vault whose breaker is open whether it is there again, once in 30
-/// seconds. So calls find back to a vault within that time of its return, however
-/// long its breaker would have rested.
+/// Asks each vault whose breaker is open whether it is there again, 30 seconds
+/// after anybody last asked it. So calls find back to a vault within that time of its
+/// return, however long its breaker would have rested.
 package struct VaultProber: Sendable {
     static let interval = Duration.seconds(30)
 
@@ -30,8 +30,10 @@ package struct VaultProber: Sendable {
         // From a random moment: many daemons may have lost the same vault at once.
         var next = clock.boot + Self.interval * random.unit()
         while (try? await sleeper.sleep(until: next)) != nil {
-            next = clock.boot + Self.interval
-            guard case .open = vault.health.breaker else { continue }
+            let now = clock.boot
+            next = max(vault.nextCheck ?? now + Self.interval, now + .milliseconds(1))
+            guard let due = vault.nextCheck, due <= now else { continue }
+            next = now + Self.interval
             // The breaker hears how it ends; the vault's own timeout ends it.
             try? await vault.check(deadline: next)
         }

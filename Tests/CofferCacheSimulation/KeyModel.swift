@@ -18,8 +18,8 @@ struct KeyModel {
     /// The flight that whoever asks now has to share.
     var shared: UInt64?
     var failedAt: BootInstant?
-    /// A stale value that must be given until 30 s after this.
-    var mustServe: (since: BootInstant, print: Int)?
+    /// A stale value that must be given until then.
+    var mustServe: (until: BootInstant, print: Int)?
     /// When somebody was told to refresh which print.
     var refreshTold: (at: BootInstant, print: Int)?
 

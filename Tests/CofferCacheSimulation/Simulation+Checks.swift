@@ -76,7 +76,10 @@ extension Simulation {
         _ delivery: CacheDelivery, _ flight: Flying, _ outcome: FlightOutcome
     ) throws(Violation) {
         if !delivery.contented.isEmpty {
-            guard case .failedTransiently = outcome else { throw violation("stale after an answer") }
+            switch outcome {
+            case .failedTransiently, .turnedAway: break
+            default: throw violation("stale after an answer")
+            }
         }
         try checkContented(delivery, flight)
         for waiter in delivery.waiters {
@@ -89,7 +92,7 @@ extension Simulation {
                 }
             case .absent where flight.readStep < floor.appliedStep:
                 throw violation("key \(flight.key) was absent before an acknowledged write")
-            case .failedTransiently:
+            case .failedTransiently, .turnedAway:
                 if let stale = delivery.stale, stale.ageMilliseconds <= waiting.maximumAge {
                     throw violation("a waiter fails where a stale value would do")
                 }

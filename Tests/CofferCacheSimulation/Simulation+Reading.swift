@@ -64,15 +64,15 @@ extension Simulation {
         flights.append(Flying(ticket: ticket, key: key, startedAt: now, startStep: step))
     }
 
-    /// Until 30 s after a failure, what is stale is given without asking.
+    /// For some time after a failure, what is stale is given without asking.
     private func checkRecheck(_ key: Int) throws(Violation) {
-        guard let (since, print) = model[key].mustServe, shard.evictions == 0 else { return }
+        guard let (until, print) = model[key].mustServe, shard.evictions == 0 else { return }
         let version = vault.versions[prints[print].version]
-        guard now.milliseconds(since: since) < CacheConfiguration.recheckMilliseconds,
+        guard now < until,
             version.expiresAt == 0 || wall < version.expiresAt,
             now.milliseconds(since: prints[print].startedAt) < usableMilliseconds
         else { return }
-        throw violation("asks for key \(key) again, \(now.milliseconds(since: since)) ms after a failure")
+        throw violation("asks for key \(key) again, \(until.milliseconds(since: now)) ms too early")
     }
 
     var usableMilliseconds: UInt64 { configuration.ttlMilliseconds + configuration.staleMilliseconds }
@@ -112,8 +112,9 @@ extension Simulation {
             throw violation("flight \(flight.ticket.id) had ended")
         }
         try checkDelivery(delivery, flight, outcome)
-        if case .failedTransiently = outcome, wasShared, let stale = delivery.stale, stale.isStale {
-            model[flight.key].mustServe = (now, try printNumber(stale))
+        if wasShared, let stale = delivery.stale, stale.isStale {
+            let until = now + .milliseconds(Int64(outcome.recheckMilliseconds))
+            model[flight.key].mustServe = (until, try printNumber(stale))
         }
     }
 
@@ -129,13 +130,13 @@ extension Simulation {
                     readStep: flight.readStep))
         case .absent: return .absent
         case .refused: return .refusedDefinitely
-        case .failed, nil: return .failedTransiently
+        case .failed, nil: return flight.startStep.isMultiple(of: 2) ? .turnedAway : .failedTransiently
         }
     }
 
     private mutating func note(_ outcome: FlightOutcome, _ flight: Flying) {
         switch outcome {
-        case .failedTransiently:
+        case .failedTransiently, .turnedAway:
             model[flight.key].failedAt = now
             return
         case .found: break

@@ -56,6 +56,16 @@ import Testing
         #expect(cache.hit("a") == nil)
     }
 
+    @Test func forFiveSecondsIfTheVaultWasNotAsked() throws {
+        var cache = try filled()
+        cache.pass(ttl)
+        try cache.fail("a", .turnedAway)
+        cache.pass(4_999)
+        #expect(cache.hit("a")?.isStale == true)
+        cache.pass(1)
+        #expect(cache.hit("a") == nil)
+    }
+
     @Test func endsAtTheCap() throws {
         var cache = try filled(CacheConfiguration(staleMilliseconds: 60_000))
         cache.pass(ttl + 59_999)

@@ -1,3 +1,4 @@
+import CofferCache
 import CofferCore
 import Testing
 
@@ -21,5 +22,13 @@ import Testing
     ])
     func isADefiniteNo(failure: Failure) {
         #expect(!failure.isTransient)
+    }
+
+    /// What is stale is then given without asking for so long.
+    @Test func nothingSentIsAskedAgainSooner() {
+        var failure = Failure(.unavailable, .vaultUnreachable, "x")
+        #expect(failure.flightOutcome.recheckMilliseconds == 30_000)
+        failure.isUnsent = true
+        #expect(failure.flightOutcome.recheckMilliseconds == 5_000)
     }
 }

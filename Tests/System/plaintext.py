@@ -30,10 +30,29 @@ class Scanner(SystemTest):
                 path.write_bytes(os.urandom(10_001) + planted + os.urandom(10_001))
                 self.assertNotEqual(self.canaries.hits_in_file(path), [])
 
+    def test_finds_what_lies_among_zeros(self) -> None:
+        """Most of a core is zero, and passed over in blocks."""
+        path = self.folder / "planted"
+        for name, planted in disguised(self.canaries.new()).items():
+            for start in (0, 65_535, 65_536, 131_072 - len(planted), 131_073 - len(planted), 200_000 - len(planted)):
+                with self.subTest(disguise=name, start=start):
+                    path.write_bytes((bytes(start) + planted).ljust(200_000, b"\0"))
+                    found = self.canaries.hits_in_file(path)
+                    self.assertEqual(found, self.canaries.hits(path.read_bytes()))
+                    self.assertNotEqual(found, [])
+
     def test_finds_halves(self) -> None:
         canary = self.canaries.new()
         self.assertNotEqual(self.canaries.find(canary[:16]), [])
         self.assertNotEqual(self.canaries.find(canary[16:]), [])
+
+    def test_tells_of_whom_a_rest_is(self) -> None:
+        planted = [self.canaries.new() for _ in range(1000)]
+        for canary in planted:
+            for rest in (canary[:16], canary[:13] + b"\0\0\0", canary[16:], canary[16:29] + b"\xff\0z"):
+                self.assertEqual(self.canaries.owner(rest), canary)
+        for rest in (planted[0][:8] + b"\0" * 8, planted[0][8:24], planted[0][::-1][:16]):
+            self.assertEqual(self.canaries.owner(rest), rest)
 
     def test_finds_nothing_where_nothing_is(self) -> None:
         other = Canaries()
@@ -51,7 +70,7 @@ class Scanner(SystemTest):
                     child.stdin.write(planted)
                     child.stdin.flush()
                     self.assertEqual(child.stdout.readline(), b"ready\n")
-                    core = Core(child.pid, self.folder)
+                    core = Core.take(child.pid, self.folder)
                     self.assertNotEqual(core.find(self.canaries), [])
                     core.remove()
                 finally:
@@ -191,7 +210,7 @@ class Plaintext(SystemTest):
             with cls.served.client() as client:
                 assert client.stats()["cache_entries"] > 20, "nothing is cached: nothing to find"
             time.sleep(1)
-            cls.core = Core(cls.served.pid, cls.served.place.folder)
+            cls.core = Core.take(cls.served.pid, cls.served.place.folder)
             cls.addClassCleanup(cls.core.remove)
         return cls.core
 
@@ -224,7 +243,7 @@ class Plaintext(SystemTest):
             client.store("user", "c", b"value")
             self.assertEqual(client.get("user", "c", max_age_ms=0).credential, b"value")
         time.sleep(1)
-        self.assert_not_in_core(Core(daemon.pid, daemon.place.folder), self.keys)
+        self.assert_not_in_core(Core.take(daemon.pid, daemon.place.folder), self.keys)
 
     def test_names_are_not_in_the_database(self) -> None:
         daemon = self.daemon()

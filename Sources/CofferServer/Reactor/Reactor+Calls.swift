@@ -48,11 +48,13 @@ extension Reactor {
                 endpoint.credentials.givePatienceUp(flight: item.callID)
                 continue
             }
-            guard let connection = find(item.connection), endCall(connection, item.callID) else {
+            guard let connection = find(item.connection), let call = connection.calls[item.callID] else {
                 continue
             }
+            endCall(connection, item.callID)
             counters.deadlines.increment()
-            refuse(connection, item.callID, .deadlineExceeded())
+            let failure = Failure.deadlineExceeded()
+            refuse(connection, item.callID, call.abandonable ? failure.ofRead : failure)
         }
     }
 }

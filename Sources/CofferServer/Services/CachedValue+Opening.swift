@@ -1,4 +1,4 @@
-import CofferCache
+package import CofferCache
 import CofferCore
 import CofferWire
 
@@ -23,6 +23,11 @@ extension GetResponseTail {
 }
 
 extension Failure {
+    /// What the cache is told of a read that failed so.
+    package var flightOutcome: FlightOutcome {
+        isTransient ? isUnsent ? .turnedAway : .failedTransiently : .refusedDefinitely
+    }
+
     /// It says nothing about the record, only that the vault could not be asked or
     /// understood: what is cached may stand in. All else is a definite no.
     package var isTransient: Bool {

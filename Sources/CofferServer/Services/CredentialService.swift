@@ -120,7 +120,7 @@ package final class CredentialService: Sendable {
             end(ticket, .absent, .failure(.notFound))
         case .failure(let failure):
             status.noteFailure(failure)
-            end(ticket, failure.isTransient ? .failedTransiently : .refusedDefinitely, .failure(failure))
+            end(ticket, failure.flightOutcome, .failure(failure))
         }
     }
 

@@ -18,6 +18,9 @@ package struct CircuitBreaker: Sendable {
         package var mistrustRest = Duration.seconds(300)
         /// How far a rest may differ from its length, as a part of it.
         package var jitter = 0.2
+        /// While open the vault is not asked more often than once in this time, be it
+        /// by a call or by a check.
+        package var spacing = Duration.seconds(30)
 
         package init() {}
     }
@@ -51,6 +54,7 @@ package struct CircuitBreaker: Sendable {
     private let limits: Limits
     private var epoch: UInt64 = 0
     private var lastRest = Duration.zero
+    private var checkAt = BootInstant(nanoseconds: 0)
     private var closedAt: BootInstant?
 
     package init(limits: Limits = Limits()) { self.limits = limits }
@@ -86,8 +90,9 @@ package struct CircuitBreaker: Sendable {
             rest(after: outcome, at: now, random: random)
             return .opened
         case (true, .silent):
-            // The probe told nothing: the next call is one.
-            enter(.open(since: now, until: now))
+            // The probe told nothing, but the vault was asked.
+            enter(.open(since: now, until: now + limits.spacing))
+            checkAt = now + limits.spacing
             return .none
         case (false, .answered):
             failures = 0
@@ -97,6 +102,18 @@ package struct CircuitBreaker: Sendable {
         case (false, .transient), (false, .mistrusted):
             return fail(outcome, at: now, random: random)
         }
+    }
+
+    /// When a check may look whether the vault answers again; nil = calls find out.
+    package var nextCheck: BootInstant? {
+        if case .open = state { checkAt } else { nil }
+    }
+
+    /// A check begins: no call need ask the same, nor another check.
+    package mutating func beginCheck(at now: BootInstant) {
+        guard case .open(let since, let until) = state else { return }
+        checkAt = max(checkAt, now + limits.spacing)
+        state = .open(since: since, until: max(until, now + limits.spacing))
     }
 
     /// A look at the vault from beside the calls has ended. A good one lets the
@@ -136,8 +153,9 @@ package struct CircuitBreaker: Sendable {
             outcome == .mistrusted
             ? limits.mistrustRest
             : min(limits.maximumRest, limits.rest * min(openings, 1_000))
-        lastRest = length * (1 - limits.jitter + 2 * limits.jitter * random.unit())
+        lastRest = max(limits.spacing, length * (1 - limits.jitter + 2 * limits.jitter * random.unit()))
         enter(.open(since: now, until: now + lastRest))
+        checkAt = now + limits.spacing
     }
 
     private mutating func enter(_ state: State) {

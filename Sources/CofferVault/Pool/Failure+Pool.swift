@@ -32,7 +32,7 @@ extension Failure {
     }
 
     private static func last(_ cause: Failure?) -> String {
-        cause.map { " (last: \($0.code.name), \($0.message))" } ?? ""
+        cause.map { " (last: \($0.code.name), \($0.ofRead.message))" } ?? ""
     }
 
     static func queueFull(_ vault: String, queued: Int, inFlight: Int, advice: UInt32) -> Failure {

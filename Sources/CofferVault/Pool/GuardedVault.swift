@@ -35,6 +35,9 @@ package final class GuardedVault: VaultAdapter {
         return door.withGate { $0.health(kind: vault.kind, now: now) }
     }
 
+    /// When a check may look whether the vault answers again; nil = it is asked as ever.
+    package var nextCheck: BootInstant? { door.withGate { $0.nextCheck } }
+
     // MARK: The calls
 
     package func read(_ key: VaultKey, deadline: BootInstant) async throws(Failure) -> VaultItem? {
@@ -90,6 +93,7 @@ package final class GuardedVault: VaultAdapter {
     /// ``CircuitBreaker/noteCheck(_:at:random:)``.
     package func check(deadline: BootInstant) async throws(Failure) {
         let began = clock.boot
+        door.withGate { $0.beginCheck(at: began) }
         let end = min(deadline, began + limits.timeout)
         do throws(Failure) {
             try await vault.check(deadline: end)

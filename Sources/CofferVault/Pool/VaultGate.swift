@@ -109,7 +109,16 @@ package struct VaultGate: Sendable {
         return apply(breaker.end(attempt.pass, outcome, at: now, random: random), now, random)
     }
 
-    /// A check of the vault, which needs no place, is over.
+    /// When a check may look whether the vault answers again; nil = calls find out.
+    package var nextCheck: BootInstant? { breaker.nextCheck }
+
+    /// A check of the vault, which needs no place, begins.
+    package mutating func beginCheck(at now: BootInstant) {
+        breaker.beginCheck(at: now)
+        noteRest()
+    }
+
+    /// A check of the vault is over.
     package mutating func noteCheck(
         _ failure: Failure?, allowance: Duration, now: BootInstant, wall: WallMilliseconds,
         random: some RandomSource
@@ -205,15 +214,18 @@ package struct VaultGate: Sendable {
         switch change {
         case .opened:
             ramp.pause(at: now)
-            if case .open(_, let until) = breaker.state {
-                lastReturn = max(lastReturn ?? until, until + Failure.longestSpread)
-            }
+            noteRest()
             return dismiss { gate in gate.refusal(at: now, random) }
         case .closed:
             ramp.recover(at: now, lastReturn: lastReturn)
         case .none: break
         }
         return admitWaiting(at: now)
+    }
+
+    private mutating func noteRest() {
+        guard case .open(_, let until) = breaker.state else { return }
+        lastReturn = max(lastReturn ?? until, until + Failure.longestSpread)
     }
 
     private mutating func dismiss(_ failure: (Self) -> Failure) -> [Wake] {

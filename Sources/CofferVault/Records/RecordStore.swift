@@ -82,7 +82,11 @@ package struct RecordStore: Sendable {
         _ key: RecordKey, deadline: BootInstant
     ) async throws(Failure) -> Record? {
         let name = name(of: key)
-        return try open(try await vault.read(name, deadline: deadline), name)
+        do throws(Failure) {
+            return try open(try await vault.read(name, deadline: deadline), name)
+        } catch {
+            throw error.ofRead
+        }
     }
 
     /// The records of these keys, each with its own outcome, in the order of the
@@ -96,7 +100,7 @@ package struct RecordStore: Sendable {
             do throws(Failure) {
                 return .success(try open(try item.get(), name))
             } catch {
-                return .failure(error)
+                return .failure(error.ofRead)
             }
         }
     }
@@ -160,9 +164,14 @@ package struct RecordStore: Sendable {
         user: String?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
     ) async throws(Failure) -> (records: [Record], next: [UInt8]?) {
         guard vault.capabilities.listing else { throw unsupported("listing") }
-        let page = try await vault.list(
-            user: user.map { VaultUser(id: $0, tag: keys.userTag($0)) }, after: cursor, limit: limit,
-            deadline: deadline)
+        let page: VaultPage
+        do throws(Failure) {
+            page = try await vault.list(
+                user: user.map { VaultUser(id: $0, tag: keys.userTag($0)) }, after: cursor, limit: limit,
+                deadline: deadline)
+        } catch {
+            throw error.ofRead
+        }
         var records: [Record] = []
         for entry in page.entries {
             guard let record = try codec.list(entry, tag: { name(of: $0).tag }) else { continue }
@@ -178,7 +187,9 @@ package struct RecordStore: Sendable {
     package func close() async { await vault.close() }
 
     /// Whether the vault can do its work now.
-    package func check(deadline: BootInstant) async throws(Failure) { try await vault.check(deadline: deadline) }
+    package func check(deadline: BootInstant) async throws(Failure) {
+        do throws(Failure) { try await vault.check(deadline: deadline) } catch { throw error.ofRead }
+    }
 
     // MARK: Parts
 

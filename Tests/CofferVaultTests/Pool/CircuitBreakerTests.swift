@@ -78,14 +78,23 @@ import Testing
         }
     }
 
-    @Test(arguments: [(0.0, 24.0), (0.5, 30), (0.999999, 36)])
-    func restsDifferByAFifth(random: Double, expected: Double) throws {
+    @Test(arguments: [(0.0, 30.0), (0.5, 30), (0.75, 33), (0.999999, 36)])
+    func theFirstRestIsUpToAFifthLonger(random: Double, expected: Double) throws {
         var breaker = CircuitBreaker()
         for _ in 0..<5 {
             let pass = try begin(&breaker, at: .at(0))
             _ = breaker.end(pass, .transient, at: .at(0), random: FixedRandom(random))
         }
         #expect(abs(try #require(end(breaker.state)) - expected) < 0.001)
+    }
+
+    @Test(arguments: [(0.0, 48.0), (0.5, 60), (0.999999, 72)])
+    func laterRestsDifferByAFifth(random: Double, expected: Double) throws {
+        var breaker = CircuitBreaker()
+        try fail(&breaker, 5, at: .at(0))
+        let probe = try begin(&breaker, at: .at(30))
+        _ = breaker.end(probe, .transient, at: .at(30), random: FixedRandom(random))
+        #expect(abs(try #require(end(breaker.state)) - 30 - expected) < 0.001)
     }
 
     @Test func aVaultThatIsNotTrustedIsAskedEveryFiveMinutes() throws {
@@ -112,12 +121,28 @@ import Testing
         #expect(breaker.end(probe, .answered, at: .at(30), random: middle) == .closed)
     }
 
-    @Test func aProbeThatTellsNothingIsFollowedByAnother() throws {
+    @Test func aProbeThatTellsNothingIsFollowedByAnotherAfterThirtySeconds() throws {
         var breaker = CircuitBreaker()
         try fail(&breaker, 5, at: .at(0))
         let probe = try begin(&breaker, at: .at(30))
         #expect(breaker.end(probe, .silent, at: .at(30), random: middle) == .none)
-        #expect(breaker.begin(at: .at(30))?.isProbe == true)
+        #expect(breaker.begin(at: .at(59)) == nil)
+        #expect(breaker.nextCheck == .at(60))
+        #expect(breaker.begin(at: .at(60))?.isProbe == true)
+    }
+
+    @Test func aCheckTakesTheTurnOfACall() throws {
+        var breaker = CircuitBreaker()
+        breaker.beginCheck(at: .at(0))
+        #expect(breaker.nextCheck == nil)
+        try fail(&breaker, 5, at: .at(0))
+        #expect(breaker.nextCheck == .at(30))
+        breaker.beginCheck(at: .at(20))
+        #expect(breaker.noteCheck(.transient, at: .at(25), random: middle) == .none)
+        #expect(breaker.begin(at: .at(49.9)) == nil)
+        #expect(breaker.nextCheck == .at(50))
+        #expect(breaker.begin(at: .at(50))?.isProbe == true)
+        #expect(breaker.nextCheck == nil)
     }
 
     @Test func aVaultThatFailsAgainSoonRestsLonger() throws {
@@ -179,7 +204,7 @@ import Testing
                 if change == .opened, case .open(let since, let until) = breaker.state {
                     #expect(since == now)
                     let rest = until.milliseconds(since: since)
-                    #expect((24_000...360_000).contains(rest))
+                    #expect((30_000...360_000).contains(rest))
                 }
             }
         }

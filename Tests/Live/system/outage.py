@@ -7,6 +7,7 @@ from harness import Status, SystemTest, eventually, messages
 from harness.options import options
 from load import Sample, Traffic, get, store
 from stage import Audit, Stage, configuration, new_daemon, peak
+from wire import Wire
 
 KEYS, TTL = 50, 2
 STEADY, OUTAGE, AFTER = 12, 15, 12
@@ -16,6 +17,8 @@ LONG_OUTAGE = 120
 RECOVERY = 60
 #: What calls for a vault have, in milliseconds, and how long after it the answer may come on a busy machine.
 TIMEOUT, SLACK = 3_000, 1.5
+#: While its breaker is open a vault is asked once in so many seconds; what belongs to one call comes within the next.
+SPACING, CALL = 30, 6
 #: Whoever waits for a vault gets what is stale after 1.5 s.
 PATIENCE = 1.5
 
@@ -101,6 +104,10 @@ class Scenario:
                 if start <= sample.sent < end]
 
     @property
+    def port(self) -> int:
+        return int(self.bao.address.rpartition(":")[2])
+
+    @property
     def opened(self) -> float:
         """When a caller was first told that the vault is not asked any more."""
         answers = [sample.answered for sample in self.vault_samples(self.broken, self.returning)
@@ -120,6 +127,8 @@ class Outage(SystemTest):
         cls.scenarios = [Scenario(name, words, cls.stage) for name, words in kinds.items()]
         for scenario in cls.scenarios:
             cls.addClassCleanup(scenario.daemon.dispose)
+        cls.wire = Wire(*(scenario.port for scenario in cls.scenarios))
+        cls.addClassCleanup(cls.wire.close)
         for scenario in cls.scenarios:
             scenario.begin()
         try:
@@ -206,6 +215,28 @@ class Outage(SystemTest):
                 samples = scenario.warm_samples(0)
                 self.assertEqual([sample for sample in samples if sample.status != Status.OK], [])
                 self.assertLess(max(sample.seconds for sample in samples), PATIENCE + SLACK)
+
+    def probes(self, scenario: Scenario) -> list[tuple[float, float]]:
+        """When the vault was asked while its breaker was open, and all that it was sent then."""
+        # What was under way when it opened has an end of its own.
+        return self.wire.calls(scenario.port, scenario.opened + CALL, scenario.returning, CALL)
+
+    def test_the_vault_is_seldom_asked_meanwhile(self) -> None:
+        for scenario in self.scenarios:
+            with self.subTest(vault=scenario.name):
+                before = self.wire.calls(scenario.port, scenario.steady, scenario.broken, 0)
+                self.assertGreater(len(before), 200, "the wire was not heard")
+                probes = self.probes(scenario)
+                expected = int((scenario.returning - scenario.opened) / SPACING)
+                print(f"       {scenario.name}: asked {[round(first - scenario.opened, 1) for first, _ in probes]} s "
+                      "after its breaker opened", flush=True)
+                self.assertLessEqual(len(probes), expected)
+                self.assertGreaterEqual(len(probes), expected - 1, "nobody looks after it")
+                for first, last in probes:
+                    self.assertLess(last - first, CALL, "one call is no more than this")
+                starts = [scenario.opened, *(first for first, _ in probes)]
+                for earlier, later in zip(starts, starts[1:]):
+                    self.assertGreater(later - earlier, SPACING - 0.5)
 
     def test_their_age_grows(self) -> None:
         for scenario in self.scenarios:

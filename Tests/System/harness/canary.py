@@ -2,11 +2,15 @@
 
 import base64
 import mmap
+import re
 import secrets
 import string
+from collections.abc import Iterator
 from pathlib import Path
 
 _ALPHABET = string.ascii_letters + string.digits
+_LETTERS = re.compile(rb"[A-Za-z0-9]*")
+_BLOCK = 1 << 16
 
 
 def _word(length: int) -> str:
@@ -22,6 +26,8 @@ class Canaries:
 
     def __init__(self) -> None:
         self._markers = [_word(8).encode(), _word(8).encode()]
+        #: By each of the two parts that are its own.
+        self._made: dict[bytes, bytes] = {}
         self._patterns: dict[str, bytes] = {}
         for number, marker in enumerate(self._markers):
             for name, pattern in disguises(marker).items():
@@ -29,7 +35,22 @@ class Canaries:
 
     def new(self) -> bytes:
         first, second = self._markers
-        return first + _word(8).encode() + second + _word(8).encode()
+        parts = _word(8).encode(), _word(8).encode()
+        canary = first + parts[0] + second + parts[1]
+        self._made |= dict.fromkeys(parts, canary)
+        return canary
+
+    def owner(self, remains: bytes) -> bytes:
+        """Of which canary these bytes, a marker and what follows it, are; themselves if it cannot be told."""
+        if not remains.startswith(tuple(self._markers)):
+            return remains
+        if whole := self._made.get(remains[8:16]):
+            return whole
+        left = _LETTERS.match(remains[8:16])[0]
+        owners = {canary for part, canary in self._made.items() if part.startswith(left)}
+        if len(left) >= 4 and len(owners) == 1:
+            return owners.pop()
+        return remains
 
     def hits(self, data: bytes | mmap.mmap) -> list[tuple[str, int]]:
         """Every disguise that is in there, and every place of it."""
@@ -49,7 +70,21 @@ class Canaries:
         if path.stat().st_size == 0:
             return []
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return self.hits(data)
+            return [(name, start + position) for start, end in _written(data)
+                    for name, position in self.hits(data[start:end])]
+
+
+def _written(data: mmap.mmap) -> Iterator[tuple[int, int]]:
+    """Start and end of what is not all zero: little of a core. A zero of what begins or ends there belongs to it."""
+    start = None
+    for position in range(0, len(data), _BLOCK):
+        if data[position:position + _BLOCK].count(0) < min(_BLOCK, len(data) - position):
+            start = position if start is None else start
+        elif start is not None:
+            yield max(0, start - 1), position + 1
+            start = None
+    if start is not None:
+        yield max(0, start - 1), len(data)
 
 
 def disguised(secret: bytes) -> dict[str, bytes]:

@@ -88,7 +88,7 @@ class Daemon:
         assert self.process is None or self.process.poll() is not None, "it runs already"
         with open(self.place.log, "ab") as log:
             self.process = subprocess.Popen(
-                [binary("cofferd"), *map(str, self.arguments)], env=self.env,
+                [binary("cofferd"), *map(str, self.arguments)], env=self.env, cwd=self.place.folder,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=self._prepare)
         return self
 
