@@ -90,6 +90,7 @@ step swift-client swift test --package-path clients/swift --scratch-path .build-
 step c-client c_client
 step build-release build_release
 step simulation .build/release/coffer-simulate ${soak:+--seeds 1000000 --pairs 10000000}
+step flood .build/release/coffer-simulate flood ${soak:+--keys 10000000}
 step trace Tests/trace.sh .build/release
 step interop Tests/Interop/run.sh .build/release .build-c
 step readme Tests/readme.sh
