@@ -35,7 +35,7 @@ package struct Flood {
             for number in 0..<hot { try read(try key("hot", number)) }
         }
         for number in 0..<scanned { try read(try key("scanned", number)) }
-        return try (0..<hot).count { try isCached(try key("hot", $0)) }
+        return try (0..<hot).count { isCached(try key("hot", $0)) }
     }
 
     private func read(_ key: RecordKey) throws {
