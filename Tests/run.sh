@@ -80,6 +80,7 @@ export PATH=$PWD/.build-python/bin:$PATH
 step tidy python3 Tests/Tidy/tidy.py
 step tidy-self-test python3 Tests/Tidy/tidy.py --self-test
 step generated-code proto/generate.sh --check
+step planted-bugs python3 Tests/Fuzzing/planted-bugs.py --check
 step vectors-envelope envelope_vectors
 step vectors-frames python3 proto/vectors/generate.py --check
 step build-debug build_debug
