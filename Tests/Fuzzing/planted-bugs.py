@@ -39,10 +39,12 @@ KEY = "Sources/CofferCore/RecordKey.swift"
 
 # What is built and run for bugs in these places.
 GROUPS = {
-    "cache": (["CLinux", "CofferCore", "CofferCache", "CofferCacheSimulation", "CofferCacheTests"], "CofferCacheTests"),
+    "cache": (
+        ["CLinux", "CofferCore", "CofferCache", "CofferTrace", "CofferCacheSimulation", "CofferCacheTests"],
+        "CofferCacheTests"),
     "service": (
-        ["CLinux", "CofferCore", "CofferCache", "CofferAccess", "CofferCrypto", "COpenSSL", "CProtobufC",
-         "CofferMessages", "CofferWire", "CofferVault", "CSQLiteShims", "CofferSQLite", "CofferVaults",
+        ["CLinux", "CCurl", "CofferCore", "CofferCache", "CofferAccess", "CofferCrypto", "COpenSSL", "CProtobufC",
+         "CofferMessages", "CofferWire", "CofferHTTP", "CofferVault", "CSQLiteShims", "CofferSQLite", "CofferVaults",
          "CofferServer", "CofferDaemon", "CofferWireTests", "CofferFuzzReplayTests"],
         "CofferWireTests|CofferFuzzReplayTests"),
 }
