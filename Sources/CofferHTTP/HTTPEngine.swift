@@ -5,6 +5,10 @@ internal import Synchronization
 
 /// Runs the HTTP transfers of all vaults on one thread, over libcurl.
 ///
+/// Only to begin one is left to the thread that asks, where a kept connection has
+/// nothing to do and nothing else is in hand. If that connection turns out to be
+/// closed, the first step of the new one is taken there too; no step waits for the network.
+///
 /// The first engine of a process takes proxies, key logs and certificate files
 /// out of the environment (see `coffer_curl_clean_environment`); make it before
 /// other threads read the environment.
