@@ -12,11 +12,10 @@ package struct SystemRandom: RandomSource {
     package init() {}
 
     package func bytes(_ count: Int) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-            guard coffer_random(buffer.baseAddress!, count) == 0 else {
+        [UInt8](count: count) { buffer in
+            guard count == 0 || coffer_random(buffer.baseAddress!, count) == 0 else {
                 fatalError("getrandom failed: no randomness, no secrets")
             }
-            filled = count
         }
     }
 }

@@ -15,6 +15,12 @@ package struct RecordKey: Hashable, Sendable {
         self.connection = connection
     }
 
+    /// Of ids for which ``check(bytes:field:hasControl:)`` was called.
+    package init(checkedUser user: String, connection: String) {
+        self.user = user
+        self.connection = connection
+    }
+
     // By bytes: to String, texts that Unicode holds equivalent are the same text,
     // but they name different records.
 

@@ -19,11 +19,12 @@ package struct SecretWriter: ~Copyable {
     @usableFromInline init(memory: UnsafeMutableRawBufferPointer) { self.memory = memory }
 
     /// Appends an integer, most significant byte first.
-    @inlinable
+    @inlinable @inline(__always)
     package mutating func append<T: FixedWidthInteger & UnsignedInteger>(_ value: T) {
         withUnsafeBytes(of: value.bigEndian) { append($0) }
     }
 
+    @inlinable
     package mutating func append(_ text: String) {
         var text = text
         text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
@@ -37,9 +38,11 @@ package struct SecretWriter: ~Copyable {
         secret.withUnsafeBytes { append($0) }
     }
 
-    @usableFromInline mutating func append(_ bytes: UnsafeRawBufferPointer) {
-        precondition(written + bytes.count <= memory.count, "SecretWriter: more than announced")
-        UnsafeMutableRawBufferPointer(rebasing: memory[written...]).copyMemory(from: bytes)
+    @inlinable @inline(__always)
+    mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        precondition(bytes.count <= memory.count - written, "SecretWriter: more than announced")
+        guard let source = bytes.baseAddress, let base = memory.baseAddress else { return }
+        (base + written).copyMemory(from: source, byteCount: bytes.count)
         written += bytes.count
     }
 }

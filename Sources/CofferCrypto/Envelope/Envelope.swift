@@ -25,35 +25,34 @@ package enum Envelope {
 
     // MARK: Sealing
 
-    /// - Parameter key: the 32-byte key of `header.term`.
+    /// - Parameters:
+    ///   - key: the 32-byte key of `header.term`.
+    ///   - salt: 32 random bytes.
     static func seal(
-        _ plaintext: Secret, key: Secret, header: EnvelopeHeader, context: EnvelopeContext
+        _ plaintext: Secret, key: Secret, header: EnvelopeHeader, salt: [UInt8], context: EnvelopeContext
     ) throws(CryptoError) -> [UInt8] {
         guard plaintext.count <= maximumPlaintextBytes else {
             throw .plaintextTooLarge(bytes: plaintext.count)
         }
-        let encodedContext = context.encoded(for: header.type)
-        let keys = RecordKeys(of: key, header: header, context: encodedContext)
-        var clear = header.prefix
-        clear.append(contentsOf: header.salt)
-        keys.appendCommitment(to: &clear)
-        let associated = clear + encodedContext
+        precondition(salt.count == EnvelopeHeader.saltByteCount, "a 32-byte salt")
         let padded = SecretWriter.build(count: paddedByteCount(plaintext: plaintext.count)) {
             $0.append(UInt32(plaintext.count))
             $0.append(plaintext)
         }
-        let total = sealedByteCount(plaintext: plaintext.count)
-        return [UInt8](unsafeUninitializedCapacity: total) { out, count in
-            _ = out.initialize(from: clear)
-            let body = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(out)[clear.count..<total])
-            padded.withUnsafeBytes { padded in
-                associated.withUnsafeBytes { associated in
+        return AssociatedData.lend(context, for: header.type) { associated in
+            associated.writeHeader(header, salt: salt)
+            let keys = RecordKeys(of: key, associated)
+            keys.writeCommitment(to: associated)
+            return [UInt8](count: sealedByteCount(plaintext: plaintext.count)) { out in
+                out.copyMemory(from: associated.header)
+                padded.withUnsafeBytes { padded in
                     keys.withKeyAndNonce { key, nonce in
-                        AEADContext().seal(padded, key: key, nonce: nonce, associated: associated, into: body)
+                        AEADContext().seal(
+                            padded, key: key, nonce: nonce, associated: associated.bytes,
+                            into: UnsafeMutableRawBufferPointer(rebasing: out[EnvelopeHeader.byteCount...]))
                     }
                 }
             }
-            count = total
         }
     }
 
@@ -73,30 +72,31 @@ package enum Envelope {
     static func open(
         _ sealed: [UInt8], header: EnvelopeHeader, key: Secret, context: EnvelopeContext
     ) throws(OpenFailure) -> Secret {
-        let encodedContext = context.encoded(for: header.type)
-        let keys = RecordKeys(of: key, header: header, context: encodedContext)
-        let clear = Array(sealed[..<EnvelopeHeader.byteCount])
-        guard keys.commits(to: clear) else { throw .commitment }
-        let padded = try decrypt(sealed, associated: clear + encodedContext, keys)
-        return try removePadding(padded)
+        let padded: Result<Secret, OpenFailure> = AssociatedData.lend(context, for: header.type) { associated in
+            associated.copyHeader(of: sealed)
+            let keys = RecordKeys(of: key, associated)
+            guard keys.isCommitted(by: associated) else { return .failure(.commitment) }
+            guard let padded = decrypt(sealed, associated, keys) else { return .failure(.tag) }
+            return .success(padded)
+        }
+        return try removePadding(try padded.get())
     }
 
+    /// Nil if the tag says that it is not what was sealed.
     private static func decrypt(
-        _ sealed: [UInt8], associated: [UInt8], _ keys: RecordKeys
-    ) throws(OpenFailure) -> Secret {
-        let count = sealed.count - EnvelopeHeader.byteCount - AEADContext.tagBytes
-        return try Secret(count: count) { padded throws(OpenFailure) in
-            let opened = sealed.withUnsafeBytes { sealed in
-                associated.withUnsafeBytes { associated in
-                    keys.withKeyAndNonce { key, nonce in
-                        AEADContext().open(
-                            UnsafeRawBufferPointer(rebasing: sealed[EnvelopeHeader.byteCount...]), key: key,
-                            nonce: nonce, associated: associated, into: padded)
-                    }
+        _ sealed: [UInt8], _ associated: borrowing AssociatedData, _ keys: RecordKeys
+    ) -> Secret? {
+        var isOpen = false
+        let padded = Secret(count: sealed.count - EnvelopeHeader.byteCount - AEADContext.tagBytes) { padded in
+            isOpen = sealed.withUnsafeBytes { sealed in
+                keys.withKeyAndNonce { key, nonce in
+                    AEADContext().open(
+                        UnsafeRawBufferPointer(rebasing: sealed[EnvelopeHeader.byteCount...]), key: key,
+                        nonce: nonce, associated: associated.bytes, into: padded)
                 }
             }
-            guard opened else { throw .tag }
         }
+        return isOpen ? padded : nil
     }
 
     private static func removePadding(_ padded: Secret) throws(OpenFailure) -> Secret {
@@ -112,30 +112,79 @@ package enum Envelope {
     }
 }
 
+/// The header and behind it the encoded context: what is authenticated. It lives
+/// for one use.
+private struct AssociatedData: ~Copyable {
+    private let memory: UnsafeMutableRawBufferPointer
+
+    /// Lends one with the context in it, on the stack if it is small. The header is
+    /// the borrower's to write.
+    static func lend<R>(
+        _ context: EnvelopeContext, for type: RecordType, _ body: (borrowing AssociatedData) -> R
+    ) -> R {
+        let size = EnvelopeHeader.byteCount + context.encodedByteCount
+        return withUnsafeTemporaryAllocation(byteCount: size, alignment: 8) { memory in
+            var writer = ByteWriter(UnsafeMutableRawBufferPointer(rebasing: memory[EnvelopeHeader.byteCount...]))
+            context.write(for: type, to: &writer)
+            return body(AssociatedData(memory: memory))
+        }
+    }
+
+    private init(memory: UnsafeMutableRawBufferPointer) { self.memory = memory }
+
+    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(memory) }
+    var header: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes[..<EnvelopeHeader.byteCount]) }
+    var prefix: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: bytes[..<EnvelopeHeader.prefixByteCount])
+    }
+    var salt: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes[EnvelopeHeader.salt]) }
+    var commitment: UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(rebasing: memory[EnvelopeHeader.commitment])
+    }
+    var context: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes[EnvelopeHeader.byteCount...]) }
+
+    /// All of the header but the commitment.
+    func writeHeader(_ header: EnvelopeHeader, salt: [UInt8]) {
+        var writer = ByteWriter(memory)
+        header.writePrefix(to: &writer)
+        writer.append(salt)
+    }
+
+    func copyHeader(of sealed: [UInt8]) {
+        sealed.withUnsafeBytes {
+            memory.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[..<EnvelopeHeader.byteCount]))
+        }
+    }
+}
+
 /// The keys of one record: 32 bytes key, 32 commitment, 12 nonce.
 private struct RecordKeys {
     private static let label = Array("coffer.envelope.keys.v1".utf8)
     private let material: Secret
 
-    init(of key: Secret, header: EnvelopeHeader, context: [UInt8]) {
-        var info: [UInt8] = []
-        info.reserveCapacity(Self.label.count + EnvelopeHeader.prefixByteCount + Digest.byteCount)
-        info.append(contentsOf: Self.label)
-        header.appendPrefix(to: &info)
-        info.append(contentsOf: Digest.sha256(context))
-        material = KeyDerivation.hkdf(key, salt: header.salt, info: info, count: 32 + 32 + 12)
+    /// - Parameter associated: with prefix, salt and context.
+    init(of key: Secret, _ associated: borrowing AssociatedData) {
+        let size = Self.label.count + EnvelopeHeader.prefixByteCount + Digest.byteCount
+        let (prefix, salt, context) = (associated.prefix, associated.salt, associated.context)
+        material = withUnsafeTemporaryAllocation(byteCount: size, alignment: 8) { info in
+            var writer = ByteWriter(info)
+            writer.append(Self.label)
+            writer.append(prefix)
+            Digest.sha256(context, into: UnsafeMutableRawBufferPointer(rebasing: info[writer.count...]))
+            return KeyDerivation.hkdf(key, salt: salt, info: UnsafeRawBufferPointer(info), count: 32 + 32 + 12)
+        }
     }
 
     /// Public: it stands in the header.
-    func appendCommitment(to bytes: inout [UInt8]) {
-        material.withUnsafeBytes { bytes.append(contentsOf: $0[32..<64]) }
+    func writeCommitment(to associated: borrowing AssociatedData) {
+        let commitment = associated.commitment
+        material.withUnsafeBytes { commitment.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[32..<64])) }
     }
 
     /// Compares in a time that does not depend on where they differ.
-    func commits(to header: [UInt8]) -> Bool {
-        material.withUnsafeBytes { material in
-            header.withUnsafeBytes { CRYPTO_memcmp(material.baseAddress! + 32, $0.baseAddress! + 52, 32) == 0 }
-        }
+    func isCommitted(by associated: borrowing AssociatedData) -> Bool {
+        let commitment = associated.commitment.baseAddress!
+        return material.withUnsafeBytes { CRYPTO_memcmp($0.baseAddress! + 32, commitment, 32) == 0 }
     }
 
     func withKeyAndNonce<R>(_ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> R) -> R {

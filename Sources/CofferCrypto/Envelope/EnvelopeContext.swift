@@ -35,14 +35,22 @@ package struct EnvelopeContext: Sendable, Equatable {
         }
     }
 
-    /// The bytes that enter key derivation and associated data.
-    func encoded(for type: RecordType) -> [UInt8] {
-        var list = LengthPrefixedList(Self.label)
-        list.append(vaultIdentity)
-        list.append(environment)
-        list.append(name)
-        list.append([type.rawValue])
-        list.append(contentType)
-        return list.bytes
+    /// How many bytes `write` writes.
+    var encodedByteCount: Int {
+        let parts =
+            Self.label.count + vaultIdentity.count + environment.utf8.count + name.count + 1
+            + contentType.utf8.count
+        return parts + 6 * ByteWriter.partOverheadBytes
+    }
+
+    /// Writes the bytes that enter key derivation and associated data.
+    func write(for type: RecordType, to writer: inout ByteWriter) {
+        writer.append(part: Self.label)
+        writer.append(part: vaultIdentity)
+        writer.append(part: environment)
+        writer.append(part: name)
+        writer.append(bigEndian: UInt32(1))
+        writer.append(bigEndian: type.rawValue)
+        writer.append(part: contentType)
     }
 }

@@ -49,10 +49,10 @@ package struct KeyRing: Sendable {
         random: some RandomSource = SystemRandom()
     ) throws(CryptoError) -> [UInt8] {
         let term = active
-        let header = EnvelopeHeader(
-            type: type, term: term.id, generation: generation,
-            salt: random.bytes(EnvelopeHeader.saltByteCount))
-        return try Envelope.seal(plaintext, key: term.key, header: header, context: context)
+        return try Envelope.seal(
+            plaintext, key: term.key,
+            header: EnvelopeHeader(type: type, term: term.id, generation: generation),
+            salt: random.bytes(EnvelopeHeader.saltByteCount), context: context)
     }
 
     /// Opens what was sealed under any term of this ring, as this type and for
@@ -78,17 +78,25 @@ package struct KeyRing: Sendable {
     /// The name of a record where names are hidden: 32 bytes, the same as long as
     /// the ring lives.
     package func tag(user: String, connection: String) -> [UInt8] {
-        var list = LengthPrefixedList(Self.recordTagLabel)
-        list.append(user)
-        list.append(connection)
-        return indexKey.sum(list.bytes)
+        sum(Self.recordTagLabel, user, connection)
     }
 
     /// Finds the records of a user where names are hidden; 32 bytes.
     package func userTag(_ user: String) -> [UInt8] {
-        var list = LengthPrefixedList(Self.userTagLabel)
-        list.append(user)
-        return indexKey.sum(list.bytes)
+        sum(Self.userTagLabel, user, nil)
+    }
+
+    /// Of the list of these.
+    private func sum(_ label: [UInt8], _ user: String, _ connection: String?) -> [UInt8] {
+        let parts = label.count + user.utf8.count + (connection?.utf8.count ?? 0)
+        let size = parts + 3 * ByteWriter.partOverheadBytes
+        return withUnsafeTemporaryAllocation(byteCount: size, alignment: 8) { memory in
+            var writer = ByteWriter(memory)
+            writer.append(part: label)
+            writer.append(part: user)
+            if let connection { writer.append(part: connection) }
+            return indexKey.sum(writer.written)
+        }
     }
 
     private static let recordTagLabel = Array("coffer.tag.record.v1".utf8)

@@ -13,6 +13,7 @@ struct AEADContext: ~Copyable {
     init(nonceBytes: Int = 12) {
         context = OpenSSL.required(EVP_CIPHER_CTX_new())
         OpenSSL.require(EVP_CipherInit_ex2(context, OpenSSL.aes256GCM, nil, nil, 1, nil) == 1, "cipher set-up")
+        guard nonceBytes != 12 else { return }
         OpenSSL.require(
             EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_IVLEN, Int32(nonceBytes), nil) == 1, "nonce size")
     }

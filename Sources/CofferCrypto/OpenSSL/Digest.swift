@@ -8,11 +8,14 @@ package enum Digest {
     /// SHA-256 of bytes that are lent.
     package static func sha256(_ bytes: RawSpan) -> [UInt8] {
         bytes.withUnsafeBytes { bytes in
-            [UInt8](unsafeUninitializedCapacity: byteCount) { out, count in
-                coffer_sha256(bytes.baseAddress, bytes.count, out.baseAddress!)
-                count = byteCount
-            }
+            [UInt8](count: byteCount) { sha256(bytes, into: $0) }
         }
+    }
+
+    /// - Parameter out: 32 bytes.
+    static func sha256(_ bytes: UnsafeRawBufferPointer, into out: UnsafeMutableRawBufferPointer) {
+        precondition(out.count == byteCount, "room for a digest")
+        coffer_sha256(bytes.baseAddress, bytes.count, out.assumingMemoryBound(to: UInt8.self).baseAddress!)
     }
 
     /// SHA-256 of public bytes.
@@ -23,10 +26,7 @@ package enum Digest {
 
     /// HMAC-SHA-256 of public bytes; what is returned is not secret.
     package static func hmacSHA256(_ bytes: [UInt8], key: Secret) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: byteCount) { out, count in
-            hmac(bytes.span.bytes, key: key, into: UnsafeMutableRawBufferPointer(out))
-            count = byteCount
-        }
+        [UInt8](count: byteCount) { hmac(bytes.span.bytes, key: key, into: $0) }
     }
 
     /// HMAC-SHA-256 as a key of its own: for chains of keys.

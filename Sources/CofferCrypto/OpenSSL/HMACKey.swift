@@ -28,10 +28,7 @@ struct HMACKey: Sendable {
     }
 
     /// The sum of public bytes, which is not secret.
-    func sum(_ bytes: [UInt8]) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: Digest.byteCount) { out, count in
-            sum(bytes.span.bytes, into: UnsafeMutableRawBufferPointer(out))
-            count = Digest.byteCount
-        }
+    func sum(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
+        [UInt8](count: Digest.byteCount) { sum(bytes.bytes, into: $0) }
     }
 }

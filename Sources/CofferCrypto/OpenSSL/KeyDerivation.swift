@@ -7,11 +7,19 @@ enum KeyDerivation {
     ///
     /// - Parameter count: at most 8,160 bytes.
     static func hkdf(_ key: Secret, salt: [UInt8], info: [UInt8], count: Int) -> Secret {
+        salt.withUnsafeBytes { salt in
+            info.withUnsafeBytes { info in hkdf(key, salt: salt, info: info, count: count) }
+        }
+    }
+
+    static func hkdf(
+        _ key: Secret, salt: UnsafeRawBufferPointer, info: UnsafeRawBufferPointer, count: Int
+    ) -> Secret {
         precondition(count <= 255 * Digest.byteCount, "HKDF gives at most 255 digests")
         return key.withUnsafeBytes { key in
             Secret(count: count) { out in
                 coffer_hkdf_sha256(
-                    key.baseAddress!, key.count, salt, salt.count, info, info.count,
+                    key.baseAddress!, key.count, salt.baseAddress, salt.count, info.baseAddress, info.count,
                     out.assumingMemoryBound(to: UInt8.self).baseAddress!, out.count)
             }
         }

@@ -6,20 +6,47 @@ import Glibc
 /// Memory for the parts of one outgoing message while protobuf-c packs it;
 /// wiped and freed with it.
 final class MessageBuilder {
-    private var parts: [UnsafeMutableRawBufferPointer] = []
+    // One thread uses a builder; checks that no two do cost more than its work.
+
+    /// Has room for the parts of nearly every message but a listing.
+    private static let chunkBytes = 512
+    private static let alignment = 16
+
+    @exclusivity(unchecked) private var chunk: UnsafeMutableRawBufferPointer
+    /// How many bytes of `chunk` are parts.
+    @exclusivity(unchecked) private var used = 0
+    @exclusivity(unchecked) private var fullChunks: [UnsafeMutableRawBufferPointer] = []
+
+    init() { chunk = Self.makeChunk(Self.chunkBytes) }
 
     deinit {
-        for part in parts {
-            if let base = part.baseAddress { coffer_wipe(base, part.count) }
-            part.deallocate()
-        }
+        for full in fullChunks { Self.release(full, used: full.count) }
+        Self.release(chunk, used: used)
     }
 
+    /// Zeros.
     func allocate(_ count: Int) -> UnsafeMutableRawPointer {
-        let part = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, count), alignment: 16)
-        memset(part.baseAddress!, 0, part.count)
-        parts.append(part)
-        return part.baseAddress!
+        let size = (max(1, count) + Self.alignment - 1) & ~(Self.alignment - 1)
+        if size > chunk.count - used { addChunk(size) }
+        let part = chunk.baseAddress! + used
+        used += size
+        memset(part, 0, size)
+        return part
+    }
+
+    private func addChunk(_ size: Int) {
+        fullChunks.append(chunk)
+        chunk = Self.makeChunk(max(size, 2 * chunk.count))
+        used = 0
+    }
+
+    private static func makeChunk(_ count: Int) -> UnsafeMutableRawBufferPointer {
+        .allocate(byteCount: count, alignment: alignment)
+    }
+
+    private static func release(_ chunk: UnsafeMutableRawBufferPointer, used: Int) {
+        coffer_wipe(chunk.baseAddress!, used)
+        chunk.deallocate()
     }
 
     /// The text with a NUL behind it.
