@@ -13,6 +13,8 @@ enum ReactorMessage: Sendable {
     case reply(connection: UInt64, callID: UInt64, Reply, more: Bool)
     /// A piece of a task of this reactor's.
     case job(UnownedJob)
+    /// What is to be done on this thread without one.
+    case work(@Sendable () -> Void)
     /// A flight has waiters who can do with a stale answer if it takes longer.
     case patience(flight: UInt64, until: BootInstant)
     /// Finish what is in flight, then stop.
@@ -34,14 +36,19 @@ enum Reply: Sendable {
 /// for a call, between waits, it does on the thread of the call's connection. So
 /// secrets pass through few threads, and an answer needs no further wake-up.
 final class Inbox: TaskExecutor, @unchecked Sendable {
-    // All but `own` is safe from any thread; `own` its owner alone touches.
+    // What is marked as the owner's, its thread alone touches; the rest is safe from
+    // any thread.
 
     let eventfd: Int32
-    private let messages = Mutex<[ReactorMessage]>([])
+    private let messages = Mutex(TurnQueue<ReactorMessage>())
     /// The reactor's thread; 0 = it does not run yet.
     private let owner = Atomic<UInt>(0)
-    /// Messages of the owner to itself, which need neither lock nor wake-up.
-    @exclusivity(unchecked) private var own: [ReactorMessage] = []
+    /// The owner's: messages to itself, which need neither lock nor wake-up.
+    @exclusivity(unchecked) private var own = TurnQueue<ReactorMessage>()
+    /// The owner's: answers among them.
+    @exclusivity(unchecked) private var answers = TurnQueue<ReactorMessage>()
+    /// The owner's: see `afterSending`.
+    @exclusivity(unchecked) private var late = TurnQueue<() -> Void>()
 
     init() throws(Failure) {
         eventfd = coffer_eventfd()
@@ -56,13 +63,10 @@ final class Inbox: TaskExecutor, @unchecked Sendable {
     private var isOwner: Bool { owner.load(ordering: .relaxed) == UInt(pthread_self()) }
 
     func post(_ message: ReactorMessage) {
-        if isOwner {
-            own.append(message)
-            return
-        }
-        let wake = messages.withLock {
-            $0.append(message)
-            return $0.count == 1
+        if isOwner { return keep(message) }
+        let wake = messages.withLock { messages in
+            defer { messages.append(message) }
+            return messages.isEmpty
         }
         if wake { signal() }
     }
@@ -71,7 +75,7 @@ final class Inbox: TaskExecutor, @unchecked Sendable {
     func post(_ batch: [ReactorMessage]) {
         guard !batch.isEmpty else { return }
         if isOwner {
-            own.append(contentsOf: batch)
+            for message in batch { keep(message) }
             return
         }
         let wake = messages.withLock {
@@ -82,26 +86,57 @@ final class Inbox: TaskExecutor, @unchecked Sendable {
         if wake { signal() }
     }
 
+    private func keep(_ message: ReactorMessage) {
+        if case .reply = message { answers.append(message) } else { own.append(message) }
+    }
+
+    /// Runs `work` on the reactor's thread when the answers that are there by then
+    /// are on their way: what a caller need not wait for. At once, if called from
+    /// another thread.
+    ///
+    /// The reactor looks for nothing new before: no call sees that it is not done.
+    func afterSending(_ work: @escaping @Sendable () -> Void) {
+        if isOwner { late.append(work) } else { work() }
+    }
+
     func enqueue(_ job: consuming ExecutorJob) { post(.job(UnownedJob(job))) }
 
-    /// Everything that has come from other threads; the wake-up is taken back
-    /// first, so that none that comes later is missed.
-    func takeAll() -> [ReactorMessage] {
+    /// For the owner: acts on everything that has come from other threads. The
+    /// wake-up is taken back first, so that none that comes later is missed.
+    func takeAll(_ act: (ReactorMessage) -> Void) {
         var value: UInt64 = 0
         _ = read(eventfd, &value, 8)
-        return messages.withLock { messages in
-            defer { messages = [] }
-            return messages
-        }
+        var taken = messages.withLock { $0.take() }
+        taken.forEach(act)
+        taken.removeAll(keepingCapacity: true)
+        messages.withLock { $0.recycle(taken) }
     }
 
     /// For the owner: whether it has left itself something.
-    var hasOwn: Bool { !own.isEmpty }
+    var hasOwn: Bool { !(own.isEmpty && answers.isEmpty && late.isEmpty) }
 
-    /// For the owner: what it has left itself.
-    func takeOwn() -> [ReactorMessage] {
-        defer { own = [] }
-        return own
+    /// For the owner: acts on what it has left itself, but for answers.
+    func takeOwn(_ act: (ReactorMessage) -> Void) {
+        var taken = own.take()
+        taken.forEach(act)
+        taken.removeAll(keepingCapacity: true)
+        own.recycle(taken)
+    }
+
+    /// For the owner: acts on its own answers.
+    func takeAnswers(_ act: (ReactorMessage) -> Void) {
+        var taken = answers.take()
+        taken.forEach(act)
+        taken.removeAll(keepingCapacity: true)
+        answers.recycle(taken)
+    }
+
+    /// For the owner: does what was left for after the answers.
+    func doLate() {
+        var taken = late.take()
+        for work in taken { work() }
+        taken.removeAll(keepingCapacity: true)
+        late.recycle(taken)
     }
 
     private func signal() {

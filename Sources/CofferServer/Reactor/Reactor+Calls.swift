@@ -17,9 +17,15 @@ extension Reactor {
             asked == 0 ? limits.callMilliseconds : asked, limits.maximumCallMilliseconds)
         let deadline = now + .milliseconds(Int64(milliseconds))
         call.connection.calls[call.header.callID] = PendingCall(abandonable: abandonable)
-        deadlines.insert(
-            .init(deadline: deadline, connection: call.connection.token, callID: call.header.callID))
+        awaitDeadline(.init(deadline: deadline, connection: call.connection.token, callID: call.header.callID))
         return deadline
+    }
+
+    /// Acts on the item when its time has come.
+    func awaitDeadline(_ item: DeadlineQueue.Item) {
+        deadlines.insert(item)
+        guard deadlines.wantsPruning else { return }
+        deadlines.prune { $0.connection == Token.flight || find($0.connection)?.calls[$0.callID] != nil }
     }
 
     /// Takes the call off the list; true if it was there.

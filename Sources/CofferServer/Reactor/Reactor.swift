@@ -116,19 +116,30 @@ final class Reactor: @unchecked Sendable {
         for index in 0..<Int(max(0, count)) {
             let token = coffer_epoll_token(events + index)
             switch token {
-            case Token.inbox: take(inbox.takeAll())
+            case Token.inbox: inbox.takeAll(take)
             case Token.listener: accept()
             default: serve(token, events: events[index].events)
             }
         }
         if let due = acceptor?.restingUntil, due <= now { accept() }
         expireCalls()
-        // Once: what these leave behind waits for the next turn, so that other
-        // connections get theirs in between.
-        if inbox.hasOwn { take(inbox.takeOwn()) }
-        flushTouched()
+        if inbox.hasOwn {
+            doOwn()
+        } else {
+            flushTouched()
+        }
         if now >= nextSweep { sweep() }
         if drain != nil { advanceDrain() }
+    }
+
+    /// What this thread has left itself. Once: what that leaves behind waits for the
+    /// next turn, so that other connections get theirs in between; but answers go
+    /// out now, and the rest of a call's work is done while its caller has them.
+    private func doOwn() {
+        inbox.takeOwn(take)
+        inbox.takeAnswers(take)
+        flushTouched()
+        inbox.doLate()
     }
 
     /// Waits for events. Who has to be woken is late by what that takes, so it first
@@ -165,22 +176,21 @@ final class Reactor: @unchecked Sendable {
     /// Before a longer wait: leaves nothing of secrets behind.
     func rest() {
         guard !isResting else { return }
-        endpoint.sealer.rest()
+        endpoint.rest()
         Traces.forget()
         isResting = true
     }
 
-    func take(_ messages: [ReactorMessage]) {
-        for message in messages {
-            switch message {
-            case .adopt(let fd, let peer): adopt(fd, peer)
-            case .reply(let token, let callID, let reply, let more):
-                finish(token, callID, reply, more: more)
-            case .job(let job): job.runSynchronously(on: inbox.asUnownedTaskExecutor())
-            case .patience(let flight, let until):
-                deadlines.insert(.init(deadline: until, connection: Token.flight, callID: flight))
-            case .drain: beginDrain()
-            }
+    func take(_ message: ReactorMessage) {
+        switch message {
+        case .adopt(let fd, let peer): adopt(fd, peer)
+        case .reply(let token, let callID, let reply, let more):
+            finish(token, callID, reply, more: more)
+        case .job(let job): job.runSynchronously(on: inbox.asUnownedTaskExecutor())
+        case .work(let work): work()
+        case .patience(let flight, let until):
+            awaitDeadline(.init(deadline: until, connection: Token.flight, callID: flight))
+        case .drain: beginDrain()
         }
     }
 

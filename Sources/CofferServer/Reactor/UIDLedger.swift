@@ -2,12 +2,25 @@ import Synchronization
 
 /// Counts, over all reactors, what each uid has open.
 final class UIDLedger: Sendable {
-    private struct Counts {
+    // A class: a call changes a number in it, and not the dictionary.
+    private final class Counts {
         var connections = 0
         var calls = 0
     }
 
-    private let state = Mutex<(total: Int, byUID: [UInt32: Counts])>((0, [:]))
+    private struct State {
+        var total = 0
+        var byUID: [UInt32: Counts] = [:]
+
+        mutating func counts(of uid: UInt32) -> Counts {
+            if let known = byUID[uid] { return known }
+            let new = Counts()
+            byUID[uid] = new
+            return new
+        }
+    }
+
+    private let state = Mutex(State())
     private let limits: ServerLimits
 
     init(limits: ServerLimits) { self.limits = limits }
@@ -15,11 +28,11 @@ final class UIDLedger: Sendable {
     /// False if this uid, or all together, have as many as they may.
     func openConnection(uid: UInt32) -> Bool {
         state.withLock { state in
-            guard state.total < limits.connections,
-                state.byUID[uid, default: Counts()].connections < limits.connectionsPerUID
-            else { return false }
+            guard state.total < limits.connections else { return false }
+            let counts = state.counts(of: uid)
+            guard counts.connections < limits.connectionsPerUID else { return false }
             state.total += 1
-            state.byUID[uid, default: Counts()].connections += 1
+            counts.connections += 1
             return true
         }
     }
@@ -27,18 +40,18 @@ final class UIDLedger: Sendable {
     func closeConnection(uid: UInt32) {
         state.withLock { state in
             state.total -= 1
-            state.byUID[uid]?.connections -= 1
-            if let counts = state.byUID[uid], counts.connections == 0, counts.calls == 0 {
-                state.byUID[uid] = nil
-            }
+            guard let counts = state.byUID[uid] else { return }
+            counts.connections -= 1
+            if counts.connections == 0, counts.calls == 0 { state.byUID[uid] = nil }
         }
     }
 
     /// False if this uid has as many calls waiting as it may.
     func beginCall(uid: UInt32) -> Bool {
         state.withLock { state in
-            guard state.byUID[uid, default: Counts()].calls < limits.callsPerUID else { return false }
-            state.byUID[uid, default: Counts()].calls += 1
+            let counts = state.counts(of: uid)
+            guard counts.calls < limits.callsPerUID else { return false }
+            counts.calls += 1
             return true
         }
     }

@@ -12,7 +12,7 @@ package final class CredentialService: Sendable {
     let cache: Cache
     let pool: VaultPool
     let statuses: VaultStatuses
-    private let clock: any Clock
+    let clock: any Clock
     private let sealer: SharedSealer
     private let inboxes: [Inbox]
     private let waitingTasks = Mutex<[UInt64: CheckedContinuation<Reply, Never>]>([:])
@@ -32,6 +32,9 @@ package final class CredentialService: Sendable {
         self.flightTime = flightTime
         sealer = SharedSealer(CacheSealer(key: bootKey))
     }
+
+    /// Forgets the expanded key of the cache; from any thread.
+    func rest() { sealer.rest() }
 
     // MARK: Get
 
@@ -160,7 +163,7 @@ package final class CredentialService: Sendable {
     }
 
     /// The answer to give, and the same sealed for the cache.
-    private func prepare(_ record: Record, fetchedAt: BootInstant) -> (Secret, CachedValue) {
+    func prepare(_ record: Record, fetchedAt: BootInstant) -> (Secret, CachedValue) {
         let message = ReplyMessages.getResponse(
             credential: record.body.credential, metadata: record.metadata)
         let (sealed, nonce) = sealer.seal(message)
@@ -169,65 +172,6 @@ package final class CredentialService: Sendable {
             CachedValue(
                 sealed: sealed, nonce: nonce, fetchedAt: fetchedAt, expiresAt: record.body.expiresAt)
         )
-    }
-
-    // MARK: Store and Delete
-
-    func store(_ command: StoreCommand, deadline: BootInstant, replyTo address: ReturnAddress) {
-        change(command.key, replyTo: address) { records, started throws(Failure) in
-            let record = try await records.write(
-                command.key, credential: command.credential, labels: command.labels,
-                ttlSeconds: command.ttlSeconds, condition: command.condition, deadline: deadline)
-            return (self.prepare(record, fetchedAt: started).1, ReplyMessages.storeResponse(record.metadata))
-        }
-    }
-
-    func delete(
-        _ key: RecordKey, ifVersion: String?, deadline: BootInstant, replyTo address: ReturnAddress
-    ) {
-        change(key, replyTo: address) { records, _ throws(Failure) in
-            let existed = try await records.remove(key, ifVersion: ifVersion, deadline: deadline)
-            return (nil, ReplyMessages.deleteResponse(existed: existed))
-        }
-    }
-
-    /// Lets the vault do it, with the cache fenced off meanwhile.
-    ///
-    /// - Parameter change: returns what a Get finds from now on, and the answer.
-    private func change(
-        _ key: RecordKey, replyTo address: ReturnAddress,
-        _ change: @escaping @Sendable (RecordStore, BootInstant) async throws(Failure) -> (CachedValue?, Secret)
-    ) {
-        Task(executorPreference: address.inbox) {
-            let started = self.clock.boot
-            let ticket = self.cache.beginWrite(key, uid: address.uid, now: started)
-            do throws(Failure) {
-                let records = try self.pool.store(for: key)
-                let (value, answer) = try await change(records, started)
-                self.statuses[records].noteSuccess()
-                self.endWrite(ticket, .acknowledged(value))
-                address.send(.message(answer))
-            } catch {
-                self.endFailedWrite(ticket, error, address)
-            }
-        }
-    }
-
-    private func endFailedWrite(
-        _ ticket: WriteTicket, _ failure: Failure, _ address: ReturnAddress
-    ) {
-        statuses[failure.vault]?.noteFailure(failure)
-        switch failure.code {
-        case .aborted, .alreadyExists, .failedPrecondition, .invalidArgument:
-            endWrite(ticket, .refused)
-        default:
-            endWrite(ticket, failure.isUnsent ? .refused : .ambiguous)
-        }
-        address.send(.failure(failure))
-    }
-
-    private func endWrite(_ ticket: WriteTicket, _ outcome: WriteOutcome) {
-        cache.endWrite(ticket, outcome, now: clock.boot, wall: clock.wall)
     }
 
     private func open(_ hit: CacheHit) -> Reply {

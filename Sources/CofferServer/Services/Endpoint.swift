@@ -31,6 +31,12 @@ final class Endpoint {
         }
     }
 
+    /// Before a longer wait: forgets the expanded keys of the cache.
+    func rest() {
+        sealer.rest()
+        credentials.rest()
+    }
+
     /// Policy comes before everything else that a call does.
     @inline(__always)
     func authorize(_ call: Call, _ verb: Verb) throws(Failure) {

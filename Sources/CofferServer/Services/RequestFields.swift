@@ -47,6 +47,8 @@ extension RequestFields {
     static func key(
         _ user: UnsafeMutablePointer<CChar>?, _ connection: UnsafeMutablePointer<CChar>?
     ) throws(Failure) -> RecordKey {
-        try RecordKey(user: string(user), connection: string(connection))
+        let user = try id(user, "user_id")
+        let connection = try id(connection, "connection_id")
+        return RecordKey(checkedUser: string(user), connection: string(connection))
     }
 }

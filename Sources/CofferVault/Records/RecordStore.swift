@@ -4,8 +4,10 @@ package import CofferCrypto
 /// A vault seen as records rather than payloads: puts what goes in into the
 /// vault's format, opens what comes out, and keeps the rules that no vault is
 /// trusted with: a record's own expiry, and that it is the record that was asked for.
-package struct RecordStore: Sendable {
+package final class RecordStore: Sendable {
     private let vault: any VaultAdapter
+    /// `vault`, if it is one.
+    private let promptVault: (any PromptVault)?
     private let keys: KeyRing
     private let clock: any Clock
     private let codec: RecordCodec
@@ -14,7 +16,7 @@ package struct RecordStore: Sendable {
     ///
     /// - Parameter environment: bound into every envelope; records of another
     ///   environment do not open.
-    package init(
+    package convenience init(
         vault: any VaultAdapter, keys: KeyRing, environment: String, clock: any Clock,
         random: any RandomSource
     ) {
@@ -31,7 +33,7 @@ package struct RecordStore: Sendable {
     ///   - legacy: opens and seals `legacy-aes`; nil = such records are refused.
     /// - Throws: FAILED_PRECONDITION if the vault cannot keep `format`, its key is
     ///   missing, or `accept` lacks it.
-    package init(
+    package convenience init(
         vault: any VaultAdapter, keys: KeyRing, environment: String, format: RecordFormat,
         accept: Set<RecordFormat> = Set(RecordFormat.allCases), legacy: LegacyFormat?, clock: any Clock,
         random: any RandomSource
@@ -59,6 +61,7 @@ package struct RecordStore: Sendable {
         accept: Set<RecordFormat>, legacy: LegacyFormat?, clock: any Clock, random: any RandomSource
     ) {
         self.vault = vault
+        promptVault = vault as? any PromptVault
         self.keys = keys
         self.clock = clock
         let generations = GenerationSource(clock: clock)
@@ -120,6 +123,16 @@ package struct RecordStore: Sendable {
         _ key: RecordKey, credential: Secret, labels: [String: String], ttlSeconds: UInt32,
         condition: WriteCondition, deadline: BootInstant
     ) async throws(Failure) -> Record {
+        let write = try seal(
+            key, credential: credential, labels: labels, ttlSeconds: ttlSeconds, condition: condition)
+        return write.record(try await self.write(write, deadline: deadline))
+    }
+
+    /// The first half of `write`: what needs no vault.
+    package func seal(
+        _ key: RecordKey, credential: Secret, labels: [String: String], ttlSeconds: UInt32,
+        condition: WriteCondition
+    ) throws(Failure) -> SealedWrite {
         guard condition == .none || vault.capabilities.conditionalWrites else {
             throw unsupported("conditional writes")
         }
@@ -137,9 +150,26 @@ package struct RecordStore: Sendable {
         }
         let item = VaultItem(
             payload: payload, version: version, createdAt: now, updatedAt: now, expiresAt: body.expiresAt)
-        let receipt = try await vault.write(
-            name, item, condition: condition, deadline: deadline)
-        return Record(body: body, version: receipt.version, createdAt: receipt.createdAt)
+        return SealedWrite(name, item, condition, of: body)
+    }
+
+    /// The second half of `write`.
+    package func write(_ write: SealedWrite, deadline: BootInstant) async throws(Failure) -> VaultReceipt {
+        try await vault.write(write.name, write.item, condition: write.condition, deadline: deadline)
+    }
+
+    /// The second half of `write` without waiting, where the vault can do that.
+    ///
+    /// - Parameter completion: as of ``PromptVault``.
+    /// - Returns: false, and nothing was done, if the vault has to be waited for.
+    package func beginWrite(
+        _ write: SealedWrite, deadline: BootInstant,
+        completion: @escaping @Sendable (Result<VaultReceipt, Failure>) -> Void
+    ) -> Bool {
+        guard let promptVault else { return false }
+        promptVault.beginWrite(
+            write.name, write.item, condition: write.condition, deadline: deadline, completion: completion)
+        return true
     }
 
     /// Removes the record; true if a live one was there.

@@ -9,7 +9,7 @@ internal import Synchronization
 /// Writes are grouped: all that wait become one transaction, synced to the disk
 /// before any of them is answered. Reads run beside them. Both happen on threads
 /// of the vault's own, never on those of Swift's tasks.
-package final class EmbeddedVault: VaultAdapter {
+package final class EmbeddedVault: PromptVault {
     /// Says whether the caller's keys belong to this database.
     ///
     /// - Parameters:
@@ -108,19 +108,38 @@ package final class EmbeddedVault: VaultAdapter {
     package func write(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
     ) async throws(Failure) -> VaultReceipt {
-        guard key.tag.count == ListCursor.tagBytes, key.userTag.count == ListCursor.tagBytes else {
-            throw .internalError("a record's tags do not have \(ListCursor.tagBytes) bytes")
+        let outcome = await withCheckedContinuation { caller in
+            beginWrite(key, item, condition: condition, deadline: deadline) { caller.resume(returning: $0) }
         }
-        guard case .sealed = item.payload else { throw .sealedOnly(vault: name, kind: kind) }
+        return try outcome.get()
+    }
+
+    package func beginWrite(
+        _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant,
+        completion: @escaping @Sendable (Result<VaultReceipt, Failure>) -> Void
+    ) {
+        if let refusal = refusal(of: key, item) { return completion(.failure(refusal)) }
+        let version = item.version
+        writes.submit(.write(key, item, condition), deadline: deadline) { outcome in
+            switch outcome {
+            case .success(.created(let created)):
+                completion(.success(VaultReceipt(version: version, createdAt: created)))
+            case .success: completion(.failure(.internalError("the writer answered another question")))
+            case .failure(let failure): completion(.failure(failure))
+            }
+        }
+    }
+
+    private func refusal(of key: VaultKey, _ item: VaultItem) -> Failure? {
+        guard key.tag.count == ListCursor.tagBytes, key.userTag.count == ListCursor.tagBytes else {
+            return .internalError("a record's tags do not have \(ListCursor.tagBytes) bytes")
+        }
+        guard case .sealed = item.payload else { return .sealedOnly(vault: name, kind: kind) }
         let limit = Self.maximumPayloadBytes
         guard (1...limit).contains(item.payload.count) else {
-            throw .payloadTooLarge(item.payload.count, limit: limit, vault: name)
+            return .payloadTooLarge(item.payload.count, limit: limit, vault: name)
         }
-        let reply = try await writes.submit(.write(key, item, condition), deadline: deadline)
-        guard case .created(let created) = reply else {
-            throw .internalError("the writer answered another question")
-        }
-        return VaultReceipt(version: item.version, createdAt: created)
+        return nil
     }
 
     package func remove(

@@ -3,7 +3,7 @@ internal import Dispatch
 internal import Glibc
 internal import Synchronization
 
-/// Carries requests from tasks to threads that may block.
+/// Carries requests to threads that may block.
 ///
 /// Bounded: what does not fit is refused. A call whose deadline passes is
 /// answered at that moment, however long the thread is stuck in the disk.
@@ -40,7 +40,16 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     /// - Throws: what the thread answered; DEADLINE_EXCEEDED; RESOURCE_EXHAUSTED
     ///   if too many wait; UNAVAILABLE once closed.
     func submit(_ request: Request, deadline: BootInstant) async throws(Failure) -> Reply {
-        try await LaneCall.make(request, deadline: deadline, enqueue: enqueue).get()
+        let outcome = await withCheckedContinuation { caller in
+            submit(request, deadline: deadline) { caller.resume(returning: $0) }
+        }
+        return try outcome.get()
+    }
+
+    /// Hands the request to a thread and returns. `completion` gets what the other
+    /// `submit` returns or throws, on the thread that answers or on this one.
+    func submit(_ request: Request, deadline: BootInstant, completion: @escaping LaneCall.Completion) {
+        enqueue(LaneCall(request, deadline: deadline, completion: completion))
     }
 
     private func enqueue(_ call: LaneCall) {

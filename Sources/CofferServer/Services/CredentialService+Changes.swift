@@ -1,0 +1,118 @@
+import CofferCache
+import CofferCore
+import CofferVault
+import CofferWire
+
+/// Store and Delete: the vault does it, with the cache fenced off meanwhile.
+extension CredentialService {
+    /// Seals the record here and now, on the thread of the caller's reactor. What
+    /// the vault says comes back to that thread, too.
+    func store(_ command: StoreCommand, deadline: BootInstant, replyTo address: ReturnAddress) {
+        let started = clock.boot
+        let ticket = cache.beginWrite(command.key, uid: address.uid, now: started)
+        do throws(Failure) {
+            let records = try pool.store(for: command.key)
+            let write = try records.seal(
+                command.key, credential: command.credential, labels: command.labels,
+                ttlSeconds: command.ttlSeconds, condition: command.condition)
+            let store = PendingStore(self, write, ticket, statuses[records], started, address)
+            let isBegun = records.beginWrite(write, deadline: deadline) { outcome in
+                address.inbox.post(.work { store.end(outcome) })
+            }
+            if isBegun { return }
+            Task(executorPreference: address.inbox) {
+                store.end(await records.outcome(of: write, deadline: deadline))
+            }
+        } catch {
+            endFailedWrite(ticket, error, address)
+        }
+    }
+
+    func delete(
+        _ key: RecordKey, ifVersion: String?, deadline: BootInstant, replyTo address: ReturnAddress
+    ) {
+        Task(executorPreference: address.inbox) {
+            let ticket = self.cache.beginWrite(key, uid: address.uid, now: self.clock.boot)
+            do throws(Failure) {
+                let records = try self.pool.store(for: key)
+                let existed = try await records.remove(key, ifVersion: ifVersion, deadline: deadline)
+                self.statuses[records].noteSuccess()
+                self.endWrite(ticket, .acknowledged(nil))
+                address.send(.message(ReplyMessages.deleteResponse(existed: existed)))
+            } catch {
+                self.endFailedWrite(ticket, error, address)
+            }
+        }
+    }
+
+    fileprivate func endFailedWrite(
+        _ ticket: WriteTicket, _ failure: Failure, _ address: ReturnAddress
+    ) {
+        statuses[failure.vault]?.noteFailure(failure)
+        switch failure.code {
+        case .aborted, .alreadyExists, .failedPrecondition, .invalidArgument:
+            endWrite(ticket, .refused)
+        default:
+            endWrite(ticket, failure.isUnsent ? .refused : .ambiguous)
+        }
+        address.send(.failure(failure))
+    }
+
+    fileprivate func endWrite(_ ticket: WriteTicket, _ outcome: WriteOutcome) {
+        cache.endWrite(ticket, outcome, now: clock.boot, wall: clock.wall)
+    }
+}
+
+/// A Store whose vault has not answered yet.
+private final class PendingStore: Sendable {
+    private let service: CredentialService
+    private let write: SealedWrite
+    private let ticket: WriteTicket
+    private let status: VaultStatus
+    private let started: BootInstant
+    private let address: ReturnAddress
+
+    init(
+        _ service: CredentialService, _ write: SealedWrite, _ ticket: WriteTicket, _ status: VaultStatus,
+        _ started: BootInstant, _ address: ReturnAddress
+    ) {
+        self.service = service
+        self.write = write
+        self.ticket = ticket
+        self.status = status
+        self.started = started
+        self.address = address
+    }
+
+    /// Answers first: to seal for the cache is work that a caller need not wait for,
+    /// and until it is done the fence sends others to the vault.
+    func end(_ outcome: Result<VaultReceipt, Failure>) {
+        switch outcome {
+        case .success(let receipt):
+            status.noteSuccess()
+            let record = write.record(receipt)
+            address.send(.message(ReplyMessages.storeResponse(record.metadata)))
+            address.inbox.afterSending { self.cache(record) }
+        case .failure(let failure):
+            service.endFailedWrite(ticket, failure, address)
+        }
+    }
+
+    private func cache(_ record: Record) {
+        service.endWrite(ticket, .acknowledged(service.prepare(record, fetchedAt: started).1))
+    }
+}
+
+extension RecordStore {
+    /// A function of its own: see `VaultAdapter.outcome`.
+    @inline(never)
+    fileprivate func outcome(
+        of write: SealedWrite, deadline: BootInstant
+    ) async -> Result<VaultReceipt, Failure> {
+        do throws(Failure) {
+            return .success(try await self.write(write, deadline: deadline))
+        } catch {
+            return .failure(error)
+        }
+    }
+}

@@ -1,0 +1,90 @@
+import CofferCore
+@testable import CofferServer
+import Synchronization
+import Testing
+
+@Suite struct InboxTests {
+    private final class Seen: Sendable {
+        private let texts = Mutex<[String]>([])
+        func note(_ text: String) { texts.withLock { $0.append(text) } }
+        var all: [String] { texts.withLock { $0 } }
+    }
+
+    private func work(_ text: String, _ seen: Seen) -> ReactorMessage { .work { seen.note(text) } }
+
+    private func act(_ seen: Seen) -> (ReactorMessage) -> Void {
+        { message in
+            switch message {
+            case .work(let work): work()
+            case .reply(_, let callID, _, _): seen.note("reply \(callID)")
+            default: seen.note("another")
+            }
+        }
+    }
+
+    @Test func aStrangerIsHeardInOrder() throws {
+        let inbox = try Inbox()
+        let seen = Seen()
+        inbox.post(work("1", seen))
+        inbox.post([work("2", seen), work("3", seen)])
+        #expect(!inbox.hasOwn)
+        inbox.takeAll(act(seen))
+        inbox.takeAll(act(seen))
+        #expect(seen.all == ["1", "2", "3"])
+    }
+
+    /// What the owner leaves itself needs no wake-up; answers are apart from the rest.
+    @Test func theOwnersAnswersComeAfterItsWork() throws {
+        let inbox = try Inbox()
+        inbox.claim()
+        let seen = Seen()
+        inbox.post(.reply(connection: 1, callID: 7, .failure(.notFound), more: false))
+        inbox.post(work("work", seen))
+        inbox.afterSending { seen.note("late") }
+        #expect(inbox.hasOwn)
+        #expect(seen.all.isEmpty)
+        inbox.takeAll(act(seen))
+        #expect(seen.all.isEmpty)
+        inbox.takeOwn(act(seen))
+        inbox.takeAnswers(act(seen))
+        inbox.doLate()
+        #expect(seen.all == ["work", "reply 7", "late"])
+        #expect(!inbox.hasOwn)
+    }
+
+    /// Else it would be done by a thread that must not touch the owner's lists.
+    @Test func aStrangersLateWorkIsDoneAtOnce() throws {
+        let inbox = try Inbox()
+        let seen = Seen()
+        inbox.afterSending { seen.note("now") }
+        #expect(seen.all == ["now"])
+        #expect(!inbox.hasOwn)
+    }
+
+    /// What is left during a turn waits for the next.
+    @Test func aTurnTakesWhatWasThereWhenItBegan() throws {
+        let inbox = try Inbox()
+        inbox.claim()
+        let seen = Seen()
+        inbox.post(.work {
+            seen.note("first")
+            inbox.post(.work { seen.note("second") })
+        })
+        inbox.takeOwn(act(seen))
+        #expect(seen.all == ["first"])
+        inbox.takeOwn(act(seen))
+        #expect(seen.all == ["first", "second"])
+    }
+
+    @Test func aQueueKeepsItsMemoryAndLetsGoOfTooMuch() {
+        var queue = TurnQueue<Int>()
+        for count in [10, 10, 10_000, 10] {
+            for value in 0..<count { queue.append(value) }
+            var taken = queue.take()
+            #expect(taken == Array(0..<count))
+            #expect(queue.isEmpty)
+            taken.removeAll(keepingCapacity: true)
+            queue.recycle(taken)
+        }
+    }
+}
