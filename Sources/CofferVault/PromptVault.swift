@@ -5,10 +5,17 @@ package import CofferCore
 package protocol PromptVault: VaultAdapter {
     /// Does what `write` does, without making the caller wait.
     ///
-    /// - Parameter completion: gets what `write` returns or throws, on a thread of the
-    ///   vault's that has others to serve, or on the caller's. It may not block.
+    /// - Parameters:
+    ///   - queue: where `completion` runs.
+    ///   - completion: gets what `write` returns or throws.
     func beginWrite(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant,
-        completion: @escaping @Sendable (Result<VaultReceipt, Failure>) -> Void
+        on queue: any WorkQueue, completion: @escaping @Sendable (Result<VaultReceipt, Failure>) -> Void
     )
+}
+
+/// A thread that does what others leave it.
+package protocol WorkQueue: AnyObject, Sendable {
+    /// Does these in order, soon; from any thread, with one wake-up for all of them.
+    func post(_ work: [@Sendable () -> Void])
 }

@@ -1,6 +1,7 @@
 import CLinux
 import CofferAccess
 import CofferCore
+import CofferVault
 import CofferWire
 import Glibc
 import Synchronization
@@ -35,7 +36,7 @@ enum Reply: Sendable {
 /// It is also the executor of the reactor's tasks: what Swift concurrency does
 /// for a call, between waits, it does on the thread of the call's connection. So
 /// secrets pass through few threads, and an answer needs no further wake-up.
-final class Inbox: TaskExecutor, @unchecked Sendable {
+final class Inbox: TaskExecutor, WorkQueue, @unchecked Sendable {
     // What is marked as the owner's, its thread alone touches; the rest is safe from
     // any thread.
 
@@ -85,6 +86,8 @@ final class Inbox: TaskExecutor, @unchecked Sendable {
         }
         if wake { signal() }
     }
+
+    func post(_ work: [@Sendable () -> Void]) { post(work.map { .work($0) }) }
 
     private func keep(_ message: ReactorMessage) {
         if case .reply = message { answers.append(message) } else { own.append(message) }

@@ -16,10 +16,7 @@ extension CredentialService {
                 command.key, credential: command.credential, labels: command.labels,
                 ttlSeconds: command.ttlSeconds, condition: command.condition)
             let store = PendingStore(self, write, ticket, statuses[records], started, address)
-            let isBegun = records.beginWrite(write, deadline: deadline) { outcome in
-                address.inbox.post(.work { store.end(outcome) })
-            }
-            if isBegun { return }
+            if records.beginWrite(write, deadline: deadline, on: address.inbox, completion: store.end) { return }
             Task(executorPreference: address.inbox) {
                 store.end(await records.outcome(of: write, deadline: deadline))
             }

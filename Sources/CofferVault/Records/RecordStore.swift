@@ -160,15 +160,16 @@ package final class RecordStore: Sendable {
 
     /// The second half of `write` without waiting, where the vault can do that.
     ///
-    /// - Parameter completion: as of ``PromptVault``.
+    /// - Parameters: `queue` and `completion` as of ``PromptVault``.
     /// - Returns: false, and nothing was done, if the vault has to be waited for.
     package func beginWrite(
-        _ write: SealedWrite, deadline: BootInstant,
+        _ write: SealedWrite, deadline: BootInstant, on queue: any WorkQueue,
         completion: @escaping @Sendable (Result<VaultReceipt, Failure>) -> Void
     ) -> Bool {
         guard let promptVault else { return false }
         promptVault.beginWrite(
-            write.name, write.item, condition: write.condition, deadline: deadline, completion: completion)
+            write.name, write.item, condition: write.condition, deadline: deadline, on: queue,
+            completion: completion)
         return true
     }
 

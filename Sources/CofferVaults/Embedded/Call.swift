@@ -1,26 +1,46 @@
 internal import CofferCore
+internal import CofferVault
 internal import Synchronization
 
 /// A request that waits for its answer, which comes once: from the thread that
 /// does the work, or earlier because its deadline passed.
 final class Call<Request: Sendable, Reply: Sendable>: Sendable {
     typealias Outcome = Result<Reply, Failure>
-    /// Runs on the thread that answers, which has others to answer: it may not block.
-    typealias Completion = @Sendable (Outcome) -> Void
+
+    /// Who gets the outcome.
+    struct Caller: Sendable {
+        /// Where `completion` runs; nil = on the thread that answers. That one has
+        /// others to answer: then it may not block.
+        let queue: (any WorkQueue)?
+        let completion: @Sendable (Outcome) -> Void
+    }
 
     let request: Request
     let deadline: BootInstant
-    private let completion: Mutex<Completion?>
+    private let caller: Mutex<Caller?>
 
-    init(_ request: Request, deadline: BootInstant, completion: @escaping Completion) {
+    init(_ request: Request, deadline: BootInstant, caller: Caller) {
         self.request = request
         self.deadline = deadline
-        self.completion = Mutex(completion)
+        self.caller = Mutex(caller)
     }
 
     /// Does nothing if it was answered before.
-    func answer(_ outcome: Outcome) {
-        let completion = completion.withLock { $0.take() }
-        completion?(outcome)
+    func answer(_ outcome: Outcome) { Self.answer([self], [outcome]) }
+
+    /// Answers many at once: each queue is woken once.
+    static func answer(_ calls: [Call], _ outcomes: [Outcome]) {
+        var batches: [(queue: any WorkQueue, work: [@Sendable () -> Void])] = []
+        for (call, outcome) in zip(calls, outcomes) {
+            guard let caller = call.caller.withLock({ $0.take() }) else { continue }
+            guard let queue = caller.queue else {
+                caller.completion(outcome)
+                continue
+            }
+            let place = batches.firstIndex { $0.queue === queue } ?? batches.count
+            if place == batches.count { batches.append((queue, [])) }
+            batches[place].work.append { caller.completion(outcome) }
+        }
+        for (queue, work) in batches { queue.post(work) }
     }
 }

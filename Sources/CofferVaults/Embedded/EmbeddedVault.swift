@@ -108,26 +108,28 @@ package final class EmbeddedVault: PromptVault {
     package func write(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
     ) async throws(Failure) -> VaultReceipt {
-        let outcome = await withCheckedContinuation { caller in
-            beginWrite(key, item, condition: condition, deadline: deadline) { caller.resume(returning: $0) }
-        }
-        return try outcome.get()
+        if let refusal = refusal(of: key, item) { throw refusal }
+        let reply = try await writes.submit(.write(key, item, condition), deadline: deadline)
+        return try receipt(reply, for: item.version)
     }
 
     package func beginWrite(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant,
-        completion: @escaping @Sendable (Result<VaultReceipt, Failure>) -> Void
+        on queue: any WorkQueue, completion: @escaping @Sendable (Result<VaultReceipt, Failure>) -> Void
     ) {
-        if let refusal = refusal(of: key, item) { return completion(.failure(refusal)) }
+        if let refusal = refusal(of: key, item) { return queue.post([{ completion(.failure(refusal)) }]) }
         let version = item.version
-        writes.submit(.write(key, item, condition), deadline: deadline) { outcome in
-            switch outcome {
-            case .success(.created(let created)):
-                completion(.success(VaultReceipt(version: version, createdAt: created)))
-            case .success: completion(.failure(.internalError("the writer answered another question")))
-            case .failure(let failure): completion(.failure(failure))
-            }
+        let caller = EmbeddedWriter.WriteLane.LaneCall.Caller(queue: queue) { [self] outcome in
+            completion(Result { () throws(Failure) in try receipt(outcome.get(), for: version) })
         }
+        writes.submit(.write(key, item, condition), deadline: deadline, for: caller)
+    }
+
+    private func receipt(_ reply: WriteReply, for version: String) throws(Failure) -> VaultReceipt {
+        guard case .created(let created) = reply else {
+            throw .internalError("the writer answered another question")
+        }
+        return VaultReceipt(version: version, createdAt: created)
     }
 
     private func refusal(of key: VaultKey, _ item: VaultItem) -> Failure? {

@@ -125,7 +125,7 @@ struct EmbeddedWriter {
     ) {
         // Counted before the answers: from then on the same callers come back.
         let waiting = lane.waitingCount
-        for (call, outcome) in zip(group, outcomes) { call.answer(outcome) }
+        WriteLane.LaneCall.answer(group, outcomes)
         lane.finish(group)
         pacing.committed(answered: group.count, waiting: waiting, duration: committing)
         gatherUntil = clock.boot + .nanoseconds(Int64(pacing.patience))

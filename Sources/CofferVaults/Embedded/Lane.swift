@@ -41,15 +41,15 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     ///   if too many wait; UNAVAILABLE once closed.
     func submit(_ request: Request, deadline: BootInstant) async throws(Failure) -> Reply {
         let outcome = await withCheckedContinuation { caller in
-            submit(request, deadline: deadline) { caller.resume(returning: $0) }
+            submit(request, deadline: deadline, for: .init(queue: nil) { caller.resume(returning: $0) })
         }
         return try outcome.get()
     }
 
-    /// Hands the request to a thread and returns. `completion` gets what the other
-    /// `submit` returns or throws, on the thread that answers or on this one.
-    func submit(_ request: Request, deadline: BootInstant, completion: @escaping LaneCall.Completion) {
-        enqueue(LaneCall(request, deadline: deadline, completion: completion))
+    /// Hands the request to a thread and returns. The caller gets what the other
+    /// `submit` returns or throws.
+    func submit(_ request: Request, deadline: BootInstant, for caller: LaneCall.Caller) {
+        enqueue(LaneCall(request, deadline: deadline, caller: caller))
     }
 
     private func enqueue(_ call: LaneCall) {
