@@ -9,6 +9,7 @@ struct tag {
     char text[128];
     enum coffer_fault fault;
     int hits;
+    struct coffer_log_writes writes;
 };
 
 /* Tags are never removed, so files may point to theirs. */
@@ -22,6 +23,7 @@ static sqlite3_vfs faulty;
 struct file {
     sqlite3_file base;
     struct tag *tag;
+    int is_log;
 };
 
 static sqlite3_file *inner(sqlite3_file *file) { return (sqlite3_file *)((struct file *)file + 1); }
@@ -52,6 +54,25 @@ int coffer_faulty_hits(const char *text) {
     return hits;
 }
 
+struct coffer_log_writes coffer_faulty_log_writes(const char *text) {
+    struct coffer_log_writes writes = {0};
+    pthread_mutex_lock(&lock);
+    struct tag *tag = find(text);
+    if (tag) writes = tag->writes;
+    pthread_mutex_unlock(&lock);
+    return writes;
+}
+
+static void count(sqlite3_file *file, int bytes) {
+    struct tag *tag = ((struct file *)file)->tag;
+    if (!tag || !((struct file *)file)->is_log) return;
+    pthread_mutex_lock(&lock);
+    tag->writes.calls++;
+    tag->writes.bytes += bytes;
+    if (bytes > tag->writes.largest) tag->writes.largest = bytes;
+    pthread_mutex_unlock(&lock);
+}
+
 static int fails(sqlite3_file *file, enum coffer_fault fault) {
     struct tag *tag = ((struct file *)file)->tag;
     if (!tag) return 0;
@@ -72,6 +93,7 @@ static int file_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at) {
 static int file_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at) {
     if (fails(f, COFFER_FAULT_FULL)) return SQLITE_FULL;
     if (fails(f, COFFER_FAULT_WRITE)) return SQLITE_IOERR_WRITE;
+    count(f, n);
     return inner(f)->pMethods->xWrite(inner(f), from, n, at);
 }
 
@@ -139,6 +161,7 @@ static int faulty_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, i
         if (tags[i].text[0] && strstr(path, tags[i].text)) found = &tags[i];
     pthread_mutex_unlock(&lock);
     ((struct file *)file)->tag = found;
+    ((struct file *)file)->is_log = (flags & SQLITE_OPEN_WAL) != 0;
     file->pMethods = &methods;
     return SQLITE_OK;
 }

@@ -29,4 +29,14 @@ void coffer_faulty_set(const char *tag, enum coffer_fault fault);
 /* How many calls the fault of this tag made fail or wait so far. */
 int coffer_faulty_hits(const char *tag);
 
+/* Writes to write-ahead logs that were let through. */
+struct coffer_log_writes {
+    long calls;
+    long long bytes;
+    int largest;
+};
+
+/* Those to files whose path contains `tag`, opened after it was first set. */
+struct coffer_log_writes coffer_faulty_log_writes(const char *tag);
+
 #endif
