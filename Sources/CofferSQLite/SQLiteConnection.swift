@@ -18,7 +18,8 @@ package final class SQLiteConnection: @unchecked Sendable {
     /// Opens the file, which must exist.
     ///
     /// - Throws: SQLite's code: `.damaged` for what is no database, `.locked`
-    ///   if another process has it open, `.denied` if it cannot be opened.
+    ///   if another process has it open, `.denied` if it cannot be opened,
+    ///   `.unsupported` if SQLite has no such VFS.
     package init(path: String, settings: SQLiteSettings) throws(SQLiteError) {
         var configuration = Configuration()
         configuration.foreignKeysEnabled = false
@@ -26,7 +27,7 @@ package final class SQLiteConnection: @unchecked Sendable {
         configuration.allowsUnsafeTransactions = true
         configuration.busyMode = .timeout(settings.lockTimeoutSeconds)
         configuration.prepareDatabase { try Self.harden($0, settings) }
-        let uri = Self.uri(path: path, vfs: settings.vfs)
+        let uri = Self.uri(path: path, vfs: try Self.joiningLog(over: settings.vfs))
         queue = try SQLiteError.wrapping {
             try DatabaseQueue(path: uri, configuration: configuration)
         }
@@ -63,6 +64,15 @@ package final class SQLiteConnection: @unchecked Sendable {
         // The query is kept so that its identity is not given to another.
         statements[ObjectIdentifier(query)] = (query, new)
         return new
+    }
+
+    /// The VFS that joins the frames of the log, over the one named; it is made
+    /// at the first connection.
+    private static func joiningLog(over below: String) throws(SQLiteError) -> String {
+        let name = "coffer-log-\(below)"
+        let code = coffer_sqlite_add_log_vfs(name, below)
+        guard code == SQLITE_OK else { throw SQLiteError(code: code) }
+        return name
     }
 
     /// An absolute path as SQLite's URI. The VFS is named in it because GRDB

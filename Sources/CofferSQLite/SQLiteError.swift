@@ -19,6 +19,8 @@ package struct SQLiteError: Error, Equatable, Sendable {
         case outOfMemory
         /// The connection was closed.
         case closed
+        /// SQLite was built without a part that is needed.
+        case unsupported
         /// A mistake of ours: wrong SQL, a broken constraint.
         case other
     }
@@ -37,6 +39,7 @@ package struct SQLiteError: Error, Equatable, Sendable {
         case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH: .denied
         case .SQLITE_NOMEM: .outOfMemory
         case .SQLITE_MISUSE: .closed
+        case .SQLITE_NOTFOUND: .unsupported
         default: .other
         }
     }

@@ -8,7 +8,9 @@ package struct SQLiteSettings: Sendable {
     /// open, and keeps the index of the log on the heap: no shared-memory file
     /// that another process could write. Unlike `locking_mode=EXCLUSIVE`, which
     /// promises the same, it lets further connections of this process in, so
-    /// that a read does not wait for a commit's fsync.
+    /// that a read does not wait for a commit's fsync. Over it, every connection
+    /// has a layer of ours that joins the frames of the log: SQLite writes each in
+    /// two calls, and so one commit is one write and one fsync.
     package var vfs = "unix-excl"
     /// How long to wait for a lock of another connection, in seconds.
     package var lockTimeoutSeconds: Double = 2

@@ -57,6 +57,8 @@ extension Failure {
                 retryable: true, retryAfterMilliseconds: 1000)
         case .closed:
             .closed(vault: vault)
+        case .unsupported:
+            .internalError("the SQLite of this host lacks the layer that the vault needs (SQLite code \(error.code))")
         case .other:
             .internalError("the database refused a statement (SQLite code \(error.code))")
         }

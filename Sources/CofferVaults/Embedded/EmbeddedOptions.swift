@@ -10,7 +10,7 @@ package struct EmbeddedOptions: Sendable {
     package var sweepInterval: Duration = .seconds(30)
     /// The most records removed in one go; a write waits for no more than that.
     package var sweepBatch = 256
-    /// SQLite's layer to the operating system; tests put a faulty one in.
+    /// SQLite's layer to the operating system, below ours; tests put a faulty one in.
     package var vfs = "unix-excl"
 
     package init() {}
