@@ -7,11 +7,11 @@
  * a page. Here they are joined: what is left of a commit is one write before its
  * sync.
  *
- * Held back are only frames that by their own header end no transaction, only
- * while their connection holds the lock to write, and never past its end. So
- * whatever SQLite takes for committed has been handed down, with success, before
- * SQLite was told so; how it is synced is as it was. Nothing here depends on the
- * setting `synchronous`.
+ * Held back are only frames that by their own header end no transaction, and the
+ * header of the one that does until its page follows; only while the connection
+ * has the lock to write, and never past its end. So whatever SQLite takes for
+ * committed has been handed down, with success, before SQLite was told so; how
+ * it is synced is as it was. Nothing here depends on the setting `synchronous`.
  *
  * A file is laid out as the VFS below does it; what is ours follows. Methods
  * that we have no part in are that VFS's own, called directly. A log and its
@@ -97,8 +97,9 @@ static enum last kind(const unsigned char *from, int bytes) {
     return memcmp(from + 4, none, sizeof none) == 0 ? HEADER : LAST_HEADER;
 }
 
-/* Joins a header that follows a whole frame, and the page that follows it.
- * All else is not a frame at the log's end: it is in nobody's way as it comes. */
+/* Joins a header that continues the log, and the page that continues the header.
+ * All else goes down as it comes: the log's own header, and what SQLite writes
+ * anew in the frames of a transaction that did not fit its cache. */
 static int log_write(sqlite3_file *file, const void *from, int bytes, sqlite3_int64 at) {
     struct log *log = log_of(file);
     if (log->failed != SQLITE_OK) return log->failed;

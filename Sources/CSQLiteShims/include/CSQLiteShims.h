@@ -1,7 +1,8 @@
 #ifndef COFFER_CSQLITE_SHIMS_H
 #define COFFER_CSQLITE_SHIMS_H
 
-/* sqlite3_db_config is variadic, and Swift calls no variadic C function. The
+/* What of SQLite is out of Swift's reach: sqlite3_db_config is variadic, and
+ * Swift calls no variadic C function; a VFS is C structs of C functions. The
  * connection is a void pointer so that this module needs no sqlite3.h in its
  * interface, which GRDBSQLite already owns. */
 
