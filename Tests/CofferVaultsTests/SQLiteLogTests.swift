@@ -7,7 +7,7 @@ import Testing
 /// The layer that joins the frames of the log, over a disk that counts and fails.
 ///
 /// One at a time, for what is measured in milliseconds elsewhere.
-@Suite(.timeLimit(.minutes(2)), .serialized) struct SQLiteLogTests {
+@Suite(.timeLimit(.minutes(2)), .serialized, .ownThread) struct SQLiteLogTests {
     let scratch = Scratch()
 
     private func set(_ fault: coffer_fault) { coffer_faulty_set(scratch.folder, fault) }
