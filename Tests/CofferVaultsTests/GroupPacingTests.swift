@@ -12,7 +12,7 @@ import Testing
         var pacing = GroupPacing(limit: 64)
         pacing.committed(answered: 8, waiting: 8, duration: 200_000)
         #expect(pacing.expected == 16)
-        #expect(pacing.patience == 200_000)
+        #expect(pacing.patience == 50_000)
     }
 
     @Test func stopsWaitingForWhoDoesNotComeBack() {

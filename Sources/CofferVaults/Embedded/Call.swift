@@ -17,12 +17,14 @@ final class Call<Request: Sendable, Reply: Sendable>: Sendable {
 
     let request: Request
     let deadline: BootInstant
-    private let caller: Mutex<Caller?>
+    private let caller: Caller
+    // Not the caller itself in a mutex: to destroy that looks generic types up.
+    private let isAnswered = Atomic(false)
 
     init(_ request: Request, deadline: BootInstant, caller: Caller) {
         self.request = request
         self.deadline = deadline
-        self.caller = Mutex(caller)
+        self.caller = caller
     }
 
     /// Does nothing if it was answered before.
@@ -32,7 +34,8 @@ final class Call<Request: Sendable, Reply: Sendable>: Sendable {
     static func answer(_ calls: [Call], _ outcomes: [Outcome]) {
         var batches: [(queue: any WorkQueue, work: [@Sendable () -> Void])] = []
         for (call, outcome) in zip(calls, outcomes) {
-            guard let caller = call.caller.withLock({ $0.take() }) else { continue }
+            guard !call.isAnswered.exchange(true, ordering: .acquiringAndReleasing) else { continue }
+            let caller = call.caller
             guard let queue = caller.queue else {
                 caller.completion(outcome)
                 continue

@@ -26,9 +26,10 @@ struct EmbeddedWriter {
 
     private static let groupCalls = 64
     private static let groupBytes = 8 << 20
-    /// SQLite's own default for copying the log into the database.
-    private static let checkpointPages = 1000
-    private static let spinNanoseconds: Int64 = 50_000
+    /// The log is copied into the database when it has 16 MiB: four times SQLite's own
+    /// default, for no call is served meanwhile. It is also the largest log that keeps
+    /// its space on the disk (`journal_size_limit`).
+    private static let checkpointPages = 4000
     private static let retryInterval = Duration.milliseconds(200)
 
     private let lane: WriteLane
@@ -114,10 +115,7 @@ struct EmbeddedWriter {
     /// Until a caller is back, or the patience with them is over.
     private func awaitCaller() {
         let now = clock.boot
-        guard now < gatherUntil else { return }
-        lane.spin(until: min(gatherUntil, now + .nanoseconds(Self.spinNanoseconds)))
-        let then = clock.boot
-        if then < gatherUntil { lane.wait(nanoseconds: gatherUntil.nanoseconds - then.nanoseconds) }
+        if now < gatherUntil { lane.wait(nanoseconds: gatherUntil.nanoseconds - now.nanoseconds) }
     }
 
     private mutating func answer(

@@ -2,10 +2,13 @@
 ///
 /// Callers in a closed loop come back right after their answer. Whoever commits
 /// at once what is there when the last commit ends gets the callers in two
-/// halves that take turns, and pays twice the fsyncs. So the writer expects
-/// those just answered to come back, and gives them as long as a commit takes:
-/// so a wait in vain costs no more than what it could have saved.
-/// Where they do not come, it soon stops to wait; a lone caller is never waited
+/// halves that take turns, and pays twice the fsyncs. Where a sync is slow that
+/// halves the rate, so the writer expects those just answered to come back, and
+/// gives them a quarter of the time that a commit takes. Where a sync is fast,
+/// they do not come back within that, and it soon stops to wait: one half is on
+/// its way while the other is committed, and a longer wait would cost more than it
+/// saves. (16 callers, syncs of 0.15 ms: 0.67 of the rate of SQLite alone; 0.59
+/// when they were given as long as a commit takes.) A lone caller is never waited
 /// for, being there already.
 struct GroupPacing {
     /// The most calls in a group.
@@ -33,7 +36,7 @@ struct GroupPacing {
     ///   - duration: of the commit alone, in nanoseconds: what a fuller group saves.
     mutating func committed(answered: Int, waiting: Int, duration: UInt64) {
         expected = min(answered + waiting, limit)
-        patience = min(duration, Self.longestPatience)
+        patience = min(duration / 4, Self.longestPatience)
         if resting > 0 {
             resting -= 1
             expected = 1

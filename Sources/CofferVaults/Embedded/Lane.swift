@@ -1,6 +1,5 @@
 internal import CofferCore
 internal import Dispatch
-internal import Glibc
 internal import Synchronization
 
 /// Carries requests to threads that may block.
@@ -97,12 +96,6 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     /// Ends the `wait` of a thread that has something else to do.
     func nudge() {
         state.withLock { state in if state.sleepers > 0 { wake(&state) } }
-    }
-
-    /// Returns when a call waits or at this instant, without sleeping: to be woken
-    /// takes longer than a caller needs to come back.
-    func spin(until end: BootInstant) {
-        while waitingCount == 0, clock.boot < end { sched_yield() }
     }
 
     /// The next calls, in order of arrival, for the calling thread to answer;
