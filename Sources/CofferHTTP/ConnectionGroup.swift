@@ -75,6 +75,8 @@ final class ConnectionGroup: @unchecked Sendable {
         var running: Int32 = 0
         curl_multi_socket_action(multi, fd, flags, &running)
         collect()
+        // Here, where nobody waits: `run` may be on the thread that begins a request.
+        if let sessions, spare == nil { spare = TransferOptions.handle(for: endpoint, sessions: sessions) }
     }
 
     /// Does what is due.
@@ -114,7 +116,6 @@ final class ConnectionGroup: @unchecked Sendable {
                 remove(transfer)
             }
         }
-        if let sessions, spare == nil { spare = TransferOptions.handle(for: endpoint, sessions: sessions) }
     }
 
     private func remove(_ transfer: Transfer) {

@@ -35,6 +35,9 @@ final class EngineLoop: @unchecked Sendable {
     private let work = Mutex(Work())
 
     private static let bellToken: UInt64 = .max
+    /// How soon the I/O thread looks again after something happened: before libcurl's
+    /// timer for a transfer that begins after that, which is of a second.
+    private static let watch = Duration.milliseconds(900)
 
     init(clock: any Clock) throws(Failure) {
         self.clock = clock
@@ -106,7 +109,7 @@ final class EngineLoop: @unchecked Sendable {
                 for index in 0..<max(0, Int(count)) { handle(&events[index], &work) }
                 takeCommands(&work)
                 runDue(&work)
-                return work.isStopped ? nil : self.milliseconds(&work)
+                return work.isStopped ? nil : self.milliseconds(&work, isQuiet: count <= 0)
             }
         }
         work.withLock { work in
@@ -150,12 +153,17 @@ final class EngineLoop: @unchecked Sendable {
         for group in work.groups.values where group.due.map({ $0 <= now }) == true { group.run(at: now) }
     }
 
-    /// Until the first thing that is due; -1 = for ever. Rounded up, so that it is due then.
-    private func milliseconds(_ work: inout Work) -> Int32 {
+    /// Until the first thing that is due, or the I/O thread looks again; -1 = for ever.
+    /// Rounded up, so that it is due then.
+    ///
+    /// - Parameter isQuiet: nothing has happened since the last time.
+    private func milliseconds(_ work: inout Work, isQuiet: Bool) -> Int32 {
         work.wakes = work.due
-        guard let due = work.wakes else { return -1 }
+        guard !isQuiet || work.wakes != nil else { return -1 }
         let now = clock.boot
-        guard due > now else { return 0 }
+        // Else `begin` would ring for every request, because of libcurl's own timer.
+        if !isQuiet { work.wakes = work.wakes.map { min($0, now + Self.watch) } ?? now + Self.watch }
+        guard let due = work.wakes, due > now else { return 0 }
         return Int32(clamping: (due.nanoseconds - now.nanoseconds + 999_999) / 1_000_000)
     }
 }
