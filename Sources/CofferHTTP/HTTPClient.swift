@@ -7,14 +7,14 @@ internal import Synchronization
 /// connection that it chose turns out to be closed. See ``HTTPEngine`` for what
 /// stays in memory.
 package final class HTTPClient: HTTPTransport {
-    private let endpoint: HTTPEndpoint
+    private let place: TransferPlace
     /// Not used: it runs for as long as it has clients, whoever else lets go of it.
     private let engine: HTTPEngine
     private let loop: EngineLoop
     private let group: ConnectionGroup
 
     init(_ endpoint: HTTPEndpoint, _ engine: HTTPEngine, _ loop: EngineLoop) {
-        self.endpoint = endpoint
+        place = TransferPlace(endpoint, endpoint.origin)
         self.engine = engine
         self.loop = loop
         group = loop.makeGroup(for: endpoint)
@@ -25,7 +25,7 @@ package final class HTTPClient: HTTPTransport {
     package func send(
         _ request: HTTPRequest, deadline: BootInstant
     ) async throws(HTTPError) -> HTTPResponse {
-        let transfer = try Transfer(request, endpoint, deadline: deadline)
+        let transfer = try Transfer(request, place(for: request), deadline: deadline)
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 transfer.continuation = continuation
@@ -36,5 +36,13 @@ package final class HTTPClient: HTTPTransport {
             loop.post(.cancel(transfer, group))
         }
         return try outcome.get()
+    }
+
+    private func place(for request: HTTPRequest) throws(HTTPError) -> TransferPlace {
+        guard let target = request.origin, target != place.target else { return place }
+        guard place.endpoint.allowedOrigins.contains(target) else {
+            throw HTTPError(.forbidden("a redirect to an origin that is not allowed for this vault"), isUnsent: true)
+        }
+        return TransferPlace(place.endpoint, target)
     }
 }

@@ -21,7 +21,7 @@ internal import Synchronization
 ///   unwiped. Without HTTP/2 there is none.
 /// - OpenSSL keeps the last decrypted record (16 KiB) of each kept connection
 ///   until the next one arrives, and frees it unwiped.
-/// - The kernel's socket buffers; header values of answers, which are Strings.
+/// - The kernel's socket buffers; the headers of answers.
 package final class HTTPEngine: Sendable {
     private let loop: EngineLoop
     private let thread: Mutex<pthread_t?>

@@ -77,7 +77,7 @@ extension HTTPOrigin {
     }
 
     /// The host as it stands in a URL.
-    var authorityHost: String { host.contains(":") ? "[\(host)]" : host }
+    var authorityHost: String { host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host }
 
     /// Host and port as the Host header has them.
     var authority: String {

@@ -52,11 +52,10 @@ package struct HTTPHeader: Sendable {
 /// The answer to a request: any status, redirects included, is an answer.
 package struct HTTPResponse: Sendable {
     package var status: Int
-    /// By lower-case name; of a repeated header the last value.
-    package var headers: [String: String]
+    package var headers: HTTPFields
     package var body: Secret
 
-    package init(status: Int, headers: [String: String] = [:], body: Secret) {
+    package init(status: Int, headers: HTTPFields = HTTPFields(), body: Secret) {
         self.status = status
         self.headers = headers
         self.body = body

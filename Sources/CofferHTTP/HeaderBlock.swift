@@ -25,6 +25,7 @@ final class HeaderBlock: @unchecked Sendable {
         for header in headers { try Self.check(header) }
         func isSet(_ name: String) -> Bool { headers.contains { Self.isSame($0.name, name) } }
         var fixed: [String] = []
+        fixed.reserveCapacity(Self.silenced.count + 1)
         for header in Self.silenced where !isSet(header.name) { fixed.append(header.line) }
         if let host, !isSet("host") { fixed.append("Host: \(host)") }
 
@@ -80,15 +81,14 @@ final class HeaderBlock: @unchecked Sendable {
     }
 
     private static func check(_ header: HTTPHeader) throws(HTTPError) {
-        guard !header.name.isEmpty, header.name.utf8.allSatisfy(isNameByte) else {
+        guard isName(header.name) else {
             throw HTTPError(
                 .forbidden("a header name holds more than letters, digits and -_.!#$%&'*+^`|~"), isUnsent: true)
         }
         guard !reserved.contains(where: { isSame(header.name, $0) }) else {
             throw HTTPError(.forbidden("a header that belongs to the connection was set"), isUnsent: true)
         }
-        let isClean = header.value.withUnsafeBytes { $0.allSatisfy { ($0 >= 0x20 && $0 != 0x7f) || $0 == 0x09 } }
-        guard isClean else {
+        guard header.value.withUnsafeBytes(isClean) else {
             throw HTTPError(
                 .forbidden("a header value holds a control character, for instance a line break; check the credential"),
                 isUnsent: true)
@@ -97,16 +97,36 @@ final class HeaderBlock: @unchecked Sendable {
 
     /// Whether `name` is this one, which is lower case, in any case.
     private static func isSame(_ name: String, _ lowercased: String) -> Bool {
-        name.utf8.count == lowercased.utf8.count
-            && zip(name.utf8, lowercased.utf8).allSatisfy { byte, other in
-                byte == other || (0x41...0x5a).contains(byte) && byte | 0x20 == other
+        guard name.utf8.count == lowercased.utf8.count else { return false }
+        var (name, lowercased) = (name, lowercased)
+        return name.withUTF8 { name in
+            lowercased.withUTF8 { other in
+                for (byte, other) in zip(name, other) where (0x41...0x5a ~= byte ? byte | 0x20 : byte) != other {
+                    return false
+                }
+                return true
             }
+        }
+    }
+
+    private static func isName(_ text: String) -> Bool {
+        var text = text
+        return text.withUTF8 { bytes in
+            for byte in bytes where !isNameByte(byte) { return false }
+            return !bytes.isEmpty
+        }
     }
 
     private static func isNameByte(_ byte: UInt8) -> Bool {
         switch byte {
-        case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
-        default: "-_.!#$%&'*+^`|~".utf8.contains(byte)
+        case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, UInt8(ascii: "-"): true
+        default: "_.!#$%&'*+^`|~".utf8.contains(byte)
         }
+    }
+
+    /// No control character but the tabulator is in it.
+    private static func isClean(_ value: UnsafeRawBufferPointer) -> Bool {
+        for byte in value where byte < 0x20 && byte != 0x09 || byte == 0x7f { return false }
+        return true
     }
 }

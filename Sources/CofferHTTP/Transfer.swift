@@ -10,8 +10,7 @@ final class Transfer: @unchecked Sendable {
     typealias Outcome = Result<HTTPResponse, HTTPError>
 
     let request: HTTPRequest
-    let endpoint: HTTPEndpoint
-    let target: HTTPOrigin
+    let place: TransferPlace
     let deadline: BootInstant
     let headers: HeaderBlock
     let isCancelled = Atomic(false)
@@ -23,9 +22,8 @@ final class Transfer: @unchecked Sendable {
     /// libcurl's words about a failure; they never leave this module.
     let errorText: UnsafeMutablePointer<CChar>
 
-    private let policy: AddressPolicy
     private var body: ResponseBuffer
-    private var fields: [String: String] = [:]
+    private var fields = HTTPFields()
     private var headerBytes = 0
     /// The blank line behind the headers came: libcurl takes a connection that
     /// closes among them for a whole answer.
@@ -39,24 +37,17 @@ final class Transfer: @unchecked Sendable {
     static let maximumHeaderBytes = 64 << 10
 
     /// - Throws: `forbidden` for what must not be sent.
-    init(_ request: HTTPRequest, _ endpoint: HTTPEndpoint, deadline: BootInstant) throws(HTTPError) {
-        let target = request.origin ?? endpoint.origin
-        guard target == endpoint.origin || endpoint.allowedOrigins.contains(target) else {
-            throw HTTPError(.forbidden("a redirect to an origin that is not allowed for this vault"), isUnsent: true)
-        }
-        guard request.path.hasPrefix("/"), request.path.utf8.allSatisfy({ 0x21...0x7e ~= $0 && $0 != 0x23 }) else {
+    init(_ request: HTTPRequest, _ place: TransferPlace, deadline: BootInstant) throws(HTTPError) {
+        guard Self.isPath(request.path) else {
             throw HTTPError(
                 .forbidden("a path that does not begin with /, or holds a space, a control character or #"),
                 isUnsent: true)
         }
         self.request = request
-        self.endpoint = endpoint
-        self.target = target
+        self.place = place
         self.deadline = deadline
-        headers = try HeaderBlock(
-            request.headers, host: target == endpoint.origin && endpoint.serverName != nil ? target.authority : nil)
-        policy = endpoint.addressPolicy(for: target)
-        body = ResponseBuffer(limit: endpoint.maximumResponseBytes)
+        headers = try HeaderBlock(request.headers, host: place.host)
+        body = ResponseBuffer(limit: place.endpoint.maximumResponseBytes)
         errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
     }
@@ -64,6 +55,15 @@ final class Transfer: @unchecked Sendable {
     deinit {
         curl_slist_free_all(detour)
         errorText.deallocate()
+    }
+
+    private static func isPath(_ text: String) -> Bool {
+        var text = text
+        return text.withUTF8 { bytes in
+            guard bytes.first == UInt8(ascii: "/") else { return false }
+            for byte in bytes where byte < 0x21 || byte > 0x7e || byte == UInt8(ascii: "#") { return false }
+            return true
+        }
     }
 
     /// No byte of the request was handed to a connection.
@@ -100,29 +100,20 @@ extension Transfer {
         }
         // A status line begins an answer anew: those before were interim ones.
         if line.starts(with: "HTTP/".utf8) {
-            (fields, hasAllHeaders) = ([:], false)
+            (fields, hasAllHeaders) = (HTTPFields(), false)
             return true
         }
         if line.allSatisfy({ $0 == 0x0d || $0 == 0x0a }) { hasAllHeaders = true }
         // Behind the body come trailers, which are no headers.
-        guard body.isEmpty, let colon = line.firstIndex(of: UInt8(ascii: ":")) else { return true }
-        let name = String(decoding: line[..<colon], as: UTF8.self).lowercased()
-        fields[name] = String(decoding: Self.trimmed(line[(colon + 1)...]), as: UTF8.self)
+        if body.isEmpty { fields.append(line) }
         return true
-    }
-
-    private static func trimmed(_ bytes: Slice<UnsafeRawBufferPointer>) -> Slice<UnsafeRawBufferPointer> {
-        let isBlank = { (byte: UInt8) in byte <= 0x20 }
-        let rest = bytes.drop(while: isBlank)
-        guard let last = rest.lastIndex(where: { !isBlank($0) }) else { return rest }
-        return rest[...last]
     }
 
     /// Takes a piece of the body; false stops the transfer.
     func take(body bytes: UnsafeRawBufferPointer) -> Bool {
         let announced = easy.map(coffer_easy_announced) ?? -1
         guard body.append(bytes, announced: announced) else {
-            exceeded = endpoint.maximumResponseBytes
+            exceeded = place.endpoint.maximumResponseBytes
             return false
         }
         return true
@@ -135,9 +126,9 @@ extension Transfer {
             coffer_sockaddr_read(address, region.baseAddress!.assumingMemoryBound(to: UInt8.self))
         }
         switch family {
-        case AF_UNIX where endpoint.unixSocket != nil: break
+        case AF_UNIX where place.endpoint.unixSocket != nil: break
         case AF_INET, AF_INET6:
-            if let words = policy.refusal(of: Address(bytes: bytes, isVersion6: family == AF_INET6)) {
+            if let words = place.policy.refusal(of: Address(bytes: bytes, isVersion6: family == AF_INET6)) {
                 refusal = words
                 return -1
             }

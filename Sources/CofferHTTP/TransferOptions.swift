@@ -18,6 +18,7 @@ struct TransferOptions {
         var options = TransferOptions(easy: easy)
         for (option, value) in fixed { options.set(option, value) }
         options.setRoute(endpoint)
+        options.setScheme(endpoint.origin.isSecure, endpoint)
         options.setTrust(endpoint)
         options.setLimits(endpoint)
         options.set(CURLOPT_SHARE, pointer: sessions)
@@ -64,20 +65,21 @@ struct TransferOptions {
     }
 
     private mutating func setPlace(_ transfer: Transfer) {
-        let (endpoint, target) = (transfer.endpoint, transfer.target)
-        set(CURLOPT_PROTOCOLS_STR, target.isSecure ? "https" : "http")
-        if let serverName = endpoint.serverName, target == endpoint.origin {
-            let named = HTTPOrigin(isSecure: target.isSecure, host: serverName, port: target.port)
-            set(CURLOPT_URL, named.url + transfer.request.path)
-            transfer.detour = curl_slist_append(
-                nil, "\(serverName):\(target.port):\(target.authorityHost):\(target.port)")
+        let place = transfer.place
+        set(CURLOPT_URL, place.url + transfer.request.path)
+        if let detour = place.detour {
+            transfer.detour = curl_slist_append(nil, detour)
             set(CURLOPT_CONNECT_TO, pointer: transfer.detour)
-        } else {
-            set(CURLOPT_URL, target.url + transfer.request.path)
         }
-        let isMultiplexed = target.isSecure && endpoint.offersHTTP2
+        let isSecure = place.target.isSecure
+        if isSecure != place.endpoint.origin.isSecure { setScheme(isSecure, place.endpoint) }
+    }
+
+    private mutating func setScheme(_ isSecure: Bool, _ endpoint: HTTPEndpoint) {
+        set(CURLOPT_PROTOCOLS_STR, isSecure ? "https" : "http")
+        let isMultiplexed = isSecure && endpoint.offersHTTP2
         set(CURLOPT_HTTP_VERSION, Int(isMultiplexed ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1))
-        if isMultiplexed { set(CURLOPT_PIPEWAIT, 1) }
+        set(CURLOPT_PIPEWAIT, isMultiplexed ? 1 : 0)
     }
 
     private mutating func setTrust(_ endpoint: HTTPEndpoint) {
@@ -146,7 +148,7 @@ struct TransferOptions {
     private mutating func set(_ option: CURLoption, _ value: Int) { accept(coffer_easy_set(easy, option, value)) }
 
     private mutating func set(_ option: CURLoption, _ value: String) {
-        accept(coffer_easy_set_text(easy, option, value))
+        accept(value.withCString { coffer_easy_set_text(easy, option, $0) })
     }
 
     private mutating func set(_ option: CURLoption, pointer: UnsafeRawPointer?) {

@@ -92,8 +92,8 @@ import Testing
             (#"{"__type":"Unheard"}"#, ["x-amzn-query-error": "ThrottlingException;Sender"]),
             ("", ["x-amzn-errortype": "ThrottlingException:"]),
             ("<ErrorResponse><Error><Code>Throttling</Code></Error></ErrorResponse>", [:]),
-        ] as [(String, [String: String])])
-    func readsTheName(_ body: String, _ headers: [String: String]) {
+        ] as [(String, HTTPFields)])
+    func readsTheName(_ body: String, _ headers: HTTPFields) {
         #expect(AWSRefusal(HTTPResponse.aws(400, body, headers: headers)).kind == .throttled)
     }
 
@@ -141,7 +141,7 @@ import Testing
         let fixture = AWSFixture()
         let vault = try fixture.vault()
         // The fixture's clock stands at 1_800_000_000: 2027-01-15T08:00:00Z.
-        let ahead = ["date": "Fri, 15 Jan 2027 09:00:00 GMT"]
+        let ahead: HTTPFields = ["date": "Fri, 15 Jan 2027 09:00:00 GMT"]
         fixture.fake.plan(
             "GetSecretValue", refusal: "InvalidSignatureException", message: "Signature expired", headers: ahead)
         #expect(try await vault.read(try fixture.key(), deadline: fixture.deadline) == nil)
@@ -155,8 +155,8 @@ import Testing
     @Test(
         arguments: [
             [:], ["date": "Fri, 15 Jan 2027 08:00:30 GMT"], ["date": "nonsense"],
-        ] as [[String: String]])
-    func aRightClockIsNotCorrected(_ headers: [String: String]) async throws {
+        ] as [HTTPFields])
+    func aRightClockIsNotCorrected(_ headers: HTTPFields) async throws {
         let fixture = AWSFixture()
         let vault = try fixture.vault()
         fixture.fake.plan("GetSecretValue", refusal: "SignatureDoesNotMatch", headers: headers)

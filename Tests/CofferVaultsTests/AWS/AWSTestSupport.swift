@@ -78,7 +78,7 @@ final class AWSScript: HTTPTransport {
 }
 
 extension HTTPResponse {
-    static func aws(_ status: Int, _ text: String, headers: [String: String] = [:]) -> HTTPResponse {
+    static func aws(_ status: Int, _ text: String, headers: HTTPFields = [:]) -> HTTPResponse {
         HTTPResponse(status: status, headers: headers, body: AWSText.secret(text))
     }
 }

@@ -46,13 +46,13 @@ final class FakeSecretsManager: HTTPTransport {
 
     func plan(
         _ operation: String, refusal name: String, message: String = "", status: Int = 400,
-        headers: [String: String] = [:]
+        headers: HTTPFields = [:]
     ) {
         plan(operation, .response(Self.refusal(name, message, status: status, headers: headers)))
     }
 
     static func refusal(
-        _ name: String, _ message: String = "", status: Int = 400, headers: [String: String] = [:]
+        _ name: String, _ message: String = "", status: Int = 400, headers: HTTPFields = [:]
     ) -> HTTPResponse {
         HTTPResponse(
             status: status, headers: headers,

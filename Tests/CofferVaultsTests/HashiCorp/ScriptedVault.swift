@@ -28,7 +28,7 @@ final class ScriptedTransport: HTTPTransport {
 }
 
 extension HTTPResponse {
-    init(_ status: Int, _ body: String = "", _ headers: [String: String] = [:]) {
+    init(_ status: Int, _ body: String = "", _ headers: HTTPFields = [:]) {
         self.init(status: status, headers: headers, body: Secret(text: body))
     }
 
