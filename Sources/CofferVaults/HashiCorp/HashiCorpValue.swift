@@ -24,6 +24,7 @@ enum HashiCorpValue {
     }
 
     private static let member = "coffer"
+    private static let envelopePrefix = Array(Envelope.textPrefix.utf8)
     private static let maximumVersionBytes = 128
 
     static let removal: JSON = .object([(member, .string("removed"))])
@@ -41,7 +42,7 @@ enum HashiCorpValue {
     /// - Throws: INVALID_ARGUMENT for what is neither a JSON object nor the
     ///   predecessor's form, or would be read back as something else.
     static func text(_ text: Secret) throws(Failure) -> JSON {
-        if isLegacy(text) { return .object([(member, .string(text))]) }
+        if text.withBytes(isLegacy) { return .object([(member, .string(text))]) }
         guard let json = try? JSON.parse(text), json.members != nil else {
             throw .badField("credential", "expected a JSON object, which is all that this format keeps")
         }
@@ -57,17 +58,16 @@ enum HashiCorpValue {
 
     /// nil for a sealed record that is damaged.
     static func reading(_ data: JSON) -> HashiCorpValue? {
-        guard let value = data[member]?.secret else { return .text(data.encode()) }
-        if begins(value, with: Envelope.textPrefix) { return sealed(value, data).map { .sealed($0) } }
+        guard let value = data[member]?.string else { return .text(data.encode()) }
+        if value.begins(with: envelopePrefix) { return sealed(value, data).map { .sealed($0) } }
         guard data.members?.count == 1 else { return .text(data.encode()) }
         if value.withBytes({ $0.isEqual(to: Array("removed".utf8)) }) { return .removed }
-        return .text(isLegacy(value) ? value : data.encode())
+        return .text(value.withBytes(isLegacy) ? value.secret : data.encode())
     }
 
-    private static func sealed(_ text: Secret, _ data: JSON) -> Sealed? {
+    private static func sealed(_ text: JSONString, _ data: JSON) -> Sealed? {
         // The text of an envelope is no secret.
-        guard let characters = JSON.string(text).text,
-            let envelope = try? Envelope.bytes(ofText: Array(characters.utf8)),
+        guard let envelope = try? Envelope.bytes(ofText: text.bytes),
             let version = data["version"] == nil ? Envelope.version(of: envelope) : data["version"]?.text,
             (1...maximumVersionBytes).contains(version.utf8.count),
             version.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
@@ -85,26 +85,17 @@ enum HashiCorpValue {
             envelope: envelope, version: version, created: times[0], updated: times[1], expires: times[2] ?? 0)
     }
 
-    private static func begins(_ secret: Secret, with prefix: String) -> Bool {
-        let prefix = Array(prefix.utf8)
-        return secret.withBytes { bytes in
-            bytes.byteCount >= prefix.count && bytes.extracting(0..<prefix.count).isEqual(to: prefix)
-        }
-    }
-
     /// As `LegacyFormat.recognises`, without a copy of what may be in the clear.
-    private static func isLegacy(_ secret: Secret) -> Bool {
-        secret.withBytes { bytes in
-            guard bytes.byteCount >= 66, bytes.byteCount.isMultiple(of: 2) else { return false }
-            for offset in 0..<bytes.byteCount {
-                switch bytes.byte(at: offset) {
-                case UInt8(ascii: ":"): if offset != 32 && offset != 65 { return false }
-                case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"):
-                    if offset == 32 || offset == 65 { return false }
-                default: return false
-                }
+    private static func isLegacy(_ bytes: RawSpan) -> Bool {
+        guard bytes.byteCount >= 66, bytes.byteCount.isMultiple(of: 2) else { return false }
+        for offset in 0..<bytes.byteCount {
+            switch bytes.byte(at: offset) {
+            case UInt8(ascii: ":"): if offset != 32 && offset != 65 { return false }
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"):
+                if offset == 32 || offset == 65 { return false }
+            default: return false
             }
-            return true
         }
+        return true
     }
 }

@@ -11,11 +11,11 @@ extension JSON {
         case .null: 4
         case .bool(let value): value ? 4 : 5
         case .number(let text): text.utf8.count
-        case .string(let secret): Self.quotedCount(secret)
+        case .string(let string): Self.quotedCount(string)
         case .array(let elements): 2 + max(0, elements.count - 1) + elements.reduce(0) { $0 + $1.encodedCount }
         case .object(let members):
             2 + max(0, members.count - 1)
-                + members.reduce(0) { $0 + Self.quotedCount(Self.secret($1.name)) + 1 + $1.value.encodedCount }
+                + members.reduce(0) { $0 + Self.quotedCount(Self.string($1.name)) + 1 + $1.value.encodedCount }
         }
     }
 
@@ -24,7 +24,7 @@ extension JSON {
         case .null: writer.append("null")
         case .bool(let value): writer.append(value ? "true" : "false")
         case .number(let text): writer.append(text)
-        case .string(let secret): Self.quote(secret, to: &writer)
+        case .string(let string): Self.quote(string, to: &writer)
         case .array(let elements):
             writer.append("[")
             for (index, element) in elements.enumerated() {
@@ -36,7 +36,7 @@ extension JSON {
             writer.append("{")
             for (index, member) in members.enumerated() {
                 if index > 0 { writer.append(",") }
-                Self.quote(Self.secret(member.name), to: &writer)
+                Self.quote(Self.string(member.name), to: &writer)
                 writer.append(":")
                 member.value.write(to: &writer)
             }
@@ -44,14 +44,14 @@ extension JSON {
         }
     }
 
-    private static func secret(_ text: String) -> Secret {
-        SecretWriter.build(count: text.utf8.count) { $0.append(text) }
+    private static func string(_ text: String) -> JSONString {
+        JSONString(SecretWriter.build(count: text.utf8.count) { $0.append(text) })
     }
 
     // MARK: Strings
 
-    private static func quotedCount(_ secret: Secret) -> Int {
-        secret.withBytes { bytes in
+    private static func quotedCount(_ string: JSONString) -> Int {
+        string.withBytes { bytes in
             var count = 2
             for offset in 0..<bytes.byteCount {
                 count += escapedCount(bytes.byte(at: offset))
@@ -68,9 +68,9 @@ extension JSON {
         }
     }
 
-    private static func quote(_ secret: Secret, to writer: inout SecretWriter) {
+    private static func quote(_ string: JSONString, to writer: inout SecretWriter) {
         writer.append("\"")
-        secret.withBytes { bytes in
+        string.withBytes { bytes in
             var start = 0
             for offset in 0..<bytes.byteCount {
                 let byte = bytes.byte(at: offset)

@@ -2,15 +2,17 @@ internal import CofferCore
 
 /// A JSON value whose texts are secrets until proven otherwise: they stay in
 /// memory that is wiped, and no value has a description.
-indirect enum JSON: Sendable {
+enum JSON: Sendable {
     case null
     case bool(Bool)
     /// As it was written: "1", "-0.5e3".
     case number(String)
-    case string(Secret)
+    case string(JSONString)
     case array([JSON])
     /// In the order in which they came; names are not secret, and come once each.
     case object([(name: String, value: JSON)])
+
+    static func string(_ secret: Secret) -> JSON { .string(JSONString(secret)) }
 
     static func string(_ text: String) -> JSON {
         .string(SecretWriter.build(count: text.utf8.count) { $0.append(text) })
@@ -33,17 +35,14 @@ indirect enum JSON: Sendable {
         if case .array(let elements) = self { elements } else { nil }
     }
 
-    var secret: Secret? {
-        if case .string(let secret) = self { secret } else { nil }
+    var string: JSONString? {
+        if case .string(let string) = self { string } else { nil }
     }
 
+    var secret: Secret? { string?.secret }
+
     /// A string as ordinary text: for what is not secret.
-    var text: String? {
-        secret?.withBytes { bytes in
-            var cursor = ByteCursor()
-            return cursor.text(count: bytes.byteCount, in: bytes)
-        }
-    }
+    var text: String? { string?.string }
 
     /// A whole number; nil if it has a fraction, an exponent or too many digits.
     var integer: Int64? {

@@ -12,7 +12,7 @@ extension JSON {
     ///   not UTF-8 and for a lone surrogate.
     static func parse(_ text: Secret) throws(Malformed) -> JSON {
         try text.withBytes { bytes throws(Malformed) in
-            var parser = JSONParser(end: bytes.byteCount)
+            var parser = JSONParser(text, end: bytes.byteCount)
             let value = try parser.value(in: bytes, depth: 0)
             parser.skipSpace(bytes)
             guard parser.position == bytes.byteCount else { throw Malformed() }
@@ -25,8 +25,13 @@ extension JSON {
 private struct JSONParser {
     var position = 0
     let end: Int
+    /// Where the bytes are from.
+    private let text: Secret
 
-    init(end: Int) { self.end = end }
+    init(_ text: Secret, end: Int) {
+        self.text = text
+        self.end = end
+    }
 
     private func peek(_ bytes: RawSpan) -> UInt8? {
         position < end ? bytes.byte(at: position) : nil
@@ -38,8 +43,8 @@ private struct JSONParser {
         return byte
     }
 
-    private mutating func expect(_ word: StaticString, _ bytes: RawSpan) throws(JSON.Malformed) {
-        for character in word.description.utf8 where try next(bytes) != character { throw JSON.Malformed() }
+    private mutating func expect(_ word: String, _ bytes: RawSpan) throws(JSON.Malformed) {
+        for character in word.utf8 where try next(bytes) != character { throw JSON.Malformed() }
     }
 
     mutating func skipSpace(_ bytes: RawSpan) {
@@ -99,6 +104,7 @@ private struct JSONParser {
         var members: [(name: String, value: JSON)] = []
         var names = MemberNames()
         if isEmpty(until: UInt8(ascii: "}"), bytes) { return .object(members) }
+        members.reserveCapacity(8)
         repeat {
             skipSpace(bytes)
             let name = try name(in: bytes)
@@ -121,23 +127,16 @@ private struct JSONParser {
         var isPlain: Bool { decodedCount == content.count }
     }
 
-    private mutating func string(in bytes: RawSpan) throws(JSON.Malformed) -> Secret {
+    private mutating func string(in bytes: RawSpan) throws(JSON.Malformed) -> JSONString {
         let quoted = try quoted(in: bytes)
-        let content = bytes.extracting(quoted.content)
-        return quoted.isPlain ? Secret(copying: content) : try decoded(quoted, in: bytes)
+        return quoted.isPlain ? JSONString(text, quoted.content) : JSONString(try decoded(quoted, in: bytes))
     }
 
     /// The name of a member, which is no secret.
     private mutating func name(in bytes: RawSpan) throws(JSON.Malformed) -> String {
         let quoted = try quoted(in: bytes)
-        let content = quoted.content
-        var cursor = ByteCursor()
-        let name =
-            quoted.isPlain
-            ? cursor.text(count: content.count, in: bytes.extracting(content))
-            : JSON.string(try decoded(quoted, in: bytes)).text
-        guard let name else { throw JSON.Malformed() }
-        return name
+        if quoted.isPlain { return bytes.extracting(quoted.content).repairedText }
+        return try decoded(quoted, in: bytes).withBytes { $0.repairedText }
     }
 
     /// The string at `position`, which is behind its closing quote then.
@@ -145,27 +144,65 @@ private struct JSONParser {
         guard peek(bytes) == UInt8(ascii: "\"") else { throw JSON.Malformed() }
         position += 1
         let start = position
-        let count = try decodedCount(in: bytes)
+        let (count, isASCII) = try decodedCount(in: bytes)
         let content = start..<position - 1
         // Escapes are ASCII: they change nothing about the rest being UTF-8.
-        guard bytes.extracting(content).isUTF8 else { throw JSON.Malformed() }
+        guard isASCII || bytes.extracting(content).isUTF8 else { throw JSON.Malformed() }
         return Quoted(content: content, decodedCount: count)
     }
 
     /// How many bytes the string at `position` has without its escapes; stands
     /// behind its closing quote then.
-    private mutating func decodedCount(in bytes: RawSpan) throws(JSON.Malformed) -> Int {
-        var count = 0
+    private mutating func decodedCount(in bytes: RawSpan) throws(JSON.Malformed) -> (count: Int, isASCII: Bool) {
+        var (count, isASCII) = (0, true)
         while true {
             let start = position
-            while position < end, Self.isPlain(bytes.byte(at: position)) { position += 1 }
+            skipPlain(bytes, &isASCII)
             count += position - start
             guard let byte = peek(bytes), byte >= 0x20 else { throw JSON.Malformed() }
             if byte == UInt8(ascii: "\"") {
                 position += 1
-                return count
+                return (count, isASCII)
             }
             count += try escape(in: bytes).utf8.count
+        }
+    }
+
+    /// Goes to the next byte that does not stand for itself.
+    ///
+    /// - Parameter isASCII: false afterwards if other bytes may be among them.
+    private mutating func skipPlain(_ bytes: RawSpan, _ isASCII: inout Bool) {
+        while end - position >= 8 {
+            let word = Word(bytes.littleEndianWord(at: position))
+            if !word.isASCII { isASCII = false }
+            position += word.plainCount
+            if word.plainCount < 8 { return }
+        }
+        while position < end, Self.isPlain(bytes.byte(at: position)) {
+            if bytes.byte(at: position) >= 0x80 { isASCII = false }
+            position += 1
+        }
+    }
+
+    /// Eight bytes of a string, the first one lowest: most texts are long.
+    private struct Word {
+        let isASCII: Bool
+        /// How many bytes stand for themselves before one that does not.
+        let plainCount: Int
+
+        private static let ones: UInt64 = 0x0101_0101_0101_0101
+        private static let tops: UInt64 = 0x8080_8080_8080_8080
+
+        init(_ bytes: UInt64) {
+            isASCII = bytes & Self.tops == 0
+            let quotes = bytes ^ Self.ones &* UInt64(UInt8(ascii: "\""))
+            let escapes = bytes ^ Self.ones &* UInt64(UInt8(ascii: "\\"))
+            // The top bit of each byte below 0x20, and of each that became 0. A borrow
+            // sets more of them, but only above one that is right.
+            let found =
+                (bytes &- Self.ones &* 0x20) & ~bytes | (quotes &- Self.ones) & ~quotes
+                | (escapes &- Self.ones) & ~escapes
+            plainCount = (found & Self.tops).trailingZeroBitCount / 8
         }
     }
 
