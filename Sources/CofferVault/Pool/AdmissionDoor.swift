@@ -54,16 +54,20 @@ final class AdmissionDoor: Sendable {
     /// A pass, at once or when it is this call's turn.
     ///
     /// - Throws: when it is refused, its deadline passes, or its task is cancelled.
+    @inline(__always)
     func enter(deadline: BootInstant) async throws(Failure) -> CircuitBreaker.Pass {
-        let entry = state.withLock { state in
-            state.isClosed
-                ? .refused(.poolClosed(vault))
-                : state.gate.enter(deadline: deadline, now: clock.boot, random: random)
-        }
-        switch entry {
+        switch ask(deadline) {
         case .go(let pass): return pass
         case .refused(let failure): throw failure
         case .wait: return try await wait(deadline: deadline).get()
+        }
+    }
+
+    private func ask(_ deadline: BootInstant) -> VaultGate.Entry {
+        state.withLock { state in
+            state.isClosed
+                ? .refused(.poolClosed(vault))
+                : state.gate.enter(deadline: deadline, now: clock.boot, random: random)
         }
     }
 

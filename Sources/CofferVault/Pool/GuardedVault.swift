@@ -120,6 +120,9 @@ package final class GuardedVault: VaultAdapter {
 
     private static let noOutcome = Failure.internalError("a call to a vault has ended without an outcome")
 
+    // Inlined, as what it calls: an async function of its own costs about what a
+    // whole call here does.
+    @inline(__always)
     private func one<R: Sendable>(
         _ repeatability: RetryPolicy.Repeatability, _ deadline: BootInstant,
         _ call: (_ deadline: BootInstant) async throws(Failure) -> R
@@ -138,6 +141,7 @@ package final class GuardedVault: VaultAdapter {
     }
 
     /// Makes attempts until one is answered or the failure stands.
+    @inline(__always)
     private func run(
         _ repeatability: RetryPolicy.Repeatability, _ deadline: BootInstant,
         _ attempt: (_ deadline: BootInstant) async -> Ending
@@ -175,6 +179,7 @@ package final class GuardedVault: VaultAdapter {
     ///
     /// - Returns: how it failed; nil = answered whole.
     /// - Throws: when there was no place.
+    @inline(__always)
     private func once(
         _ deadline: BootInstant, _ attempt: (_ deadline: BootInstant) async -> Ending
     ) async throws(Failure) -> Failure? {

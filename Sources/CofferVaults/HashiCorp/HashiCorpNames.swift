@@ -36,6 +36,7 @@ struct HashiCorpNames: Sendable {
     /// `id` as a part of a path. The server refuses two periods in a row and one
     /// at the end; one at the start would make a hidden file of it.
     static func segment(_ id: String) -> String {
+        if NameEscape.isAlphanumeric(id) { return id }
         let bytes = Array(id.utf8)
         let period = UInt8(ascii: ".")
         let always = bytes.indices.filter {

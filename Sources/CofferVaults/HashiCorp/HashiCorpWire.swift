@@ -34,18 +34,20 @@ final class HashiCorpWire: Sendable {
         _ call: HashiCorpCall, token: Secret?, deadline: BootInstant
     ) async throws(Failure) -> HashiCorpAnswer {
         var pause = Duration.milliseconds(50)
-        for _ in 1..<Self.patience {
+        var asked = 0
+        while true {
             let answer = try await follow(call, token: token, deadline: deadline)
+            asked += 1
             // Both official clients repeat these: the node has done nothing.
-            guard answer.status == 412, await seams.pause(pause * seams.jitter(from: 0.5), until: deadline) else {
-                return answer
-            }
+            guard answer.status == 412, asked < Self.patience,
+                await seams.pause(pause * seams.jitter(from: 0.5), until: deadline)
+            else { return answer }
             pause *= 2
         }
-        return try await follow(call, token: token, deadline: deadline)
     }
 
     /// Follows one redirect, to a node that the endpoint allows.
+    @inline(__always)
     private func follow(
         _ call: HashiCorpCall, token: Secret?, deadline: BootInstant
     ) async throws(Failure) -> HashiCorpAnswer {

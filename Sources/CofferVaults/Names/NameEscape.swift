@@ -9,13 +9,18 @@ struct NameEscape: Sendable {
     /// - Parameter punctuation: what stays as it is beside ASCII letters and digits.
     init(plain punctuation: StaticString) {
         let allowed = Set(punctuation.description.utf8).subtracting([UInt8(ascii: "=")])
-        isPlain = { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"):
-                true
-            default: allowed.contains(byte)
-            }
+        isPlain = { Self.isAlphanumeric($0) || allowed.contains($0) }
+    }
+
+    /// Whether `id` stays as it is in any name.
+    static func isAlphanumeric(_ id: String) -> Bool { id.utf8.allSatisfy { isAlphanumeric($0) } }
+
+    private static func isAlphanumeric(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"):
+            true
+        default: false
         }
     }
 
