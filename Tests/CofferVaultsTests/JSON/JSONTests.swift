@@ -60,6 +60,34 @@ import Testing
         }
     }
 
+    /// Strings are looked at eight bytes at a time: whatever the place, each byte counts.
+    @Test func findsWhatEndsAStringAtEveryPlace() throws {
+        for (count, place) in (1...24).flatMap({ count in (0..<count).map { (count, $0) } }) {
+            var content = [UInt8](repeating: UInt8(ascii: "!"), count: count)
+            func text(_ byte: UInt8) -> Secret {
+                content[place] = byte
+                return ([0x22] + content + [0x22]).withUnsafeBytes { Secret(copying: $0) }
+            }
+            for byte in [0x20, 0x21, 0x23, 0x5b, 0x5d, 0x7f] as [UInt8] {
+                #expect(try JSON.parse(text(byte)).secret?.count == count)
+            }
+            for byte in [0x00, 0x1f, 0x22, 0x80, 0xc3, 0xff] as [UInt8] {
+                #expect(throws: JSON.Malformed()) { try JSON.parse(text(byte)) }
+            }
+            // An escape of "!", of the quote at the end, or of a letter.
+            #expect(throws: JSON.Malformed()) { try JSON.parse(text(0x5c)) }
+        }
+    }
+
+    @Test func aStringIsItsOwnSecret() throws {
+        let json = try parse("{\"a\":\"text\",\"b\":\"e\\u0073c\"}")
+        #expect(json["a"]?.secret?.count == 4)
+        #expect(json["b"]?.text == "esc")
+        #expect(json["a"]?.string?.begins(with: Array("te".utf8)) == true)
+        #expect(json["a"]?.string?.begins(with: Array("text\"".utf8)) == false)
+        #expect(json["a"]?.string?.bytes == Array("text".utf8))
+    }
+
     @Test func refusesDeepNesting() throws {
         func nested(_ depth: Int) -> String {
             String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
