@@ -11,10 +11,10 @@ final class HeaderBlock: @unchecked Sendable {
     private let nodes: UnsafeMutableBufferPointer<curl_slist>
 
     /// What libcurl would add by itself, and what frames the body: ours to decide.
-    private static let reserved = [
+    private static let reserved: [StaticString] = [
         "connection", "content-length", "expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
     ]
-    private static let silenced: [(name: String, line: String)] = [
+    private static let silenced: [(name: StaticString, line: StaticString)] = [
         ("accept", "Accept:"), ("content-type", "Content-Type:"), ("expect", "Expect:"),
         ("user-agent", "User-Agent:"),
     ]
@@ -23,22 +23,20 @@ final class HeaderBlock: @unchecked Sendable {
     /// - Throws: `forbidden` for a name or value that HTTP cannot carry.
     init(_ headers: [HTTPHeader], host: String?) throws(HTTPError) {
         for header in headers { try Self.check(header) }
-        func isSet(_ name: String) -> Bool { headers.contains { Self.isSame($0.name, name) } }
-        var fixed: [String] = []
-        fixed.reserveCapacity(Self.silenced.count + 1)
-        for header in Self.silenced where !isSet(header.name) { fixed.append(header.line) }
-        if let host, !isSet("host") { fixed.append("Host: \(host)") }
-
-        let bytes =
-            fixed.reduce(0) { $0 + $1.utf8.count + 1 }
-            + headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.count + 3 }
+        func isSet(_ name: StaticString) -> Bool { headers.contains { Self.isSame($0.name, name) } }
+        let host = host.flatMap { isSet("host") ? nil : "Host: \($0)" }
+        let bytes = headers.reduce(host.map { $0.utf8.count + 1 } ?? 0) { $0 + $1.name.utf8.count + $1.value.count + 3 }
         text = .allocate(byteCount: bytes, alignment: 1)
         text.initializeMemory(as: UInt8.self, repeating: 0)
-        nodes = .allocate(capacity: fixed.count + headers.count)
+        nodes = .allocate(capacity: Self.silenced.count + 1 + headers.count)
         nodes.initialize(repeating: curl_slist())
         var line = (index: 0, start: 0, end: 0)
-        for header in fixed {
-            append(header, &line.end)
+        for header in Self.silenced where !isSet(header.name) {
+            // libcurl reads what it is lent.
+            link(UnsafeMutableRawPointer(mutating: header.line.utf8Start), &line.index)
+        }
+        if let host {
+            append(host, &line.end)
             close(&line)
         }
         for header in headers { append(header, &line) }
@@ -73,11 +71,17 @@ final class HeaderBlock: @unchecked Sendable {
         end += bytes.count
     }
 
-    /// Ends a line with a zero and links it behind the one before.
+    /// Ends a line with a zero and links it.
     private func close(_ line: inout (index: Int, start: Int, end: Int)) {
-        nodes[line.index].data = text.baseAddress.map { ($0 + line.start).assumingMemoryBound(to: CChar.self) }
-        if line.index > 0 { nodes[line.index - 1].next = nodes.baseAddress.map { $0 + line.index } }
-        line = (line.index + 1, line.end + 1, line.end + 1)
+        link(text.baseAddress! + line.start, &line.index)
+        line = (line.index, line.end + 1, line.end + 1)
+    }
+
+    /// Puts a line behind the one before.
+    private func link(_ line: UnsafeMutableRawPointer, _ index: inout Int) {
+        nodes[index].data = line.assumingMemoryBound(to: CChar.self)
+        if index > 0 { nodes[index - 1].next = nodes.baseAddress.map { $0 + index } }
+        index += 1
     }
 
     private static func check(_ header: HTTPHeader) throws(HTTPError) {
@@ -96,16 +100,15 @@ final class HeaderBlock: @unchecked Sendable {
     }
 
     /// Whether `name` is this one, which is lower case, in any case.
-    private static func isSame(_ name: String, _ lowercased: String) -> Bool {
-        guard name.utf8.count == lowercased.utf8.count else { return false }
-        var (name, lowercased) = (name, lowercased)
+    private static func isSame(_ name: String, _ lowercased: StaticString) -> Bool {
+        guard name.utf8.count == lowercased.utf8CodeUnitCount else { return false }
+        let other = UnsafeBufferPointer(start: lowercased.utf8Start, count: lowercased.utf8CodeUnitCount)
+        var name = name
         return name.withUTF8 { name in
-            lowercased.withUTF8 { other in
-                for (byte, other) in zip(name, other) where (0x41...0x5a ~= byte ? byte | 0x20 : byte) != other {
-                    return false
-                }
-                return true
+            for (byte, other) in zip(name, other) where (0x41...0x5a ~= byte ? byte | 0x20 : byte) != other {
+                return false
             }
+            return true
         }
     }
 
