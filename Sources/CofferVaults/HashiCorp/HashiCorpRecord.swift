@@ -7,12 +7,19 @@ struct HashiCorpRecord: Sendable {
     var version: Int64 = 0
     /// nil = deleted, destroyed or removed; a failure = there is one that cannot be read.
     var item: Result<VaultItem, Failure>?
-    /// Of the key; nil = none.
-    var metadata: [String: String]?
+    /// An object: the metadata of the key; nil = none.
+    private var custom: JSON?
     /// Seconds after which the vault collects the newest version; 0 = never.
     var lifetime: Int64?
 
     static let absent = HashiCorpRecord()
+
+    /// Of the key; nil = none.
+    var metadata: [String: String]? {
+        custom?.members.map { members in
+            Dictionary(members.prefix(64).map { ($0.name, $0.value.text ?? "") }) { first, _ in first }
+        }
+    }
 
     func live(at now: WallMilliseconds) -> Result<VaultItem, Failure>? {
         if case .success(let item)? = item, !item.isLive(at: now) { return nil }
@@ -27,7 +34,8 @@ extension HashiCorpRecord {
         let createdText: String
         let created: WallMilliseconds
         let deleted: WallMilliseconds?
-        let custom: [String: String]?
+        /// An object.
+        let custom: JSON?
 
         /// nil for anything that is no metadata of a KV version.
         init?(_ json: JSON?) {
@@ -40,9 +48,7 @@ extension HashiCorpRecord {
             self.version = version
             self.createdText = createdText
             self.created = created
-            custom = json?["custom_metadata"]?.members.map { members in
-                Dictionary(members.prefix(64).map { ($0.name, $0.value.text ?? "") }) { first, _ in first }
-            }
+            custom = json?["custom_metadata"].flatMap { $0.members == nil ? nil : $0 }
         }
 
         /// Numbers start again when a key is deleted and made anew; times do not.
@@ -61,7 +67,7 @@ extension HashiCorpRecord {
     init(_ answer: HashiCorpAnswer, vault: String) throws(Failure) {
         if let metadata = answer.data?["metadata"], answer.status == 404 {
             guard let metadata = Metadata(metadata) else { throw .hashiCorpGarbled(.read, vault) }
-            self.init(version: metadata.version, item: nil, metadata: metadata.custom, lifetime: metadata.lifetime)
+            self.init(version: metadata.version, item: nil, custom: metadata.custom, lifetime: metadata.lifetime)
             return
         }
         if answer.isAbsence {
@@ -76,7 +82,7 @@ extension HashiCorpRecord {
             throw .hashiCorpGarbled(.read, vault)
         }
         self.init(
-            version: metadata.version, item: try Self.item(data, metadata, vault: vault), metadata: metadata.custom,
+            version: metadata.version, item: try Self.item(data, metadata, vault: vault), custom: metadata.custom,
             lifetime: metadata.lifetime)
     }
 
@@ -86,7 +92,7 @@ extension HashiCorpRecord {
         // A patch may leave a version without data.
         if data.isNull { return nil }
         guard data.members != nil else { throw .hashiCorpGarbled(.read, vault) }
-        let created = metadata.custom?["created"].flatMap(Timestamp.milliseconds) ?? metadata.created
+        let created = metadata.custom?["created"]?.text.flatMap(Timestamp.milliseconds) ?? metadata.created
         switch HashiCorpValue.reading(data) {
         case nil: return .failure(.unreadable(vault: vault))
         case .removed: return nil

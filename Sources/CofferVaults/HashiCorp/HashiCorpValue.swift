@@ -59,30 +59,31 @@ enum HashiCorpValue {
     /// nil for a sealed record that is damaged.
     static func reading(_ data: JSON) -> HashiCorpValue? {
         guard let value = data[member]?.string else { return .text(data.encode()) }
-        if value.begins(with: envelopePrefix) { return sealed(value, data).map { .sealed($0) } }
+        if value.begins(with: envelopePrefix) { return (try? sealed(value, data)).map { .sealed($0) } }
         guard data.members?.count == 1 else { return .text(data.encode()) }
         if value.withBytes({ $0.isEqual(to: Array("removed".utf8)) }) { return .removed }
         return .text(value.withBytes(isLegacy) ? value.secret : data.encode())
     }
 
-    private static func sealed(_ text: JSONString, _ data: JSON) -> Sealed? {
+    private struct Damaged: Error {}
+
+    private static func sealed(_ text: JSONString, _ data: JSON) throws(Damaged) -> Sealed {
         // The text of an envelope is no secret.
         guard let envelope = try? Envelope.bytes(ofText: text.bytes),
             let version = data["version"] == nil ? Envelope.version(of: envelope) : data["version"]?.text,
             (1...maximumVersionBytes).contains(version.utf8.count),
             version.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
-        else { return nil }
-        var times: [WallMilliseconds?] = []
-        for name in ["created", "updated", "expires"] {
-            guard let value = data[name] else {
-                times.append(nil)
-                continue
-            }
-            guard let time = value.integer, time >= 0 else { return nil }
-            times.append(WallMilliseconds(time))
-        }
+        else { throw Damaged() }
         return Sealed(
-            envelope: envelope, version: version, created: times[0], updated: times[1], expires: times[2] ?? 0)
+            envelope: envelope, version: version, created: try time("created", data),
+            updated: try time("updated", data), expires: try time("expires", data) ?? 0)
+    }
+
+    /// nil = there is none.
+    private static func time(_ name: String, _ data: JSON) throws(Damaged) -> WallMilliseconds? {
+        guard let value = data[name] else { return nil }
+        guard let time = value.integer, time >= 0 else { throw Damaged() }
+        return WallMilliseconds(time)
     }
 
     /// As `LegacyFormat.recognises`, without a copy of what may be in the clear.
