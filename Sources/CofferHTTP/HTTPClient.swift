@@ -22,7 +22,7 @@ package final class HTTPClient: HTTPTransport {
 
     deinit { loop.post(.drop(group)) }
 
-    package func send(
+    nonisolated(nonsending) package func send(
         _ request: HTTPRequest, deadline: BootInstant
     ) async throws(HTTPError) -> HTTPResponse {
         let transfer = try Transfer(request, place(for: request), deadline: deadline)

@@ -8,5 +8,6 @@ package protocol HTTPTransport: Sendable {
     /// redirect: that is for who knows what the request means.
     ///
     /// - Throws: why there is no answer.
-    func send(_ request: HTTPRequest, deadline: BootInstant) async throws(HTTPError) -> HTTPResponse
+    nonisolated(nonsending)
+        func send(_ request: HTTPRequest, deadline: BootInstant) async throws(HTTPError) -> HTTPResponse
 }

@@ -11,7 +11,9 @@ struct HashiCorpClient: Sendable {
     /// does, once more with a new one.
     ///
     /// - Returns: the answer, whatever its status.
-    func call(_ call: HashiCorpCall, deadline: BootInstant) async throws(Failure) -> HashiCorpAnswer {
+    nonisolated(nonsending)
+        func call(_ call: HashiCorpCall, deadline: BootInstant) async throws(Failure) -> HashiCorpAnswer
+    {
         guard wire.seams.clock.boot < deadline else { throw .notBegun(vault: vault) }
         let lease = try await session.lease(deadline: deadline)
         let answer = try await wire.exchange(call, token: lease.token, deadline: deadline)

@@ -30,7 +30,7 @@ final class HashiCorpWire: Sendable {
     }
 
     /// - Throws: when no answer came; every answer is returned.
-    func exchange(
+    nonisolated(nonsending) func exchange(
         _ call: HashiCorpCall, token: Secret?, deadline: BootInstant
     ) async throws(Failure) -> HashiCorpAnswer {
         var pause = Duration.milliseconds(50)
@@ -48,7 +48,7 @@ final class HashiCorpWire: Sendable {
 
     /// Follows one redirect, to a node that the endpoint allows.
     @inline(__always)
-    private func follow(
+    nonisolated(nonsending) private func follow(
         _ call: HashiCorpCall, token: Secret?, deadline: BootInstant
     ) async throws(Failure) -> HashiCorpAnswer {
         var request = request(call, token: token)
@@ -65,7 +65,7 @@ final class HashiCorpWire: Sendable {
         return HashiCorpAnswer(response)
     }
 
-    private func send(
+    nonisolated(nonsending) private func send(
         _ request: HTTPRequest, _ deadline: BootInstant
     ) async throws(Failure) -> HTTPResponse {
         guard seams.clock.boot < deadline else { throw .notBegun(vault: vault) }
