@@ -10,7 +10,7 @@ final class ConnectionGroup: @unchecked Sendable {
     // Everything but the constants belongs to whoever holds the loop's `work`.
     let id: UInt32
     private let endpoint: HTTPEndpoint
-    private let epoll: Int32
+    private let sockets: SocketWatch
     private let clock: any Clock
 
     private var multi: UnsafeMutableRawPointer?
@@ -18,7 +18,6 @@ final class ConnectionGroup: @unchecked Sendable {
     /// For the next transfer: made while nobody waits for it.
     private var spare: UnsafeMutableRawPointer?
     private var active: [ObjectIdentifier: Transfer] = [:]
-    private var watched: Set<Int32> = []
     /// When libcurl wants to be called even if nothing happens.
     private var timer: BootInstant?
     /// Not later than the first deadline of `active`.
@@ -26,10 +25,10 @@ final class ConnectionGroup: @unchecked Sendable {
     /// The last transfer came to its end: its connection waits for another.
     private var isConnected = false
 
-    init(id: UInt32, endpoint: HTTPEndpoint, epoll: Int32, clock: any Clock) {
+    init(id: UInt32, endpoint: HTTPEndpoint, sockets: SocketWatch, clock: any Clock) {
         self.id = id
         self.endpoint = endpoint
-        self.epoll = epoll
+        self.sockets = sockets
         self.clock = clock
     }
 
@@ -67,7 +66,7 @@ final class ConnectionGroup: @unchecked Sendable {
 
     /// Something happened on a socket.
     func handle(fd: Int32, events: UInt32) {
-        guard let multi else { return }
+        guard let multi, sockets.takes(fd, token: token(of: fd)) else { return }
         var flags: Int32 = 0
         if events & EPOLLIN.rawValue != 0 { flags |= CURL_CSELECT_IN }
         if events & EPOLLOUT.rawValue != 0 { flags |= CURL_CSELECT_OUT }
@@ -152,20 +151,14 @@ extension ConnectionGroup {
     }
 
     private func watch(_ fd: Int32, _ what: Int32) {
-        if what == CURL_POLL_REMOVE {
-            if watched.remove(fd) != nil { _ = coffer_epoll_remove(epoll, fd) }
-            return
-        }
+        if what == CURL_POLL_REMOVE { return sockets.leave(fd) }
         var events: UInt32 = 0
         if what & CURL_POLL_IN != 0 { events |= EPOLLIN.rawValue }
         if what & CURL_POLL_OUT != 0 { events |= EPOLLOUT.rawValue }
-        let token = UInt64(id) << 32 | UInt64(UInt32(bitPattern: fd))
-        if watched.insert(fd).inserted {
-            _ = coffer_epoll_add(epoll, fd, events, token)
-        } else {
-            _ = coffer_epoll_modify(epoll, fd, events, token)
-        }
+        sockets.want(fd, events, token: token(of: fd))
     }
+
+    private func token(of fd: Int32) -> UInt64 { UInt64(id) << 32 | UInt64(UInt32(bitPattern: fd)) }
 
     private func setTimer(_ milliseconds: Int) {
         timer = milliseconds < 0 ? nil : clock.boot + .milliseconds(milliseconds)

@@ -31,6 +31,7 @@ final class EngineLoop: @unchecked Sendable {
     private let clock: any Clock
     private let epoll: Int32
     private let bell: Int32
+    private let sockets: SocketWatch
     private let mailbox = Mutex(Mailbox())
     private let work = Mutex(Work())
 
@@ -43,6 +44,7 @@ final class EngineLoop: @unchecked Sendable {
         self.clock = clock
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         bell = coffer_eventfd()
+        sockets = SocketWatch(epoll: epoll)
         guard epoll >= 0, bell >= 0, coffer_epoll_add(epoll, bell, EPOLLIN.rawValue, Self.bellToken) == 0 else {
             throw .internalError("epoll or eventfd failed with errno \(errno)")
         }
@@ -58,7 +60,7 @@ final class EngineLoop: @unchecked Sendable {
             mailbox.lastGroup += 1
             return mailbox.lastGroup
         }
-        return ConnectionGroup(id: id, endpoint: endpoint, epoll: epoll, clock: clock)
+        return ConnectionGroup(id: id, endpoint: endpoint, sockets: sockets, clock: clock)
     }
 
     func post(_ command: Command) {
