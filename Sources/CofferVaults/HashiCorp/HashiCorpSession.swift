@@ -11,6 +11,8 @@ actor HashiCorpSession {
     private static let sulk = Duration.seconds(1)
     /// A token younger than this is not replaced for a 403: it is the policy then.
     private static let youth = Duration.seconds(1)
+    /// How long a token that the vault does not know is not asked about again.
+    private static let certainty = Duration.seconds(1)
     /// How often a token file is looked at.
     private static let fileAge = Duration.seconds(1)
 
@@ -23,6 +25,7 @@ actor HashiCorpSession {
     private var current: HashiCorpLease?
     private var lastNumber = 0
     private var refusal: (failure: Failure, until: BootInstant)?
+    private var dead: (number: Int, until: BootInstant)?
     private var fileReadAt: BootInstant?
     private var keeper: Task<Void, Never>?
     private var isClosed = false
@@ -87,6 +90,8 @@ actor HashiCorpSession {
     /// Whether the vault does not know the token any more.
     private func isDead(_ lease: HashiCorpLease, deadline: BootInstant) async throws(Failure) -> Bool {
         while true {
+            // Else whoever is late, while a login is under way, asks once more.
+            if let dead, dead.number == lease.number, now < dead.until { return true }
             let outcome = await probes.value(by: deadline) { await self.probe(lease) }
             guard let outcome else { throw .deadlineExceeded(vault: vault) }
             let found = try outcome.get()
@@ -102,6 +107,7 @@ actor HashiCorpSession {
             guard answer.isSuccess || answer.status == 403 else {
                 throw .hashiCorp(answer, .read, vault: vault)
             }
+            if answer.status == 403 { dead = (lease.number, now + Self.certainty) }
             return .success((lease.number, answer.status == 403))
         } catch {
             return .failure(error)
