@@ -36,9 +36,9 @@ struct HashiCorpNames: Sendable {
     /// `id` as a part of a path. The server refuses two periods in a row and one
     /// at the end; one at the start would make a hidden file of it.
     static func segment(_ id: String) -> String {
-        if NameEscape.isAlphanumeric(id) { return id }
-        let bytes = Array(id.utf8)
         let period = UInt8(ascii: ".")
+        if escape.keeps(id), !id.utf8.contains(period) { return id }
+        let bytes = Array(id.utf8)
         let always = bytes.indices.filter {
             bytes[$0] == period && ($0 == 0 || $0 == bytes.count - 1 || bytes[$0 - 1] == period)
         }

@@ -72,7 +72,8 @@ package final class HashiCorpVault: VaultAdapter {
 
     /// What is stored at `path`. A node that does not show yet what was written a
     /// moment ago is asked again.
-    nonisolated(nonsending) func record(_ path: String, deadline: BootInstant) async throws(Failure) -> HashiCorpRecord {
+    nonisolated(nonsending) func record(_ path: String, deadline: BootInstant) async throws(Failure) -> HashiCorpRecord
+    {
         var pause = Duration.milliseconds(20)
         while true {
             let call = HashiCorpCall(.get, names.path(.data, path), for: .read)

@@ -10,12 +10,21 @@ enum JSON: Sendable {
     case string(JSONString)
     case array([JSON])
     /// In the order in which they came; names are not secret, and come once each.
-    case object([(name: String, value: JSON)])
+    case object([Member])
+
+    struct Member: Sendable {
+        let name: String
+        let value: JSON
+    }
 
     static func string(_ secret: Secret) -> JSON { .string(JSONString(secret)) }
 
     static func string(_ text: String) -> JSON {
         .string(SecretWriter.build(count: text.utf8.count) { $0.append(text) })
+    }
+
+    static func object(_ members: [(name: String, value: JSON)]) -> JSON {
+        .object(members.map { Member(name: $0.name, value: $0.value) })
     }
 
     static func integer(_ value: some BinaryInteger) -> JSON { .number(String(value)) }
@@ -27,7 +36,7 @@ enum JSON: Sendable {
         return members.first { $0.name == name }?.value
     }
 
-    var members: [(name: String, value: JSON)]? {
+    var members: [Member]? {
         if case .object(let members) = self { members } else { nil }
     }
 

@@ -101,7 +101,7 @@ private struct JSONParser {
     }
 
     private mutating func object(in bytes: RawSpan, depth: Int) throws(JSON.Malformed) -> JSON {
-        var members: [(name: String, value: JSON)] = []
+        var members: [JSON.Member] = []
         var names = MemberNames()
         if isEmpty(until: UInt8(ascii: "}"), bytes) { return .object(members) }
         members.reserveCapacity(8)
@@ -111,7 +111,7 @@ private struct JSONParser {
             guard names.insert(name, behind: members) else { throw JSON.Malformed() }
             skipSpace(bytes)
             guard try next(bytes) == UInt8(ascii: ":") else { throw JSON.Malformed() }
-            members.append((name, try value(in: bytes, depth: depth + 1)))
+            members.append(JSON.Member(name: name, value: try value(in: bytes, depth: depth + 1)))
         } while try goesOn(until: UInt8(ascii: "}"), bytes)
         return .object(members)
     }
@@ -301,7 +301,7 @@ private struct MemberNames {
     private var many: Set<String> = []
 
     /// - Returns: false if the name is among `members`, whose names were inserted before.
-    mutating func insert(_ name: String, behind members: [(name: String, value: JSON)]) -> Bool {
+    mutating func insert(_ name: String, behind members: [JSON.Member]) -> Bool {
         if members.count < Self.few { return !members.contains { $0.name == name } }
         if members.count == Self.few { many = Set(members.map(\.name)) }
         return many.insert(name).inserted

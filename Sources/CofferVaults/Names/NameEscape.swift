@@ -12,8 +12,8 @@ struct NameEscape: Sendable {
         isPlain = { Self.isAlphanumeric($0) || allowed.contains($0) }
     }
 
-    /// Whether `id` stays as it is in any name.
-    static func isAlphanumeric(_ id: String) -> Bool { id.utf8.allSatisfy { isAlphanumeric($0) } }
+    /// Whether `id` is all plain.
+    func keeps(_ id: String) -> Bool { id.utf8.allSatisfy(isPlain) }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {
         switch byte {
