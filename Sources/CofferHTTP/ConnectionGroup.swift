@@ -56,6 +56,9 @@ final class ConnectionGroup: @unchecked Sendable {
         firstDeadline = min(firstDeadline ?? transfer.deadline, transfer.deadline)
     }
 
+    /// Of some answer there is a part.
+    var isAnswering: Bool { active.values.contains(where: \.isAnswering) }
+
     /// Ends it now; a connection in the middle of its answer is closed.
     func cancel(_ transfer: Transfer, _ cause: HTTPError.Cause = .cancelled) {
         guard active[ObjectIdentifier(transfer)] != nil else { return }

@@ -66,6 +66,9 @@ final class Transfer: @unchecked Sendable {
         }
     }
 
+    /// Some of the answer has come.
+    var isAnswering: Bool { headerBytes > 0 }
+
     /// No byte of the request was handed to a connection.
     var isUnsent: Bool { sendings == 0 }
 

@@ -257,6 +257,8 @@ import Testing
                 // Busy is no harm.
                 try? other.checkpoint(truncating: truncating)
                 truncating.toggle()
+                // Else the writer may find it busy for all the time that it is patient.
+                Thread.sleep(forTimeInterval: 0.002)
             }
             ended.signal()
         }.start()

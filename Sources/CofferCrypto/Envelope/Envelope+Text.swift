@@ -1,3 +1,5 @@
+internal import CofferCore
+
 extension Envelope {
     /// What the text form of a sealed record starts with.
     package static let textPrefix = "coffer1:"
@@ -35,22 +37,45 @@ extension Envelope {
         guard isText(text), encoded.count <= (maximumBytes * 4 + 2) / 3, encoded.count % 4 != 1 else {
             throw .doesNotOpen
         }
-        let values = digitValues
-        var (bits, bitCount) = (UInt32(0), UInt32(0))
-        let bytes = try [UInt8](capacity: encoded.count * 3 / 4) { output throws(CryptoError) in
-            for character in encoded {
-                let value = values[Int(character)]
-                guard value < 64 else { throw .doesNotOpen }
-                bits = bits << 6 | UInt32(value)
-                bitCount += 6
-                if bitCount >= 8 {
-                    bitCount -= 8
-                    output.append(UInt8(truncatingIfNeeded: bits >> bitCount))
-                }
-            }
+        var isWrong = false
+        let bytes = [UInt8](count: encoded.count * 3 / 4) { output in
+            encoded.withUnsafeBufferPointer { isWrong = !decode($0, to: output) }
         }
-        guard bits & (1 << bitCount - 1) == 0 else { throw .doesNotOpen }
+        guard !isWrong else { throw .doesNotOpen }
         return bytes
+    }
+
+    /// Four digits to three bytes at a time; false for what `text(_:)` does not write.
+    private static func decode(
+        _ digits: UnsafeBufferPointer<UInt8>, to output: UnsafeMutableRawBufferPointer
+    ) -> Bool {
+        digitValues.withUnsafeBufferPointer { values in
+            // What is no digit has the value 255: it shows in the end.
+            var seen: UInt8 = 0
+            func bits(at start: Int, count: Int) -> UInt32 {
+                var bits: UInt32 = 0
+                for index in 0..<4 {
+                    let value = index < count ? values[Int(digits[start + index])] : 0
+                    seen |= value
+                    bits = bits << 6 | UInt32(value & 63)
+                }
+                return bits
+            }
+            let whole = digits.count / 4
+            for quad in 0..<whole {
+                let bits = bits(at: 4 * quad, count: 4)
+                output[3 * quad] = UInt8(truncatingIfNeeded: bits >> 16)
+                output[3 * quad + 1] = UInt8(truncatingIfNeeded: bits >> 8)
+                output[3 * quad + 2] = UInt8(truncatingIfNeeded: bits)
+            }
+            let left = digits.count - 4 * whole
+            var rest = bits(at: 4 * whole, count: left) << 8
+            for index in 3 * whole..<output.count {
+                output[index] = UInt8(rest >> 24)
+                rest <<= 8
+            }
+            return seen < 64 && rest == 0
+        }
     }
 
     /// What each byte stands for; 255 = it is no digit.
