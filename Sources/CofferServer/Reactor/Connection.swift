@@ -51,4 +51,5 @@ final class Connection {
 struct PendingCall {
     /// A read: nothing is lost by answering before it ends.
     let abandonable: Bool
+    let deadline: BootInstant
 }

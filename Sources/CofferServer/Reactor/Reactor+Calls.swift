@@ -16,7 +16,7 @@ extension Reactor {
         let milliseconds = min(
             asked == 0 ? limits.callMilliseconds : asked, limits.maximumCallMilliseconds)
         let deadline = now + .milliseconds(Int64(milliseconds))
-        call.connection.calls[call.header.callID] = PendingCall(abandonable: abandonable)
+        call.connection.calls[call.header.callID] = PendingCall(abandonable: abandonable, deadline: deadline)
         awaitDeadline(.init(deadline: deadline, connection: call.connection.token, callID: call.header.callID))
         return deadline
     }
@@ -25,7 +25,16 @@ extension Reactor {
     func awaitDeadline(_ item: DeadlineQueue.Item) {
         deadlines.insert(item)
         guard deadlines.wantsPruning else { return }
-        deadlines.prune { $0.connection == Token.flight || find($0.connection)?.calls[$0.callID] != nil }
+        deadlines.prune { $0.connection == Token.flight || call(of: $0) != nil }
+    }
+
+    /// The call that waits for this deadline. One that was given the id of a call that
+    /// has ended waits for another.
+    private func call(of item: DeadlineQueue.Item) -> PendingCall? {
+        guard let call = find(item.connection)?.calls[item.callID], call.deadline == item.deadline else {
+            return nil
+        }
+        return call
     }
 
     /// Takes the call off the list; true if it was there.
@@ -54,9 +63,7 @@ extension Reactor {
                 endpoint.credentials.givePatienceUp(flight: item.callID)
                 continue
             }
-            guard let connection = find(item.connection), let call = connection.calls[item.callID] else {
-                continue
-            }
+            guard let call = call(of: item), let connection = find(item.connection) else { continue }
             endCall(connection, item.callID)
             counters.deadlines.increment()
             let failure = Failure.deadlineExceeded()
