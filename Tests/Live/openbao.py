@@ -7,6 +7,7 @@ import secrets
 import ssl
 import subprocess
 import threading
+import time
 import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,6 +33,9 @@ SERVICE_ACCOUNT = {"kubernetes.io": {"namespace": "live", "serviceaccount": {"na
 class Server:
     """One OpenBao with TLS on 127.0.0.1."""
 
+    #: Where it found no keys at its start, OpenBao tries once more after 5 s: what was sealed before that would be unsealed.
+    _SECONDS_TO_UNSEAL = 6
+
     def __init__(self, folder: Path, name: str, storage: str, initialized: bool = True) -> None:
         self.folder = folder / name
         self.folder.mkdir()
@@ -49,6 +53,7 @@ class Server:
 
     def start(self) -> None:
         """Waits until it is ready. Once more after it was stopped: what it has is what its storage kept."""
+        self._started = time.monotonic()
         self.process = Process(self._command, self.folder / "log")
         self.process.wait_until(lambda: self.status("GET", "sys/health") == self._ready)
 
@@ -112,6 +117,11 @@ initialize "base" {{
             raise CannotStart(f"{self.address}: {method} {path} gave {status}: {answer}\n{self.process.tail()}")
         return answer
 
+    def seal(self) -> None:
+        """Until the next start."""
+        time.sleep(max(0, self._started + self._SECONDS_TO_UNSEAL - time.monotonic()))
+        self.require("PUT", "sys/seal")
+
 
 class Reviewer(ThreadingHTTPServer):
     """Kubernetes' review of tokens: every one is that of the service account."""
@@ -153,7 +163,7 @@ class OpenBao(Backend):
         empty = self._server(folder, "empty", "inmem", initialized=False)
         self._set_up(main, folder)
         raft.require("POST", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
-        sealed.require("PUT", "sys/seal")
+        sealed.seal()
         return {
             "COFFER_LIVE_BAO_ADDR": main.address, "COFFER_LIVE_BAO_RAFT_ADDR": raft.address,
             "COFFER_LIVE_BAO_SEALED_ADDR": sealed.address, "COFFER_LIVE_BAO_EMPTY_ADDR": empty.address,

@@ -19,7 +19,7 @@ class Advice(SystemTest):
         cls.aws.start(cls.stage.folder)
         sealed = cls.stage.bao("sealed")
         sealed_vault = cls.stage.vault(sealed)
-        sealed.require("PUT", "sys/seal")
+        sealed.seal()
         hung = cls.stage.bao("hung")
         hung_vault = cls.stage.vault(hung)
         hung.process.send(signal.SIGSTOP)

@@ -89,7 +89,7 @@ class Leaks(SystemTest):
         for name in cls.names:
             cls.use(name)
         cls.ask_as_an_operator()
-        cls.bao.require("PUT", "sys/seal")
+        cls.bao.seal()
         cls.use("token")
         cls.bao.process.kill()
         cls.use("approle")

@@ -58,7 +58,7 @@ class Scenario:
 
     def damage(self) -> None:
         if self.name == "sealed":
-            self.bao.require("PUT", "sys/seal")
+            self.bao.seal()
         elif self.name == "hung":
             self.bao.process.send(signal.SIGSTOP)
         else:
