@@ -1,6 +1,6 @@
 /// The headers of an answer, as they came: what nobody asks for costs a copy.
 package struct HTTPFields: Sendable {
-    /// Lines without their ends, one behind the other.
+    /// Lines with their ends, one behind the other.
     private var text: [UInt8] = []
     private var lines: [Line] = []
 

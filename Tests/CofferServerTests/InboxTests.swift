@@ -40,24 +40,13 @@ import Testing
         let seen = Seen()
         inbox.post(.reply(connection: 1, callID: 7, .failure(.notFound), more: false))
         inbox.post(work("work", seen))
-        inbox.afterSending { seen.note("late") }
         #expect(inbox.hasOwn)
         #expect(seen.all.isEmpty)
         inbox.takeAll(act(seen))
         #expect(seen.all.isEmpty)
         inbox.takeOwn(act(seen))
         inbox.takeAnswers(act(seen))
-        inbox.doLate()
-        #expect(seen.all == ["work", "reply 7", "late"])
-        #expect(!inbox.hasOwn)
-    }
-
-    /// Else it would be done by a thread that must not touch the owner's lists.
-    @Test func aStrangersLateWorkIsDoneAtOnce() throws {
-        let inbox = try Inbox()
-        let seen = Seen()
-        inbox.afterSending { seen.note("now") }
-        #expect(seen.all == ["now"])
+        #expect(seen.all == ["work", "reply 7"])
         #expect(!inbox.hasOwn)
     }
 

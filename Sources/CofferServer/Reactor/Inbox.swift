@@ -48,8 +48,6 @@ final class Inbox: TaskExecutor, WorkQueue, @unchecked Sendable {
     @exclusivity(unchecked) private var own = TurnQueue<ReactorMessage>()
     /// The owner's: answers among them.
     @exclusivity(unchecked) private var answers = TurnQueue<ReactorMessage>()
-    /// The owner's: see `afterSending`.
-    @exclusivity(unchecked) private var late = TurnQueue<() -> Void>()
 
     init() throws(Failure) {
         eventfd = coffer_eventfd()
@@ -93,15 +91,6 @@ final class Inbox: TaskExecutor, WorkQueue, @unchecked Sendable {
         if case .reply = message { answers.append(message) } else { own.append(message) }
     }
 
-    /// Runs `work` on the reactor's thread when the answers that are there by then
-    /// are on their way: what a caller need not wait for. At once, if called from
-    /// another thread.
-    ///
-    /// The reactor looks for nothing new before: no call sees that it is not done.
-    func afterSending(_ work: @escaping @Sendable () -> Void) {
-        if isOwner { late.append(work) } else { work() }
-    }
-
     func enqueue(_ job: consuming ExecutorJob) { post(.job(UnownedJob(job))) }
 
     /// For the owner: acts on everything that has come from other threads. The
@@ -116,7 +105,7 @@ final class Inbox: TaskExecutor, WorkQueue, @unchecked Sendable {
     }
 
     /// For the owner: whether it has left itself something.
-    var hasOwn: Bool { !(own.isEmpty && answers.isEmpty && late.isEmpty) }
+    var hasOwn: Bool { !(own.isEmpty && answers.isEmpty) }
 
     /// For the owner: acts on what it has left itself, but for answers.
     func takeOwn(_ act: (ReactorMessage) -> Void) {
@@ -132,14 +121,6 @@ final class Inbox: TaskExecutor, WorkQueue, @unchecked Sendable {
         taken.forEach(act)
         taken.removeAll(keepingCapacity: true)
         answers.recycle(taken)
-    }
-
-    /// For the owner: does what was left for after the answers.
-    func doLate() {
-        var taken = late.take()
-        for work in taken { work() }
-        taken.removeAll(keepingCapacity: true)
-        late.recycle(taken)
     }
 
     private func signal() {

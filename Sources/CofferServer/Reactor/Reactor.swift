@@ -123,23 +123,15 @@ final class Reactor: @unchecked Sendable {
         }
         if let due = acceptor?.restingUntil, due <= now { accept() }
         expireCalls()
+        // Once: what these leave behind waits for the next turn, so that other
+        // connections get theirs in between; but answers go out now.
         if inbox.hasOwn {
-            doOwn()
-        } else {
-            flushTouched()
+            inbox.takeOwn(take)
+            inbox.takeAnswers(take)
         }
+        flushTouched()
         if now >= nextSweep { sweep() }
         if drain != nil { advanceDrain() }
-    }
-
-    /// What this thread has left itself. Once: what that leaves behind waits for the
-    /// next turn, so that other connections get theirs in between; but answers go
-    /// out now, and the rest of a call's work is done while its caller has them.
-    private func doOwn() {
-        inbox.takeOwn(take)
-        inbox.takeAnswers(take)
-        flushTouched()
-        inbox.doLate()
     }
 
     /// Waits for events. Who has to be woken is late by what that takes, so it first

@@ -81,22 +81,18 @@ private final class PendingStore: Sendable {
         self.address = address
     }
 
-    /// Answers first: to seal for the cache is work that a caller need not wait for,
-    /// and until it is done the fence sends others to the vault.
+    /// The fence moves before the answer goes: a Get behind it must not follow a flight
+    /// that may have read what was there before.
     func end(_ outcome: Result<VaultReceipt, Failure>) {
         switch outcome {
         case .success(let receipt):
             status.noteSuccess()
             let record = write.record(receipt)
+            service.endWrite(ticket, .acknowledged(service.prepare(record, fetchedAt: started).1))
             address.send(.message(ReplyMessages.storeResponse(record.metadata)))
-            address.inbox.afterSending { self.cache(record) }
         case .failure(let failure):
             service.endFailedWrite(ticket, failure, address)
         }
-    }
-
-    private func cache(_ record: Record) {
-        service.endWrite(ticket, .acknowledged(service.prepare(record, fetchedAt: started).1))
     }
 }
 
