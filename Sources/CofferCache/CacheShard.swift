@@ -6,7 +6,10 @@ package import CofferCore
 /// Fences keep a slow read from bringing an old value back. Each key belongs to
 /// a stripe with a counter that every write moves, before the vault is asked and
 /// again after. A flight remembers the counter it set out under; its answer is
-/// cached, and new waiters may join it, only while that is unchanged.
+/// cached, and new waiters may join it, only while that is unchanged. One that
+/// sets out during a write to its key is never joined nor cached, so until the
+/// write ends nothing of that key is there. What is cached of other keys is given
+/// as ever, however long the vault takes over the write.
 package struct CacheShard: Sendable {
     static let stripeCount = 256
 
@@ -14,8 +17,8 @@ package struct CacheShard: Sendable {
     private var fences: [UInt64]
     /// Moved with all fences at once.
     private var epoch: UInt64 = 0
-    /// Writes under way, by stripe.
-    var writers: [UInt32]
+    /// How many writes are under way, by hash.
+    private var writing: [UInt64: Int] = [:]
     var flights: [UInt64: Flight] = [:]
     /// The newest flight of a key: the one to join, and the only one to be cached.
     private var current: [UInt64: UInt64] = [:]
@@ -39,7 +42,6 @@ package struct CacheShard: Sendable {
             largestCost: configuration.maximumBytes / CacheConfiguration.largestPart, lifetimes: lifetimes)
         maximumFlights = max(1, configuration.maximumFlights / count)
         fences = Array(repeating: 0, count: Self.stripeCount)
-        writers = Array(repeating: 0, count: Self.stripeCount)
         nextFlight = UInt64(index)
         flightStep = UInt64(count)
         jitter = Jitter(state: seed)
@@ -53,18 +55,15 @@ package struct CacheShard: Sendable {
 
     // MARK: Reading
 
-    /// What is cached, if it is no older than `maximumAge` milliseconds and no write
-    /// to its stripe is under way: a value inside its TTL and before its expiry; or
-    /// one past its TTL, if the vault could not be asked less than 30 s ago, or 5 s if
-    /// nothing was sent to it.
+    /// What is cached, if it is no older than `maximumAge` milliseconds: a value
+    /// inside its TTL and before its expiry; or one past its TTL, if the vault could
+    /// not be asked less than 30 s ago, or 5 s if nothing was sent to it.
     @inline(__always)
     package mutating func lookup(
         hash: UInt64, user: RawSpan, connection: RawSpan, now: BootInstant,
         wall: WallMilliseconds, maximumAge: UInt64
     ) -> CacheAnswer {
-        guard writers[stripe(hash)] == 0,
-            let slot = table.find(hash, user: user, connection: connection)
-        else { return .miss }
+        guard let slot = table.find(hash, user: user, connection: connection) else { return .miss }
         let state = table.state(slot)
         let age = now.milliseconds(since: state.fetchedAt)
         guard state.expiresAt == 0 || wall < state.expiresAt else {
@@ -89,7 +88,7 @@ package struct CacheShard: Sendable {
 
     /// What may be given in place of an answer: the value, stale or not.
     func substitute(_ key: RecordKey, hash: UInt64, now: BootInstant, wall: WallMilliseconds) -> Int? {
-        guard writers[stripe(hash)] == 0, let slot = find(key, hash), !table.slots[slot].isAbsent,
+        guard let slot = find(key, hash), !table.slots[slot].isAbsent,
             !table.slots[slot].isDead(lifetimes, now: now, wall: wall)
         else { return nil }
         return slot
@@ -112,7 +111,7 @@ package struct CacheShard: Sendable {
 
     /// The flight that somebody who asks now may wait for.
     func joinable(_ key: RecordKey, _ hash: UInt64) -> UInt64? {
-        guard writers[stripe(hash)] == 0, let id = current[hash], let flight = flights[id],
+        guard let id = current[hash], let flight = flights[id],
             flight.ticket.fence == fence(hash), flight.ticket.key == key
         else { return nil }
         return id
@@ -129,7 +128,7 @@ package struct CacheShard: Sendable {
             startedAt: now)
         flights[ticket.id] = Flight(ticket: ticket, waiters: waiters)
         // During a write nobody may share it, and nobody knows what it will read.
-        if writers[stripe(hash)] == 0 { current[hash] = ticket.id }
+        if writing[hash] == nil { current[hash] = ticket.id }
         if ticket.isRefresh { refreshes += 1 }
         return ticket
     }
@@ -143,7 +142,7 @@ package struct CacheShard: Sendable {
         guard var flight = flights.removeValue(forKey: ticket.id) else { return nil }
         let isNewest = current[ticket.hash] == ticket.id
         if isNewest { current[ticket.hash] = nil }
-        let isUnfenced = isNewest && writers[stripe(ticket.hash)] == 0 && fence(ticket.hash) == ticket.fence
+        let isUnfenced = isNewest && fence(ticket.hash) == ticket.fence
         var delivery = CacheDelivery()
         switch outcome {
         case .found(let value):
@@ -153,7 +152,7 @@ package struct CacheShard: Sendable {
             table.remove(hash: ticket.hash)
             // Nor is a flight to bring back what it may have read before, or a write.
             current[ticket.hash] = nil
-            if writers[stripe(ticket.hash)] > 0 { fences[stripe(ticket.hash)] += 1 }
+            if writing[ticket.hash] != nil { fences[stripe(ticket.hash)] += 1 }
             if case .absent = outcome, isUnfenced {
                 insertAbsent(ticket.key, ticket.hash, since: ticket.startedAt, now: now, wall: wall)
             }
@@ -187,22 +186,22 @@ package struct CacheShard: Sendable {
     package mutating func beginWrite(
         hash: UInt64, key: RecordKey, uid: UInt32, now: BootInstant
     ) -> WriteTicket {
-        let stripe = stripe(hash)
-        fences[stripe] += 1
-        writers[stripe] += 1
+        fences[stripe(hash)] += 1
+        let others = writing[hash, default: 0]
+        writing[hash] = others + 1
         table.remove(hash: hash)
         return WriteTicket(
-            key: key, hash: hash, uid: uid, fence: fence(hash), wasAlone: writers[stripe] == 1, startedAt: now)
+            key: key, hash: hash, uid: uid, fence: fence(hash), wasAlone: others == 0, startedAt: now)
     }
 
     /// After the vault has answered, or will not.
     package mutating func endWrite(
         _ ticket: WriteTicket, _ outcome: WriteOutcome, now: BootInstant, wall: WallMilliseconds
     ) {
-        let stripe = stripe(ticket.hash)
-        writers[stripe] -= 1
-        fences[stripe] += 1
-        // With another write to the stripe meanwhile, nobody knows which was last.
+        let others = writing[ticket.hash]! - 1
+        writing[ticket.hash] = others == 0 ? nil : others
+        fences[stripe(ticket.hash)] += 1
+        // With another write to the key meanwhile, nobody knows which was last.
         guard ticket.wasAlone, fence(ticket.hash) == ticket.fence + 1 else { return }
         guard case .acknowledged(let value) = outcome else { return }
         if let value {

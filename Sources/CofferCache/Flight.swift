@@ -102,7 +102,7 @@ package struct WriteTicket: Sendable {
     let uid: UInt32
     /// The fence after the write moved it.
     let fence: UInt64
-    /// No other write to the stripe was under way then.
+    /// No other write to the key was under way then.
     let wasAlone: Bool
     let startedAt: BootInstant
 }

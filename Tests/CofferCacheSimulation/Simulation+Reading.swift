@@ -59,10 +59,11 @@ extension Simulation {
 
     private mutating func launched(_ ticket: FlightTicket, _ key: Int) {
         for other in model.indices where Self.hash(other) == Self.hash(key) { model[other].shared = nil }
-        let isWriting = writes.contains { Self.stripe($0.key) == Self.stripe(key) }
-        if !isWriting { model[key].shared = ticket.id }
+        if !isWriting(key) { model[key].shared = ticket.id }
         flights.append(Flying(ticket: ticket, key: key, startedAt: now, startStep: step))
     }
+
+    private func isWriting(_ key: Int) -> Bool { writes.contains { Self.hash($0.key) == Self.hash(key) } }
 
     /// For some time after a failure, what is stale is given without asking.
     private func checkRecheck(_ key: Int) throws(Violation) {
@@ -146,7 +147,9 @@ extension Simulation {
             fallthrough
         case .refusedDefinitely:
             model[flight.key].refusedReadStep = flight.readStep
-            for other in mates(flight.key, Self.hash) { model[other].shared = nil }
+            // A write under way is not to bring back what it was given; that moves the fence.
+            let fenced = isWriting(flight.key) ? mates(flight.key, Self.stripe) : mates(flight.key, Self.hash)
+            for other in fenced { model[other].shared = nil }
         }
         for other in mates(flight.key, Self.hash) { model[other].mustServe = nil }
     }

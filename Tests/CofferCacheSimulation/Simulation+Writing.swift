@@ -8,7 +8,7 @@ extension Simulation {
     mutating func beginWrite(_ key: Int) {
         guard writes.count < 4 else { return }
         let ticket = shard.beginWrite(hash: Self.hash(key), key: keys[key], uid: random.pick(Self.uids), now: now)
-        fence(mates(key, Self.stripe))
+        fence(key)
         let isPresent = !random.oneIn(3)
         writes.append(
             Writing(
@@ -16,11 +16,10 @@ extension Simulation {
                 expiresAt: random.oneIn(3) ? wall + UInt64(random.below(60_000)) : 0))
     }
 
-    private mutating func fence(_ keys: [Int]) {
-        for key in keys {
-            model[key].shared = nil
-            model[key].mustServe = nil
-        }
+    /// Reads of the whole stripe are shared no more; what is cached of other keys stays.
+    private mutating func fence(_ key: Int) {
+        for mate in mates(key, Self.stripe) { model[mate].shared = nil }
+        for mate in mates(key, Self.hash) { model[mate].mustServe = nil }
     }
 
     /// The vault takes a write: one under way, or one that was given up on.
@@ -39,7 +38,7 @@ extension Simulation {
     /// A write ends: taken, refused, or nobody knows.
     mutating func endWrite(_ index: Int) {
         let write = writes.remove(at: index)
-        defer { fence(mates(write.key, Self.stripe)) }
+        defer { fence(write.key) }
         guard let version = write.version, !random.oneIn(4) else {
             let isRefused = write.version == nil && random.oneIn(2)
             if write.version == nil && !isRefused { lost.append(write) }
@@ -64,18 +63,20 @@ extension Simulation {
             let ofUser = model.indices.filter { $0 / 8 == user }
             _ = shard.invalidate(user: Array("u\(user)".utf8))
             drop(ofUser)
-            fence(Array(model.indices))
+            fenceAll()
         case 1:
             _ = shard.invalidate(user: nil)
             drop(Array(model.indices))
-            fence(Array(model.indices))
+            fenceAll()
         default:
             let key = random.below(6)
             _ = shard.invalidate(hash: Self.hash(key))
             drop(mates(key, Self.hash))
-            fence(mates(key, Self.stripe))
+            fence(key)
         }
     }
+
+    private mutating func fenceAll() { for key in model.indices { fence(key) } }
 
     private mutating func drop(_ keys: [Int]) {
         for key in keys { model[key].invalidatedStep = step }

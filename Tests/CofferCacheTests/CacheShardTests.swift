@@ -116,6 +116,30 @@ import Testing
         #expect(cache.lookup("a") == nil)
     }
 
+    /// The vault may take seconds over it, and "b" shares its stripe.
+    @Test func aWriteHidesNothingOfOtherKeys() throws {
+        var cache = Harness()
+        let (a, b): (UInt64, UInt64) = (1, 2)
+        try cache.fill("b", hash: b, cache.value(1))
+        let write = cache.beginWrite("a", hash: a)
+        #expect(cache.lookup("b", hash: b) == 1)
+        cache.pass(300_000)
+        let read = try cache.lead("b", hash: b, waiter: 1)
+        cache.pass(1_500)
+        let delivery = cache.shard.takeStale(flight: read.id, now: cache.now, wall: cache.wall)
+        #expect(delivery.contented == [.task(1)])
+        #expect(delivery.stale?.byte == 1)
+        guard case .hit = cache.join("b", hash: b, waiter: 2) else {
+            Issue.record("waits though the read is known to be slow")
+            return
+        }
+        cache.complete(read, .found(cache.value(2)))
+        #expect(cache.lookup("b", hash: b) == 2)
+        cache.endWrite(write, .acknowledged(cache.value(3)))
+        #expect(cache.lookup("a", hash: a) == 3)
+        #expect(cache.lookup("b", hash: b) == 2)
+    }
+
     @Test func afterTwoWritesAtOnceNobodyKnows() throws {
         var cache = Harness()
         let first = cache.beginWrite("a")

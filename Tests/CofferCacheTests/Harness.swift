@@ -87,8 +87,8 @@ struct Harness {
         complete(try lead(name, maximumAge: 0), outcome)
     }
 
-    mutating func beginWrite(_ name: String) -> WriteTicket {
-        shard.beginWrite(hash: hash(name), key: key(name), uid: 1, now: now)
+    mutating func beginWrite(_ name: String, hash: UInt64? = nil) -> WriteTicket {
+        shard.beginWrite(hash: hash ?? self.hash(name), key: key(name), uid: 1, now: now)
     }
 
     mutating func endWrite(_ ticket: WriteTicket, _ outcome: WriteOutcome) {

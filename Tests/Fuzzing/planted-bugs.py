@@ -65,10 +65,10 @@ def one(name, group, file, old, new, harmless=""):
     return Bug(name, group, [(file, old, new)], harmless)
 
 
-BEGIN_FENCE = ("        fences[stripe] += 1\n        writers[stripe] += 1\n", "        writers[stripe] += 1\n")
-END_FENCE = ("        writers[stripe] -= 1\n        fences[stripe] += 1\n", "        writers[stripe] -= 1\n")
+BEGIN_FENCE = ("        fences[stripe(hash)] += 1\n        let others", "        let others")
+END_FENCE = ("        fences[stripe(ticket.hash)] += 1\n        // With", "        // With")
 END_GUARD = ("fence(ticket.hash) == ticket.fence + 1 else", "fence(ticket.hash) == ticket.fence else")
-SHARED = ("        if writers[stripe(hash)] == 0 { current[hash] = ticket.id }\n", "        current[hash] = ticket.id\n")
+SHARED = ("        if writing[hash] == nil { current[hash] = ticket.id }\n", "        current[hash] = ticket.id\n")
 
 BUGS = [
     # The cache: fences.
@@ -80,7 +80,7 @@ BUGS = [
         "flight.ticket.fence == fence(hash), flight.ticket.key == key", "flight.ticket.key == key"),
     one("completing ignores the fence", "cache", SHARD, " && fence(ticket.hash) == ticket.fence\n", "\n"),
     one("completing ignores later flights", "cache", SHARD,
-        "let isUnfenced = isNewest && writers", "let isUnfenced = writers"),
+        "let isUnfenced = isNewest && fence", "let isUnfenced = fence"),
     one("the epoch is not checked", "cache", SHARD, "fences[stripe(hash)] &+ epoch }", "fences[stripe(hash)] }"),
     one("invalidating a key sets no fence", "cache", SHARD,
         "        fences[stripe(hash)] += 1\n        return table", "        return table"),
@@ -90,6 +90,8 @@ BUGS = [
     one("a write leaves the old value", "cache", SHARD,
         "        table.remove(hash: hash)\n        return WriteTicket", "        return WriteTicket"),
     one("two writes at once are cached", "cache", SHARD, "guard ticket.wasAlone, fence", "guard fence"),
+    one("a write hides what is cached of other keys", "cache", SHARD,
+        "guard let slot = find(key, hash), !table", "guard writing.isEmpty, let slot = find(key, hash), !table"),
     one("an ambiguous write is taken for done", "cache", SHARD,
         "guard case .acknowledged(let value) = outcome else { return }",
         "var value: CachedValue?\n        if case .acknowledged(let known) = outcome { value = known }"),
@@ -115,9 +117,9 @@ BUGS = [
 
     # The cache: stale, absent, refreshed.
     one("stale after a definite no", "cache", SHARD, "            table.remove(hash: ticket.hash)\n            // Nor", "            // Nor"),
-    one("a flight from before a definite no is cached", "cache", SHARD, "            current[ticket.hash] = nil\n            if writers", "            if writers"),
+    one("a flight from before a definite no is cached", "cache", SHARD, "            current[ticket.hash] = nil\n            if writing", "            if writing"),
     one("a write from before a definite no is cached", "cache", SHARD,
-        "            if writers[stripe(ticket.hash)] > 0 { fences[stripe(ticket.hash)] += 1 }\n", ""),
+        "            if writing[ticket.hash] != nil { fences[stripe(ticket.hash)] += 1 }\n", ""),
     one("the stale cap is ignored", "cache", SLOT,
         "(isAbsent ? lifetimes.absent : lifetimes.usable)", "(isAbsent ? lifetimes.absent : .max)"),
     one("the recheck is ignored", "cache", SHARD,

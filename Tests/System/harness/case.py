@@ -11,6 +11,8 @@ from .options import options
 class SystemTest(unittest.TestCase):
     #: Seconds that one test may take, ten times as many with --soak; then it fails.
     time_limit = 120
+    #: What differs is said whole.
+    maxDiff = None
 
     def run(self, result=None):
         limit = options.sized(self.time_limit, 10 * self.time_limit)
