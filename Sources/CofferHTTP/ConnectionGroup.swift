@@ -146,6 +146,7 @@ extension ConnectionGroup {
                 return 0
             })
         guard isSet, coffer_share_sessions(newSessions) == CURLSHE_OK,
+            coffer_multi_set(newMulti, CURLMOPT_PIPELINING, Int(CURLPIPE_NOTHING)) == CURLM_OK,
             coffer_multi_set(newMulti, CURLMOPT_MAX_TOTAL_CONNECTIONS, endpoint.maximumConnections) == CURLM_OK,
             coffer_multi_set(newMulti, CURLMOPT_MAXCONNECTS, endpoint.maximumConnections) == CURLM_OK
         else { return nil }

@@ -36,10 +36,11 @@ package struct HTTPEndpoint: Sendable, Equatable {
     package var maximumIdle: Duration = .seconds(50)
     /// ... nor this long after it was made, so that new certificates and addresses are seen.
     package var maximumLifetime: Duration = .seconds(600)
-    /// Further requests wait, within their deadlines.
+    /// Further requests wait, within their deadlines: each has a connection to itself.
     package var maximumConnections = 16
-    /// Offer HTTP/2 in TLS.
-    package var offersHTTP2 = true
+
+    /// What `maximumConnections` may be.
+    package static let connectionLimits = 1...1_000
 
     package init(origin: HTTPOrigin) { self.origin = origin }
 
@@ -85,7 +86,7 @@ package struct HTTPEndpoint: Sendable, Equatable {
         guard (1...(1 << 30)).contains(maximumResponseBytes) else {
             throw .badField("maximum_response_bytes", "\(maximumResponseBytes), allowed are 1 to 1073741824")
         }
-        guard (1...1000).contains(maximumConnections) else {
+        guard Self.connectionLimits.contains(maximumConnections) else {
             throw .badField("maximum_connections", "\(maximumConnections), allowed are 1 to 1000")
         }
         let times = [

@@ -13,12 +13,14 @@ internal import Synchronization
 /// out of the environment (see `coffer_curl_clean_environment`); make it before
 /// other threads read the environment.
 ///
+/// HTTP/1.1 only, with one request at a time on each connection. Offered HTTP/2 too,
+/// libcurl 7.88 takes a server's connections for all alike: where one speaks HTTP/2 it
+/// puts several requests on one that does not, and gives their answers to each other's
+/// callers (curl issue 4885). A lone request is also answered sooner so.
+///
 /// What is wiped: header lines, bodies of answers, request bodies (with their
 /// last owner), and everything that libcurl itself allocates, because its
 /// allocator here wipes what it frees, handles after each request. What is not:
-/// - nghttp2 allocates by itself: its HPACK table keeps header lines, the
-///   credential's included, until the HTTP/2 connection closes, and frees them
-///   unwiped. Without HTTP/2 there is none.
 /// - OpenSSL keeps the last decrypted record (16 KiB) of each kept connection
 ///   until the next one arrives, and frees it unwiped.
 /// - The kernel's socket buffers; the headers of answers.

@@ -18,7 +18,7 @@ struct TransferOptions {
         var options = TransferOptions(easy: easy)
         for (option, value) in fixed { options.set(option, value) }
         options.setRoute(endpoint)
-        options.setScheme(endpoint.origin.isSecure, endpoint)
+        options.setScheme(endpoint.origin.isSecure)
         options.setTrust(endpoint)
         options.setLimits(endpoint)
         options.set(CURLOPT_SHARE, pointer: sessions)
@@ -46,7 +46,7 @@ struct TransferOptions {
         (CURLOPT_FOLLOWLOCATION, 0), (CURLOPT_MAXREDIRS, 0), (CURLOPT_UNRESTRICTED_AUTH, 0),
         (CURLOPT_NETRC, Int(CURL_NETRC_IGNORED.rawValue)), (CURLOPT_DISALLOW_USERNAME_IN_URL, 1),
         (CURLOPT_PATH_AS_IS, 1), (CURLOPT_HTTP09_ALLOWED, 0), (CURLOPT_HTTP_CONTENT_DECODING, 0),
-        (CURLOPT_TRANSFER_ENCODING, 0), (CURLOPT_HEADEROPT, Int(CURLHEADER_SEPARATE)),
+        (CURLOPT_TRANSFER_ENCODING, 0), (CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1)), (CURLOPT_HEADEROPT, Int(CURLHEADER_SEPARATE)),
         (CURLOPT_SUPPRESS_CONNECT_HEADERS, 1), (CURLOPT_TCP_NODELAY, 1), (CURLOPT_TCP_KEEPALIVE, 1),
         (CURLOPT_BUFFERSIZE, 16 << 10), (CURLOPT_UPLOAD_BUFFERSIZE, 16 << 10),
         (CURLOPT_SSL_VERIFYPEER, 1), (CURLOPT_SSL_VERIFYHOST, 2),
@@ -72,14 +72,11 @@ struct TransferOptions {
             set(CURLOPT_CONNECT_TO, pointer: transfer.detour)
         }
         let isSecure = place.target.isSecure
-        if isSecure != place.endpoint.origin.isSecure { setScheme(isSecure, place.endpoint) }
+        if isSecure != place.endpoint.origin.isSecure { setScheme(isSecure) }
     }
 
-    private mutating func setScheme(_ isSecure: Bool, _ endpoint: HTTPEndpoint) {
+    private mutating func setScheme(_ isSecure: Bool) {
         set(CURLOPT_PROTOCOLS_STR, isSecure ? "https" : "http")
-        let isMultiplexed = isSecure && endpoint.offersHTTP2
-        set(CURLOPT_HTTP_VERSION, Int(isMultiplexed ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1))
-        set(CURLOPT_PIPEWAIT, isMultiplexed ? 1 : 0)
     }
 
     private mutating func setTrust(_ endpoint: HTTPEndpoint) {

@@ -74,6 +74,21 @@ import Testing
         #expect(report.connections == 3)
     }
 
+    /// Over connections of both kinds libcurl would mix up answers.
+    @Test("HTTP/2 is not used, though the server has it; each request gets its own answer")
+    func noHTTP2() async throws {
+        let client = try client("http2", isSecure: true, host: "localhost")
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<40 {
+                group.addTask {
+                    let seen = try await text(client, .get("/\(number)", token: "t"))
+                    #expect(seen.hasPrefix("GET /\(number) HTTP/1.1\r\n"))
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
     @Test("a request that waits for a connection ends at its deadline, unsent")
     func deadlineWhileWaiting() async throws {
         let client = try client("late") { $0.maximumConnections = 1 }

@@ -20,7 +20,7 @@ struct RemoteVaults {
             auth: try auth(login, vault.name, token, secretID), mount: settings.mount, prefix: vault.prefix,
             namespace: settings.namespace, softDelete: settings.softDelete)
         let origin = try origin(settings.address, vault.name)
-        var endpoint = endpoint(origin, transport)
+        var endpoint = endpoint(origin, vault, transport)
         for node in settings.nodes { endpoint.allowedOrigins.insert(try self.origin(node, vault.name)) }
         let client = try engine.client(endpoint)
         return HashiCorpVault(
@@ -65,14 +65,16 @@ struct RemoteVaults {
         let surroundings = AWSSurroundings(
             variable: { name in variables[name] ?? SecretVariables.value(of: name) },
             file: { path throws(Failure) in try SecretFile.readIfThere(path) },
-            transport: { place throws(Failure) in try engine.client(endpoint(place, transport)) })
+            transport: { place throws(Failure) in try engine.client(endpoint(place, vault, transport)) })
         return try AWSVault(
             name: vault.name, options: options, surroundings: surroundings, clock: clock, random: random)
     }
 
-    private func endpoint(_ place: AWSPlace, _ transport: VaultConfiguration.Transport) -> HTTPEndpoint {
+    private func endpoint(
+        _ place: AWSPlace, _ vault: VaultConfiguration, _ transport: VaultConfiguration.Transport
+    ) -> HTTPEndpoint {
         switch place.kind {
-        case .service: return endpoint(place.origin, transport)
+        case .service: return endpoint(place.origin, vault, transport)
         case .local:
             var endpoint = HTTPEndpoint(origin: place.origin)
             endpoint.allowsPlainHTTP = true
@@ -93,8 +95,11 @@ struct RemoteVaults {
         return HTTPOrigin(isSecure: address.isSecure, host: address.host, port: address.port)
     }
 
-    private func endpoint(_ origin: HTTPOrigin, _ transport: VaultConfiguration.Transport) -> HTTPEndpoint {
+    private func endpoint(
+        _ origin: HTTPOrigin, _ vault: VaultConfiguration, _ transport: VaultConfiguration.Transport
+    ) -> HTTPEndpoint {
         var endpoint = HTTPEndpoint(origin: origin)
+        endpoint.maximumConnections = min(vault.concurrency, HTTPEndpoint.connectionLimits.upperBound)
         endpoint.authorityFile = Self.given(transport.caFile)
         endpoint.certificateFile = Self.given(transport.clientCertificateFile)
         endpoint.certificateKeyFile = Self.given(transport.clientKeyFile)

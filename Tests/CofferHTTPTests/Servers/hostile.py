@@ -93,7 +93,7 @@ def start(folder: str) -> dict[str, Server]:
     for name, behave in answer_behaviours(servers["target"].port).items():
         servers[name] = Server(behave, good)
     servers["renamed"] = Server(do.answer, context(authority, "wrong_name"))
-    servers["fake_http2"] = Server(do.garbage_at_once, context(authority, "good", alpn="h2"))
+    servers["http2"] = Server(do.answer, context(authority, "good", alpn="h2"))
     servers["mutual"] = Server(do.answer, context(authority, "good", client=True))
     servers["proxy"], servers["trap"] = Server(do.proxy), Server(do.proxy)
     servers["plain_target"] = Server(do.answer)
