@@ -69,7 +69,7 @@ final class ConnectionGroup: @unchecked Sendable {
 
     /// Something happened on a socket.
     func handle(fd: Int32, events: UInt32) {
-        guard let multi, sockets.takes(fd, token: token(of: fd)) else { return }
+        guard let multi, sockets.takes(fd, events, token: token(of: fd)) else { return }
         var flags: Int32 = 0
         if events & EPOLLIN.rawValue != 0 { flags |= CURL_CSELECT_IN }
         if events & EPOLLOUT.rawValue != 0 { flags |= CURL_CSELECT_OUT }

@@ -62,6 +62,21 @@ import Testing
         #expect(report.requests == 20)
     }
 
+    /// A request that may not be sent twice would fail there.
+    @Test("a connection that the server has closed is not used again")
+    func closedConnections() async throws {
+        let client = try client("farewell", isSecure: true, host: "localhost")
+        let servers = try HostileServers.shared.get()
+        for number in 1...8 {
+            #expect(await client.ending(HTTPRequest(.post, "/")) == .answer(status: 200, bytes: 2))
+            let report = try await servers.report("farewell")
+            #expect(report.open == 0)
+            #expect(report.connections == number)
+            // The I/O thread hears of it by itself.
+            try await Task.sleep(for: .milliseconds(100))
+        }
+    }
+
     @Test("more requests than connections wait their turn")
     func maximumConnections() async throws {
         let client = try client("many") { $0.maximumConnections = 3 }

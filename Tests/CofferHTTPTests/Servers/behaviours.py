@@ -1,6 +1,8 @@
 """What the servers do with a connection."""
 
+import contextlib
 import gzip
+import ssl
 import time
 
 from wire import Channel
@@ -16,6 +18,15 @@ def answer(channel: Channel) -> None:
         if b" /big " in request[:64]:
             body = b"x" * 3_000_000
         channel.send(b"HTTP/1.1 200 OK\r\nX-Answer: Yes\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+
+def farewell(channel: Channel) -> None:
+    """Answers one request, and ends the connection as TLS wants it: says so, then closes."""
+    channel.request()
+    channel.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        channel.tls.unwrap()
+    channel.flush()
 
 
 def once(data: bytes, *, keep: bool = False):

@@ -93,6 +93,7 @@ def start(folder: str) -> dict[str, Server]:
     for name, behave in answer_behaviours(servers["target"].port).items():
         servers[name] = Server(behave, good)
     servers["renamed"] = Server(do.answer, context(authority, "wrong_name"))
+    servers["farewell"] = Server(do.farewell, good)
     servers["http2"] = Server(do.answer, context(authority, "good", alpn="h2"))
     servers["mutual"] = Server(do.answer, context(authority, "good", client=True))
     servers["proxy"], servers["trap"] = Server(do.proxy), Server(do.proxy)
