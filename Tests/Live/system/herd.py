@@ -2,22 +2,38 @@
 
 import os
 import threading
+from pathlib import Path
 
 from aws import AWS, REGION
 from harness import Client, Status, SystemTest, messages
 from harness.client import encode
+from openbao import Server
 from stage import Audit, Stage, configuration, new_daemon
 from tap import Tap
 
 CONNECTIONS, CALLS, KEYS = 50, 20, 100
 
 
+def established(port: int) -> int:
+    """How many connections to this port of 127.0.0.1 are open."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[2].endswith(f":{port:04X}") and row[3] == "01" for row in rows)
+
+
 class OpenBaoHerd(SystemTest):
     def test_a_thousand_gets_of_a_hundred_cold_keys_are_a_hundred_reads(self) -> None:
+        self.herd()
+
+    def test_calls_share_as_many_connections_as_may_be_at_the_vault(self) -> None:
+        bao = self.herd(concurrency=3)
+        # Each is kept for the next call.
+        self.assertEqual(established(int(bao.address.rpartition(":")[2])), 3)
+
+    def herd(self, **settings) -> Server:
         stage = Stage()
         self.addCleanup(stage.dispose)
         bao = stage.bao("herd")
-        daemon = new_daemon(configuration({"main": stage.vault(bao)}))
+        daemon = new_daemon(configuration({"main": stage.vault(bao, **settings)}))
         self.addCleanup(daemon.dispose)
         with daemon.client() as client:
             for number in range(KEYS):
@@ -28,6 +44,7 @@ class OpenBaoHerd(SystemTest):
         wrong = self.burst(daemon)
         self.assertEqual(wrong, [])
         self.assertEqual(audit.count("secret/data/", "read") - before, KEYS)
+        return bao
 
     def burst(self, daemon) -> list[str]:
         """All calls at the same moment; what was wrong with the answers."""
