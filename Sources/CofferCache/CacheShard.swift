@@ -180,7 +180,8 @@ package struct CacheShard: Sendable {
 
     // MARK: Writing
 
-    /// From now until `endWrite`, Gets of this key ask the vault.
+    /// From now until `endWrite`, Gets of this key ask the vault. What is cached of it goes
+    /// into the ticket.
     ///
     /// - Parameter uid: whose share of the cache the new value counts against.
     package mutating func beginWrite(
@@ -189,9 +190,9 @@ package struct CacheShard: Sendable {
         fences[stripe(hash)] += 1
         let others = writing[hash, default: 0]
         writing[hash] = others + 1
-        table.remove(hash: hash)
         return WriteTicket(
-            key: key, hash: hash, uid: uid, fence: fence(hash), wasAlone: others == 0, startedAt: now)
+            key: key, hash: hash, uid: uid, fence: fence(hash), wasAlone: others == 0, startedAt: now,
+            before: table.take(hash: hash))
     }
 
     /// After the vault has answered, or will not.
@@ -203,11 +204,15 @@ package struct CacheShard: Sendable {
         fences[stripe(ticket.hash)] += 1
         // With another write to the key meanwhile, nobody knows which was last.
         guard ticket.wasAlone, fence(ticket.hash) == ticket.fence + 1 else { return }
-        guard case .acknowledged(let value) = outcome else { return }
-        if let value {
+        switch outcome {
+        case .acknowledged(let value?):
             insert(ticket.key, ticket.hash, value, uid: ticket.uid, now: now, wall: wall)
-        } else {
+        case .acknowledged(nil):
             insertAbsent(ticket.key, ticket.hash, since: ticket.startedAt, now: now, wall: wall)
+        case .unsent:
+            guard let (entry, uid) = ticket.before, !entry.isDead(lifetimes, now: now, wall: wall) else { return }
+            table.insert(entry, uid: uid, now: now, wall: wall)
+        case .refused, .ambiguous: break
         }
     }
 

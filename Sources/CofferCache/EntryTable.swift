@@ -146,6 +146,14 @@ struct EntryTable {
         return !slots[slot].isAbsent
     }
 
+    /// Removes what has this hash, and returns it with the uid whose share it counted against.
+    mutating func take(hash: UInt64) -> (entry: Slot, uid: UInt32)? {
+        guard let slot = find(hash) else { return nil }
+        let entry = slots[slot]
+        defer { remove(slot) }
+        return (entry, entry.isAbsent ? 0 : uids[account(of: entry.queue)])
+    }
+
     mutating func remove(_ slot: Int) {
         let queue = slots[slot].queue
         unlink(slot)

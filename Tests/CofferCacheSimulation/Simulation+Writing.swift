@@ -42,7 +42,8 @@ extension Simulation {
         guard let version = write.version, !random.oneIn(4) else {
             let isRefused = write.version == nil && random.oneIn(2)
             if write.version == nil && !isRefused { lost.append(write) }
-            shard.endWrite(write.ticket, isRefused ? .refused : .ambiguous, now: now, wall: wall)
+            let outcome: WriteOutcome = isRefused ? random.pick([.refused, .unsent]) : .ambiguous
+            shard.endWrite(write.ticket, outcome, now: now, wall: wall)
             return
         }
         model[write.key].floor = max(model[write.key].floor, version)

@@ -101,6 +101,55 @@ import Testing
         #expect(cache.complete(ticket, .failedTransiently).stale == nil)
     }
 
+    /// As when the vault is away: who stores something in vain does not lose what was there.
+    @Test func aWriteThatWasNotSentLeavesWhatIsCached() throws {
+        var cache = try filled()
+        cache.pass(ttl)
+        try cache.fail("a", .failedTransiently)
+        let write = cache.beginWrite("a")
+        #expect(cache.lookup("a") == nil)
+        cache.endWrite(write, .unsent)
+        let hit = cache.hit("a")
+        #expect(hit?.byte == 1)
+        #expect(hit?.isStale == true)
+        #expect(cache.shard.bytes(of: 1) == cache.shard.bytes)
+    }
+
+    @Test func whatIsKnownToBeAbsentStaysToo() throws {
+        var cache = Harness(CacheConfiguration(negativeMilliseconds: 5_000))
+        try cache.fail("a", .absent)
+        let write = cache.beginWrite("a")
+        cache.endWrite(write, .unsent)
+        #expect(cache.isAbsent("a") == true)
+    }
+
+    @Test func nothingComesBackThatWasDroppedDuringTheWrite() throws {
+        var cache = try filled()
+        var write = cache.beginWrite("a")
+        _ = cache.shard.invalidate(hash: cache.hash("a"))
+        cache.endWrite(write, .unsent)
+        #expect(cache.lookup("a") == nil)
+
+        try cache.fill("a", cache.value(1))
+        write = cache.beginWrite("a")
+        try cache.fail("a", .refusedDefinitely)
+        cache.endWrite(write, .unsent)
+        #expect(cache.lookup("a") == nil)
+
+        try cache.fill("a", cache.value(1))
+        write = cache.beginWrite("a")
+        let other = cache.beginWrite("a")
+        cache.endWrite(other, .ambiguous)
+        cache.endWrite(write, .unsent)
+        #expect(cache.lookup("a") == nil)
+
+        // A condition that does not hold says that the vault has something else.
+        try cache.fill("a", cache.value(1))
+        write = cache.beginWrite("a")
+        cache.endWrite(write, .refused)
+        #expect(cache.lookup("a") == nil)
+    }
+
     /// A flight that set out before, or a write under way, brings nothing back.
     @Test func whatWasReadBeforeADefiniteNoIsNotCachedAfterIt() throws {
         var cache = Harness()

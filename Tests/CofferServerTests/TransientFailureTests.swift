@@ -24,6 +24,26 @@ import Testing
         #expect(!failure.isTransient)
     }
 
+    /// What is cached of the key stays if the write was not sent, and only then.
+    @Test func whatAFailedWriteSaysAboutTheRecord() {
+        var failure = Failure(.unavailable, .vaultUnreachable, "x")
+        guard case .ambiguous = failure.writeOutcome else {
+            Issue.record("\(failure.writeOutcome)")
+            return
+        }
+        failure.isUnsent = true
+        guard case .unsent = failure.writeOutcome else {
+            Issue.record("\(failure.writeOutcome)")
+            return
+        }
+        for refusal in [Failure.versionMismatch, .alreadyExists] {
+            guard case .refused = refusal.writeOutcome else {
+                Issue.record("\(refusal.writeOutcome)")
+                return
+            }
+        }
+    }
+
     /// What is stale is then given without asking for so long.
     @Test func nothingSentIsAskedAgainSooner() {
         var failure = Failure(.unavailable, .vaultUnreachable, "x")

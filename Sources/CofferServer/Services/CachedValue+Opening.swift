@@ -28,6 +28,16 @@ extension Failure {
         isTransient ? isUnsent ? .turnedAway : .failedTransiently : .refusedDefinitely
     }
 
+    /// What the cache is told of a write that failed so. One that the vault refuses for a
+    /// condition shows that what is cached is old.
+    var writeOutcome: WriteOutcome {
+        if isUnsent { return .unsent }
+        return switch code {
+        case .aborted, .alreadyExists, .failedPrecondition, .invalidArgument: .refused
+        default: .ambiguous
+        }
+    }
+
     /// It says nothing about the record, only that the vault could not be asked or
     /// understood: what is cached may stand in. All else is a definite no.
     package var isTransient: Bool {

@@ -46,12 +46,7 @@ extension CredentialService {
         _ ticket: WriteTicket, _ failure: Failure, _ address: ReturnAddress
     ) {
         statuses[failure.vault]?.noteFailure(failure)
-        switch failure.code {
-        case .aborted, .alreadyExists, .failedPrecondition, .invalidArgument:
-            endWrite(ticket, .refused)
-        default:
-            endWrite(ticket, failure.isUnsent ? .refused : .ambiguous)
-        }
+        endWrite(ticket, failure.writeOutcome)
         address.send(.failure(failure))
     }
 

@@ -83,7 +83,8 @@ package struct CofferPolicy: CachePolicy {
             switch write.apply(to: key, &vault) {
             case .version(let version): .acknowledged(value(version, time))
             case .absent: .acknowledged(nil)
-            case .failed: .refused
+            // In an outage the breaker is open, but for the first few calls.
+            case .failed: .unsent
             }
         cache.endWrite(ticket, outcome, now: time.boot, wall: time.wall)
     }

@@ -269,3 +269,23 @@ class Outage(SystemTest):
                 steady = peak(times, scenario.steady, scenario.broken)
                 self.assertGreater(steady, 20)
                 self.assertLessEqual(peak(times, scenario.calm, scenario.ended), 2 * steady)
+
+
+class StoreInAnOutage(SystemTest):
+    def test_what_is_not_sent_does_not_cost_what_is_cached(self) -> None:
+        stage = Stage()
+        self.addCleanup(stage.dispose)
+        bao = stage.bao("away")
+        daemon = new_daemon(configuration(
+            {"main": stage.vault(bao)}, f"cache: {{ttl_seconds: {TTL}, stale_seconds: 3600}}"))
+        self.addCleanup(daemon.dispose)
+        with daemon.client() as client:
+            client.store("u", "kept", b"value")
+            bao.process.kill()
+            for number in range(6):
+                self.assert_fails(Status.UNAVAILABLE, client.store, "u", f"other-{number}", b"value")
+            refused = self.assert_fails(Status.UNAVAILABLE, client.store, "u", "kept", b"new")
+            self.assertIn("is not asked since", str(refused))
+            time.sleep(TTL)
+            answer = client.get("u", "kept")
+            self.assertEqual((answer.credential, answer.stale), (b"value", True))
