@@ -40,7 +40,7 @@ static struct curl_slist *token_header(const char *path) {
     return curl_slist_append(NULL, header);
 }
 
-static CURL *make_request(char **arguments, size_t *taken) {
+static CURL *make_request(char **arguments, long version, size_t *taken) {
     CURL *curl = curl_easy_init();
     struct curl_slist *headers = token_header(arguments[3]);
     if (curl == NULL || headers == NULL) return NULL;
@@ -48,6 +48,7 @@ static CURL *make_request(char **arguments, size_t *taken) {
     curl_easy_setopt(curl, CURLOPT_CAINFO, arguments[2]);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, version);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, taken);
     return curl;
@@ -66,13 +67,13 @@ static int get(CURL *curl, size_t *taken) {
 
 int main(int count, char **arguments) {
     enum { MAXIMUM = 1 << 22 };
-    if (count != 6) {
-        fprintf(stderr, "usage: %s URL CAFILE TOKENFILE SECONDS WARMUP\n", arguments[0]);
+    if (count != 6 && (count != 7 || strcmp(arguments[6], "1.1") != 0)) {
+        fprintf(stderr, "usage: %s URL CAFILE TOKENFILE SECONDS WARMUP [1.1]\n", arguments[0]);
         return 2;
     }
     double seconds = atof(arguments[4]), *latencies = malloc(MAXIMUM * sizeof *latencies);
     size_t taken, done = 0;
-    CURL *curl = make_request(arguments, &taken);
+    CURL *curl = make_request(arguments, count == 7 ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_NONE, &taken);
     if (latencies == NULL || curl == NULL) {
         fprintf(stderr, "bare-get: no memory, or no token in %s\n", arguments[3]);
         return 2;

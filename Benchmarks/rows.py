@@ -7,7 +7,8 @@ PEERS = {
     "nginx": "nginx, static JSON", "grpc": "gRPC C++", "lease": "OpenBao proxy, a cached lease",
     "forwarded": "OpenBao proxy, a KV read (forwarded)", "proxy": "OpenBao proxy",
     "sqlite": "SQLite's own durable group commit",
-    "bare": "the bare request by libcurl, same OpenBao", "few": "itself, few", "cofferd": "itself",
+    "bare": "the bare request by libcurl, same OpenBao", "bare-1.1": "the same over HTTP/1.1, as cofferd speaks it",
+    "few": "itself, few", "cofferd": "itself",
 }
 MORE, LESS = "≥", "≤"
 
@@ -45,6 +46,7 @@ ROWS = [
     Row("10,000 open connections to 200, 200 active", "connections", "few", "p99", LESS, 2),
     Row("Store, 16 × 1, embedded vault", "store-16x1", "sqlite", "rate", MORE, 0.8),
     Row("Get on a miss, 1 × 1", "miss", "bare", "p50", LESS, 200, "µs"),
+    Row("Get on a miss, 1 × 1", "miss", "bare-1.1", "p50", LESS, None, "µs"),
     Row("instructions per cached Get", "instructions", None, "instructions", LESS, None, "instructions"),
     Row("instructions per cached Get", "instructions", "memcached", "instructions", LESS, 1),
     Row("instructions per cached Get", "instructions", "redis", "instructions", LESS),

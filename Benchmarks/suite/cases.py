@@ -126,6 +126,7 @@ class Cases:
     def _misses(self) -> None:
         if miss := self.miss:
             self._measure("miss", "bare", lambda: self.programs.bare(miss.url, miss.ca, miss.token))
+            self._measure("miss", "bare-1.1", lambda: self.programs.bare(miss.url, miss.ca, miss.token, "1.1"))
             self._run("miss", "cofferd", *miss.daemon.target, "--max-age", 0, "--connections", 1, "--keys", 1)
 
     def _run(self, case: str, side: str, *arguments: object) -> None:

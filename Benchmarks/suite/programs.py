@@ -38,8 +38,9 @@ class Programs:
         """coffer-simulate, and what it prints."""
         return self._output(self.simulation, *arguments)
 
-    def bare(self, url: str, ca: Path, token: Path) -> dict:
-        return self._run(self.bare_get, url, ca, token, self.seconds, self.warmup)
+    def bare(self, url: str, ca: Path, token: Path, *version: str) -> dict:
+        """libcurl's request over the HTTP that it agrees on with the server, or that of this version."""
+        return self._run(self.bare_get, url, ca, token, self.seconds, self.warmup, *version)
 
     @classmethod
     def _run(cls, *command: object) -> dict:
