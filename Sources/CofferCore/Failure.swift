@@ -57,6 +57,13 @@ package struct Failure: Error, Equatable, Sendable {
 }
 
 extension Failure {
+    /// Of a call that has changed something before this failure: as a whole it was sent.
+    package var afterChange: Failure {
+        var failure = self
+        failure.isUnsent = false
+        return failure
+    }
+
     /// A field breaks its rule; `rule` says which and what is allowed.
     package static func badField(_ field: String, _ rule: String) -> Failure {
         Failure(.invalidArgument, .badField, "\(field): \(rule)")

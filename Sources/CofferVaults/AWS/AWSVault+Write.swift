@@ -111,14 +111,16 @@ private struct Write {
         var step = first
         var wait = Self.firstPause
         var turns = 0
+        var isRestored = false
         while true {
             do throws(AWSFault) {
                 try await take(step)
                 if step != .restore { return }
-                step = .put
+                (step, isRestored) = (.put, true)
             } catch {
                 guard case .refused(let refusal) = error, let next = after(step, refusal.kind) else {
-                    throw vault.failure(error, writing: true)
+                    let failure = vault.failure(error, writing: true)
+                    throw isRestored ? failure.afterChange : failure
                 }
                 // Each way is gone once at full speed: put, create, restore, and put again after a race.
                 turns += 1

@@ -35,7 +35,11 @@ extension HashiCorpVault {
                 HashiCorpValue.removal, to: path, over: record.version, deadline: deadline)
             guard let removal else { continue }
             let versions = Array(max(1, removal - Self.destroyedVersions + 1)...removal)
-            try await change(.destroy, path, versions, deadline: deadline)
+            do throws(Failure) {
+                try await change(.destroy, path, versions, deadline: deadline)
+            } catch {
+                throw error.afterChange
+            }
             return true
         }
         throw .versionMismatch

@@ -33,7 +33,11 @@ extension HashiCorpVault {
             let outcome = try await post(data, to: path, version: needsVersion ? old.version : nil, deadline: deadline)
             if case .written(var written) = outcome {
                 if isWrong(written.lifetime, lifetime, item) {
-                    written = try await correct(path, key.key, item, data, over: written, deadline: deadline)
+                    do throws(Failure) {
+                        written = try await correct(path, key.key, item, data, over: written, deadline: deadline)
+                    } catch {
+                        throw error.afterChange
+                    }
                 }
                 // Text has no room for a version of ours.
                 let isSealed = item.payload.envelope != nil

@@ -99,6 +99,27 @@ import Testing
         #expect(bed.lines.count { $0.hasPrefix("POST") } == 3)
     }
 
+    /// What is cached of the key is kept for calls that changed nothing.
+    @Test func whatFailsAfterAChangeWasSent() async throws {
+        let removing = try Bed { request, _ throws(HTTPError) in
+            if request.path.contains("/destroy/") { throw HTTPError(.refused, isUnsent: true) }
+            return request.method == .post ? .written(4) : .kv(Self.stored("v1"), version: 3)
+        }
+        let removal = await failure { () async throws(Failure) in try await removing.remove("v1") }
+        #expect(removal?.code == .unavailable)
+        #expect(removal?.isUnsent == false)
+
+        let writing = try Bed { request, _ throws(HTTPError) in
+            guard request.method == .post else { return .absent }
+            guard request.path == Self.path else { return HTTPResponse(204) }
+            if request.text.contains("\"cas\":1") { throw HTTPError(.refused, isUnsent: true) }
+            return .written(1, deletion: "2026-11-25T15:53:32.2Z")
+        }
+        let write = await failure { () async throws(Failure) in try await writing.write(writing.sealed()) }
+        #expect(write?.code == .unavailable)
+        #expect(write?.isUnsent == false)
+    }
+
     /// Another writer's shorter time was there when ours was written.
     @Test func aVersionThatWouldGoTooEarlyIsWrittenAgain() async throws {
         let bed = try Bed { request, number in
