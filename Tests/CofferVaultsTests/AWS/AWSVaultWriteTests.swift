@@ -90,6 +90,21 @@ import Testing
         #expect(try await vault.read(key, deadline: fixture.deadline)?.version == "v2")
     }
 
+    /// It is there again, with its old value: the vault has changed.
+    @Test func whatFailsAfterARestoreWasSent() async throws {
+        let fixture = AWSFixture(options: AWSOptions(deletion: .recoverable(days: 7)))
+        let vault = try fixture.vault()
+        let key = try fixture.key()
+        _ = try await vault.write(key, fixture.item("v1"), condition: .none, deadline: fixture.deadline)
+        _ = try await vault.remove(key, ifVersion: nil, deadline: fixture.deadline)
+        fixture.fake.plan("PutSecretValue", .error(HTTPError(.refused, isUnsent: true)))
+        let error = await failure { () async throws(Failure) in
+            _ = try await vault.write(key, fixture.item("v2"), condition: .none, deadline: fixture.deadline)
+        }
+        #expect(error?.code == .unavailable)
+        #expect(error?.isUnsent == false)
+    }
+
     @Test func waitsForANameThatIsStillTaken() async throws {
         for _ in 0..<3 {
             fake.plan("CreateSecret", refusal: "InvalidRequestException", message: "already scheduled for deletion")
