@@ -31,7 +31,7 @@ package final class SQLiteConnection: @unchecked Sendable {
         queue = try SQLiteError.wrapping {
             try DatabaseQueue(path: uri, configuration: configuration)
         }
-        queue.inDatabase { log.follow($0) }
+        try SQLiteError.wrapping { try queue.inDatabase { try log.follow($0) } }
     }
 
     /// Runs `body` with the connection to itself, and waits for it.
@@ -95,10 +95,20 @@ package final class SQLiteConnection: @unchecked Sendable {
         sqlite3_commit_hook(handle, nil, nil)
         sqlite3_rollback_hook(handle, nil, nil)
         for pragma in settings.pragmas { try database.execute(sql: "PRAGMA \(pragma)") }
+        if let limit = settings.maximumBytes {
+            try database.execute(sql: "PRAGMA max_page_count = \(limit / pageBytes(of: database))")
+        }
         // Changes the file, where it is not so already.
         guard settings.setsJournalMode else { return }
         let mode = try String.fetchOne(database, sql: "PRAGMA journal_mode = WAL")
         guard mode == "wal" else { throw SQLiteError(code: SQLITE_CANTOPEN) }
+    }
+
+    fileprivate static func pageBytes(of database: Database) throws -> Int {
+        guard let bytes = try Int.fetchOne(database, sql: "PRAGMA page_size"), bytes > 0 else {
+            throw SQLiteError(code: SQLITE_CORRUPT)
+        }
+        return bytes
     }
 }
 
@@ -107,8 +117,8 @@ package struct SQLiteSession: ~Copyable {
     fileprivate let database: Database
     fileprivate let connection: SQLiteConnection
 
-    /// Pages in the log as of this connection's last commit.
-    package var logPages: Int { connection.log.pages }
+    /// The size of the log as of this connection's last commit.
+    package var logBytes: Int { connection.log.bytes }
 
     /// The statement for a query that is used again and again.
     package func statement(_ query: SQLiteQuery) throws(SQLiteError) -> SQLiteStatement {
@@ -169,12 +179,17 @@ package struct SQLiteSession: ~Copyable {
     }
 }
 
-/// Counts the pages in the log: SQLite tells them to a hook after each commit.
+/// The pages in the log: SQLite tells their number to a hook after each commit.
 private final class LogSize {
-    var pages = 0
+    private var pages = 0
+    private var pageBytes = 0
+
+    /// The log has a header of 32 bytes, each page in it one of 24 (SQLite's file format, section 4.1).
+    var bytes: Int { 32 + pages * (24 + pageBytes) }
 
     /// The owner of this keeps it until the connection is closed.
-    func follow(_ database: Database) {
+    func follow(_ database: Database) throws {
+        pageBytes = try SQLiteConnection.pageBytes(of: database)
         let context = Unmanaged.passUnretained(self).toOpaque()
         sqlite3_wal_hook(
             database.sqliteConnection,

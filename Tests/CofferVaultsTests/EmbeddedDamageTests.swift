@@ -6,7 +6,9 @@ import Testing
 /// A damaged file never crashes the daemon and is never passed over: either the
 /// vault opens and works, or it says DATA_LOSS, or what else is wrong.
 @Suite(.timeLimit(.minutes(2))) struct EmbeddedDamageTests {
-    /// A database of some forty pages, closed.
+    private static let pageBytes = 1024
+
+    /// A database of some two hundred pages, closed.
     private static func make() async throws -> (Scratch, [UInt8]) {
         let scratch = Scratch()
         let vault = try scratch.open()
@@ -38,9 +40,9 @@ import Testing
 
     @Test func aZeroedPageIsFound() async throws {
         let (scratch, whole) = try await Self.make()
-        for page in 0..<whole.count / 4096 {
+        for page in 0..<whole.count / Self.pageBytes {
             try Data(whole).write(to: URL(fileURLWithPath: scratch.path))
-            try scratch.patch(at: UInt64(page * 4096), [UInt8](repeating: 0, count: 4096))
+            try scratch.patch(at: UInt64(page * Self.pageBytes), [UInt8](repeating: 0, count: Self.pageBytes))
             let code = try await examine(scratch, "page \(page) zeroed")
             // Page 1 holds the header: without it this is no database of ours.
             #expect(page == 0 ? code != .ok : code == .dataLoss, "page \(page) zeroed: \(code.name)")
@@ -49,7 +51,7 @@ import Testing
 
     @Test func aShortFileIsFound() async throws {
         let (scratch, whole) = try await Self.make()
-        for size in [1, 15, 16, 99, 100, 4095, 4096, 8192, whole.count / 2, whole.count - 4096] {
+        for size in [1, 15, 16, 99, 100, 1023, 1024, 2048, whole.count / 2, whole.count - 1024] {
             try Data(whole.prefix(size)).write(to: URL(fileURLWithPath: scratch.path))
             let code = try await examine(scratch, "cut to \(size)")
             #expect(code != .ok, "cut to \(size) of \(whole.count) bytes")
@@ -64,7 +66,7 @@ import Testing
         for round in 0..<60 {
             var bytes = whole
             // Every third round aims at the header and the root pages.
-            let range = round % 3 == 0 ? 0..<4 * 4096 : 0..<whole.count
+            let range = round % 3 == 0 ? 0..<4 * Self.pageBytes : 0..<whole.count
             let places = (0..<8).map { _ in Int.random(in: range, using: &random) }
             for place in places { bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &random) }
             try Data(bytes).write(to: URL(fileURLWithPath: scratch.path))
@@ -76,8 +78,8 @@ import Testing
     @Test func damageAtRunTimeStopsWrites() async throws {
         let (scratch, whole) = try await Self.make()
         let vault = try scratch.open()
-        for page in 2..<whole.count / 4096 {
-            try scratch.patch(at: UInt64(page * 4096), [UInt8](repeating: 0xee, count: 4096))
+        for page in 2..<whole.count / Self.pageBytes {
+            try scratch.patch(at: UInt64(page * Self.pageBytes), [UInt8](repeating: 0xee, count: Self.pageBytes))
         }
         var codes: Set<StatusCode> = []
         for number in 0..<150 {

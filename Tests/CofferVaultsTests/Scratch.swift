@@ -3,6 +3,7 @@ import CofferVault
 import CofferVaultConformance
 import CofferVaults
 import Foundation
+import Testing
 import Glibc
 
 /// A folder for one test, gone with it.
@@ -27,6 +28,31 @@ final class Scratch: Sendable {
         try EmbeddedVault.open(
             path: path, name: "test", clock: clock, random: SystemRandom(), options: options,
             keyCheck: { existing, _ throws(Failure) in existing ?? [7] })
+    }
+
+    /// The size of the database's pages, as its header says it (SQLite's file format, section 1.3.2).
+    var pageBytes: Int {
+        get throws {
+            let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+            defer { try? file.close() }
+            let header = try file.read(upToCount: 18) ?? Data()
+            return header.suffix(2).reduce(0) { $0 << 8 | Int($1) }
+        }
+    }
+
+    /// Rebuilds the closed database with pages of another size, by Python: our own
+    /// connections have too low limits for it.
+    func rebuild(pageBytes: Int) throws {
+        let script = """
+            import sqlite3, sys
+            database = sqlite3.connect(sys.argv[1])
+            for step in "journal_mode = DELETE", f"page_size = {sys.argv[2]}": database.execute("PRAGMA " + step)
+            database.execute("VACUUM")
+            """
+        let process = try Process.run(
+            URL(fileURLWithPath: "/usr/bin/env"), arguments: ["python3", "-c", script, path, "\(pageBytes)"])
+        process.waitUntilExit()
+        try #require(process.terminationStatus == 0)
     }
 
     /// Overwrites part of the database, as a failing disk or a tamperer would.

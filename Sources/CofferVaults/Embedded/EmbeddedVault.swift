@@ -53,7 +53,7 @@ package final class EmbeddedVault: PromptVault {
         }
         var settings = SQLiteSettings()
         settings.vfs = options.vfs
-        settings.maximumPages = options.maximumBytes.map { $0 / 4096 }
+        settings.maximumBytes = options.maximumBytes
         let identity = try EmbeddedDatabase.prepare(
             file, settings: settings, name: name, random: random, keyCheck: keyCheck)
         let connections = try EmbeddedConnections(

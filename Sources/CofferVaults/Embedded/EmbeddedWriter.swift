@@ -26,10 +26,10 @@ struct EmbeddedWriter {
 
     private static let groupCalls = 64
     private static let groupBytes = 8 << 20
-    /// The log is copied into the database when it has 16 MiB: four times SQLite's own
-    /// default, for no call is served meanwhile. It is also the largest log that keeps
-    /// its space on the disk (`journal_size_limit`).
-    private static let checkpointPages = 4000
+    /// The log is copied into the database when it has 16 MB: four times SQLite's own
+    /// default, for no call is served meanwhile. A log that outgrows 16 MiB by its last
+    /// group gives space back to the disk (`journal_size_limit`) and takes it anew.
+    private static let checkpointBytes = 16_000_000
     private static let retryInterval = Duration.milliseconds(200)
 
     private let lane: WriteLane
@@ -41,9 +41,9 @@ struct EmbeddedWriter {
     private var gatherUntil: BootInstant
     private var nextSweep: BootInstant
     private var nextReopening: BootInstant
-    /// Pages in the log, and how many have to be there for it to be copied.
-    private var logPages = 0
-    private var nextCheckpoint = Self.checkpointPages
+    /// The size of the log, and that at which it is copied.
+    private var logBytes = 0
+    private var nextCheckpoint = Self.checkpointBytes
 
     init(_ lane: WriteLane, _ connections: EmbeddedConnections, clock: any Clock, options: EmbeddedOptions) {
         self.lane = lane
@@ -87,7 +87,7 @@ struct EmbeddedWriter {
                     isReady = clock.boot
                     return outcomes
                 }
-                logPages = session.logPages
+                logBytes = session.logBytes
                 return outcomes
             }
             answer(group, outcomes, committing: clock.boot.nanoseconds - isReady.nanoseconds)
@@ -159,7 +159,7 @@ struct EmbeddedWriter {
     /// calls. Failures show in `connections.health`; a full disk is tried again
     /// later.
     private mutating func maintain() {
-        if logPages >= nextCheckpoint { checkpoint() }
+        if logBytes >= nextCheckpoint { checkpoint() }
         if clock.boot >= nextSweep { sweep() }
     }
 
@@ -168,8 +168,8 @@ struct EmbeddedWriter {
             try session.checkpoint(truncating: false)
         }
         // If a reader held on to a part of the log, it goes on growing.
-        nextCheckpoint = left == 0 ? Self.checkpointPages : logPages + Self.checkpointPages
-        logPages = 0
+        nextCheckpoint = left == 0 ? Self.checkpointBytes : logBytes + Self.checkpointBytes
+        logBytes = 0
     }
 
     private mutating func sweep() {
