@@ -2,12 +2,26 @@
 
 import PackageDescription
 
+/// Tests/Fuzzing/fuzz.sh asks for the fuzzer instead of the tests that replay
+/// its corpus: "service", or "all" to fuzz the configuration file too.
+let fuzzer = Context.environment["COFFER_FUZZ"]
+
+/// Programs of a release have Swift's libraries in them: they run where there is no
+/// Swift, start sooner and take less memory. The fuzzer has a runtime of its own.
+let isSelfContained = BuildSettingCondition.when(configuration: .release)
+let program: [LinkerSetting] =
+    // LLVM's linker: GNU's warns of what is in Foundation.
+    fuzzer == nil ? [.unsafeFlags(["-static-stdlib", "-use-ld=lld"], isSelfContained)] : []
+/// Objects name the libraries that a program of theirs needs.
+let object: [SwiftSetting] = fuzzer == nil ? [.unsafeFlags(["-static-stdlib"], isSelfContained)] : []
+
 /// Every Swift target is built with these.
-let base: [SwiftSetting] = [
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-]
+let base: [SwiftSetting] =
+    object + [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+    ]
 
 /// For targets that must not touch raw memory: the compiler refuses it.
 let safe: [SwiftSetting] =
@@ -23,9 +37,7 @@ let protobufPlugin: Target.Dependency = .product(
 let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
-/// Tests/Fuzzing/fuzz.sh asks for the fuzzer instead of the tests that replay
-/// its corpus: "service", or "all" to fuzz the configuration file too.
-let fuzzer = Context.environment["COFFER_FUZZ"]
+/// What the fuzzer and the replay of its corpus call.
 let fuzzed: [Target.Dependency] = [
     "CofferCore", "CofferWire", "CofferCrypto", "CofferCache", "CofferAccess", "CofferVault", "CofferServer",
     "CofferMessages", "CProtobufC", log,
@@ -102,8 +114,9 @@ let package = Package(
             name: "cofferd", dependencies: ["CofferDaemon", "CofferCore", arguments], swiftSettings: base,
             // Symbols are bound at start: the lazy resolver saves vector registers,
             // and what was in them, on the stack.
-            linkerSettings: [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "now"])]),
-        .executableTarget(name: "coffer", dependencies: [client, arguments], swiftSettings: base),
+            linkerSettings: program + [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "now"])]),
+        .executableTarget(
+            name: "coffer", dependencies: [client, arguments], swiftSettings: base, linkerSettings: program),
 
         // The load generator, which shares no code with what it measures, and the workloads
         // that it and the cache's simulation play.
@@ -112,17 +125,19 @@ let package = Package(
             name: "CofferLoad", dependencies: ["CLinux", "CYardsticks", "CofferCore", "CofferTrace", arguments],
             swiftSettings: base),
         .executableTarget(
-            name: "coffer-load", dependencies: ["CofferLoad", arguments], swiftSettings: safe),
+            name: "coffer-load", dependencies: ["CofferLoad", arguments], swiftSettings: safe,
+            linkerSettings: program),
 
         // The code generator: a plugin of protoc, run by proto/generate.sh.
         .target(name: "CofferCodeGen", dependencies: [protobuf, protobufPlugin], swiftSettings: safe),
         .executableTarget(
-            name: "protoc-gen-coffer", dependencies: ["CofferCodeGen", protobufPlugin], swiftSettings: safe),
+            name: "protoc-gen-coffer", dependencies: ["CofferCodeGen", protobufPlugin], swiftSettings: safe,
+            linkerSettings: program),
 
         // The Swift client's runner of the interoperability cases.
         .executableTarget(
             name: "coffer-interop-swift", dependencies: [client, arguments],
-            path: "Tests/Interop/swift/Sources", swiftSettings: safe),
+            path: "Tests/Interop/swift/Sources", swiftSettings: safe, linkerSettings: program),
 
         // Tests, and what several of them use.
         .target(
@@ -133,7 +148,7 @@ let package = Package(
             path: "Tests/CofferCacheSimulation", swiftSettings: safe),
         .executableTarget(
             name: "coffer-simulate", dependencies: ["CofferCacheSimulation", "CofferTrace", arguments],
-            path: "Tests/Simulate", swiftSettings: safe),
+            path: "Tests/Simulate", swiftSettings: safe, linkerSettings: program),
         .target(
             name: "CFaultyVFS", path: "Tests/CFaultyVFS",
             linkerSettings: [.linkedLibrary("sqlite3")]),
@@ -187,13 +202,13 @@ let package = Package(
         .executableTarget(
             name: "coffer-oracle",
             dependencies: ["CofferCore", "CofferWire", "CofferServer", "CofferMessages", "CProtobufC"],
-            path: "Tests/Fuzzing/Oracle", swiftSettings: base),
+            path: "Tests/Fuzzing/Oracle", swiftSettings: base, linkerSettings: program),
 
         // Measured by hand, in release builds: swift run -c release NAME.
         .executableTarget(
             name: "coffer-bench-embedded",
             dependencies: ["CofferCore", "CofferVault", "CofferVaults", sqlite],
-            path: "Benchmarks/coffer-bench-embedded", swiftSettings: base),
+            path: "Benchmarks/coffer-bench-embedded", swiftSettings: base, linkerSettings: program),
     ],
     swiftLanguageModes: [.v6]
 )

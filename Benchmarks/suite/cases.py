@@ -10,10 +10,11 @@ from programs import NotMeasured, Programs
 from results import Results
 from servers import CannotStart
 
-#: A daemon that keeps a million records in memory, and 10,000 connections.
+#: A daemon that keeps a million records in memory, and 10,000 connections. The records are read once,
+#: at the start, and have to stay fresh for all the rounds.
 LARGE = """
 vault: {type: memory}
-cache: {bytes: 2147483648}
+cache: {bytes: 2147483648, ttl_seconds: 3600}
 limits: {connections: 16000, connections_per_uid: 16000}
 """
 

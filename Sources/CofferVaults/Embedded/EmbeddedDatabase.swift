@@ -72,6 +72,8 @@ enum EmbeddedDatabase {
             // Whose file it is is not known yet: nothing may change it.
             var settings = settings
             settings.setsJournalMode = false
+            // The examination goes over every page twice.
+            settings.cacheKibibytes = 32 << 10
             let connection = try SQLiteConnection(path: file.path, settings: settings)
             let verdict = try connection.run { session throws(SQLiteError) in
                 try examine(session, file.path, name: name, keyCheck: keyCheck)
