@@ -1,8 +1,10 @@
 """Mistakes in the configuration, and --check."""
 
 import os
+import subprocess
 
 from harness import Canaries, run
+from harness.options import binary
 from harness.start import CONFIGURATION, StartupTest
 
 
@@ -111,6 +113,12 @@ class Checking(StartupTest):
 
     def test_check_finds_mistakes(self) -> None:
         self.assert_refused(self.start("--check", config="reactors: -1\n"), CONFIGURATION, "coffer.yaml:1:11", "reactors")
+
+    def test_programs_need_no_swift_on_their_host(self) -> None:
+        for program in ("cofferd", "coffer"):
+            libraries = subprocess.run(["ldd", binary(program)], capture_output=True, check=True, text=True).stdout
+            self.assertIn("libc.so", libraries)
+            self.assertNotRegex(libraries, "(?i)swift|foundation")
 
     def test_version(self) -> None:
         ended = run("cofferd", "--version")

@@ -1,0 +1,111 @@
+import CofferAccess
+import CofferCache
+import CofferCore
+import CofferWire
+import Testing
+
+@testable import CofferServer
+
+/// One client and a reactor with a clock that moves by hand, before a vault that
+/// answers when it is told to.
+final class Conversation {
+    let service: Service
+    let client: Client
+    private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
+    private let tasks = TaskQueue()
+
+    /// - Parameter limits: those of the reactor.
+    /// - Parameter prepare: is given the daemon's end of the socket before it is used.
+    init(limits: ServerLimits = ServerLimits(), prepare: (Int32) -> Void = { _ in }) throws {
+        service = try Service(
+            limits: limits, cache: CacheConfiguration(maximumBytes: 1 << 20, ttlMilliseconds: 0))
+        service.vault.reset(seed: 1, fails: false, holds: true)
+        let (server, client) = Client.pair(scratch: scratch)
+        self.client = client
+        prepare(server)
+        #expect(service.ledger.openConnection(uid: Service.owner))
+        service.reactor.adopt(server, Peer(uid: Service.owner, gid: 0, pid: 1))
+    }
+
+    deinit { scratch.deallocate() }
+
+    /// Everything of a conversation happens in here.
+    func run(_ body: () -> Void) { tasks.claim(seed: 1, body) }
+
+    /// Sends a Get of a record that is not there.
+    func ask(callID: UInt64, milliseconds: UInt32 = 10_000) { send(Self.get(callID: callID, milliseconds: milliseconds)) }
+
+    func send(_ bytes: [UInt8]) {
+        #expect(bytes.withUnsafeBytes { client.send($0) } == .bytes(bytes.count))
+    }
+
+    static func get(callID: UInt64, milliseconds: UInt32 = 10_000) -> [UInt8] {
+        frame([0x0a, 1, 0x75, 0x12, 1, 0x63], callID: callID, milliseconds: milliseconds)
+    }
+
+    static func frame(_ payload: [UInt8], callID: UInt64, milliseconds: UInt32 = 10_000) -> [UInt8] {
+        var frame = [UInt8](repeating: 0, count: FrameHeader.byteCount)
+        frame.withUnsafeMutableBytes {
+            FrameHeader(
+                kind: .request, callID: callID, methodOrStatus: CredentialsMethod.get.rawValue,
+                timeoutOrRetry: milliseconds, payloadBytes: payload.count
+            ).store(to: $0.baseAddress!)
+        }
+        return frame + payload
+    }
+
+    func settle() {
+        for _ in 0..<8 {
+            service.reactor.turn(waiting: 0)
+            tasks.runAll()
+        }
+    }
+
+    /// Lets the vault answer for as long as somebody waits for it.
+    func answerAll() {
+        repeat {
+            service.vault.answer()
+            settle()
+            client.receive()
+        } while !service.vault.isIdle
+        settle()
+    }
+
+    /// Takes answers for as long as there are more.
+    func receiveAll() {
+        var count: Int
+        repeat {
+            count = client.received.count
+            client.receive()
+            settle()
+        } while client.received.count > count
+    }
+
+    /// Stops the daemon, up to the point where it refuses what waits for the vault.
+    func drainUntilWaitingIsRefused() {
+        settle()
+        service.reactor.beginDrain()
+        let quarter = UInt64(service.limits.drainSeconds) * 250
+        for _ in 0..<3 {
+            settle()
+            service.clock.advance(byMilliseconds: quarter)
+        }
+        settle()
+    }
+
+    /// Of all answers so far, and the go-away, whose id is 0.
+    var answers: [(callID: UInt64, status: UInt32)] {
+        settle()
+        client.receive()
+        return client.received.withUnsafeBytes { bytes in
+            var answers: [(UInt64, UInt32)] = []
+            var position = 0
+            while position < bytes.count {
+                let header = FrameHeader(loading: bytes.baseAddress! + position)
+                answers.append((header.callID, header.methodOrStatus))
+                position += 4 + Int(header.length)
+            }
+            return answers
+        }
+    }
+}

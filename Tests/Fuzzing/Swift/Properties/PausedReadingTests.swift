@@ -1,0 +1,129 @@
+import CofferCore
+import Glibc
+import Testing
+
+@testable import CofferServer
+
+/// A connection with too many calls or answers is not read for a while: what was
+/// sent before comes to its turn all the same, and what nothing follows is let go.
+@Suite struct PausedReadingTests {
+    private static func limits(calls: Int) -> ServerLimits {
+        var limits = ServerLimits()
+        limits.callsPerConnection = calls
+        return limits
+    }
+
+    @Test func whatAPauseHeldBackIsAnsweredAfterTheEndOfInput() throws {
+        let conversation = try Conversation(limits: Self.limits(calls: 2))
+        conversation.run {
+            conversation.send((1...5).flatMap { Conversation.get(callID: $0) })
+            conversation.settle()
+            conversation.client.endSending()
+            conversation.settle()
+            conversation.answerAll()
+        }
+        #expect(conversation.answers.map(\.callID).sorted() == [1, 2, 3, 4, 5])
+        #expect(conversation.service.reactor.openCount == 0)
+    }
+
+    @Test func theStartOfAFrameBehindAPauseDoesNotKeepTheConnection() throws {
+        let conversation = try Conversation(limits: Self.limits(calls: 2))
+        conversation.run {
+            conversation.send((1...3).flatMap { Conversation.get(callID: $0) } + Conversation.get(callID: 4).prefix(9))
+            conversation.settle()
+            conversation.client.endSending()
+            conversation.settle()
+            #expect(conversation.service.reactor.openCount == 1)
+            conversation.answerAll()
+        }
+        #expect(conversation.answers.map(\.callID).sorted() == [1, 2, 3])
+        #expect(conversation.service.reactor.openCount == 0)
+    }
+
+    /// A drain refuses what waits, and by that ends pauses, before its own end.
+    @Test func aDrainAnswersWhatAPauseHeldBack() throws {
+        let conversation = try Conversation(limits: Self.limits(calls: 2))
+        conversation.run {
+            conversation.send((1...5).flatMap { Conversation.get(callID: $0) } + Conversation.get(callID: 6).prefix(9))
+            conversation.drainUntilWaitingIsRefused()
+            conversation.answerAll()
+            #expect(conversation.service.reactor.openCount == 0)
+        }
+        #expect(conversation.answers.map(\.callID).sorted() == [0, 1, 2, 3, 4, 5])
+    }
+
+    @Test func aDrainAnswersMoreThanTheClientTakes() throws {
+        var limits = Self.limits(calls: 2)
+        limits.outputBytes = 1024
+        let conversation = try Conversation(limits: limits, prepare: Self.shrink)
+        conversation.run {
+            conversation.send((1...400).flatMap { Conversation.get(callID: $0) })
+            conversation.drainUntilWaitingIsRefused()
+            #expect(conversation.service.reactor.openCount == 1)
+            conversation.receiveAll()
+            conversation.answerAll()
+        }
+        #expect(conversation.answers.map(\.callID).sorted() == Array(0...400))
+    }
+
+    @Test func aDrainLetsGoOfTheStartOfAFrame() throws {
+        var limits = Self.limits(calls: 1000)
+        limits.outputBytes = 1024
+        let conversation = try Conversation(limits: limits, prepare: Self.shrink)
+        conversation.run {
+            conversation.send((1...400).flatMap { Conversation.get(callID: $0) })
+            conversation.settle()
+            conversation.send(Array(Conversation.get(callID: 401).prefix(9)))
+            conversation.settle()
+            conversation.service.vault.answer()
+            conversation.drainUntilWaitingIsRefused()
+            #expect(conversation.service.reactor.openCount == 1)
+            conversation.receiveAll()
+            #expect(conversation.service.reactor.openCount == 0)
+        }
+        #expect(conversation.answers.map(\.callID).sorted() == Array(0...400))
+    }
+
+    /// The kernel takes little of what is sent to the client.
+    private static func shrink(_ server: Int32) {
+        var bytes: Int32 = 1
+        setsockopt(server, SOL_SOCKET, SO_SNDBUF, &bytes, socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    /// The answers that pause it come while a frame's rest is awaited; so does the end.
+    @Test func theStartOfAFrameBeforeAPauseDoesNotKeepTheConnection() throws {
+        var limits = Self.limits(calls: 1000)
+        limits.outputBytes = 1024
+        let conversation = try Conversation(limits: limits, prepare: Self.shrink)
+        let reactor = conversation.service.reactor
+        conversation.run {
+            conversation.send((1...400).flatMap { Conversation.get(callID: $0) })
+            conversation.settle()
+            conversation.send(Array(Conversation.get(callID: 401).prefix(9)))
+            conversation.settle()
+            conversation.service.vault.answer()
+            conversation.settle()
+            conversation.client.endSending()
+            conversation.settle()
+            #expect(reactor.openCount == 1)
+            conversation.receiveAll()
+        }
+        #expect(conversation.answers.map(\.callID).sorted() == Array(1...400))
+        #expect(reactor.openCount == 0)
+    }
+
+    @Test func afterAFrameThatIsTooLargeTheNextBeginsWhereItEnds() throws {
+        var limits = ServerLimits()
+        limits.frameBytes = 4096
+        let conversation = try Conversation(limits: limits)
+        conversation.run {
+            let large = Conversation.frame([UInt8](repeating: 0xff, count: 5000), callID: 1)
+            conversation.send(large + Conversation.get(callID: 2))
+            conversation.settle()
+            conversation.answerAll()
+        }
+        let answers = conversation.answers
+        #expect(answers.map(\.callID) == [1, 2])
+        #expect(answers.map(\.status) == [StatusCode.resourceExhausted.rawValue, StatusCode.notFound.rawValue])
+    }
+}
