@@ -9,10 +9,12 @@ Works on a copy of the tree; takes some minutes, so it belongs to the soak. Ends
 """
 
 import argparse
+import contextlib
 import dataclasses
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -229,6 +231,19 @@ def package(folder, targets):
         f"{text}\npackage.targets.removeAll {{ ![{names}].contains($0.name) }}\n")
 
 
+def descendants(pid):
+    """All processes that it started, and those that these did."""
+    children = {}
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            child, _, rest = stat.read_text().partition(" ")
+            children.setdefault(int(rest.rpartition(")")[2].split()[1]), []).append(int(child))
+    found = children.get(pid, [])
+    for child in found:
+        found += children.get(child, [])
+    return found
+
+
 def run(folder, group, *arguments, seconds):
     """The exit code and the end of the output; a run that takes too long has failed."""
     command = ["swift", *arguments, "--scratch-path", str(SCRATCH / group)]
@@ -240,7 +255,10 @@ def run(folder, group, *arguments, seconds):
         try:
             output, _ = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
-            subprocess.run(["kill", "-KILL", "--", f"-{process.pid}"], check=False)
+            # The tests are in a group of their own, and a hung one would go on for ever.
+            for pid in [*descendants(process.pid), process.pid]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             process.communicate()
             return 1, f"took over {seconds} s"
         return process.returncode, output
