@@ -6,7 +6,8 @@ PEERS = {
     "echo": "C epoll echo of equal sizes, the limit", "memcached": "memcached 1.6", "redis": "redis 7",
     "nginx": "nginx, static JSON", "grpc": "gRPC C++", "lease": "OpenBao proxy, a cached lease",
     "forwarded": "OpenBao proxy, a KV read (forwarded)", "proxy": "OpenBao proxy",
-    "sqlite": "SQLite's own durable group commit",
+    "sqlite": "SQLite's own durable group commit, pages of 1 KiB as in the vault",
+    "sqlite-4k": "the same with SQLite's own pages of 4 KiB",
     "bare": "the bare request by libcurl, same OpenBao", "bare-1.1": "the same over HTTP/1.1, as cofferd speaks it",
     "few": "itself, few", "cofferd": "itself",
 }
@@ -45,6 +46,7 @@ ROWS = [
     Row("a million cached records to a thousand, 8 × 1", "records", "few", "rate", MORE, 0.85),
     Row("10,000 open connections to 200, 200 active", "connections", "few", "p99", LESS, 2),
     Row("Store, 16 × 1, embedded vault", "store-16x1", "sqlite", "rate", MORE, 0.8),
+    Row("Store, 16 × 1, embedded vault", "store-16x1", "sqlite-4k", "rate", MORE),
     Row("Get on a miss, 1 × 1", "miss", "bare", "p50", LESS, 200, "µs"),
     Row("Get on a miss, 1 × 1", "miss", "bare-1.1", "p50", LESS, None, "µs"),
     Row("instructions per cached Get", "instructions", None, "instructions", LESS, None, "instructions"),

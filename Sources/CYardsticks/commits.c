@@ -18,7 +18,7 @@ struct coffer_commits {
 /* A rowid table: as fast as WITHOUT ROWID where records are replaced, and faster
  * where many new ones come, for the tree searched by tag holds no payloads. */
 static const char SCHEMA[] =
-    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA locking_mode=EXCLUSIVE;"
+    "PRAGMA page_size=%d; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA locking_mode=EXCLUSIVE;"
     "CREATE TABLE record (tag BLOB PRIMARY KEY NOT NULL, user_tag BLOB NOT NULL,"
     " version TEXT NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL,"
     " expires INTEGER NOT NULL, payload BLOB NOT NULL) STRICT;"
@@ -30,9 +30,11 @@ static const char UPSERT[] =
     " ON CONFLICT (tag) DO UPDATE SET version = excluded.version, updated = excluded.updated,"
     " expires = excluded.expires, payload = excluded.payload";
 
-static int prepare(struct coffer_commits *commits) {
+static int prepare(struct coffer_commits *commits, int page_bytes) {
     sqlite3 *database = commits->database;
-    return sqlite3_exec(database, SCHEMA, NULL, NULL, NULL) == SQLITE_OK &&
+    char schema[sizeof SCHEMA + 16];
+    snprintf(schema, sizeof schema, SCHEMA, page_bytes);
+    return sqlite3_exec(database, schema, NULL, NULL, NULL) == SQLITE_OK &&
                    sqlite3_prepare_v2(database, "BEGIN IMMEDIATE", -1, &commits->begin, NULL) == SQLITE_OK &&
                    sqlite3_prepare_v2(database, UPSERT, -1, &commits->upsert, NULL) == SQLITE_OK &&
                    sqlite3_prepare_v2(database, "COMMIT", -1, &commits->commit, NULL) == SQLITE_OK
@@ -40,8 +42,8 @@ static int prepare(struct coffer_commits *commits) {
                : -1;
 }
 
-struct coffer_commits *coffer_commits_open(const char *path, size_t payload_bytes, char *error,
-                                           size_t error_bytes) {
+struct coffer_commits *coffer_commits_open(const char *path, size_t payload_bytes, int page_bytes,
+                                           char *error, size_t error_bytes) {
     struct coffer_commits *commits = calloc(1, sizeof *commits + payload_bytes);
     if (commits == NULL) {
         snprintf(error, error_bytes, "out of memory");
@@ -51,7 +53,7 @@ struct coffer_commits *coffer_commits_open(const char *path, size_t payload_byte
     /* Not text and not zeros, as sealed bytes are neither. */
     for (size_t i = 0; i < payload_bytes; i++) commits->payload[i] = (uint8_t)(i * 167 + 41);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXCLUSIVE | SQLITE_OPEN_NOMUTEX;
-    if (sqlite3_open_v2(path, &commits->database, flags, NULL) == SQLITE_OK && prepare(commits) == 0)
+    if (sqlite3_open_v2(path, &commits->database, flags, NULL) == SQLITE_OK && prepare(commits, page_bytes) == 0)
         return commits;
     snprintf(error, error_bytes, "%s", coffer_commits_error(commits));
     coffer_commits_close(commits);

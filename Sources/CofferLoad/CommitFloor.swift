@@ -10,13 +10,14 @@ private let preparedAtOnce: UInt32 = 1000
 /// has calls in flight: what the disk and SQLite allow.
 ///
 /// Every row counts as one Store; latencies are those of whole transactions. The
-/// database is made inside `folder` and removed at the end.
+/// database is made inside `folder`, with pages of `pageBytes`, and removed at the end.
 func runCommitFloor(
-    folder: String, workload: Workload, schedule: Schedule
+    folder: String, pageBytes: Int32, workload: Workload, schedule: Schedule
 ) throws(LoadError) -> Report {
     let folder = try TemporaryFolder(in: folder)
     let database = try CommitDatabase(
-        path: folder.path + "/commits.db", payloadBytes: workload.valueBytes + sealingBytes)
+        path: folder.path + "/commits.db", payloadBytes: workload.valueBytes + sealingBytes,
+        pageBytes: pageBytes)
     if schedule.prepare {
         for start in stride(from: 0, to: workload.keys, by: Int(preparedAtOnce)) {
             let end = min(workload.keys, start + preparedAtOnce)
@@ -62,9 +63,9 @@ extension Schedule.Length {
 private struct CommitDatabase: ~Copyable {
     private let commits: OpaquePointer
 
-    init(path: String, payloadBytes: Int) throws(LoadError) {
+    init(path: String, payloadBytes: Int, pageBytes: Int32) throws(LoadError) {
         var text = [CChar](repeating: 0, count: 256)
-        guard let commits = coffer_commits_open(path, payloadBytes, &text, text.count) else {
+        guard let commits = coffer_commits_open(path, payloadBytes, pageBytes, &text, text.count) else {
             let cause = text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
             throw LoadError("cannot make the database \(path): \(cause)")
         }

@@ -28,7 +28,8 @@ extension LoadOptions {
             return try measure(socket)
         }
         if let floorCommits {
-            return try runCommitFloor(folder: floorCommits, workload: workload, schedule: schedule)
+            return try runCommitFloor(
+                folder: floorCommits, pageBytes: floorPageBytes, workload: workload, schedule: schedule)
         }
         return try runEchoFloor(workload: workload, schedule: schedule, cpu: floorCpu)
     }

@@ -23,6 +23,9 @@ package struct LoadOptions: ParsableArguments {
             valueName: "folder"))
     var floorCommits: String?
 
+    @Option(help: "The page of --floor-commits in bytes: 1024 as the embedded vault has, 4096 as SQLite itself.")
+    var floorPageBytes: Int32 = 1024
+
     @Option(help: "Connections that send.")
     var connections = 8
 
@@ -100,6 +103,9 @@ package struct LoadOptions: ParsableArguments {
         }
         try checkPeer()
         try checkTrace()
+        guard [512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536].contains(floorPageBytes) else {
+            throw ValidationError("--floor-page-bytes \(floorPageBytes): expected a power of two, 512 to 65536")
+        }
         try check("--connections", connections, in: 1...20_000)
         try check("--idle", idle, in: 0...20_000)
         try check("--depth", depth, in: 1...1024)

@@ -39,11 +39,12 @@ int coffer_pin_to_cpu(int cpu);
 struct coffer_commits;
 
 /* Creates the database file `path`, which must not exist: WAL,
- * synchronous=FULL, locking_mode=EXCLUSIVE, and a table of sealed records with
- * payloads of `payload_bytes`. NULL on failure, with the cause in `error`. */
+ * synchronous=FULL, locking_mode=EXCLUSIVE, pages of `page_bytes` (a power of two,
+ * 512 to 65536), and a table of sealed records with payloads of `payload_bytes`.
+ * NULL on failure, with the cause in `error`. */
 struct coffer_commits *_Nullable coffer_commits_open(const char *_Nonnull path,
-                                                     size_t payload_bytes, char *_Nonnull error,
-                                                     size_t error_bytes);
+                                                     size_t payload_bytes, int page_bytes,
+                                                     char *_Nonnull error, size_t error_bytes);
 
 /* Upserts the record of each key in one transaction and commits it to the disk.
  * 0, or -1 with the cause in coffer_commits_error. */
