@@ -13,31 +13,56 @@ import Testing
         return limits
     }
 
-    @Test func whatAPauseHeldBackIsAnsweredAfterTheEndOfInput() throws {
-        let conversation = try Conversation(limits: Self.limits(calls: 2))
-        conversation.run {
-            conversation.send((1...5).flatMap { Conversation.get(callID: $0) })
-            conversation.settle()
-            conversation.client.endSending()
-            conversation.settle()
-            conversation.answerAll()
+    /// With a connection that few answers pause, for the kernel takes little of what is
+    /// sent to the client.
+    private static func narrow(calls: Int) throws -> Conversation {
+        var limits = limits(calls: calls)
+        limits.outputBytes = 1024
+        return try Conversation(limits: limits) { server in
+            var bytes: Int32 = 1
+            setsockopt(server, SOL_SOCKET, SO_SNDBUF, &bytes, socklen_t(MemoryLayout<Int32>.size))
         }
-        #expect(conversation.answers.map(\.callID).sorted() == [1, 2, 3, 4, 5])
-        #expect(conversation.service.reactor.openCount == 0)
     }
 
-    @Test func theStartOfAFrameBehindAPauseDoesNotKeepTheConnection() throws {
+    /// Begins a frame, and then lets more be answered than the client takes.
+    private static func pauseByAnswers(_ conversation: Conversation) {
+        conversation.send((1...400).flatMap { Conversation.get(callID: $0) })
+        conversation.settle()
+        conversation.send(Array(Conversation.get(callID: 401).prefix(9)))
+        conversation.settle()
+        conversation.service.vault.answer()
+        conversation.settle()
+    }
+
+    @Test("frames held back are answered after the end of input, and the start of one more is let go", arguments: [0, 9])
+    func endOfInputBehindAPause(bytesOfOneMore: Int) throws {
         let conversation = try Conversation(limits: Self.limits(calls: 2))
         conversation.run {
-            conversation.send((1...3).flatMap { Conversation.get(callID: $0) } + Conversation.get(callID: 4).prefix(9))
+            let frames = (1...5).flatMap { Conversation.get(callID: $0) }
+            conversation.send(frames + Conversation.get(callID: 6).prefix(bytesOfOneMore))
             conversation.settle()
             conversation.client.endSending()
             conversation.settle()
             #expect(conversation.service.reactor.openCount == 1)
             conversation.answerAll()
         }
-        #expect(conversation.answers.map(\.callID).sorted() == [1, 2, 3])
+        #expect(conversation.answers.map(\.callID).sorted() == [1, 2, 3, 4, 5])
         #expect(conversation.service.reactor.openCount == 0)
+    }
+
+    /// The answers that pause it come while a frame's rest is awaited; so does the end.
+    @Test func theStartOfAFrameBeforeAPauseDoesNotKeepTheConnection() throws {
+        let conversation = try Self.narrow(calls: 1000)
+        let reactor = conversation.service.reactor
+        conversation.run {
+            Self.pauseByAnswers(conversation)
+            conversation.client.endSending()
+            conversation.settle()
+            #expect(reactor.openCount == 1)
+            conversation.receiveAll()
+        }
+        #expect(conversation.answers.map(\.callID).sorted() == Array(1...400))
+        #expect(reactor.openCount == 0)
     }
 
     /// A drain refuses what waits, and by that ends pauses, before its own end.
@@ -53,9 +78,7 @@ import Testing
     }
 
     @Test func aDrainAnswersMoreThanTheClientTakes() throws {
-        var limits = Self.limits(calls: 2)
-        limits.outputBytes = 1024
-        let conversation = try Conversation(limits: limits, prepare: Self.shrink)
+        let conversation = try Self.narrow(calls: 2)
         conversation.run {
             conversation.send((1...400).flatMap { Conversation.get(callID: $0) })
             conversation.drainUntilWaitingIsRefused()
@@ -67,49 +90,15 @@ import Testing
     }
 
     @Test func aDrainLetsGoOfTheStartOfAFrame() throws {
-        var limits = Self.limits(calls: 1000)
-        limits.outputBytes = 1024
-        let conversation = try Conversation(limits: limits, prepare: Self.shrink)
+        let conversation = try Self.narrow(calls: 1000)
         conversation.run {
-            conversation.send((1...400).flatMap { Conversation.get(callID: $0) })
-            conversation.settle()
-            conversation.send(Array(Conversation.get(callID: 401).prefix(9)))
-            conversation.settle()
-            conversation.service.vault.answer()
+            Self.pauseByAnswers(conversation)
             conversation.drainUntilWaitingIsRefused()
             #expect(conversation.service.reactor.openCount == 1)
             conversation.receiveAll()
             #expect(conversation.service.reactor.openCount == 0)
         }
         #expect(conversation.answers.map(\.callID).sorted() == Array(0...400))
-    }
-
-    /// The kernel takes little of what is sent to the client.
-    private static func shrink(_ server: Int32) {
-        var bytes: Int32 = 1
-        setsockopt(server, SOL_SOCKET, SO_SNDBUF, &bytes, socklen_t(MemoryLayout<Int32>.size))
-    }
-
-    /// The answers that pause it come while a frame's rest is awaited; so does the end.
-    @Test func theStartOfAFrameBeforeAPauseDoesNotKeepTheConnection() throws {
-        var limits = Self.limits(calls: 1000)
-        limits.outputBytes = 1024
-        let conversation = try Conversation(limits: limits, prepare: Self.shrink)
-        let reactor = conversation.service.reactor
-        conversation.run {
-            conversation.send((1...400).flatMap { Conversation.get(callID: $0) })
-            conversation.settle()
-            conversation.send(Array(Conversation.get(callID: 401).prefix(9)))
-            conversation.settle()
-            conversation.service.vault.answer()
-            conversation.settle()
-            conversation.client.endSending()
-            conversation.settle()
-            #expect(reactor.openCount == 1)
-            conversation.receiveAll()
-        }
-        #expect(conversation.answers.map(\.callID).sorted() == Array(1...400))
-        #expect(reactor.openCount == 0)
     }
 
     @Test func afterAFrameThatIsTooLargeTheNextBeginsWhereItEnds() throws {
