@@ -57,14 +57,14 @@ static inline void coffer_hmac_set_up(coffer_hmac_key *_Nonnull hmac, const void
     OPENSSL_cleanse(pad, sizeof pad);
 }
 
-/* The 32-byte code of what `state`, a copy of the key's inner state, has taken. */
+/* The 32-byte code of what `state`, a copy of the key's inner state, has taken. Wiping
+ * the state is the caller's task. */
 static inline void coffer_hmac_finish(const coffer_hmac_key *_Nonnull hmac, SHA256_CTX *_Nonnull state,
                                       unsigned char *_Nonnull out) {
     SHA256_Final(out, state);
     *state = hmac->outer;
     SHA256_Update(state, out, SHA256_DIGEST_LENGTH);
     SHA256_Final(out, state);
-    OPENSSL_cleanse(state, sizeof *state);
 }
 
 static inline void coffer_hmac_sum(const coffer_hmac_key *_Nonnull hmac, const void *_Nullable bytes, size_t count,
@@ -72,6 +72,7 @@ static inline void coffer_hmac_sum(const coffer_hmac_key *_Nonnull hmac, const v
     SHA256_CTX state = hmac->inner;
     SHA256_Update(&state, bytes, count);
     coffer_hmac_finish(hmac, &state, out);
+    OPENSSL_cleanse(&state, sizeof state);
 }
 
 /* HKDF-SHA-256 (RFC 5869), extract and expand; at most 255 * 32 bytes. */
@@ -79,12 +80,13 @@ static inline void coffer_hkdf_sha256(const void *_Nonnull key, size_t key_bytes
                                       size_t salt_bytes, const void *_Nullable info, size_t info_bytes,
                                       unsigned char *_Nonnull out, size_t out_bytes) {
     coffer_hmac_key hmac;
+    SHA256_CTX state;
     unsigned char block[SHA256_DIGEST_LENGTH];
     coffer_hmac_set_up(&hmac, salt, salt_bytes);
     coffer_hmac_sum(&hmac, key, key_bytes, block);
     coffer_hmac_set_up(&hmac, block, sizeof block);
     for (unsigned char number = 1; out_bytes > 0; number++) {
-        SHA256_CTX state = hmac.inner;
+        state = hmac.inner;
         if (number > 1) SHA256_Update(&state, block, sizeof block);
         SHA256_Update(&state, info, info_bytes);
         SHA256_Update(&state, &number, 1);
@@ -95,6 +97,7 @@ static inline void coffer_hkdf_sha256(const void *_Nonnull key, size_t key_bytes
         out_bytes -= taken;
     }
     OPENSSL_cleanse(&hmac, sizeof hmac);
+    OPENSSL_cleanse(&state, sizeof state);
     OPENSSL_cleanse(block, sizeof block);
 }
 

@@ -1,4 +1,5 @@
 import CLinux
+import Glibc
 
 /// Owns secret bytes outside of Swift's heap objects and wipes them when the
 /// last reference goes.
@@ -18,8 +19,7 @@ package final class Secret: @unchecked Sendable {
     /// Allocates `count` bytes and lets `fill` write them; unwritten ones are 0.
     @inlinable
     package init<E: Error>(count: Int, fill: (UnsafeMutableRawBufferPointer) throws(E) -> Void) throws(E) {
-        let region = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 16)
-        region.initializeMemory(as: UInt8.self, repeating: 0)
+        let region = Self.take(count)
         do {
             try fill(region)
         } catch {
@@ -43,9 +43,17 @@ package final class Secret: @unchecked Sendable {
 
     deinit { Self.release(memory) }
 
+    /// Zeros. Straight from malloc(3), which Swift's own allocation of raw memory takes
+    /// a detour to.
+    @usableFromInline static func take(_ count: Int) -> UnsafeMutableRawBufferPointer {
+        guard let start = malloc(max(1, count)) else { fatalError("out of memory: \(count) bytes for a secret") }
+        memset(start, 0, count)
+        return UnsafeMutableRawBufferPointer(start: start, count: count)
+    }
+
     @usableFromInline static func release(_ region: UnsafeMutableRawBufferPointer) {
         if let base = region.baseAddress { coffer_wipe(base, region.count) }
-        region.deallocate()
+        free(region.baseAddress)
     }
 
     /// Lends the bytes to code that may not use pointers.

@@ -14,7 +14,15 @@ enum Hex {
     }
 
     static func text(_ bytes: some Collection<UInt8>) -> String {
-        String(decoding: digits(bytes), as: UTF8.self)
+        String(unsafeUninitializedCapacity: 2 * bytes.count) { text in
+            var end = 0
+            for byte in bytes {
+                text[end] = digits[Int(byte >> 4)]
+                text[end + 1] = digits[Int(byte & 15)]
+                end += 2
+            }
+            return end
+        }
     }
 
     /// The value of a digit; nil for other characters.

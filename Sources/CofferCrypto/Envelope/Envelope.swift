@@ -26,24 +26,25 @@ package enum Envelope {
     // MARK: Sealing
 
     /// - Parameters:
+    ///   - count: the size of the plaintext.
+    ///   - plaintext: writes it.
     ///   - key: the 32-byte key of `header.term`.
     ///   - salt: 32 random bytes.
     static func seal(
-        _ plaintext: Secret, key: Secret, header: EnvelopeHeader, salt: [UInt8], context: EnvelopeContext
+        count: Int, _ plaintext: (inout SecretWriter) -> Void, key: Secret, header: EnvelopeHeader,
+        salt: [UInt8], context: EnvelopeContext
     ) throws(CryptoError) -> [UInt8] {
-        guard plaintext.count <= maximumPlaintextBytes else {
-            throw .plaintextTooLarge(bytes: plaintext.count)
-        }
+        guard count <= maximumPlaintextBytes else { throw .plaintextTooLarge(bytes: count) }
         precondition(salt.count == EnvelopeHeader.saltByteCount, "a 32-byte salt")
-        let padded = SecretWriter.build(count: paddedByteCount(plaintext: plaintext.count)) {
-            $0.append(UInt32(plaintext.count))
-            $0.append(plaintext)
+        let padded = SecretWriter.build(count: paddedByteCount(plaintext: count)) {
+            $0.append(UInt32(count))
+            plaintext(&$0)
         }
         return AssociatedData.lend(context, for: header.type) { associated in
             associated.writeHeader(header, salt: salt)
             let keys = RecordKeys(of: key, associated)
             keys.writeCommitment(to: associated)
-            return [UInt8](count: sealedByteCount(plaintext: plaintext.count)) { out in
+            return [UInt8](count: sealedByteCount(plaintext: count)) { out in
                 out.copyMemory(from: associated.header)
                 padded.withUnsafeBytes { padded in
                     keys.withKeyAndNonce { key, nonce in

@@ -48,9 +48,19 @@ package struct KeyRing: Sendable {
         _ plaintext: Secret, type: RecordType, generation: UInt64, context: EnvelopeContext,
         random: some RandomSource = SystemRandom()
     ) throws(CryptoError) -> [UInt8] {
+        try seal(
+            count: plaintext.count, { $0.append(plaintext) }, type: type, generation: generation, context: context,
+            random: random)
+    }
+
+    /// The same for a plaintext of `count` bytes that is written only now.
+    package func seal(
+        count: Int, _ plaintext: (inout SecretWriter) -> Void, type: RecordType, generation: UInt64,
+        context: EnvelopeContext, random: some RandomSource = SystemRandom()
+    ) throws(CryptoError) -> [UInt8] {
         let term = active
         return try Envelope.seal(
-            plaintext, key: term.key,
+            count: count, plaintext, key: term.key,
             header: EnvelopeHeader(type: type, term: term.id, generation: generation),
             salt: random.bytes(EnvelopeHeader.saltByteCount), context: context)
     }

@@ -133,10 +133,12 @@ package struct KeyRingFile: Sendable {
     private func encode(_ ring: KeyRing, revision: UInt64, random: some RandomSource) -> [UInt8] {
         let header = EnvelopeHeader(type: .keyRing, term: 0, generation: revision)
         let salt = random.bytes(EnvelopeHeader.saltByteCount)
+        let encoded = ring.encoded()
         do {
             return try preamble.encoded
                 + Envelope.seal(
-                    ring.encoded(), key: wrappingKey, header: header, salt: salt, context: Self.context(preamble))
+                    count: encoded.count, { $0.append(encoded) }, key: wrappingKey, header: header, salt: salt,
+                    context: Self.context(preamble))
         } catch {
             fatalError("at most \(KeyRing.maximumTerms) terms are within an envelope's limits: \(error)")
         }

@@ -72,7 +72,7 @@ struct VaultOpener {
     ) throws(Failure) -> RecordStore {
         try RecordStore(
             vault: adapter, keys: keys, environment: configuration.environment, format: format(vault.format),
-            accept: Set(vault.accept.map(format)), legacy: legacy, clock: clock, random: random)
+            accept: Set(vault.accept.map(format)), legacy: legacy, clock: clock, random: BufferedRandom(random))
     }
 
     private func format(_ format: VaultFormat) -> RecordFormat {

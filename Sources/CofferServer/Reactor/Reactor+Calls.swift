@@ -47,8 +47,8 @@ extension Reactor {
 
     /// Sends what a vault has brought, unless the call is over or its peer gone.
     func finish(_ token: UInt64, _ callID: UInt64, _ reply: Reply, more: Bool) {
-        guard let connection = find(token), connection.calls[callID] != nil else { return }
-        if !more { endCall(connection, callID) }
+        guard let connection = find(token) else { return }
+        guard more ? connection.calls[callID] != nil : endCall(connection, callID) else { return }
         switch reply {
         case .message(let message): respond(connection, callID, message, more: more)
         case .record(let record, let tail): respond(connection, callID, record, tail: tail)

@@ -23,6 +23,8 @@ package struct VaultPool: Sendable {
     package let routes: [VaultRoute]
     /// For each route, the place of its vault.
     private let targets: [Int]
+    /// The place of the vault that keeps everything; nil if records have different ones.
+    private let only: Int?
 
     /// - Throws: INVALID_ARGUMENT for no vault or more than 1,000, for two of one
     ///   name, and for a route to a vault that is not there.
@@ -48,6 +50,7 @@ package struct VaultPool: Sendable {
         self.vaults = vaults
         self.routes = routes
         self.targets = targets
+        only = routes.first.map { $0.user.matchesAll && $0.connection.matchesAll } == true ? targets.first : nil
     }
 
     /// A pool of one vault that keeps everything.
@@ -71,6 +74,7 @@ package struct VaultPool: Sendable {
     package subscript(name: String) -> Member? { vaults.first { $0.name == name } }
 
     func place(of key: RecordKey) throws(Failure) -> Int {
+        if let only { return only }
         guard let index = routes.firstIndex(where: { $0.matches(key) }) else {
             throw Failure(
                 .failedPrecondition, .notSupported,

@@ -27,30 +27,30 @@ package struct RecordBody: Sendable {
 
     private static let format: UInt8 = 1
 
-    package func encode() -> Secret {
-        let labels = labels.sorted { $0.key < $1.key }
+    /// How many bytes `encode` writes.
+    package var encodedByteCount: Int {
         let labelBytes = labels.reduce(0) { $0 + 3 + $1.key.utf8.count + $1.value.utf8.count }
-        let count =
-            1 + 8 + 8 + 2 + key.user.utf8.count + 2 + key.connection.utf8.count + 1 + labelBytes + 4
+        return 1 + 8 + 8 + 2 + key.user.utf8.count + 2 + key.connection.utf8.count + 1 + labelBytes + 4
             + credential.count
-        return SecretWriter.build(count: count) { writer in
-            writer.append(Self.format)
-            writer.append(updatedAt)
-            writer.append(expiresAt)
-            writer.append(UInt16(key.user.utf8.count))
-            writer.append(key.user)
-            writer.append(UInt16(key.connection.utf8.count))
-            writer.append(key.connection)
-            writer.append(UInt8(labels.count))
-            for (name, value) in labels {
-                writer.append(UInt8(name.utf8.count))
-                writer.append(name)
-                writer.append(UInt16(value.utf8.count))
-                writer.append(value)
-            }
-            writer.append(UInt32(credential.count))
-            writer.append(credential)
+    }
+
+    package func encode(to writer: inout SecretWriter) {
+        writer.append(Self.format)
+        writer.append(updatedAt)
+        writer.append(expiresAt)
+        writer.append(UInt16(key.user.utf8.count))
+        writer.append(key.user)
+        writer.append(UInt16(key.connection.utf8.count))
+        writer.append(key.connection)
+        writer.append(UInt8(labels.count))
+        for (name, value) in labels.isEmpty ? [] : labels.sorted(by: { $0.key < $1.key }) {
+            writer.append(UInt8(name.utf8.count))
+            writer.append(name)
+            writer.append(UInt16(value.utf8.count))
+            writer.append(value)
         }
+        writer.append(UInt32(credential.count))
+        writer.append(credential)
     }
 
     /// Nil if these are not the bytes of a record.

@@ -14,8 +14,8 @@ struct SealedCodec: Sendable {
         let sealed: [UInt8]
         do {
             sealed = try keys.seal(
-                body.encode(), type: .value, generation: generations.next(),
-                context: try context(tag: tag), random: random)
+                count: body.encodedByteCount, { body.encode(to: &$0) }, type: .value,
+                generation: generations.next(), context: try context(tag: tag), random: random)
         } catch {
             throw .internalError("a record could not be sealed")
         }

@@ -10,6 +10,7 @@ final class MessageBuilder {
 
     /// Has room for the parts of nearly every message but a listing.
     private static let chunkBytes = 512
+    /// malloc(3)'s own: enough for every C type.
     private static let alignment = 16
 
     @exclusivity(unchecked) private var chunk: UnsafeMutableRawBufferPointer
@@ -41,12 +42,13 @@ final class MessageBuilder {
     }
 
     private static func makeChunk(_ count: Int) -> UnsafeMutableRawBufferPointer {
-        .allocate(byteCount: count, alignment: alignment)
+        guard let start = malloc(count) else { fatalError("out of memory: \(count) bytes for a message") }
+        return UnsafeMutableRawBufferPointer(start: start, count: count)
     }
 
     private static func release(_ chunk: UnsafeMutableRawBufferPointer, used: Int) {
         coffer_wipe(chunk.baseAddress!, used)
-        chunk.deallocate()
+        free(chunk.baseAddress)
     }
 
     /// The text with a NUL behind it.

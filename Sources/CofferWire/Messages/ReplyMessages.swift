@@ -32,7 +32,8 @@ package enum ReplyMessages {
         let builder = MessageBuilder()
         let message = builder.message(
             Coffer__V1__GetResponse.self, coffer__v1__get_response__init)
-        let labels = metadata.labels.sorted { $0.key < $1.key }.map { name, value in
+        let sorted = metadata.labels.isEmpty ? [] : metadata.labels.sorted { $0.key < $1.key }
+        let labels = sorted.map { name, value in
             let entry = builder.message(
                 Coffer__V1__GetResponse__LabelsEntry.self,
                 coffer__v1__get_response__labels_entry__init)

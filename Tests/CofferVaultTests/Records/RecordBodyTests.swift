@@ -17,7 +17,7 @@ import Testing
     ])
     func roundTrips(labels: [String: String]) throws {
         let body = try body(labels: labels)
-        let decoded = try #require(RecordBody(decoding: body.encode()))
+        let decoded = try #require(RecordBody(decoding: encode(body)))
         #expect(decoded.key == body.key)
         #expect(decoded.labels == labels)
         #expect(decoded.updatedAt == body.updatedAt)
@@ -26,7 +26,7 @@ import Testing
     }
 
     @Test func refusesEveryPrefixAndEveryExtension() throws {
-        let encoded = try body(labels: ["a": "b"]).encode()
+        let encoded = encode(try body(labels: ["a": "b"]))
         for count in 0..<encoded.count {
             #expect(RecordBody(decoding: part(of: encoded, count)) == nil, "\(count) bytes were taken")
         }
@@ -37,13 +37,17 @@ import Testing
 
     /// A changed byte gives another record or none, and never a trap.
     @Test func survivesEveryChangedByte() throws {
-        let encoded = try body(labels: ["a": "b"]).encode()
+        let encoded = encode(try body(labels: ["a": "b"]))
         for position in 0..<encoded.count {
             for flip: UInt8 in [0x01, 0x80, 0xFF] {
                 _ = RecordBody(decoding: changed(encoded, at: position, by: flip))
             }
         }
         #expect(RecordBody(decoding: changed(encoded, at: 0, by: 1)) == nil)
+    }
+
+    private func encode(_ body: RecordBody) -> Secret {
+        SecretWriter.build(count: body.encodedByteCount) { body.encode(to: &$0) }
     }
 
     private func part(of secret: Secret, _ count: Int) -> Secret {
