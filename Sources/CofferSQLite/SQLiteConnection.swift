@@ -11,9 +11,11 @@ package final class SQLiteConnection: @unchecked Sendable {
     // The variables are touched only inside `queue`, which is serial: that makes
     // the class safe to share.
     private let queue: DatabaseQueue
-    private var statements: [ObjectIdentifier: (query: SQLiteQuery, statement: SQLiteStatement)] = [:]
+    /// By the number of their query.
+    @exclusivity(unchecked) private var statements: [SQLiteStatement?] = []
     private var isClosed = false
     fileprivate let log = LogSize()
+    fileprivate let note = Note()
 
     /// Opens the file, which must exist.
     ///
@@ -31,7 +33,12 @@ package final class SQLiteConnection: @unchecked Sendable {
         queue = try SQLiteError.wrapping {
             try DatabaseQueue(path: uri, configuration: configuration)
         }
-        try SQLiteError.wrapping { try queue.inDatabase { try log.follow($0) } }
+        try SQLiteError.wrapping {
+            try queue.inDatabase {
+                try log.follow($0)
+                try note.offer(to: $0)
+            }
+        }
     }
 
     /// Runs `body` with the connection to itself, and waits for it.
@@ -59,10 +66,10 @@ package final class SQLiteConnection: @unchecked Sendable {
     fileprivate func statement(
         _ query: SQLiteQuery, _ database: Database
     ) throws(SQLiteError) -> SQLiteStatement {
-        if let known = statements[ObjectIdentifier(query)] { return known.statement }
+        if query.number < statements.count, let known = statements[query.number] { return known }
         let new = try SQLiteStatement(query.sql, in: database)
-        // The query is kept so that its identity is not given to another.
-        statements[ObjectIdentifier(query)] = (query, new)
+        while statements.count <= query.number { statements.append(nil) }
+        statements[query.number] = new
         return new
     }
 
@@ -135,6 +142,18 @@ package struct SQLiteSession: ~Copyable {
         try SQLiteError.wrapping { try database.execute(sql: sql) }
     }
 
+    /// Runs a statement with what is bound.
+    ///
+    /// - Returns: what `coffer_note(x)`, which is x in the statement, was given last;
+    ///   nil if it was not called. So a change tells of the row that it found:
+    ///   RETURNING would make a temporary table each time, and a statement of its own
+    ///   has to find the row anew.
+    package func noted(by statement: SQLiteStatement) throws(SQLiteError) -> Int64? {
+        connection.note.value = nil
+        try statement.run()
+        return connection.note.value
+    }
+
     /// How many rows the last statement changed.
     package var changes: Int { database.changesCount }
 
@@ -176,6 +195,25 @@ package struct SQLiteSession: ~Copyable {
             throw SQLiteError(code: sqlite3_extended_errcode(database.sqliteConnection))
         }
         return Int(max(0, logged - copied))
+    }
+}
+
+/// The last value of `coffer_note`.
+private final class Note {
+    @exclusivity(unchecked) var value: Int64?
+
+    /// The owner of this keeps it until the connection is closed.
+    func offer(to database: Database) throws {
+        let context = Unmanaged.passUnretained(self).toOpaque()
+        // Direct only: a crafted schema cannot call it.
+        let code = sqlite3_create_function_v2(
+            database.sqliteConnection, "coffer_note", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, context,
+            { call, _, values in
+                let value = sqlite3_value_int64(values![0])
+                Unmanaged<Note>.fromOpaque(sqlite3_user_data(call)!).takeUnretainedValue().value = value
+                sqlite3_result_int64(call, value)
+            }, nil, nil, nil)
+        guard code == SQLITE_OK else { throw SQLiteError(code: code) }
     }
 }
 

@@ -1,12 +1,20 @@
 internal import GRDB
 internal import GRDBSQLite
+internal import Synchronization
 
 /// The text of a statement. Connections compile each at its first use and keep
-/// it, told apart by identity: hashing the text would cost more than binding.
+/// it under its number: hashing the text would cost more than binding. For the few
+/// queries that a program has, each made once.
 package final class SQLiteQuery: Sendable {
     package let sql: String
+    let number: Int
 
-    package init(_ sql: String) { self.sql = sql }
+    private static let made = Atomic(0)
+
+    package init(_ sql: String) {
+        self.sql = sql
+        number = Self.made.wrappingAdd(1, ordering: .relaxed).oldValue
+    }
 }
 
 /// A prepared statement of one connection.
@@ -17,6 +25,10 @@ package final class SQLiteQuery: Sendable {
 package final class SQLiteStatement {
     private let compiled: Statement
     private let handle: OpaquePointer
+    /// What is bound, by its index.
+    @exclusivity(unchecked) private var bound: [UnsafeMutableRawBufferPointer] = []
+    /// Bound values up to this many bytes have a place that is kept.
+    private static let keptBytes = 16 << 10
 
     /// - Throws: SQLite's code, if `sql` does not compile.
     init(_ sql: String, in database: Database) throws(SQLiteError) {
@@ -24,7 +36,11 @@ package final class SQLiteStatement {
         handle = compiled.sqliteStatement
     }
 
-    // SQLite copies what is bound, so nothing has to outlive the call. A refused
+    deinit {
+        for place in bound { place.deallocate() }
+    }
+
+    // What is bound is copied, so nothing has to outlive the call. A refused
     // binding (no memory, too long) leaves NULL, which our tables refuse.
 
     package func bind(_ index: Int32, _ value: Int64) {
@@ -34,19 +50,37 @@ package final class SQLiteStatement {
     package func bind(_ index: Int32, _ value: String) {
         var value = value
         value.withUTF8 { bytes in
-            bytes.withMemoryRebound(to: CChar.self) {
-                _ = sqlite3_bind_text(handle, index, $0.baseAddress, Int32($0.count), Self.transient)
-            }
+            let (start, life) = keep(UnsafeRawBufferPointer(bytes), at: index)
+            sqlite3_bind_text(
+                handle, index, start?.assumingMemoryBound(to: CChar.self), Int32(bytes.count), life)
         }
     }
 
     package func bind(_ index: Int32, _ value: [UInt8]) {
-        value.withUnsafeBytes {
+        value.withUnsafeBytes { bytes in
             // A null pointer would bind NULL, also for an empty array.
-            _ = $0.isEmpty
-                ? sqlite3_bind_zeroblob(handle, index, 0)
-                : sqlite3_bind_blob(handle, index, $0.baseAddress, Int32($0.count), Self.transient)
+            guard !bytes.isEmpty else { return _ = sqlite3_bind_zeroblob(handle, index, 0) }
+            let (start, life) = keep(bytes, at: index)
+            sqlite3_bind_blob(handle, index, start, Int32(bytes.count), life)
         }
+    }
+
+    /// Copies the value to the place for this index. SQLite's own copies would be
+    /// allocated and freed with each use.
+    ///
+    /// - Returns: where SQLite finds it, and whether it is to copy it after all.
+    private func keep(
+        _ value: UnsafeRawBufferPointer, at index: Int32
+    ) -> (UnsafeRawPointer?, sqlite3_destructor_type?) {
+        guard value.count <= Self.keptBytes else { return (value.baseAddress, Self.transient) }
+        precondition(sqlite3_stmt_busy(handle) == 0, "values are bound before a statement runs")
+        while bound.count <= index { bound.append(.init(start: nil, count: 0)) }
+        if bound[Int(index)].count < value.count {
+            bound[Int(index)].deallocate()
+            bound[Int(index)] = .allocate(byteCount: value.count, alignment: 8)
+        }
+        bound[Int(index)].copyMemory(from: value)
+        return (UnsafeRawPointer(bound[Int(index)].baseAddress), nil)
     }
 
     private static let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)

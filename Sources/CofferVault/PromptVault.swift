@@ -17,5 +17,10 @@ package protocol PromptVault: VaultAdapter {
 /// A thread that does what others leave it.
 package protocol WorkQueue: AnyObject, Sendable {
     /// Does these in order, soon; from any thread, with one wake-up for all of them.
-    func post(_ work: [@Sendable () -> Void])
+    func post(_ work: [any WorkItem])
+}
+
+/// Something to be done on another thread.
+package protocol WorkItem: AnyObject, Sendable {
+    func run()
 }

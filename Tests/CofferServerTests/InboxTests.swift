@@ -1,5 +1,6 @@
 import CofferCore
 @testable import CofferServer
+import CofferVault
 import Synchronization
 import Testing
 
@@ -10,12 +11,18 @@ import Testing
         var all: [String] { texts.withLock { $0 } }
     }
 
-    private func work(_ text: String, _ seen: Seen) -> ReactorMessage { .work { seen.note(text) } }
+    private final class Item: WorkItem {
+        private let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+        func run() { body() }
+    }
+
+    private func work(_ text: String, _ seen: Seen) -> ReactorMessage { .work([Item { seen.note(text) }]) }
 
     private func act(_ seen: Seen) -> (ReactorMessage) -> Void {
         { message in
             switch message {
-            case .work(let work): work()
+            case .work(let items): for item in items { item.run() }
             case .reply(_, let callID, _, _): seen.note("reply \(callID)")
             default: seen.note("another")
             }
@@ -26,7 +33,7 @@ import Testing
         let inbox = try Inbox()
         let seen = Seen()
         inbox.post(work("1", seen))
-        inbox.post([work("2", seen), work("3", seen)])
+        inbox.post([Item { seen.note("2") }, Item { seen.note("3") }])
         #expect(!inbox.hasOwn)
         inbox.takeAll(act(seen))
         inbox.takeAll(act(seen))
@@ -55,10 +62,12 @@ import Testing
         let inbox = try Inbox()
         inbox.claim()
         let seen = Seen()
-        inbox.post(.work {
-            seen.note("first")
-            inbox.post(.work { seen.note("second") })
-        })
+        inbox.post([
+            Item {
+                seen.note("first")
+                inbox.post([Item { seen.note("second") }])
+            }
+        ])
         inbox.takeOwn(act(seen))
         #expect(seen.all == ["first"])
         inbox.takeOwn(act(seen))

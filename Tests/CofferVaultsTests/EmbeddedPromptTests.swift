@@ -99,11 +99,11 @@ private final class CountingQueue: WorkQueue {
     var posts: Int { counts.withLock { $0.posts } }
     var work: Int { counts.withLock { $0.work } }
 
-    func post(_ work: [@Sendable () -> Void]) {
+    func post(_ work: [any WorkItem]) {
         counts.withLock {
             $0.posts += 1
             $0.work += work.count
         }
-        for item in work { item() }
+        for item in work { item.run() }
     }
 }

@@ -14,8 +14,8 @@ enum ReactorMessage: Sendable {
     case reply(connection: UInt64, callID: UInt64, Reply, more: Bool)
     /// A piece of a task of this reactor's.
     case job(UnownedJob)
-    /// What is to be done on this thread without one.
-    case work(@Sendable () -> Void)
+    /// What is to be done on this thread without one, in order.
+    case work([any WorkItem])
     /// A flight has waiters who can do with a stale answer if it takes longer.
     case patience(flight: UInt64, until: BootInstant)
     /// Finish what is in flight, then stop.
@@ -85,7 +85,7 @@ final class Inbox: TaskExecutor, WorkQueue, @unchecked Sendable {
         if wake { signal() }
     }
 
-    func post(_ work: [@Sendable () -> Void]) { post(work.map { .work($0) }) }
+    func post(_ work: [any WorkItem]) { post(.work(work)) }
 
     private func keep(_ message: ReactorMessage) {
         if case .reply = message { answers.append(message) } else { own.append(message) }

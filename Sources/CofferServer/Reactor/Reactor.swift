@@ -2,6 +2,7 @@ import CLinux
 import CofferAccess
 import CofferCore
 import CofferCrypto
+import CofferVault
 import CofferWire
 import Glibc
 import Logging
@@ -179,7 +180,7 @@ final class Reactor: @unchecked Sendable {
         case .reply(let token, let callID, let reply, let more):
             finish(token, callID, reply, more: more)
         case .job(let job): job.runSynchronously(on: inbox.asUnownedTaskExecutor())
-        case .work(let work): work()
+        case .work(let items): for item in items { item.run() }
         case .patience(let flight, let until):
             awaitDeadline(.init(deadline: until, connection: Token.flight, callID: flight))
         case .drain: beginDrain()

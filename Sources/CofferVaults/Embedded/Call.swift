@@ -7,21 +7,13 @@ internal import Synchronization
 final class Call<Request: Sendable, Reply: Sendable>: Sendable {
     typealias Outcome = Result<Reply, Failure>
 
-    /// Who gets the outcome.
-    struct Caller: Sendable {
-        /// Where `completion` runs; nil = on the thread that answers. That one has
-        /// others to answer: then it may not block.
-        let queue: (any WorkQueue)?
-        let completion: @Sendable (Outcome) -> Void
-    }
-
     let request: Request
     let deadline: BootInstant
-    private let caller: Caller
+    private let caller: any Caller<Reply>
     // Not the caller itself in a mutex: to destroy that looks generic types up.
     private let isAnswered = Atomic(false)
 
-    init(_ request: Request, deadline: BootInstant, caller: Caller) {
+    init(_ request: Request, deadline: BootInstant, caller: any Caller<Reply>) {
         self.request = request
         self.deadline = deadline
         self.caller = caller
@@ -32,17 +24,13 @@ final class Call<Request: Sendable, Reply: Sendable>: Sendable {
 
     /// Answers many at once: each queue is woken once.
     static func answer(_ calls: [Call], _ outcomes: [Outcome]) {
-        var batches: [(queue: any WorkQueue, work: [@Sendable () -> Void])] = []
+        var batches: [(queue: any WorkQueue, work: [any WorkItem])] = []
         for (call, outcome) in zip(calls, outcomes) {
             guard !call.isAnswered.exchange(true, ordering: .acquiringAndReleasing) else { continue }
-            let caller = call.caller
-            guard let queue = caller.queue else {
-                caller.completion(outcome)
-                continue
-            }
+            guard let (queue, work) = call.caller.accept(outcome) else { continue }
             let place = batches.firstIndex { $0.queue === queue } ?? batches.count
             if place == batches.count { batches.append((queue, [])) }
-            batches[place].work.append { caller.completion(outcome) }
+            batches[place].work.append(work)
         }
         for (queue, work) in batches { queue.post(work) }
     }

@@ -30,7 +30,7 @@ struct EmbeddedReader {
     func run() {
         while !lane.isDrained {
             lane.wait()
-            for call in lane.take(atMost: 1) {
+            for call in lane.take(atMost: 1).calls {
                 call.answer(Result { () throws(Failure) in try serve(call.request) })
                 lane.finish([call])
                 if connections.health != .sound { onTrouble() }

@@ -109,27 +109,21 @@ package final class EmbeddedVault: PromptVault {
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
     ) async throws(Failure) -> VaultReceipt {
         if let refusal = refusal(of: key, item) { throw refusal }
-        let reply = try await writes.submit(.write(key, item, condition), deadline: deadline)
-        return try receipt(reply, for: item.version)
+        let reply = try await writes.submit(.write(RowWrite(key, item, condition)), deadline: deadline)
+        return try reply.receipt(for: item.version)
     }
 
     package func beginWrite(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant,
         on queue: any WorkQueue, completion: @escaping @Sendable (Result<VaultReceipt, Failure>) -> Void
     ) {
-        if let refusal = refusal(of: key, item) { return queue.post([{ completion(.failure(refusal)) }]) }
-        let version = item.version
-        let caller = EmbeddedWriter.WriteLane.LaneCall.Caller(queue: queue) { [self] outcome in
-            completion(Result { () throws(Failure) in try receipt(outcome.get(), for: version) })
+        let caller = PromptCaller(item.version, on: queue, completion: completion)
+        let request = WriteRequest.write(RowWrite(key, item, condition))
+        if let refusal = refusal(of: key, item) {
+            return EmbeddedWriter.WriteLane.LaneCall(request, deadline: deadline, caller: caller)
+                .answer(.failure(refusal))
         }
-        writes.submit(.write(key, item, condition), deadline: deadline, for: caller)
-    }
-
-    private func receipt(_ reply: WriteReply, for version: String) throws(Failure) -> VaultReceipt {
-        guard case .created(let created) = reply else {
-            throw .internalError("the writer answered another question")
-        }
-        return VaultReceipt(version: version, createdAt: created)
+        writes.submit(request, deadline: deadline, for: caller)
     }
 
     private func refusal(of key: VaultKey, _ item: VaultItem) -> Failure? {

@@ -3,17 +3,27 @@ internal import CofferSQLite
 internal import CofferVault
 
 enum WriteRequest: Sendable {
-    case write(VaultKey, VaultItem, WriteCondition)
+    case write(RowWrite)
     case remove(VaultKey, ifVersion: String?)
 
     var payloadBytes: Int {
-        if case .write(_, let item, _) = self { item.payload.count } else { 0 }
+        if case .write(let row) = self { row.payload.count } else { 0 }
     }
 }
 
 enum WriteReply: Sendable {
     case created(WallMilliseconds)
     case removed(Bool)
+
+    /// Of a write.
+    ///
+    /// - Parameter version: what was written.
+    func receipt(for version: String) throws(Failure) -> VaultReceipt {
+        guard case .created(let created) = self else {
+            throw .internalError("the writer answered another question")
+        }
+        return VaultReceipt(version: version, createdAt: created)
+    }
 }
 
 /// The thread that changes the database: what waits becomes one transaction,
@@ -23,6 +33,12 @@ enum WriteReply: Sendable {
 /// sees what those before it in the group did.
 struct EmbeddedWriter {
     typealias WriteLane = Lane<WriteRequest, WriteReply>
+
+    /// What becomes one transaction.
+    private struct Group {
+        var calls: [WriteLane.LaneCall] = []
+        var bytes = 0
+    }
 
     private static let groupCalls = 64
     private static let groupBytes = 8 << 20
@@ -61,8 +77,8 @@ struct EmbeddedWriter {
             if connections.health == .sound {
                 awaitCaller()
                 lane.wait(nanoseconds: UInt64(clamping: options.sweepInterval.wholeNanoseconds))
-                let calls = take(atMost: Self.groupCalls)
-                if !calls.isEmpty { commit(calls) }
+                let (calls, bytes) = take(for: Group())
+                if !calls.isEmpty { commit(Group(calls: calls, bytes: bytes)) }
                 maintain()
             } else {
                 recover()
@@ -70,19 +86,20 @@ struct EmbeddedWriter {
         }
     }
 
-    /// Applies calls as they come, for as long as more are expected soon, and
-    /// then commits: what the callers need to come back goes on while those
-    /// that are back already are being applied.
-    private mutating func commit(_ first: [WriteLane.LaneCall]) {
+    /// Applies calls as they come, for as long as there are some or more are
+    /// expected soon, and then commits: what the callers need to come back goes on
+    /// while those that are back already are being applied.
+    private mutating func commit(_ first: Group) {
         var group = first
         var isReady = clock.boot
         do {
             let outcomes = try connections.write { session throws(SQLiteError) in
                 let outcomes = try session.transaction { () throws(SQLiteError) in
-                    var outcomes = try apply(first, session)
-                    while let more = takeMore(behind: group.count) {
-                        group += more
-                        outcomes += try apply(more, session)
+                    var outcomes = try apply(first.calls, session)
+                    while let (calls, bytes) = takeMore(for: group) {
+                        group.calls += calls
+                        group.bytes += bytes
+                        outcomes += try apply(calls, session)
                     }
                     isReady = clock.boot
                     return outcomes
@@ -90,26 +107,33 @@ struct EmbeddedWriter {
                 logBytes = session.logBytes
                 return outcomes
             }
-            answer(group, outcomes, committing: clock.boot.nanoseconds - isReady.nanoseconds)
+            answer(group.calls, outcomes, committing: clock.boot.nanoseconds - isReady.nanoseconds)
         } catch {
-            for call in group { call.answer(.failure(error)) }
-            lane.finish(group)
+            for call in group.calls { call.answer(.failure(error)) }
+            lane.finish(group.calls)
         }
     }
 
-    private func take(atMost count: Int) -> [WriteLane.LaneCall] {
-        lane.take(atMost: count, weight: \.payloadBytes, limit: Self.groupBytes)
+    /// Calls that a group has room for.
+    private func take(for group: Group) -> WriteLane.Taken {
+        lane.take(
+            atMost: Self.groupCalls - group.calls.count, weight: \.payloadBytes,
+            limit: Self.groupBytes - group.bytes)
     }
 
-    /// The calls to add to a group of this many; nil if it is to be committed.
-    private mutating func takeMore(behind count: Int) -> [WriteLane.LaneCall]? {
-        guard count < pacing.expected else { return nil }
-        awaitCaller()
-        let more = take(atMost: Self.groupCalls - count)
-        if more.isEmpty || count + more.count >= pacing.expected {
-            pacing.gathered(count + more.count)
+    /// The calls to add to a group; nil if it is to be committed.
+    private mutating func takeMore(for group: Group) -> WriteLane.Taken? {
+        let count = group.calls.count
+        guard count < Self.groupCalls, group.bytes < Self.groupBytes else { return nil }
+        var more = take(for: group)
+        if more.calls.isEmpty && count < pacing.expected {
+            awaitCaller()
+            more = take(for: group)
+            if more.calls.isEmpty { pacing.gathered(count) }
         }
-        return more.isEmpty ? nil : more
+        let total = count + more.calls.count
+        if count < pacing.expected && total >= pacing.expected { pacing.gathered(total) }
+        return more.calls.isEmpty ? nil : more
     }
 
     /// Until a caller is back, or the patience with them is over.
@@ -119,13 +143,13 @@ struct EmbeddedWriter {
     }
 
     private mutating func answer(
-        _ group: [WriteLane.LaneCall], _ outcomes: [Result<WriteReply, Failure>], committing: UInt64
+        _ calls: [WriteLane.LaneCall], _ outcomes: [Result<WriteReply, Failure>], committing: UInt64
     ) {
         // Counted before the answers: from then on the same callers come back.
         let waiting = lane.waitingCount
-        WriteLane.LaneCall.answer(group, outcomes)
-        lane.finish(group)
-        pacing.committed(answered: group.count, waiting: waiting, duration: committing)
+        WriteLane.LaneCall.answer(calls, outcomes)
+        lane.finish(calls)
+        pacing.committed(answered: calls.count, waiting: waiting, duration: committing)
         gatherUntil = clock.boot + .nanoseconds(Int64(pacing.patience))
     }
 
@@ -142,11 +166,9 @@ struct EmbeddedWriter {
         _ request: WriteRequest, _ session: borrowing SQLiteSession, _ now: WallMilliseconds
     ) throws(SQLiteError) -> Result<WriteReply, Failure> {
         switch request {
-        case .write(let key, let item, let condition):
-            if let created = try session.write(key, item, condition, now: now) {
-                return .success(.created(created))
-            }
-            return .failure(condition == .ifAbsent ? .alreadyExists : .versionMismatch)
+        case .write(let row):
+            if let created = try session.write(row, now: now) { return .success(.created(created)) }
+            return .failure(row.condition == .ifAbsent ? .alreadyExists : .versionMismatch)
         case .remove(let key, let ifVersion):
             guard let removed = try session.remove(key, ifVersion: ifVersion, now: now) else {
                 return .failure(.versionMismatch)
@@ -183,7 +205,7 @@ struct EmbeddedWriter {
 
     /// Until the disk is in order, calls get its failure for an answer.
     private mutating func recover() {
-        for call in take(atMost: .max) {
+        for call in lane.take(atMost: .max).calls {
             switch connections.health {
             case .failing(let failure), .damaged(let failure): call.answer(.failure(failure))
             case .sound: call.answer(.failure(.closed(vault: connections.name)))

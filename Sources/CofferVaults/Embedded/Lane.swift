@@ -8,6 +8,8 @@ internal import Synchronization
 /// answered at that moment, however long the thread is stuck in the disk.
 final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     typealias LaneCall = Call<Request, Reply>
+    /// Calls, and the sum of their weights.
+    typealias Taken = (calls: [LaneCall], weight: Int)
 
     private struct State {
         var waiting: [LaneCall] = []
@@ -40,14 +42,14 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     ///   if too many wait; UNAVAILABLE once closed.
     func submit(_ request: Request, deadline: BootInstant) async throws(Failure) -> Reply {
         let outcome = await withCheckedContinuation { caller in
-            submit(request, deadline: deadline, for: .init(queue: nil) { caller.resume(returning: $0) })
+            submit(request, deadline: deadline, for: TaskCaller(caller))
         }
         return try outcome.get()
     }
 
     /// Hands the request to a thread and returns. The caller gets what the other
     /// `submit` returns or throws.
-    func submit(_ request: Request, deadline: BootInstant, for caller: LaneCall.Caller) {
+    func submit(_ request: Request, deadline: BootInstant, for caller: any Caller<Reply>) {
         enqueue(LaneCall(request, deadline: deadline, caller: caller))
     }
 
@@ -106,30 +108,41 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     ///   - weight: of one call; the sum stays within `limit`, but for a single one.
     func take(
         atMost count: Int, weight: (Request) -> Int = { _ in 0 }, limit: Int = .max
-    ) -> [LaneCall] {
+    ) -> Taken {
         let now = clock.boot
-        let (calls, late) = state.withLock { state in
+        let (calls, weight, late): ([LaneCall], Int, [LaneCall]) = state.withLock { state in
+            if state.waiting.isEmpty { return ([], 0, []) }
             let late = Self.removeLate(&state.waiting, now)
             var sum = 0
-            let calls = state.waiting.prefix(count).prefix { call in
-                let isFirst = sum == 0
-                sum += weight(call.request)
-                return isFirst || sum <= limit
+            var fitting = 0
+            for call in state.waiting.prefix(count) {
+                let more = sum + weight(call.request)
+                guard fitting == 0 || more <= limit else { break }
+                sum = more
+                fitting += 1
             }
-            state.waiting.removeFirst(calls.count)
+            // The usual case: all of them, without a copy.
+            var calls = state.waiting
+            if fitting == calls.count {
+                state.waiting = []
+                state.waiting.reserveCapacity(calls.count)
+            } else {
+                calls.removeLast(calls.count - fitting)
+                state.waiting.removeFirst(fitting)
+            }
             waitingNow.store(state.waiting.count, ordering: .relaxed)
-            state.taken.append(contentsOf: calls)
-            return (Array(calls), late)
+            if state.taken.isEmpty { state.taken = calls } else { state.taken += calls }
+            return (calls, sum, late)
         }
         for call in late { call.answer(.failure(.notBegun(vault: vault))) }
-        return calls
+        return (calls, weight)
     }
 
     /// The calls are answered; their deadlines count no more.
     func finish(_ calls: [LaneCall]) {
         state.withLock { state in
             // The usual case: one thread, none of its calls late.
-            if state.taken.count == calls.count { return state.taken.removeAll(keepingCapacity: true) }
+            if state.taken.count == calls.count { return state.taken = [] }
             state.taken.removeAll { taken in calls.contains { $0 === taken } }
         }
     }

@@ -38,17 +38,19 @@ enum RecordTable {
 
     static let find = SQLiteQuery(
         """
-        SELECT rowid, created, expires, version FROM records WHERE user_tag = ?1 AND tag = ?2
+        SELECT rowid, expires, version FROM records WHERE user_tag = ?1 AND tag = ?2
         """)
     static let insert = SQLiteQuery(
         """
         INSERT INTO records (user_tag, tag, version, created, updated, expires, payload)
         VALUES (?6, ?7, ?1, ?2, ?3, ?4, ?5)
         """)
+    /// Keeps when a live record came to be, and notes it; ?8 is now.
     static let replace = SQLiteQuery(
         """
-        UPDATE records SET version = ?1, created = ?2, updated = ?3, expires = ?4, payload = ?5
-        WHERE rowid = ?6
+        UPDATE records SET version = ?1, updated = ?3, expires = ?4, payload = ?5,
+          created = coffer_note(CASE WHEN expires = 0 OR expires > ?8 THEN created ELSE ?2 END)
+        WHERE user_tag = ?6 AND tag = ?7
         """)
     static let remove = SQLiteQuery("DELETE FROM records WHERE rowid = ?1")
 
@@ -87,50 +89,49 @@ extension SQLiteSession {
         return item
     }
 
-    /// Finds the row first and writes by its number: an upsert with RETURNING
-    /// makes a temporary table each time, and cannot say which condition failed.
-    ///
     /// - Returns: when the record came to be, or nil if the condition is not met.
-    func write(
-        _ key: VaultKey, _ item: VaultItem, _ condition: WriteCondition, now: WallMilliseconds
-    ) throws(SQLiteError) -> WallMilliseconds? {
-        let row = try find(key)
-        let live = row.flatMap { $0.isLive(at: now) ? $0 : nil }
-        switch condition {
-        case .none: break
-        case .ifAbsent: if live != nil { return nil }
-        case .ifVersion(let version): if live?.version != version { return nil }
-        }
-        let created = live?.created ?? item.updatedAt
-        if let row {
-            let replace = try statement(RecordTable.replace)
-            replace.bind(6, row.id)
-            try Self.put(item, created: created, with: replace)
-        } else {
-            let insert = try statement(RecordTable.insert)
-            insert.bind(6, key.userTag)
-            insert.bind(7, key.tag)
-            try Self.put(item, created: created, with: insert)
-        }
-        return created
+    func write(_ write: RowWrite, now: WallMilliseconds) throws(SQLiteError) -> WallMilliseconds? {
+        guard try isMet(write.condition, write, now: now) else { return nil }
+        let replace = try statement(RecordTable.replace)
+        replace.bind(8, Int64(clamping: now))
+        Self.bind(write, to: replace)
+        if let created = try noted(by: replace) { return WallMilliseconds(clamping: created) }
+        let insert = try statement(RecordTable.insert)
+        Self.bind(write, to: insert)
+        try insert.run()
+        return write.updatedAt
     }
 
-    private static func put(
-        _ item: VaultItem, created: WallMilliseconds, with statement: SQLiteStatement
-    ) throws(SQLiteError) {
-        statement.bind(1, item.version)
-        statement.bind(2, Int64(clamping: created))
-        statement.bind(3, Int64(clamping: item.updatedAt))
-        statement.bind(4, Int64(clamping: item.expiresAt))
-        statement.bind(5, item.payload.envelope ?? [])
-        try statement.run()
+    private func isMet(
+        _ condition: WriteCondition, _ write: RowWrite, now: WallMilliseconds
+    ) throws(SQLiteError) -> Bool {
+        switch condition {
+        case .none:
+            return true
+        case .ifAbsent:
+            let row = try find(write.userTag, write.tag)
+            return row?.isLive(at: now) != true
+        case .ifVersion(let version):
+            let row = try find(write.userTag, write.tag)
+            return row?.isLive(at: now) == true && row?.version == version
+        }
+    }
+
+    private static func bind(_ write: RowWrite, to statement: SQLiteStatement) {
+        statement.bind(1, write.version)
+        statement.bind(2, Int64(clamping: write.updatedAt))
+        statement.bind(3, Int64(clamping: write.updatedAt))
+        statement.bind(4, Int64(clamping: write.expiresAt))
+        statement.bind(5, write.payload)
+        statement.bind(6, write.userTag)
+        statement.bind(7, write.tag)
     }
 
     /// - Returns: whether a live record was removed; nil if it had another version.
     func remove(
         _ key: VaultKey, ifVersion: String?, now: WallMilliseconds
     ) throws(SQLiteError) -> Bool? {
-        guard let row = try find(key) else { return false }
+        guard let row = try find(key.userTag, key.tag) else { return false }
         let isLive = row.isLive(at: now)
         if isLive, let ifVersion, row.version != ifVersion { return nil }
         let remove = try statement(RecordTable.remove)
@@ -139,15 +140,14 @@ extension SQLiteSession {
         return isLive
     }
 
-    private func find(_ key: VaultKey) throws(SQLiteError) -> RecordRow? {
+    private func find(_ userTag: [UInt8], _ tag: [UInt8]) throws(SQLiteError) -> RecordRow? {
         let find = try statement(RecordTable.find)
-        find.bind(1, key.userTag)
-        find.bind(2, key.tag)
+        find.bind(1, userTag)
+        find.bind(2, tag)
         var found: RecordRow?
         try find.scan {
             found = RecordRow(
-                id: $0.integer(0), created: WallMilliseconds(clamping: $0.integer(1)),
-                expires: WallMilliseconds(clamping: $0.integer(2)), version: $0.text(3))
+                id: $0.integer(0), expires: WallMilliseconds(clamping: $0.integer(1)), version: $0.text(2))
             return false
         }
         return found
@@ -175,7 +175,6 @@ extension SQLiteSession {
 /// What a change has to know of the row that is there, live or expired.
 private struct RecordRow {
     let id: Int64
-    let created: WallMilliseconds
     let expires: WallMilliseconds
     let version: String
 

@@ -1,0 +1,55 @@
+internal import CofferCore
+internal import CofferVault
+internal import Synchronization
+
+/// Gets the outcome of a call, once.
+protocol Caller<Reply>: AnyObject, Sendable {
+    associatedtype Reply: Sendable
+
+    /// Takes the outcome; may not block, for the thread has others to answer.
+    ///
+    /// - Returns: what is to be done, and where; nil = the caller has been told.
+    func accept(_ outcome: Result<Reply, Failure>) -> (on: any WorkQueue, work: any WorkItem)?
+}
+
+/// A task that waits.
+final class TaskCaller<Reply: Sendable>: Caller {
+    private let continuation: CheckedContinuation<Result<Reply, Failure>, Never>
+
+    init(_ continuation: CheckedContinuation<Result<Reply, Failure>, Never>) {
+        self.continuation = continuation
+    }
+
+    func accept(_ outcome: Result<Reply, Failure>) -> (on: any WorkQueue, work: any WorkItem)? {
+        continuation.resume(returning: outcome)
+        return nil
+    }
+}
+
+/// Somebody who does not wait for a write: `completion` runs on `queue`.
+final class PromptCaller: Caller, WorkItem {
+    private let version: String
+    private let queue: any WorkQueue
+    private let completion: @Sendable (Result<VaultReceipt, Failure>) -> Void
+    private let outcome = Mutex<Result<WriteReply, Failure>?>(nil)
+
+    /// - Parameter version: what is being written.
+    init(
+        _ version: String, on queue: any WorkQueue,
+        completion: @escaping @Sendable (Result<VaultReceipt, Failure>) -> Void
+    ) {
+        self.version = version
+        self.queue = queue
+        self.completion = completion
+    }
+
+    func accept(_ outcome: Result<WriteReply, Failure>) -> (on: any WorkQueue, work: any WorkItem)? {
+        self.outcome.withLock { $0 = outcome }
+        return (queue, self)
+    }
+
+    func run() {
+        guard let outcome = outcome.withLock({ $0 }) else { return }
+        completion(Result { () throws(Failure) in try outcome.get().receipt(for: version) })
+    }
+}
