@@ -124,6 +124,7 @@ class Cases:
             floor = ("--floor-commits", folder, "--prepare", "--connections", 16)
             self._run("store-16x1", "sqlite", *floor)
             self._run("store-16x1", "sqlite-4k", *floor, "--floor-page-bytes", 4096)
+            self._run("store-16x1", "writers", *floor, "--floor-writers")
         self._run("store-16x1", "cofferd", *self.daemon.target, "--mix", 1, "--connections", 16)
 
     def _misses(self) -> None:

@@ -18,12 +18,7 @@ func runCommitFloor(
     let database = try CommitDatabase(
         path: folder.path + "/commits.db", payloadBytes: workload.valueBytes + sealingBytes,
         pageBytes: pageBytes)
-    if schedule.prepare {
-        for start in stride(from: 0, to: workload.keys, by: Int(preparedAtOnce)) {
-            let end = min(workload.keys, start + preparedAtOnce)
-            try database.write(Array(start..<end))
-        }
-    }
+    if schedule.prepare { try database.write(all: workload.keys) }
     var chooser = KeyChooser(
         keys: workload.keys, distribution: workload.distribution, seed: workload.seed)
     var keys = [UInt32](repeating: 0, count: workload.connections * workload.depth)
@@ -44,10 +39,40 @@ func runCommitFloor(
         }
     }
     let seconds = Double(now - measuredFrom) / 1e9
-    var stores = workload
-    stores.storeShare = 1
     return Report(
-        .floorCommits, workload: stores, tally: tally, seconds: seconds, answers: UInt64(rows))
+        .floorCommits, workload: workload.storing, tally: tally, seconds: seconds, answers: UInt64(rows))
+}
+
+/// Measures SQLite's durable transactions for as many writers as the workload has calls
+/// in flight, each a thread that waits for its own row: who comes while a transaction
+/// is committed shares the next one.
+///
+/// The database is as for `runCommitFloor`.
+func runWriterFloor(
+    folder: String, pageBytes: Int32, workload: Workload, schedule: Schedule
+) throws(LoadError) -> Report {
+    let folder = try TemporaryFolder(in: folder)
+    let database = try CommitDatabase(
+        path: folder.path + "/commits.db", payloadBytes: workload.valueBytes + sealingBytes,
+        pageBytes: pageBytes)
+    if schedule.prepare { try database.write(all: workload.keys) }
+    var chooser = KeyChooser(
+        keys: workload.keys, distribution: workload.distribution, seed: workload.seed)
+    let keys = (0..<1 << 16).map { _ in chooser.next() }
+    var tally = Tally()
+    let seconds = try database.write(
+        keys, writers: workload.connections * workload.depth, schedule, into: &tally)
+    return Report(
+        .floorWriters, workload: workload.storing, tally: tally, seconds: seconds, answers: tally.measured)
+}
+
+extension Workload {
+    /// The same with Stores only.
+    fileprivate var storing: Workload {
+        var stores = self
+        stores.storeShare = 1
+        return stores
+    }
 }
 
 extension Schedule.Length {
@@ -76,6 +101,40 @@ private struct CommitDatabase: ~Copyable {
         guard coffer_commits_write(commits, keys, keys.count) == 0 else {
             throw LoadError("cannot commit: \(String(cString: coffer_commits_error(commits)))")
         }
+    }
+
+    /// Writes every record once, many in a transaction.
+    func write(all count: UInt32) throws(LoadError) {
+        for start in stride(from: 0, to: count, by: Int(preparedAtOnce)) {
+            try write(Array(start..<min(count, start + preparedAtOnce)))
+        }
+    }
+
+    /// Lets threads write.
+    ///
+    /// - Returns: how long the measured part took, in seconds.
+    func write(
+        _ keys: [UInt32], writers: Int, _ schedule: Schedule, into tally: inout Tally
+    ) throws(LoadError) -> Double {
+        let (seconds, rows) =
+            switch schedule.length {
+            case .seconds(let seconds): (seconds, UInt64.max)
+            case .requests(let count): (Double(1 << 20), UInt64(count))
+            }
+        var nanoseconds: UInt64 = 0
+        let code = withUnsafeMutablePointer(to: &tally) { tally in
+            coffer_commits_by_writers(
+                commits, writers, keys, keys.count, schedule.warmupSeconds, seconds, rows, &nanoseconds,
+                { context, latency in
+                    let tally = context.assumingMemoryBound(to: Tally.self)
+                    tally.pointee.record(status: StatusCode.ok.rawValue)
+                    tally.pointee.record(latency: latency, of: .store)
+                }, tally)
+        }
+        guard code == 0 else {
+            throw LoadError("cannot commit: \(String(cString: coffer_commits_error(commits)))")
+        }
+        return Double(nanoseconds) / 1e9
     }
 
     deinit { coffer_commits_close(commits) }

@@ -28,8 +28,8 @@ extension LoadOptions {
             return try measure(socket)
         }
         if let floorCommits {
-            return try runCommitFloor(
-                folder: floorCommits, pageBytes: floorPageBytes, workload: workload, schedule: schedule)
+            let run = floorWriters ? runWriterFloor : runCommitFloor
+            return try run(floorCommits, floorPageBytes, workload, schedule)
         }
         return try runEchoFloor(workload: workload, schedule: schedule, cpu: floorCpu)
     }

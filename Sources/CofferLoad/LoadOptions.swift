@@ -23,6 +23,13 @@ package struct LoadOptions: ParsableArguments {
             valueName: "folder"))
     var floorCommits: String?
 
+    @Flag(
+        help: """
+            Let --floor-commits measure connections x depth threads instead, each of which waits for its own \
+            row: what SQLite gives callers that wait.
+            """)
+    var floorWriters = false
+
     @Option(help: "The page of --floor-commits in bytes: 1024 as the embedded vault has, 4096 as SQLite itself.")
     var floorPageBytes: Int32 = 1024
 
@@ -97,6 +104,12 @@ package struct LoadOptions: ParsableArguments {
     package func validate() throws {
         guard [socket != nil, floor, floorCommits != nil].count(where: { $0 }) == 1 else {
             throw ValidationError("say what to measure: one of --socket, --floor and --floor-commits")
+        }
+        guard !floorWriters || floorCommits != nil else {
+            throw ValidationError("--floor-writers is for --floor-commits")
+        }
+        guard !floorWriters || connections * depth <= 1024 else {
+            throw ValidationError("--floor-writers: expected connections x depth of at most 1024, got \(connections * depth)")
         }
         guard requests == nil || warmup ?? 0 == 0 else {
             throw ValidationError("--requests measures every call: run the warm-up apart from it")

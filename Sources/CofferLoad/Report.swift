@@ -24,6 +24,7 @@ package struct Report: LoadReport, Codable, Sendable {
         case daemon
         case floor
         case floorCommits = "floor-commits"
+        case floorWriters = "floor-writers"
         case memcached
         case redis
         case http
@@ -49,7 +50,7 @@ package struct Report: LoadReport, Codable, Sendable {
     var storeShare: Double
     /// How long was measured.
     var seconds: Double
-    /// OK answers per second; for `floorCommits` durable rows.
+    /// OK answers per second; for `floorCommits` and `floorWriters` durable rows.
     var ratePerSecond: Double
     var get: Latency?
     /// For `floorCommits`: of whole transactions.

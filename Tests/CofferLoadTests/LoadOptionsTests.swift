@@ -29,7 +29,8 @@ import Testing
 
     @Test(arguments: [
         [], ["--socket", "/s", "--floor"], ["--floor", "--floor-commits", "/f"],
-        ["--floor-commits", "/f", "--floor-page-bytes", "1000"],
+        ["--floor-commits", "/f", "--floor-page-bytes", "1000"], ["--floor", "--floor-writers"],
+        ["--floor-commits", "/f", "--floor-writers", "--connections", "65", "--depth", "16"],
         ["--floor", "--connections", "0"], ["--floor", "--depth", "1025"],
         ["--floor", "--seconds", "0"], ["--floor", "--seconds", "nan"],
         ["--floor", "--mix", "1.1"], ["--floor", "--size", "0"],

@@ -125,6 +125,36 @@ import Testing
     }
 }
 
+@Suite struct WriterFloorTests {
+    private func run(_ arguments: String...) throws -> Report {
+        let folder = try TemporaryFolder(in: TemporaryFolder.systemFolder)
+        defer { #expect(try! FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty) }
+        return try LoadOptions.parse(
+            ["--floor-commits", folder.path, "--floor-writers", "--keys", "100"] + arguments
+        ).run()
+    }
+
+    @Test(arguments: ["1", "16"])
+    func everyWriterWaitsForItsRow(connections: String) throws {
+        let report = try run("--connections", connections, "--requests", "400", "--prepare")
+        #expect(report.target == .floorWriters)
+        let rows = try #require(report.store?.count)
+        // What is under way when it is enough is counted, too.
+        #expect(rows >= 400 && rows < 400 + 100 * 16)
+        #expect(report.statuses == ["OK": Int(rows)])
+        #expect(report.storeShare == 1)
+        // Nobody's row is durable before a sync has begun and ended.
+        #expect(try #require(report.store?.p50) > 10)
+        #expect(abs(report.ratePerSecond - Double(rows) / report.seconds) < 1)
+    }
+
+    @Test func endsWhenTheTimeIsOver() throws {
+        let report = try run("--connections", "4", "--seconds", "0.3", "--warmup", "0.1")
+        #expect(report.seconds >= 0.3 && report.seconds < 2)
+        #expect(try #require(report.store?.count) > 10)
+    }
+}
+
 @Suite struct ReportTests {
     private static let report = Report(
         target: .daemon, connections: 8, idleConnections: 3, depth: 2, valueBytes: 256, keys: 1000,

@@ -51,6 +51,21 @@ struct coffer_commits *_Nullable coffer_commits_open(const char *_Nonnull path,
 int coffer_commits_write(struct coffer_commits *_Nonnull commits, const uint32_t *_Nonnull keys,
                          size_t count);
 
+/* Lets `count` threads (1 to 1024) write such records, one after the other, each
+ * waiting for its own to be durable: what comes while a transaction is committed
+ * becomes the next one. Thread i takes every `count`-th of the keys from the i-th on,
+ * over and over.
+ *
+ * Ends when, after the warm-up, as many rows were written or the seconds are over;
+ * `nanoseconds` is how long that took, and `take` gets the latency of each such row.
+ * 0, or -1 if a thread could not be started or with the cause in
+ * coffer_commits_error. */
+int coffer_commits_by_writers(struct coffer_commits *_Nonnull commits, size_t count, const uint32_t *_Nonnull keys,
+                              size_t key_count, double warmup, double seconds, uint64_t rows,
+                              uint64_t *_Nonnull nanoseconds,
+                              void (*_Nonnull take)(void *_Nonnull context, uint64_t latency),
+                              void *_Nonnull context);
+
 const char *_Nonnull coffer_commits_error(const struct coffer_commits *_Nonnull commits);
 
 void coffer_commits_close(struct coffer_commits *_Nonnull commits);
