@@ -1,7 +1,8 @@
 /// Builds a ``Secret`` of known size piece by piece, without pointers.
 package struct SecretWriter: ~Copyable {
     @usableFromInline let memory: UnsafeMutableRawBufferPointer
-    @usableFromInline var written = 0
+    /// How many bytes were appended.
+    @usableFromInline package private(set) var written = 0
 
     /// Lets `body` write exactly `count` bytes.
     ///

@@ -75,9 +75,10 @@ package final class SQLiteStatement {
         guard value.count <= Self.keptBytes else { return (value.baseAddress, Self.transient) }
         precondition(sqlite3_stmt_busy(handle) == 0, "values are bound before a statement runs")
         while bound.count <= index { bound.append(.init(start: nil, count: 0)) }
-        if bound[Int(index)].count < value.count {
+        // Also for none: a null pointer would bind NULL.
+        if bound[Int(index)].baseAddress == nil || bound[Int(index)].count < value.count {
             bound[Int(index)].deallocate()
-            bound[Int(index)] = .allocate(byteCount: value.count, alignment: 8)
+            bound[Int(index)] = .allocate(byteCount: max(1, value.count), alignment: 8)
         }
         bound[Int(index)].copyMemory(from: value)
         return (UnsafeRawPointer(bound[Int(index)].baseAddress), nil)

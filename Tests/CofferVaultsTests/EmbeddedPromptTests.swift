@@ -51,6 +51,29 @@ import Testing
         await vault.close()
     }
 
+    /// The writer asks for the time when it begins to apply what it has taken: then others come.
+    @Test func whoComesWhileAGroupIsMadeIsInIt() async throws {
+        let clock = HookedClock()
+        let vault = try scratch.open(clock: clock)
+        let waiting = Atomic(11)
+        await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+            @Sendable func begin(_ name: String) {
+                vault.beginWrite(
+                    try! testKey(name), makeItem("v"), condition: .none,
+                    deadline: SystemClock().boot + .seconds(30), on: queue
+                ) { outcome in
+                    #expect(throws: Never.self) { try outcome.get() }
+                    if waiting.subtract(1, ordering: .relaxed).newValue == 0 { done.resume() }
+                }
+            }
+            clock.onWall { for number in 0..<10 { begin("other \(number)") } }
+            begin("first")
+        }
+        #expect(queue.work == 11)
+        #expect(queue.posts == 1)
+        await vault.close()
+    }
+
     @Test func conditionsHoldAsForWrite() async throws {
         let vault = try scratch.open()
         let first = try await begin(vault, "a", makeItem("v1"), .ifAbsent).get()
@@ -90,6 +113,19 @@ import Testing
         } catch {
             return error
         }
+    }
+}
+
+/// The system's clock, with something to do when it is next asked for the time of day.
+private final class HookedClock: Clock {
+    private let hook = Mutex<(@Sendable () -> Void)?>(nil)
+
+    func onWall(_ hook: @escaping @Sendable () -> Void) { self.hook.withLock { $0 = hook } }
+
+    var boot: BootInstant { SystemClock().boot }
+    var wall: WallMilliseconds {
+        hook.withLock { $0.take() }?()
+        return SystemClock().wall
     }
 }
 

@@ -12,7 +12,7 @@ import Testing
         connection = try SQLiteConnection(path: scratch.path, settings: SQLiteSettings())
     }
 
-    private static let bytes = SQLiteQuery("SELECT ?1, ?2")
+    private static let bytes = SQLiteQuery("SELECT ?1, ?2, typeof(?1), typeof(?2)")
     private static let noting = SQLiteQuery("SELECT coffer_note(value) FROM json_each(?1) ORDER BY key")
 
     /// Values are kept where the last of this index was if there is room, in a larger place
@@ -31,9 +31,25 @@ import Testing
                     try statement.scan {
                         #expect($0.blob(0) == blob)
                         #expect($0.text(1) == text)
+                        // Empty is not NULL.
+                        #expect($0.text(2) == "blob")
+                        #expect($0.text(3) == "text")
                         return false
                     }
                 }
+            }
+        }
+    }
+
+    @Test func emptyIsNotNullInANewStatement() throws {
+        try connection.run { session throws(SQLiteError) in
+            let statement = try session.statement(once: "SELECT typeof(?1), typeof(?2)")
+            statement.bind(1, "")
+            statement.bind(2, [])
+            try statement.scan {
+                #expect($0.text(0) == "text")
+                #expect($0.text(1) == "blob")
+                return false
             }
         }
     }
@@ -72,6 +88,8 @@ import Testing
         var refusal: SQLiteError?
         do {
             try connection.run { session throws(SQLiteError) in
+                // Without this nothing at all may be called from a schema.
+                try session.execute("PRAGMA trusted_schema = ON; SELECT coffer_note(1)")
                 try session.execute(
                     "CREATE TABLE t (a INTEGER DEFAULT (coffer_note(1)), b INTEGER); INSERT INTO t (b) VALUES (1)")
             }

@@ -39,6 +39,7 @@ package enum Envelope {
         let padded = SecretWriter.build(count: paddedByteCount(plaintext: count)) {
             $0.append(UInt32(count))
             plaintext(&$0)
+            precondition($0.written == 4 + count, "a plaintext of the size that was said")
         }
         return AssociatedData.lend(context, for: header.type) { associated in
             associated.writeHeader(header, salt: salt)

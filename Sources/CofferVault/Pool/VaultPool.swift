@@ -23,7 +23,7 @@ package struct VaultPool: Sendable {
     package let routes: [VaultRoute]
     /// For each route, the place of its vault.
     private let targets: [Int]
-    /// The place of the vault that keeps everything; nil if records have different ones.
+    /// The place of the vault that the first route leads everything to; nil if it does not.
     private let only: Int?
 
     /// - Throws: INVALID_ARGUMENT for no vault or more than 1,000, for two of one

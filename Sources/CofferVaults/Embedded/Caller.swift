@@ -28,6 +28,8 @@ final class TaskCaller<Reply: Sendable>: Caller {
 
 /// Somebody who does not wait for a write: `completion` runs on `queue`.
 final class PromptCaller: Caller, WorkItem {
+    /// Kept until then: its threads answer.
+    private let vault: EmbeddedVault
     private let version: String
     private let queue: any WorkQueue
     private let completion: @Sendable (Result<VaultReceipt, Failure>) -> Void
@@ -35,9 +37,10 @@ final class PromptCaller: Caller, WorkItem {
 
     /// - Parameter version: what is being written.
     init(
-        _ version: String, on queue: any WorkQueue,
+        _ version: String, to vault: EmbeddedVault, on queue: any WorkQueue,
         completion: @escaping @Sendable (Result<VaultReceipt, Failure>) -> Void
     ) {
+        self.vault = vault
         self.version = version
         self.queue = queue
         self.completion = completion

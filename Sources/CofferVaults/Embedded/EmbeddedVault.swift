@@ -117,7 +117,7 @@ package final class EmbeddedVault: PromptVault {
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant,
         on queue: any WorkQueue, completion: @escaping @Sendable (Result<VaultReceipt, Failure>) -> Void
     ) {
-        let caller = PromptCaller(item.version, on: queue, completion: completion)
+        let caller = PromptCaller(item.version, to: self, on: queue, completion: completion)
         let request = WriteRequest.write(RowWrite(key, item, condition))
         if let refusal = refusal(of: key, item) {
             return EmbeddedWriter.WriteLane.LaneCall(request, deadline: deadline, caller: caller)

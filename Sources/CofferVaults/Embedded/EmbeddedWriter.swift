@@ -29,8 +29,8 @@ enum WriteReply: Sendable {
 /// The thread that changes the database: what waits becomes one transaction,
 /// synced once.
 ///
-/// Conditions are part of the statements, which run in order of arrival: each
-/// sees what those before it in the group did.
+/// Calls are applied in order of arrival: conditions see what those before them in
+/// the group did.
 struct EmbeddedWriter {
     typealias WriteLane = Lane<WriteRequest, WriteReply>
 
@@ -41,6 +41,7 @@ struct EmbeddedWriter {
     }
 
     private static let groupCalls = 64
+    /// Reached by the last payload at most, but for that.
     private static let groupBytes = 8 << 20
     /// The log is copied into the database when it has 16 MB: four times SQLite's own
     /// default, for no call is served meanwhile. A log that outgrows 16 MiB by its last

@@ -7,9 +7,8 @@
 /// gives them a quarter of the time that a commit takes. Where a sync is fast,
 /// they do not come back within that, and it soon stops to wait: one half is on
 /// its way while the other is committed, and a longer wait would cost more than it
-/// saves. (16 callers, syncs of 0.15 ms: 0.67 of the rate of SQLite alone; 0.59
-/// when they were given as long as a commit takes.) A lone caller is never waited
-/// for, being there already.
+/// saves. (16 callers, syncs of 0.17 ms: a writer that waited for all of them made 0.78
+/// to 0.87 of the Stores.) A lone caller is never waited for, being there already.
 struct GroupPacing {
     /// The most calls in a group.
     let limit: Int
@@ -43,7 +42,7 @@ struct GroupPacing {
         }
     }
 
-    /// A group that was to have `expected` calls is committed with this many.
+    /// A group that was to have `expected` calls has as many, or is committed with this many.
     mutating func gathered(_ found: Int) {
         // Three quarters of a group make it worth the wait.
         if found * 4 >= expected * 3 {

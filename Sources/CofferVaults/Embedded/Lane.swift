@@ -142,7 +142,7 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     func finish(_ calls: [LaneCall]) {
         state.withLock { state in
             // The usual case: one thread, none of its calls late.
-            if state.taken.count == calls.count { return state.taken = [] }
+            if state.taken.elementsEqual(calls, by: ===) { return state.taken = [] }
             state.taken.removeAll { taken in calls.contains { $0 === taken } }
         }
     }

@@ -1,0 +1,109 @@
+import CofferCore
+import CofferVault
+import CofferVaultConformance
+@testable import CofferVaults
+import Synchronization
+import Testing
+
+@Suite struct LaneTests {
+    private let clock = ManualClock()
+    private let lane: Lane<Int, String>
+
+    init() {
+        lane = Lane(vault: "v", clock: clock, watch: DeadlineWatch(clock: clock), capacity: 8)
+    }
+
+    /// Keeps what it is told.
+    private final class Listener: Caller {
+        private let outcomes = Mutex<[Result<String, Failure>]>([])
+        var all: [Result<String, Failure>] { outcomes.withLock { $0 } }
+
+        func accept(_ outcome: Result<String, Failure>) -> (on: any WorkQueue, work: any WorkItem)? {
+            outcomes.withLock { $0.append(outcome) }
+            return nil
+        }
+    }
+
+    private func submit(_ request: Int, seconds: Int64 = 60) -> Listener {
+        let listener = Listener()
+        lane.submit(request, deadline: clock.boot + .seconds(seconds), for: listener)
+        return listener
+    }
+
+    private func take(_ count: Int, limit: Int = .max) -> [Int] {
+        let (calls, weight) = lane.take(atMost: count, weight: { $0 }, limit: limit)
+        let requests = calls.map(\.request)
+        #expect(weight == requests.reduce(0, +))
+        lane.finish(calls)
+        return requests
+    }
+
+    @Test func callsAreTakenInOrderAndOnce() {
+        for request in 1...5 { _ = submit(request) }
+        #expect(lane.waitingCount == 5)
+        #expect(take(2) == [1, 2])
+        _ = submit(6)
+        #expect(lane.waitingCount == 4)
+        #expect(take(10) == [3, 4, 5, 6])
+        #expect(take(10).isEmpty)
+        #expect(lane.waitingCount == 0)
+    }
+
+    @Test func theSumOfWeightsIsLimitedButForOne() {
+        for request in [3, 4, 5, 90, 1] { _ = submit(request) }
+        #expect(take(10, limit: 7) == [3, 4])
+        #expect(take(10, limit: 94) == [5])
+        #expect(take(10, limit: 7) == [90])
+        #expect(take(10, limit: 7) == [1])
+    }
+
+    @Test func whatDoesNotFitIsRefused() {
+        for request in 1...8 { _ = submit(request) }
+        let ninth = submit(9)
+        #expect(ninth.all.count == 1)
+        #expect(code(ninth) == .resourceExhausted)
+        #expect(take(20) == Array(1...8))
+    }
+
+    @Test func whoIsLateIsNotBegun() {
+        let late = submit(1, seconds: 1)
+        let other = submit(2)
+        clock.advance(milliseconds: 2_000)
+        #expect(take(10) == [2])
+        #expect(code(late) == .deadlineExceeded)
+        #expect(other.all.isEmpty)
+    }
+
+    /// Two threads, both stuck: the deadline of one call ends its wait, and that its thread
+    /// is done then does not end the watch over the other's.
+    @Test func everyDeadlineIsKeptWhileThreadsAreStuck() {
+        let first = submit(1, seconds: 1)
+        let second = submit(2, seconds: 10)
+        let firstTaken = lane.take(atMost: 1).calls
+        let secondTaken = lane.take(atMost: 1).calls
+        clock.advance(milliseconds: 2_000)
+        _ = lane.expire(now: clock.boot)
+        #expect(code(first) == .deadlineExceeded)
+        firstTaken[0].answer(.success("late"))
+        lane.finish(firstTaken)
+        clock.advance(milliseconds: 10_000)
+        _ = lane.expire(now: clock.boot)
+        #expect(code(second) == .deadlineExceeded)
+        secondTaken[0].answer(.success("late"))
+        lane.finish(secondTaken)
+        #expect(first.all.count == 1 && second.all.count == 1)
+    }
+
+    @Test func aClosedLaneRefusesAndIsDrained() {
+        _ = submit(1)
+        lane.close()
+        #expect(code(submit(2)) == .unavailable)
+        #expect(!lane.isDrained)
+        #expect(take(10) == [1])
+        #expect(lane.isDrained)
+    }
+
+    private func code(_ listener: Listener) -> StatusCode? {
+        if case .failure(let failure)? = listener.all.last { failure.code } else { nil }
+    }
+}
