@@ -14,13 +14,9 @@ private let preparedAtOnce: UInt32 = 1000
 func runCommitFloor(
     folder: String, pageBytes: Int32, workload: Workload, schedule: Schedule
 ) throws(LoadError) -> Report {
-    let folder = try TemporaryFolder(in: folder)
-    let database = try CommitDatabase(
-        path: folder.path + "/commits.db", payloadBytes: workload.valueBytes + sealingBytes,
-        pageBytes: pageBytes)
+    let database = try CommitDatabase(in: folder, pageBytes: pageBytes, workload)
     if schedule.prepare { try database.write(all: workload.keys) }
-    var chooser = KeyChooser(
-        keys: workload.keys, distribution: workload.distribution, seed: workload.seed)
+    var chooser = KeyChooser(keys: workload.keys, distribution: workload.distribution, seed: workload.seed)
     var keys = [UInt32](repeating: 0, count: workload.connections * workload.depth)
     var tally = Tally()
     var rows = 0
@@ -51,13 +47,9 @@ func runCommitFloor(
 func runWriterFloor(
     folder: String, pageBytes: Int32, workload: Workload, schedule: Schedule
 ) throws(LoadError) -> Report {
-    let folder = try TemporaryFolder(in: folder)
-    let database = try CommitDatabase(
-        path: folder.path + "/commits.db", payloadBytes: workload.valueBytes + sealingBytes,
-        pageBytes: pageBytes)
+    let database = try CommitDatabase(in: folder, pageBytes: pageBytes, workload)
     if schedule.prepare { try database.write(all: workload.keys) }
-    var chooser = KeyChooser(
-        keys: workload.keys, distribution: workload.distribution, seed: workload.seed)
+    var chooser = KeyChooser(keys: workload.keys, distribution: workload.distribution, seed: workload.seed)
     let keys = (0..<1 << 16).map { _ in chooser.next() }
     var tally = Tally()
     let seconds = try database.write(
@@ -86,14 +78,19 @@ extension Schedule.Length {
 
 /// The database, open for as long as this value lives.
 private struct CommitDatabase: ~Copyable {
+    private let folder: TemporaryFolder
     private let commits: OpaquePointer
 
-    init(path: String, payloadBytes: Int, pageBytes: Int32) throws(LoadError) {
+    init(in folder: String, pageBytes: Int32, _ workload: Workload) throws(LoadError) {
+        let folder = try TemporaryFolder(in: folder)
+        let path = folder.path + "/commits.db"
+        let payloadBytes = workload.valueBytes + sealingBytes
         var text = [CChar](repeating: 0, count: 256)
         guard let commits = coffer_commits_open(path, payloadBytes, pageBytes, &text, text.count) else {
             let cause = text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
             throw LoadError("cannot make the database \(path): \(cause)")
         }
+        self.folder = folder
         self.commits = commits
     }
 

@@ -205,7 +205,7 @@ private final class Note {
     /// The owner of this keeps it until the connection is closed.
     func offer(to database: Database) throws {
         let context = Unmanaged.passUnretained(self).toOpaque()
-        // Direct only: a crafted schema cannot call it.
+        // Direct only: of a crafted schema no view, trigger or default calls it.
         let code = sqlite3_create_function_v2(
             database.sqliteConnection, "coffer_note", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, context,
             { call, _, values in

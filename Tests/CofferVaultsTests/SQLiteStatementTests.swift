@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    /// No schema, which may be somebody else's, can call it.
+    /// A schema may be somebody else's.
     @Test func notesAreForStatementsOnly() throws {
         var refusal: SQLiteError?
         do {
