@@ -1,16 +1,18 @@
 """A way to a server that counts and keeps all that goes over it."""
 
+import asyncio
 import re
-import socket
 import ssl
 import threading
+from concurrent.futures import Future
 from pathlib import Path
 
 
 class Tap:
     """Passes TCP connections on to a server on 127.0.0.1, byte by byte.
 
-    With `folder` it speaks TLS on both sides, with the certificate there: so what is kept is plain.
+    With `folder` it speaks TLS on both sides, with the certificate there: so what is kept is plain. One thread
+    has all the connections, for OpenSSL crashes when two use the same one, if only to read and to write.
     """
 
     def __init__(self, port: int, folder: Path | None = None) -> None:
@@ -21,12 +23,14 @@ class Tap:
             self._served.load_cert_chain(folder / "server.pem", folder / "server.key")
         self._lock = threading.Lock()
         self._sent, self._received = bytearray(), bytearray()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._loop, self._closed = asyncio.new_event_loop(), asyncio.Event()
+        ready: Future[int] = Future()
+        threading.Thread(target=self._run, args=(ready,), daemon=True).start()
+        self.port = ready.result(10)
 
     def close(self) -> None:
-        self._listener.close()
+        """The connections, too."""
+        self._loop.call_soon_threadsafe(self._closed.set)
 
     @property
     def sent(self) -> bytes:
@@ -43,39 +47,44 @@ class Tap:
         """Requests to AWS for this operation."""
         return len(re.findall(rb"(?i)x-amz-target: *secretsmanager\." + target.encode() + rb"\r\n", self.sent))
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+    def _run(self, ready: "Future[int]") -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._listen(ready))
 
-    def _serve(self, client: socket.socket) -> None:
+    async def _listen(self, ready: "Future[int]") -> None:
         try:
-            if self._served:
-                client = self._served.wrap_socket(client, server_side=True)
-            server = socket.create_connection(("127.0.0.1", self._target), 10)
-            server.settimeout(None)
-            if self._asked:
-                server = self._asked.wrap_socket(server, server_hostname="127.0.0.1")
+            listener = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=128, ssl=self._served)
+        except BaseException as error:
+            ready.set_exception(error)
+            raise
+        ready.set_result(listener.sockets[0].getsockname()[1])
+        await self._closed.wait()
+        listener.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            replies, requests = await asyncio.wait_for(
+                asyncio.open_connection("127.0.0.1", self._target, ssl=self._asked), 10)
         except OSError:
-            client.close()
+            writer.close()
             return
-        threading.Thread(target=self._copy, args=(client, server, self._sent), daemon=True).start()
-        self._copy(server, client, self._received)
-
-    def _copy(self, source: socket.socket, target: socket.socket, kept: bytearray) -> None:
+        copies = [
+            asyncio.create_task(self._copy(reader, requests, self._sent)),
+            asyncio.create_task(self._copy(replies, writer, self._received))]
         try:
-            while block := source.recv(1 << 16):
+            await asyncio.wait(copies, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for copy in copies:
+                copy.cancel()
+            for end in (requests, writer):
+                end.close()
+
+    async def _copy(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, kept: bytearray) -> None:
+        try:
+            while block := await source.read(1 << 16):
                 with self._lock:
                     kept += block
-                target.sendall(block)
+                target.write(block)
+                await target.drain()
         except OSError:
             pass
-        finally:
-            for end in (source, target):
-                try:
-                    end.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
