@@ -122,10 +122,6 @@ package final class Cache: Sendable {
         return shards.reduce(0) { $0 + $1.state.withLock { $0.invalidate(user: bytes) } }
     }
 
-    /// The vault, or a key, is another one now: nothing that was read counts any
-    /// longer, nor what reads and writes under way will bring.
-    package func bumpEpoch() { _ = invalidate(user: nil) }
-
     // MARK: Counting
 
     /// What the cache holds and has under way now, over all shards.
