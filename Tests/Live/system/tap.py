@@ -23,9 +23,8 @@ class Tap:
             self._served.load_cert_chain(folder / "server.pem", folder / "server.key")
         self._lock = threading.Lock()
         self._sent, self._received = bytearray(), bytearray()
-        self._loop, self._closed = asyncio.new_event_loop(), asyncio.Event()
         ready: Future[int] = Future()
-        threading.Thread(target=self._run, args=(ready,), daemon=True).start()
+        threading.Thread(target=asyncio.run, args=(self._listen(ready),), daemon=True).start()
         self.port = ready.result(10)
 
     def close(self) -> None:
@@ -47,24 +46,20 @@ class Tap:
         """Requests to AWS for this operation."""
         return len(re.findall(rb"(?i)x-amz-target: *secretsmanager\." + target.encode() + rb"\r\n", self.sent))
 
-    def _run(self, ready: "Future[int]") -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._listen(ready))
-
     async def _listen(self, ready: "Future[int]") -> None:
         try:
             listener = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=128, ssl=self._served)
         except BaseException as error:
             ready.set_exception(error)
             raise
+        self._loop, self._closed = asyncio.get_running_loop(), asyncio.Event()
         ready.set_result(listener.sockets[0].getsockname()[1])
         await self._closed.wait()
         listener.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            replies, requests = await asyncio.wait_for(
-                asyncio.open_connection("127.0.0.1", self._target, ssl=self._asked), 10)
+            replies, requests = await asyncio.open_connection("127.0.0.1", self._target, ssl=self._asked)
         except OSError:
             writer.close()
             return
