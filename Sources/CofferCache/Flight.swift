@@ -2,8 +2,8 @@ package import CofferCore
 
 /// Who waits for a flight: numbers that mean something to whoever gave them.
 package enum CacheWaiter: Hashable, Sendable {
-    /// A call on a connection of a reactor.
-    case call(reactor: Int, connection: UInt64, callID: UInt64)
+    /// A call of a reactor's, by its serial.
+    case call(reactor: Int, serial: UInt64)
     /// A task of the daemon's own.
     case task(UInt64)
 }

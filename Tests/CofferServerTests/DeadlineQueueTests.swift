@@ -3,8 +3,13 @@ import CofferCore
 import Testing
 
 @Suite struct DeadlineQueueTests {
-    private func item(_ deadline: UInt64, _ callID: UInt64 = 0) -> DeadlineQueue.Item {
-        .init(deadline: BootInstant(nanoseconds: deadline), connection: 1, callID: callID)
+    private func item(_ deadline: UInt64, _ serial: UInt64 = 0) -> DeadlineQueue.Item {
+        .init(deadline: BootInstant(nanoseconds: deadline), subject: .call(serial))
+    }
+
+    private func serial(_ item: DeadlineQueue.Item) -> UInt64 {
+        guard case .call(let serial) = item.subject else { return .max }
+        return serial
     }
 
     private func drain(_ queue: inout DeadlineQueue) -> [UInt64] {
@@ -28,8 +33,8 @@ import Testing
     func pruningKeepsOrderAndWhatIsAwaited(every kept: UInt64) {
         var queue = DeadlineQueue()
         let deadlines = (0..<500).map { ($0 * 7_919) % 1_009 as UInt64 }
-        for (callID, deadline) in deadlines.enumerated() { queue.insert(item(deadline, UInt64(callID))) }
-        queue.prune { $0.callID % kept == 0 }
+        for (number, deadline) in deadlines.enumerated() { queue.insert(item(deadline, UInt64(number))) }
+        queue.prune { serial($0) % kept == 0 }
         let expected = deadlines.enumerated().filter { UInt64($0.offset) % kept == 0 }.map(\.element).sorted()
         #expect(drain(&queue) == expected)
     }
@@ -38,9 +43,9 @@ import Testing
     @Test func staysSmallWhenCallsEndBeforeTheirDeadlines() {
         var queue = DeadlineQueue()
         var largest = 0
-        for callID: UInt64 in 0..<100_000 {
-            queue.insert(item(1_000_000 + callID, callID))
-            if queue.wantsPruning { queue.prune { $0.callID + 16 > callID } }
+        for number: UInt64 in 0..<100_000 {
+            queue.insert(item(1_000_000 + number, number))
+            if queue.wantsPruning { queue.prune { serial($0) + 16 > number } }
             largest = max(largest, queue.count)
         }
         #expect(largest <= 1_024)
@@ -50,8 +55,8 @@ import Testing
     @Test func growsWithThoseThatWait() {
         var queue = DeadlineQueue()
         var prunings = 0
-        for callID: UInt64 in 0..<50_000 {
-            queue.insert(item(callID, callID))
+        for number: UInt64 in 0..<50_000 {
+            queue.insert(item(number, number))
             guard queue.wantsPruning else { continue }
             prunings += 1
             queue.prune { _ in true }

@@ -23,7 +23,7 @@ import Testing
         { message in
             switch message {
             case .work(let items): for item in items { item.run() }
-            case .reply(_, let callID, _, _): seen.note("reply \(callID)")
+            case .reply(let serial, _, _): seen.note("reply \(serial)")
             default: seen.note("another")
             }
         }
@@ -45,7 +45,7 @@ import Testing
         let inbox = try Inbox()
         inbox.claim()
         let seen = Seen()
-        inbox.post(.reply(connection: 1, callID: 7, .failure(.notFound), more: false))
+        inbox.post(.reply(call: 7, .failure(.notFound), more: false))
         inbox.post(work("work", seen))
         #expect(inbox.hasOwn)
         #expect(seen.all.isEmpty)

@@ -217,9 +217,11 @@ BUGS = [
     one("a call id in flight is taken again", "service", READING,
         "connection.calls.isEmpty || connection.calls[header.callID] == nil else",
         "connection.calls.isEmpty || connection.calls[header.callID] != nil || true else"),
-    one("a cancelled call is answered twice", "service", READING, "        endCall(connection, callID)\n        refuse(\n", "        refuse(\n"),
+    one("a cancelled call is answered twice", "service", CALLS, "        endCall(connection, callID)\n        refuse(\n", "        refuse(\n"),
     one("a call that ends is not counted", "service", CALLS, "        ledger.endCalls(uid: connection.peer.uid)\n", ""),
-    one("an expired call is not answered", "service", CALLS, "            refuse(connection, item.callID, call.abandonable ? failure.ofRead : failure)\n", "            _ = failure\n"),
+    one("an expired call is not answered", "service", CALLS, "        refuse(connection, call.callID, call.kind.mayWrite ? failure : failure.ofRead)\n", "        _ = failure\n"),
+    one("a late answer goes to the call that has its id now", "service", CALLS,
+        "lastSerial += 1", "lastSerial = call.header.callID"),
 ]
 
 

@@ -19,8 +19,8 @@ final class Connection {
     @exclusivity(unchecked) var output: ByteBuffer?
     /// Bytes of an oversized frame still to throw away.
     @exclusivity(unchecked) var skip = 0
-    /// Calls that wait for a vault.
-    @exclusivity(unchecked) var calls: [UInt64: PendingCall] = [:]
+    /// The serials of calls that wait for a vault, by their ids.
+    @exclusivity(unchecked) var calls: [UInt64: UInt64] = [:]
 
     /// The events asked of epoll.
     @exclusivity(unchecked) var interest: UInt32 = 0
@@ -45,11 +45,4 @@ final class Connection {
     }
 
     deinit { close(fd) }
-}
-
-/// A call that was handed to a vault.
-struct PendingCall {
-    /// A read: nothing is lost by answering before it ends.
-    let abandonable: Bool
-    let deadline: BootInstant
 }

@@ -6,9 +6,15 @@ import CofferCore
 /// many come and go before the first deadline.
 struct DeadlineQueue {
     struct Item {
+        enum Subject: Hashable {
+            /// A call, by its serial.
+            case call(UInt64)
+            /// A flight whose waiters can do with a stale answer.
+            case flight(UInt64)
+        }
+
         let deadline: BootInstant
-        let connection: UInt64
-        let callID: UInt64
+        let subject: Subject
     }
 
     /// Below this many items nothing is worth pruning.

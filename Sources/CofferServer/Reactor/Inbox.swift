@@ -10,8 +10,8 @@ import Synchronization
 enum ReactorMessage: Sendable {
     /// A new connection to look after.
     case adopt(fd: Int32, peer: Peer)
-    /// A call has an answer; `more` says that another one follows.
-    case reply(connection: UInt64, callID: UInt64, Reply, more: Bool)
+    /// The call with this serial has an answer; `more` says that another one follows.
+    case reply(call: UInt64, Reply, more: Bool)
     /// A piece of a task of this reactor's.
     case job(UnownedJob)
     /// What is to be done on this thread without one, in order.

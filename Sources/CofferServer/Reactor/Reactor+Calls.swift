@@ -6,49 +6,52 @@ import CofferWire
 extension Reactor {
     /// Notes a call that a vault will answer.
     ///
-    /// - Returns: when it must be over.
+    /// - Returns: its serial, and when it must be over.
     /// - Throws: RESOURCE_EXHAUSTED if its uid has too many.
-    func begin(_ call: Call, abandonable: Bool) throws(Failure) -> BootInstant {
-        guard ledger.beginCall(uid: call.connection.peer.uid) else {
+    func begin(
+        _ call: Call, _ kind: PendingCall.Kind
+    ) throws(Failure) -> (address: ReturnAddress, deadline: BootInstant) {
+        let connection = call.connection
+        guard ledger.beginCall(uid: connection.peer.uid) else {
             throw .tooManyCalls(limits.callsPerUID)
         }
         let asked = call.header.timeoutOrRetry
         let milliseconds = min(
             asked == 0 ? limits.callMilliseconds : asked, limits.maximumCallMilliseconds)
         let deadline = now + .milliseconds(Int64(milliseconds))
-        call.connection.calls[call.header.callID] = PendingCall(abandonable: abandonable, deadline: deadline)
-        awaitDeadline(.init(deadline: deadline, connection: call.connection.token, callID: call.header.callID))
-        return deadline
+        lastSerial += 1
+        calls[lastSerial] = PendingCall(kind: kind, connection: connection.token, callID: call.header.callID)
+        connection.calls[call.header.callID] = lastSerial
+        awaitDeadline(.init(deadline: deadline, subject: .call(lastSerial)))
+        let address = ReturnAddress(inbox: inbox, reactor: index, serial: lastSerial, uid: connection.peer.uid)
+        return (address, deadline)
     }
 
     /// Acts on the item when its time has come.
     func awaitDeadline(_ item: DeadlineQueue.Item) {
         deadlines.insert(item)
         guard deadlines.wantsPruning else { return }
-        deadlines.prune { $0.connection == Token.flight || call(of: $0) != nil }
-    }
-
-    /// The call that waits for this deadline. One that was given the id of a call that
-    /// has ended waits for another.
-    private func call(of item: DeadlineQueue.Item) -> PendingCall? {
-        guard let call = find(item.connection)?.calls[item.callID], call.deadline == item.deadline else {
-            return nil
+        deadlines.prune { item in
+            switch item.subject {
+            case .call(let serial): calls[serial] != nil
+            case .flight: true
+            }
         }
-        return call
     }
 
-    /// Takes the call off the list; true if it was there.
+    /// Takes the call off the lists; nil if it was on none.
     @discardableResult
-    func endCall(_ connection: Connection, _ callID: UInt64) -> Bool {
-        guard connection.calls.removeValue(forKey: callID) != nil else { return false }
+    func endCall(_ connection: Connection, _ callID: UInt64) -> PendingCall? {
+        guard let serial = connection.calls.removeValue(forKey: callID) else { return nil }
         ledger.endCalls(uid: connection.peer.uid)
-        return true
+        return calls.removeValue(forKey: serial)
     }
 
     /// Sends what a vault has brought, unless the call is over or its peer gone.
-    func finish(_ token: UInt64, _ callID: UInt64, _ reply: Reply, more: Bool) {
-        guard let connection = find(token) else { return }
-        guard more ? connection.calls[callID] != nil : endCall(connection, callID) else { return }
+    func finish(_ serial: UInt64, _ reply: Reply, more: Bool) {
+        guard let call = calls[serial], let connection = find(call.connection) else { return }
+        let callID = call.callID
+        if !more { endCall(connection, callID) }
         switch reply {
         case .message(let message): respond(connection, callID, message, more: more)
         case .record(let record, let tail): respond(connection, callID, record, tail: tail)
@@ -59,15 +62,26 @@ extension Reactor {
 
     func expireCalls() {
         while let item = deadlines.popExpired(at: now) {
-            if item.connection == Token.flight {
-                endpoint.credentials.givePatienceUp(flight: item.callID)
-                continue
+            switch item.subject {
+            case .flight(let flight): endpoint.credentials.givePatienceUp(flight: flight)
+            case .call(let serial): expire(serial)
             }
-            guard let call = call(of: item), let connection = find(item.connection) else { continue }
-            endCall(connection, item.callID)
-            counters.deadlines.increment()
-            let failure = Failure.deadlineExceeded()
-            refuse(connection, item.callID, call.abandonable ? failure.ofRead : failure)
         }
+    }
+
+    private func expire(_ serial: UInt64) {
+        guard let call = calls[serial], let connection = find(call.connection) else { return }
+        endCall(connection, call.callID)
+        counters.deadlines.increment()
+        let failure = Failure.deadlineExceeded()
+        refuse(connection, call.callID, call.kind.mayWrite ? failure : failure.ofRead)
+    }
+
+    func cancel(_ callID: UInt64, _ connection: Connection) {
+        guard let serial = connection.calls[callID], calls[serial]?.kind.isCancellable == true else { return }
+        counters.cancelled.increment()
+        endCall(connection, callID)
+        refuse(
+            connection, callID, Failure(.cancelled, .cancelled, "the client cancelled this call"))
     }
 }

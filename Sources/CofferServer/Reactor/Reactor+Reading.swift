@@ -131,14 +131,6 @@ extension Reactor {
         arena.reset()
     }
 
-    func cancel(_ callID: UInt64, _ connection: Connection) {
-        guard let call = connection.calls[callID], call.abandonable else { return }
-        counters.cancelled.increment()
-        endCall(connection, callID)
-        refuse(
-            connection, callID, Failure(.cancelled, .cancelled, "the client cancelled this call"))
-    }
-
     func endOfInput(_ connection: Connection) {
         connection.readClosed = true
         dropPartialFrame(connection)

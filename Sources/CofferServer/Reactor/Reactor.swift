@@ -21,8 +21,6 @@ final class Reactor: @unchecked Sendable {
     enum Token {
         static let inbox = UInt64.max
         static let listener = UInt64.max - 1
-        /// In the queue of deadlines: a flight, where others have a call.
-        static let flight = UInt64.max - 2
     }
 
     static let scratchBytes = 256 << 10
@@ -55,6 +53,9 @@ final class Reactor: @unchecked Sendable {
     @exclusivity(unchecked) var freeSlots: [Int] = []
     @exclusivity(unchecked) var openCount = 0
     @exclusivity(unchecked) var touched: [Connection] = []
+    /// Calls that wait for a vault, by serial.
+    @exclusivity(unchecked) var calls: [UInt64: PendingCall] = [:]
+    @exclusivity(unchecked) var lastSerial: UInt64 = 0
     @exclusivity(unchecked) var deadlines = DeadlineQueue()
     @exclusivity(unchecked) var nextSweep: BootInstant
     @exclusivity(unchecked) var acceptor: Acceptor?
@@ -177,12 +178,11 @@ final class Reactor: @unchecked Sendable {
     func take(_ message: ReactorMessage) {
         switch message {
         case .adopt(let fd, let peer): adopt(fd, peer)
-        case .reply(let token, let callID, let reply, let more):
-            finish(token, callID, reply, more: more)
+        case .reply(let serial, let reply, let more): finish(serial, reply, more: more)
         case .job(let job): job.runSynchronously(on: inbox.asUnownedTaskExecutor())
         case .work(let items): for item in items { item.run() }
         case .patience(let flight, let until):
-            awaitDeadline(.init(deadline: until, connection: Token.flight, callID: flight))
+            awaitDeadline(.init(deadline: until, subject: .flight(flight)))
         case .drain: beginDrain()
         }
     }
@@ -223,9 +223,8 @@ final class Reactor: @unchecked Sendable {
         generations[slot] &+= 1
         freeSlots.append(slot)
         openCount -= 1
-        ledger.endCalls(uid: connection.peer.uid, connection.calls.count)
+        for callID in connection.calls.keys { endCall(connection, callID) }
         ledger.closeConnection(uid: connection.peer.uid)
-        connection.calls = [:]
         if let input = connection.input { release(input) }
         if let output = connection.output { release(output) }
         connection.input = nil

@@ -10,30 +10,21 @@ struct Call {
 
     var peer: Peer { connection.peer }
 
-    /// Where an answer that comes later is to be sent.
-    var returnAddress: ReturnAddress {
-        ReturnAddress(
-            inbox: reactor.inbox, reactor: reactor.index, connection: connection.token,
-            callID: header.callID, uid: peer.uid)
-    }
-
     func respond(_ message: Secret) {
         reactor.respond(connection, header.callID, message)
     }
 }
 
-/// Names a call on a reactor's connection, from any thread.
+/// Where the answer of a call goes that waits for a vault; for any thread.
 package struct ReturnAddress: Sendable {
     let inbox: Inbox
     let reactor: Int
-    let connection: UInt64
-    let callID: UInt64
+    /// The call's, which its reactor gives to no other.
+    let serial: UInt64
     /// Who called.
     let uid: UInt32
 
-    var waiter: (reactor: Int, connection: UInt64, callID: UInt64) { (reactor, connection, callID) }
-
     func send(_ reply: Reply, more: Bool = false) {
-        inbox.post(.reply(connection: connection, callID: callID, reply, more: more))
+        inbox.post(.reply(call: serial, reply, more: more))
     }
 }

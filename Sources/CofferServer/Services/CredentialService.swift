@@ -43,8 +43,7 @@ package final class CredentialService: Sendable {
     ///
     /// - Parameter maximumAge: 0 = the vault is to be asked after now.
     func fetch(_ key: RecordKey, maximumAge: UInt64, replyTo address: ReturnAddress) {
-        let waiter = CacheWaiter.call(
-            reactor: address.reactor, connection: address.connection, callID: address.callID)
+        let waiter = CacheWaiter.call(reactor: address.reactor, serial: address.serial)
         let (reply, ticket) = join(key, waiter, maximumAge, uid: address.uid, on: address.inbox)
         if let reply { address.send(reply) }
         if let ticket { Task(executorPreference: address.inbox) { await self.fly(ticket) } }
@@ -142,9 +141,8 @@ package final class CredentialService: Sendable {
         var batches: [[ReactorMessage]] = Array(repeating: [], count: inboxes.count)
         for waiter in waiters {
             switch waiter {
-            case .call(let reactor, let connection, let callID):
-                batches[reactor].append(
-                    .reply(connection: connection, callID: callID, reply, more: false))
+            case .call(let reactor, let serial):
+                batches[reactor].append(.reply(call: serial, reply, more: false))
             case .task(let id): resume(id, reply)
             }
         }

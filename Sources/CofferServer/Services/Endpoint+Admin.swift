@@ -8,8 +8,8 @@ import CProtobufC
 extension Endpoint: AdminHandler {
     func health(_ request: UnsafePointer<Coffer__V1__HealthRequest>, _ call: Call) throws(Failure) {
         try authorize(call, .admin)
-        let deadline = try call.reactor.begin(call, abandonable: true)
-        shared.admin.health(deadline: deadline, replyTo: call.returnAddress)
+        let (address, deadline) = try call.reactor.begin(call, .read)
+        shared.admin.health(deadline: deadline, replyTo: address)
     }
 
     func stats(_ request: UnsafePointer<Coffer__V1__StatsRequest>, _ call: Call) throws(Failure) {
@@ -43,8 +43,8 @@ extension Endpoint: AdminHandler {
     func doctor(_ request: UnsafePointer<Coffer__V1__DoctorRequest>, _ call: Call) throws(Failure) {
         try authorize(call, .admin)
         let name = RequestFields.string(request.pointee.vault)
-        // Not abandoned when its time is over: the test record has to go.
-        let deadline = try call.reactor.begin(call, abandonable: false)
-        shared.admin.examine(name, deadline: deadline, replyTo: call.returnAddress)
+        // It goes on if the call ends before it: the test record has to go.
+        let (address, deadline) = try call.reactor.begin(call, .examination)
+        shared.admin.examine(name, deadline: deadline, replyTo: address)
     }
 }

@@ -32,8 +32,8 @@ extension Endpoint: CredentialsHandler {
         call.reactor.counters.cacheMisses.increment()
         let key = try RecordKey(
             user: RequestFields.string(user), connection: RequestFields.string(connection))
-        _ = try call.reactor.begin(call, abandonable: true)
-        credentials.fetch(key, maximumAge: maximumAge, replyTo: call.returnAddress)
+        let (address, _) = try call.reactor.begin(call, .read)
+        credentials.fetch(key, maximumAge: maximumAge, replyTo: address)
     }
 
     /// Nobody waits for it.
@@ -74,8 +74,8 @@ extension Endpoint: CredentialsHandler {
     func store(_ request: UnsafePointer<Coffer__V1__StoreRequest>, _ call: Call) throws(Failure) {
         try authorize(call, .store)
         let command = try StoreCommand(request, limit: shared.limits.credentialBytes)
-        let deadline = try call.reactor.begin(call, abandonable: false)
-        credentials.store(command, deadline: deadline, replyTo: call.returnAddress)
+        let (address, deadline) = try call.reactor.begin(call, .write)
+        credentials.store(command, deadline: deadline, replyTo: address)
     }
 
     func delete(_ request: UnsafePointer<Coffer__V1__DeleteRequest>, _ call: Call) throws(Failure) {
@@ -85,8 +85,8 @@ extension Endpoint: CredentialsHandler {
         if request.pointee.condition_case == COFFER__V1__DELETE_REQUEST__CONDITION_IF_VERSION {
             version = try RequestFields.version(request.pointee.if_version)
         }
-        let deadline = try call.reactor.begin(call, abandonable: false)
-        credentials.delete(key, ifVersion: version, deadline: deadline, replyTo: call.returnAddress)
+        let (address, deadline) = try call.reactor.begin(call, .write)
+        credentials.delete(key, ifVersion: version, deadline: deadline, replyTo: address)
     }
 
     func getMany(_ request: UnsafePointer<Coffer__V1__GetManyRequest>, _ call: Call) throws(Failure) {
@@ -103,8 +103,8 @@ extension Endpoint: CredentialsHandler {
         let maximumAge =
             request.pointee.freshness_case == COFFER__V1__GET_MANY_REQUEST__FRESHNESS_MAX_AGE_MS
             ? request.pointee.max_age_ms : .max
-        _ = try call.reactor.begin(call, abandonable: true)
-        credentials.getMany(keys, maximumAge: maximumAge, replyTo: call.returnAddress)
+        let (address, _) = try call.reactor.begin(call, .read)
+        credentials.getMany(keys, maximumAge: maximumAge, replyTo: address)
     }
 
     func list(_ request: UnsafePointer<Coffer__V1__ListRequest>, _ call: Call) throws(Failure) {
@@ -116,9 +116,9 @@ extension Endpoint: CredentialsHandler {
         guard size <= 1_000 else {
             throw .badField("page_size", "expected at most 1000, got \(size)")
         }
-        let deadline = try call.reactor.begin(call, abandonable: true)
+        let (address, deadline) = try call.reactor.begin(call, .read)
         credentials.list(
             user: user.isEmpty ? nil : user, after: cursor, pageSize: size == 0 ? 100 : Int(size),
-            deadline: deadline, replyTo: call.returnAddress)
+            deadline: deadline, replyTo: address)
     }
 }

@@ -37,6 +37,14 @@ final class FuzzVault: VaultAdapter {
         for call in held { call.resume() }
     }
 
+    /// Lets one call go: that which waits longest, or that which came last.
+    func answerOne(oldest: Bool) {
+        let call = state.withLock { state in
+            state.held.isEmpty ? nil : state.held.remove(at: oldest ? 0 : state.held.count - 1)
+        }
+        call?.resume()
+    }
+
     var isIdle: Bool { state.withLock { $0.held.isEmpty } }
 
     private static let failures: [Failure] = [

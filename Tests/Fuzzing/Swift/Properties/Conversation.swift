@@ -43,12 +43,22 @@ final class Conversation {
         frame([0x0a, 1, 0x75, 0x12, 1, 0x63], callID: callID, milliseconds: milliseconds)
     }
 
-    static func frame(_ payload: [UInt8], callID: UInt64, milliseconds: UInt32 = 10_000) -> [UInt8] {
+    static func frame(
+        _ payload: [UInt8], method: UInt32 = CredentialsMethod.get.rawValue, callID: UInt64, milliseconds: UInt32 = 10_000
+    ) -> [UInt8] {
+        frame(.request, payload, method: method, callID: callID, milliseconds: milliseconds)
+    }
+
+    static func cancel(callID: UInt64) -> [UInt8] { frame(.cancel, [], method: 0, callID: callID, milliseconds: 0) }
+
+    private static func frame(
+        _ kind: FrameKind, _ payload: [UInt8], method: UInt32, callID: UInt64, milliseconds: UInt32
+    ) -> [UInt8] {
         var frame = [UInt8](repeating: 0, count: FrameHeader.byteCount)
         frame.withUnsafeMutableBytes {
             FrameHeader(
-                kind: .request, callID: callID, methodOrStatus: CredentialsMethod.get.rawValue,
-                timeoutOrRetry: milliseconds, payloadBytes: payload.count
+                kind: kind, callID: callID, methodOrStatus: method, timeoutOrRetry: milliseconds,
+                payloadBytes: payload.count
             ).store(to: $0.baseAddress!)
         }
         return frame + payload
@@ -94,18 +104,22 @@ final class Conversation {
     }
 
     /// Of all answers so far, and the go-away, whose id is 0.
-    var answers: [(callID: UInt64, status: UInt32)] {
+    var answers: [(callID: UInt64, status: UInt32)] { frames.map { ($0.header.callID, $0.header.methodOrStatus) } }
+
+    /// All that was answered so far.
+    var frames: [(header: FrameHeader, payload: [UInt8])] {
         settle()
         client.receive()
         return client.received.withUnsafeBytes { bytes in
-            var answers: [(UInt64, UInt32)] = []
+            var frames: [(FrameHeader, [UInt8])] = []
             var position = 0
             while position < bytes.count {
                 let header = FrameHeader(loading: bytes.baseAddress! + position)
-                answers.append((header.callID, header.methodOrStatus))
-                position += 4 + Int(header.length)
+                let end = position + 4 + Int(header.length)
+                frames.append((header, Array(bytes[position + FrameHeader.byteCount..<end])))
+                position = end
             }
-            return answers
+            return frames
         }
     }
 }

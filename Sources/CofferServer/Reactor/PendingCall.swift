@@ -1,0 +1,22 @@
+import CofferCore
+
+/// A call that waits for a vault. Its reactor knows it by a serial that no other call ever
+/// gets: the id that the client gave it is free for another as soon as this one is answered,
+/// while its work may go on.
+struct PendingCall {
+    enum Kind {
+        case read, write
+        /// Doctor: it writes, but nobody has to know how that ended.
+        case examination
+
+        /// It can be answered before its work ends, and nothing is lost.
+        var isCancellable: Bool { self != .write }
+        var mayWrite: Bool { self != .read }
+    }
+
+    let kind: Kind
+    /// The token of its connection.
+    let connection: UInt64
+    /// What the client calls it: for the wire only.
+    let callID: UInt64
+}
