@@ -84,7 +84,7 @@ extension CacheShard {
     package mutating func beginRefresh(
         hash: UInt64, key: RecordKey, uid: UInt32, now: BootInstant, hasRoom: Bool
     ) -> FlightTicket? {
-        guard let slot = find(key, hash), joinable(key, hash) == nil else { return nil }
+        guard let slot = find(key, hash), !table.slots[slot].isDoubted, joinable(key, hash) == nil else { return nil }
         guard hasRoom, hasRoomForFlight else {
             let age = now.milliseconds(since: table.slots[slot].fetchedAt)
             table.ask(slot, atAge: age + CacheConfiguration.postponement, hasFailed: table.slots[slot].hasFailed)

@@ -7,9 +7,10 @@ package import CofferCore
 /// a stripe with a counter that every write moves, before the vault is asked and
 /// again after. A flight remembers the counter it set out under; its answer is
 /// cached, and new waiters may join it, only while that is unchanged. One that
-/// sets out during a write to its key is never joined nor cached, so until the
-/// write ends nothing of that key is there. What is cached of other keys is given
-/// as ever, however long the vault takes over the write.
+/// sets out during a write to its key is never joined nor cached. What was cached
+/// of that key stands in for a vault that cannot be asked, marked as stale, until
+/// the write ends; beyond that, if nobody knows whether it was done. What is cached
+/// of other keys is given as ever, however long the vault takes over the write.
 package struct CacheShard: Sendable {
     static let stripeCount = 256
 
@@ -17,8 +18,8 @@ package struct CacheShard: Sendable {
     private var fences: [UInt64]
     /// Moved with all fences at once.
     private var epoch: UInt64 = 0
-    /// How many writes are under way, by hash.
-    private var writing: [UInt64: Int] = [:]
+    /// Writes under way, by hash.
+    private var writing: [UInt64: Writing] = [:]
     var flights: [UInt64: Flight] = [:]
     /// The newest flight of a key: the one to join, and the only one to be cached.
     private var current: [UInt64: UInt64] = [:]
@@ -71,9 +72,9 @@ package struct CacheShard: Sendable {
             return .miss
         }
         guard age <= maximumAge else { return .miss }
-        if state.isAbsent { return age < lifetimes.absent ? .absent : .miss }
+        if state.isAbsent { return age < lifetimes.absent && !state.isDoubted ? .absent : .miss }
         let mustAsk = age >= state.askAt
-        if age < lifetimes.fresh {
+        if age < lifetimes.fresh && !state.isDoubted {
             table.touch(slot)
             let wantsRefresh = mustAsk && configuration.maximumRefreshes > 0
             // Once: whoever is told now does it.
@@ -89,7 +90,8 @@ package struct CacheShard: Sendable {
     /// What may be given in place of an answer: the value, stale or not.
     func substitute(_ key: RecordKey, hash: UInt64, now: BootInstant, wall: WallMilliseconds) -> Int? {
         guard let slot = find(key, hash), !table.slots[slot].isAbsent,
-            !table.slots[slot].isDead(lifetimes, now: now, wall: wall)
+            !table.slots[slot].isDead(lifetimes, now: now, wall: wall),
+            !table.slots[slot].isDoubted || lifetimes.usable > lifetimes.fresh
         else { return nil }
         return slot
     }
@@ -101,7 +103,7 @@ package struct CacheShard: Sendable {
     /// For one who asked and is content with what is there.
     mutating func give(_ slot: Int, _ age: UInt64, to count: Int = 1) -> CacheHit {
         table.touch(slot)
-        let isStale = age >= lifetimes.fresh
+        let isStale = age >= lifetimes.fresh || table.slots[slot].isDoubted
         if isStale { staleAnswers += UInt64(count) }
         return CacheHit(
             value: table.value(slot), ageMilliseconds: age, isStale: isStale, wantsRefresh: false)
@@ -180,39 +182,66 @@ package struct CacheShard: Sendable {
 
     // MARK: Writing
 
-    /// From now until `endWrite`, Gets of this key ask the vault. What is cached of it goes
-    /// into the ticket.
+    /// Writes to one hash that are under way together.
+    private struct Writing {
+        var count = 1
+        /// One of them has changed the record, or may have.
+        var mayHaveChanged = false
+        /// How far what is cached was to be trusted before the first; nil = nothing was there.
+        let before: Trust?
+    }
+
+    /// From now until `endWrite`, Gets of this key ask the vault. If it cannot answer, they
+    /// get what is cached, as stale.
     ///
     /// - Parameter uid: whose share of the cache the new value counts against.
     package mutating func beginWrite(
         hash: UInt64, key: RecordKey, uid: UInt32, now: BootInstant
     ) -> WriteTicket {
         fences[stripe(hash)] += 1
-        let others = writing[hash, default: 0]
-        writing[hash] = others + 1
+        let wasAlone = writing[hash] == nil
+        if wasAlone { writing[hash] = Writing(before: table.doubt(hash: hash)) } else { writing[hash]!.count += 1 }
         return WriteTicket(
-            key: key, hash: hash, uid: uid, fence: fence(hash), wasAlone: others == 0, startedAt: now,
-            before: table.take(hash: hash))
+            key: key, hash: hash, uid: uid, fence: fence(hash), wasAlone: wasAlone, startedAt: now)
     }
 
     /// After the vault has answered, or will not.
     package mutating func endWrite(
         _ ticket: WriteTicket, _ outcome: WriteOutcome, now: BootInstant, wall: WallMilliseconds
     ) {
-        let others = writing[ticket.hash]! - 1
-        writing[ticket.hash] = others == 0 ? nil : others
-        fences[stripe(ticket.hash)] += 1
-        // With another write to the key meanwhile, nobody knows which was last.
-        guard ticket.wasAlone, fence(ticket.hash) == ticket.fence + 1 else { return }
+        let hash = ticket.hash
+        var writes = writing[hash]!
+        writes.count -= 1
+        if case .notWritten = outcome {} else { writes.mayHaveChanged = true }
+        writing[hash] = writes.count == 0 ? nil : writes
+        fences[stripe(hash)] += 1
         switch outcome {
-        case .acknowledged(let value?):
+        case .acknowledged(let value):
+            // What was cached is older than this write, whatever comes in its place.
+            guard ticket.wasAlone, fence(hash) == ticket.fence + 1 else {
+                // With another write to the key meanwhile, nobody knows which was last.
+                table.remove(hash: hash)
+                return
+            }
+            cache(value, ticket, now: now, wall: wall)
+        case .notWritten:
+            guard writes.count == 0, !writes.mayHaveChanged, let before = writes.before else { return }
+            table.restore(hash: hash, before)
+        case .uncertain:
+            // Only a value may stand in for the vault.
+            table.removeAbsence(hash: hash)
+        }
+    }
+
+    /// What the vault has acknowledged; nil = a Delete.
+    private mutating func cache(
+        _ value: CachedValue?, _ ticket: WriteTicket, now: BootInstant, wall: WallMilliseconds
+    ) {
+        if let value {
             insert(ticket.key, ticket.hash, value, uid: ticket.uid, now: now, wall: wall)
-        case .acknowledged(nil):
+        } else {
+            table.remove(hash: ticket.hash)
             insertAbsent(ticket.key, ticket.hash, since: ticket.startedAt, now: now, wall: wall)
-        case .unsent:
-            guard let (entry, uid) = ticket.before, !entry.isDead(lifetimes, now: now, wall: wall) else { return }
-            table.insert(entry, uid: uid, now: now, wall: wall)
-        case .refused, .ambiguous: break
         }
     }
 

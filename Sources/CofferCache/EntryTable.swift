@@ -84,7 +84,7 @@ struct EntryTable {
         return SlotState(
             fetchedAt: slots[slot].fetchedAt, expiresAt: slots[slot].expiresAt,
             askAt: UInt64(slots[slot].askAt), isAbsent: slots[slot].isAbsent,
-            hasFailed: slots[slot].hasFailed)
+            hasFailed: slots[slot].hasFailed, isDoubted: slots[slot].isDoubted)
     }
 
     /// Notes that it was read.
@@ -146,12 +146,19 @@ struct EntryTable {
         return !slots[slot].isAbsent
     }
 
-    /// Removes what has this hash, and returns it with the uid whose share it counted against.
-    mutating func take(hash: UInt64) -> (entry: Slot, uid: UInt32)? {
-        guard let slot = find(hash) else { return nil }
-        let entry = slots[slot]
-        defer { remove(slot) }
-        return (entry, entry.isAbsent ? 0 : uids[account(of: entry.queue)])
+    /// What has this hash, whatever its key, may be out of date from now on.
+    ///
+    /// - Returns: how it was before; nil if there is nothing.
+    mutating func doubt(hash: UInt64) -> Trust? { find(hash).map { slots[$0].doubt() } }
+
+    /// It is as good as it was, if it is still there.
+    mutating func restore(hash: UInt64, _ trust: Trust) {
+        if let slot = find(hash) { slots[slot].restore(trust) }
+    }
+
+    /// Removes that there is no such record.
+    mutating func removeAbsence(hash: UInt64) {
+        if let slot = find(hash), slots[slot].isAbsent { remove(slot) }
     }
 
     mutating func remove(_ slot: Int) {

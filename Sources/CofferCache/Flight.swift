@@ -105,18 +105,15 @@ package struct WriteTicket: Sendable {
     /// No other write to the key was under way then.
     let wasAlone: Bool
     let startedAt: BootInstant
-    /// What was cached of the key, and whose share it counted against.
-    let before: (entry: Slot, uid: UInt32)?
 }
 
 /// How a write ended, as far as the cache cares.
 package enum WriteOutcome: Sendable {
     /// The vault has it: this is what a Get finds from now on, or nil after a Delete.
     case acknowledged(CachedValue?)
-    /// The vault was not asked: all is as it was.
-    case unsent
-    /// Surely nothing changed; but it may be for what another program did meanwhile.
-    case refused
-    /// Nobody knows: the next Get asks the vault.
-    case ambiguous
+    /// Surely nothing was written: what is cached is as good as it was.
+    case notWritten
+    /// Nobody knows, or the vault has something else than the caller thought: the next Get
+    /// asks the vault, and only while that cannot answer is what is cached given, as stale.
+    case uncertain
 }

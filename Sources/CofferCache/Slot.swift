@@ -24,6 +24,8 @@ struct Slot {
     var isAbsent = false
     /// The last fetch failed.
     var hasFailed = false
+    /// A write may have changed the record since: see `CacheShard.beginWrite`.
+    var isDoubted = false
 
     init() {}
 
@@ -54,6 +56,27 @@ struct SlotState {
     let askAt: UInt64
     let isAbsent: Bool
     let hasFailed: Bool
+    let isDoubted: Bool
+}
+
+/// How far an entry was to be trusted before a write began.
+struct Trust {
+    fileprivate let askAt: UInt32
+    fileprivate let hasFailed: Bool
+    fileprivate let isDoubted: Bool
+}
+
+extension Slot {
+    /// From now on it may be out of date. Returns what undoes that.
+    mutating func doubt() -> Trust {
+        let before = Trust(askAt: askAt, hasFailed: hasFailed, isDoubted: isDoubted)
+        (askAt, hasFailed, isDoubted) = (0, false, true)
+        return before
+    }
+
+    mutating func restore(_ trust: Trust) {
+        (askAt, hasFailed, isDoubted) = (trust.askAt, trust.hasFailed, trust.isDoubted)
+    }
 }
 
 /// Slots one behind the other, by their links.

@@ -32,7 +32,7 @@ package struct Failure: Error, Equatable, Sendable {
 
     package var code: StatusCode
     package var reason: Reason
-    package var message: String
+    private var text: String
     /// The configured name of the vault concerned; empty if none was.
     package var vault: String
     /// The same call may succeed later without a change.
@@ -41,18 +41,26 @@ package struct Failure: Error, Equatable, Sendable {
     package var retryAfterMilliseconds: UInt32
     /// Surely nothing of the call reached the vault, so nothing has happened there.
     package var isUnsent: Bool
+    /// The vault may have done what the call asked for, or a part of it, although the
+    /// call failed. False says that surely nothing was written.
+    package var mayHaveWritten: Bool
+
+    /// For people. It says whether a write may have happened.
+    package var message: String { mayHaveWritten ? text + "; a write may have happened" : text }
 
     package init(
         _ code: StatusCode, _ reason: Reason, _ message: String, vault: String = "",
-        retryable: Bool = false, retryAfterMilliseconds: UInt32 = 0, isUnsent: Bool = false
+        retryable: Bool = false, retryAfterMilliseconds: UInt32 = 0, isUnsent: Bool = false,
+        mayHaveWritten: Bool = false
     ) {
         self.code = code
         self.reason = reason
-        self.message = message
+        text = message
         self.vault = vault
         self.retryable = retryable
         self.retryAfterMilliseconds = retryAfterMilliseconds
         self.isUnsent = isUnsent
+        self.mayHaveWritten = mayHaveWritten
     }
 }
 
@@ -61,6 +69,14 @@ extension Failure {
     package var afterChange: Failure {
         var failure = self
         failure.isUnsent = false
+        failure.mayHaveWritten = true
+        return failure
+    }
+
+    /// The same with more said.
+    package func adding(_ words: String) -> Failure {
+        var failure = self
+        failure.text += words
         return failure
     }
 
@@ -85,17 +101,14 @@ extension Failure {
     /// The caller's time, or the daemon's for this vault, ran out.
     package static func deadlineExceeded(vault: String = "") -> Failure {
         Failure(
-            .deadlineExceeded, .deadline, "no answer within the time given" + maybeWritten,
-            vault: vault, retryable: true)
+            .deadlineExceeded, .deadline, "no answer within the time given", vault: vault, retryable: true,
+            mayHaveWritten: true)
     }
 
-    private static let maybeWritten = "; a write may have happened"
-
-    /// The same of a call that only reads: its text says nothing of writes.
+    /// The same of a call, or a first step of one, that only reads.
     package var ofRead: Failure {
-        guard message.hasSuffix(Self.maybeWritten) else { return self }
         var failure = self
-        failure.message.removeLast(Self.maybeWritten.count)
+        failure.mayHaveWritten = false
         return failure
     }
 
@@ -104,6 +117,14 @@ extension Failure {
         Failure(
             .dataLoss, .unreadableRecord,
             "the stored record does not open: it is damaged, or was sealed under a key that this daemon does not have",
+            vault: vault)
+    }
+
+    /// A record is there in clear, and cannot be given back as it is.
+    package static func unreadableText(vault: String) -> Failure {
+        Failure(
+            .dataLoss, .unreadableRecord,
+            "the stored record is JSON that cannot be given back as it is: it nests more than 32 deep, has a member twice, or holds half of a surrogate pair; have the program that wrote it write it anew",
             vault: vault)
     }
 

@@ -5,6 +5,7 @@ extension HTTPError {
     package func failure(vault: String) -> Failure {
         var failure = described(vault: vault)
         failure.isUnsent = isUnsent
+        failure.mayHaveWritten = !isUnsent
         return failure
     }
 
@@ -20,8 +21,7 @@ extension HTTPError {
             return unreachable(
                 vault, "no connection to the vault came about; check that it runs, its address, and the firewall")
         case .interrupted:
-            return unreachable(
-                vault, "the connection to the vault broke before its answer was whole; a write may have happened")
+            return unreachable(vault, "the connection to the vault broke before its answer was whole")
         case .malformed:
             return unreachable(vault, "what answered is not an HTTP server; check the vault's address and port")
         case .closed:

@@ -14,6 +14,8 @@ struct KeyModel {
     /// What the vault's last definite no was about.
     var refusedReadStep = -1
     var invalidatedStep = -1
+    /// When a write ended of which nobody knows whether it was done.
+    var doubtedStep = -1
     var absences: [Absence] = []
     /// The flight that whoever asks now has to share.
     var shared: UInt64?

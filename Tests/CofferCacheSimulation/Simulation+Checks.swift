@@ -50,9 +50,9 @@ extension Simulation {
         guard hit.ageMilliseconds == age, age <= maximumAge else {
             throw violation("key \(key): age \(hit.ageMilliseconds) ms, is \(age), at most \(maximumAge)")
         }
-        guard hit.isStale == (age >= configuration.ttlMilliseconds), age < max(usableMilliseconds, 1) else {
-            throw violation("key \(key): age \(age) ms, stale: \(hit.isStale)")
-        }
+        let isDoubted = print.startStep <= known.doubtedStep || isWriting(key)
+        guard hit.isStale == (age >= configuration.ttlMilliseconds || isDoubted), age < max(usableMilliseconds, 1)
+        else { throw violation("key \(key): age \(age) ms, stale: \(hit.isStale), in doubt: \(isDoubted)") }
         guard print.readStep > known.refusedReadStep else { throw violation("key \(key) after a definite no") }
         guard print.startStep > known.invalidatedStep else { throw violation("key \(key) after it was invalidated") }
     }

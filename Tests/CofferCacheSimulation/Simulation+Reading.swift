@@ -63,7 +63,7 @@ extension Simulation {
         flights.append(Flying(ticket: ticket, key: key, startedAt: now, startStep: step))
     }
 
-    private func isWriting(_ key: Int) -> Bool { writes.contains { Self.hash($0.key) == Self.hash(key) } }
+    func isWriting(_ key: Int) -> Bool { writes.contains { Self.hash($0.key) == Self.hash(key) } }
 
     /// For some time after a failure, what is stale is given without asking.
     private func checkRecheck(_ key: Int) throws(Violation) {

@@ -42,7 +42,10 @@ extension Simulation {
         guard let version = write.version, !random.oneIn(4) else {
             let isRefused = write.version == nil && random.oneIn(2)
             if write.version == nil && !isRefused { lost.append(write) }
-            let outcome: WriteOutcome = isRefused ? random.pick([.refused, .unsent]) : .ambiguous
+            let outcome: WriteOutcome = isRefused ? random.pick([.uncertain, .notWritten]) : .uncertain
+            if case .uncertain = outcome {
+                for mate in mates(write.key, Self.hash) { model[mate].doubtedStep = step }
+            }
             shard.endWrite(write.ticket, outcome, now: now, wall: wall)
             return
         }

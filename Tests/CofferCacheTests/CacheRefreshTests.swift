@@ -128,7 +128,7 @@ import Testing
         var cache = Harness()
         try cache.fail("a", .absent)
         let write = cache.beginWrite("a")
-        cache.endWrite(write, isAmbiguous ? .ambiguous : .acknowledged(cache.value(1)))
+        cache.endWrite(write, isAmbiguous ? .uncertain : .acknowledged(cache.value(1)))
         #expect(cache.isAbsent("a") == false)
         #expect(cache.lookup("a") == (isAmbiguous ? nil : 1))
     }

@@ -112,7 +112,7 @@ import Testing
         let during = try cache.lead("a", waiter: 1)
         _ = try cache.lead("a", waiter: 2)
         cache.complete(during, .found(cache.value(1)))
-        cache.endWrite(write, .ambiguous)
+        cache.endWrite(write, .uncertain)
         #expect(cache.lookup("a") == nil)
     }
 

@@ -12,6 +12,12 @@ import Testing
         return cache
     }
 
+    /// What a read of "a" gets when the vault cannot be asked.
+    private func failedRead(_ cache: inout Harness) throws -> CacheDelivery {
+        let ticket = try cache.lead("a")
+        return cache.complete(ticket, .failedTransiently)
+    }
+
     @Test func whoWaitsForAReadThatFailsGetsWhatIsThere() throws {
         var cache = try filled()
         cache.pass(ttl + 5)
@@ -108,18 +114,117 @@ import Testing
         try cache.fail("a", .failedTransiently)
         let write = cache.beginWrite("a")
         #expect(cache.lookup("a") == nil)
-        cache.endWrite(write, .unsent)
+        cache.endWrite(write, .notWritten)
         let hit = cache.hit("a")
         #expect(hit?.byte == 1)
         #expect(hit?.isStale == true)
         #expect(cache.shard.bytes(of: 1) == cache.shard.bytes)
     }
 
+    /// The vault is away, and the Store was perhaps done: what was there is given until the
+    /// vault says otherwise, and always as stale.
+    @Test func aWriteThatMayHaveHappenedLeavesWhatIsCachedAsStale() throws {
+        var cache = Harness()
+        try cache.fill("a", cache.value(1))
+        cache.pass(10)
+        let write = cache.beginWrite("a")
+        cache.endWrite(write, .uncertain)
+        #expect(cache.lookup("a") == nil)
+        for outcome in [FlightOutcome.failedTransiently, .turnedAway] {
+            let ticket = try cache.lead("a", waiter: 3)
+            let delivery = cache.complete(ticket, outcome)
+            #expect(delivery.contented == [.task(3)] && delivery.stale?.byte == 1 && delivery.stale?.isStale == true)
+            // For a while nobody waits for the vault.
+            #expect(cache.hit("a")?.isStale == true)
+            cache.pass(outcome.recheckMilliseconds)
+            #expect(cache.lookup("a") == nil)
+        }
+        // Nobody who wants the vault asked gets it.
+        let strict = try cache.lead("a", maximumAge: 0)
+        #expect(cache.complete(strict, .failedTransiently).stale == nil)
+        try cache.fill("a", cache.value(2))
+        let new = cache.hit("a")
+        #expect(new?.byte == 2 && new?.isStale == false)
+    }
+
+    @Test(arguments: [false, true]) func theVaultsWordEndsTheDoubt(isAbsent: Bool) throws {
+        var cache = Harness()
+        try cache.fill("a", cache.value(1))
+        let write = cache.beginWrite("a")
+        cache.endWrite(write, .uncertain)
+        try cache.fail("a", isAbsent ? .absent : .refusedDefinitely)
+        cache.pass(5_000)
+        #expect(try failedRead(&cache).stale == nil)
+    }
+
+    @Test func whatIsInDoubtEndsAtItsExpiryAndAtTheCap() throws {
+        var cache = Harness()
+        try cache.fill("a", cache.value(1, expiresAt: cache.wall + 10))
+        let write = cache.beginWrite("a")
+        cache.endWrite(write, .uncertain)
+        cache.pass(10)
+        #expect(try failedRead(&cache).stale == nil)
+
+        var bare = try filled(CacheConfiguration(staleMilliseconds: 0))
+        let vain = bare.beginWrite("a")
+        bare.endWrite(vain, .uncertain)
+        #expect(try failedRead(&bare).stale == nil)
+    }
+
+    /// A Store hangs, and so does the vault: those who read meanwhile get what was there.
+    @Test func duringAWriteWhoCannotAskTheVaultGetsWhatIsThere() throws {
+        var cache = try filled()
+        let write = cache.beginWrite("a")
+        let ticket = try cache.lead("a", waiter: 1)
+        let delivery = cache.complete(ticket, .turnedAway)
+        #expect(delivery.contented == [.task(1)] && delivery.stale?.isStale == true)
+        let slow = try cache.lead("a", waiter: 2)
+        cache.pass(1_500)
+        let given = cache.shard.takeStale(flight: slow.id, now: cache.now, wall: cache.wall)
+        #expect(given.contented == [.task(2)] && given.stale?.isStale == true)
+        cache.endWrite(write, .acknowledged(cache.value(2)))
+        let new = cache.hit("a")
+        #expect(new?.byte == 2 && new?.isStale == false)
+    }
+
+    /// Read-your-writes: what an acknowledged write replaced is not given, whatever follows.
+    @Test(arguments: [false, true]) func anAcknowledgedWriteEndsWhatIsInDoubt(isDelete: Bool) throws {
+        var cache = try filled()
+        let first = cache.beginWrite("a")
+        let second = cache.beginWrite("a")
+        cache.endWrite(first, .acknowledged(isDelete ? nil : cache.value(2)))
+        cache.endWrite(second, .notWritten)
+        #expect(try failedRead(&cache).stale == nil)
+    }
+
+    /// A hundred Stores in vain, all at once and one after the other, in both orders.
+    @Test func writesThatWereNotDoneLeaveAllAsItWas() throws {
+        var cache = Harness()
+        for name in ["a", "b", "c"] { try cache.fill(name, cache.value(1)) }
+        let (bytes, uid) = (cache.shard.bytes, cache.shard.bytes(of: 1))
+        for isReversed in [false, true] {
+            let writes = (0..<100).map { cache.beginWrite(["a", "b", "c"][$0 % 3]) }
+            for write in isReversed ? writes.reversed() : writes { cache.endWrite(write, .notWritten) }
+            for name in ["a", "b", "c"] { #expect(cache.hit(name)?.isStale == false) }
+        }
+        #expect(cache.shard.bytes == bytes && cache.shard.bytes(of: 1) == uid)
+    }
+
+    @Test func whatIsKnownToBeAbsentIsDroppedIfAWriteMayHaveHappened() throws {
+        var cache = Harness(CacheConfiguration(negativeMilliseconds: 5_000))
+        try cache.fail("a", .absent)
+        let write = cache.beginWrite("a")
+        #expect(cache.isAbsent("a") == false)
+        cache.endWrite(write, .uncertain)
+        #expect(cache.isAbsent("a") == false)
+        #expect(cache.shard.absentBytes == 0)
+    }
+
     @Test func whatIsKnownToBeAbsentStaysToo() throws {
         var cache = Harness(CacheConfiguration(negativeMilliseconds: 5_000))
         try cache.fail("a", .absent)
         let write = cache.beginWrite("a")
-        cache.endWrite(write, .unsent)
+        cache.endWrite(write, .notWritten)
         #expect(cache.isAbsent("a") == true)
     }
 
@@ -127,26 +232,26 @@ import Testing
         var cache = try filled()
         var write = cache.beginWrite("a")
         _ = cache.shard.invalidate(hash: cache.hash("a"))
-        cache.endWrite(write, .unsent)
+        cache.endWrite(write, .notWritten)
         #expect(cache.lookup("a") == nil)
 
         try cache.fill("a", cache.value(1))
         write = cache.beginWrite("a")
         try cache.fail("a", .refusedDefinitely)
-        cache.endWrite(write, .unsent)
+        cache.endWrite(write, .notWritten)
         #expect(cache.lookup("a") == nil)
 
         try cache.fill("a", cache.value(1))
         write = cache.beginWrite("a")
         let other = cache.beginWrite("a")
-        cache.endWrite(other, .ambiguous)
-        cache.endWrite(write, .unsent)
+        cache.endWrite(other, .uncertain)
+        cache.endWrite(write, .notWritten)
         #expect(cache.lookup("a") == nil)
 
         // A condition that does not hold says that the vault has something else.
         try cache.fill("a", cache.value(1))
         write = cache.beginWrite("a")
-        cache.endWrite(write, .refused)
+        cache.endWrite(write, .uncertain)
         #expect(cache.lookup("a") == nil)
     }
 

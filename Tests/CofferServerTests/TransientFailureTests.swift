@@ -24,23 +24,29 @@ import Testing
         #expect(!failure.isTransient)
     }
 
-    /// What is cached of the key stays if the write was not sent, and only then.
-    @Test func whatAFailedWriteSaysAboutTheRecord() {
-        var failure = Failure(.unavailable, .vaultUnreachable, "x")
-        guard case .ambiguous = failure.writeOutcome else {
+    /// What is cached of the key is as good as before if surely nothing was written.
+    @Test(arguments: [
+        Failure(.unavailable, .vaultUnreachable, "x", isUnsent: true), Failure(.resourceExhausted, .limit, "x"),
+        .badField("credential", "x"), Failure(.permissionDenied, .vaultRefused, "x"),
+        Failure(.failedPrecondition, .notSupported, "x"), .deadlineExceeded(vault: "v").ofRead, .internalError("x"),
+    ])
+    func leavesWhatIsCached(failure: Failure) {
+        guard case .notWritten = failure.writeOutcome else {
             Issue.record("\(failure.writeOutcome)")
             return
         }
-        failure.isUnsent = true
-        guard case .unsent = failure.writeOutcome else {
+    }
+
+    @Test(arguments: [
+        Failure(.internal, .vaultFailed, "x", mayHaveWritten: true), .deadlineExceeded(vault: "v"), .cutOff,
+        Failure(.unavailable, .vaultUnreachable, "x", isUnsent: true).afterChange,
+        // The vault has something else than the caller thought.
+        .versionMismatch, .alreadyExists,
+    ])
+    func putsWhatIsCachedInDoubt(failure: Failure) {
+        guard case .uncertain = failure.writeOutcome else {
             Issue.record("\(failure.writeOutcome)")
             return
-        }
-        for refusal in [Failure.versionMismatch, .alreadyExists] {
-            guard case .refused = refusal.writeOutcome else {
-                Issue.record("\(refusal.writeOutcome)")
-                return
-            }
         }
     }
 

@@ -67,9 +67,9 @@ def one(name, group, file, old, new, harmless=""):
     return Bug(name, group, [(file, old, new)], harmless)
 
 
-BEGIN_FENCE = ("        fences[stripe(hash)] += 1\n        let others", "        let others")
-END_FENCE = ("        fences[stripe(ticket.hash)] += 1\n        // With", "        // With")
-END_GUARD = ("fence(ticket.hash) == ticket.fence + 1 else", "fence(ticket.hash) == ticket.fence else")
+BEGIN_FENCE = ("        fences[stripe(hash)] += 1\n        let wasAlone", "        let wasAlone")
+END_FENCE = ("        fences[stripe(hash)] += 1\n        switch", "        switch")
+END_GUARD = ("fence(hash) == ticket.fence + 1 else", "fence(hash) == ticket.fence else")
 SHARED = ("        if writing[hash] == nil { current[hash] = ticket.id }\n", "        current[hash] = ticket.id\n")
 
 BUGS = [
@@ -89,18 +89,26 @@ BUGS = [
     one("invalidating a user sets no fence", "cache", SHARD, "        epoch += 1\n", ""),
     one("invalidating a user drops nothing of it", "cache", TABLE,
         "slots[slot].bytes.starts(with: user) else", "!slots[slot].bytes.starts(with: user) else"),
-    one("a write leaves the old value", "cache", SHARD, "before: table.take(hash: hash))", "before: nil)"),
-    one("a refused write brings the old value back", "cache", SHARD,
-        "        case .unsent:\n", "        case .unsent, .refused:\n"),
-    one("an ambiguous write brings the old value back", "cache", SHARD,
-        "        case .refused, .ambiguous: break\n",
-        "        case .refused: break\n        case .ambiguous:\n"
-        "            if let (entry, uid) = ticket.before { table.insert(entry, uid: uid, now: now, wall: wall) }\n"),
+    one("a write leaves the old value", "cache", SHARD, "Writing(before: table.doubt(hash: hash))", "Writing(before: nil)"),
+    one("a write that may have happened leaves no doubt", "cache", SHARD,
+        "            table.removeAbsence(hash: hash)\n",
+        "            table.removeAbsence(hash: hash)\n"
+        "            if let before = writes.before { table.restore(hash: hash, before) }\n"),
+    one("a write in vain ends the doubt that another left", "cache", SHARD,
+        "writes.count == 0, !writes.mayHaveChanged, let", "writes.count == 0, let"),
+    one("a write in vain leaves doubt", "cache", SLOT,
+        "= (trust.askAt, trust.hasFailed, trust.isDoubted)", "= (trust.askAt, trust.hasFailed, true)"),
+    one("what is in doubt is not marked as stale", "cache", SHARD,
+        "age >= lifetimes.fresh || table.slots[slot].isDoubted", "age >= lifetimes.fresh"),
+    one("what is in doubt is given where nothing stale may be", "cache", SHARD,
+        "!table.slots[slot].isDoubted || lifetimes.usable > lifetimes.fresh", "true"),
+    one("an acknowledged write leaves what it replaced", "cache", SHARD,
+        "                table.remove(hash: hash)\n                return\n", "                return\n"),
     one("two writes at once are cached", "cache", SHARD, "guard ticket.wasAlone, fence", "guard fence"),
     one("a write hides what is cached of other keys", "cache", SHARD,
         "guard let slot = find(key, hash), !table", "guard writing.isEmpty, let slot = find(key, hash), !table"),
     one("an ambiguous write is taken for done", "cache", SHARD,
-        "        case .acknowledged(nil):\n", "        case .acknowledged(nil), .ambiguous:\n"),
+        "            table.removeAbsence(hash: hash)\n", "            cache(nil, ticket, now: now, wall: wall)\n"),
 
     # The cache: time.
     one("the record's expiry is ignored", "cache", SHARD,
@@ -113,8 +121,8 @@ BUGS = [
         "let age = now.milliseconds(since: state.fetchedAt)\n        guard state",
         "let age = wall > state.fetchedAt.nanoseconds / 1_000_000 ? wall - state.fetchedAt.nanoseconds / 1_000_000 : 0\n"
         "        guard state"),
-    one("the TTL is ignored", "cache", SHARD, "if age < lifetimes.fresh {", "if age < lifetimes.usable {"),
-    one("the TTL is a millisecond long", "cache", SHARD, "if age < lifetimes.fresh {", "if age <= lifetimes.fresh {"),
+    one("the TTL is ignored", "cache", SHARD, "if age < lifetimes.fresh && ", "if age < lifetimes.usable && "),
+    one("the TTL is a millisecond long", "cache", SHARD, "if age < lifetimes.fresh && ", "if age <= lifetimes.fresh && "),
     one("maximum age is ignored", "cache", SHARD, "guard age <= maximumAge else", "guard age <= maximumAge || true else"),
     one("a fresh read joins", "cache", JOINING, "if maximumAge > 0, let id = joinable", "if let id = joinable"),
     one("a flight from before the maximum age is joined", "cache", JOINING,
@@ -137,9 +145,8 @@ BUGS = [
         "waiters.compactMap { age <= $0.maximumAge ? $0.token : nil }", "waiters.compactMap { age <= $0.maximumAge || true ? $0.token : nil }"),
     one("patience is without end", "cache", JOINING, "now >= flight.outOfPatience,\n", "now.nanoseconds == .max,\n"),
     one("absence is not cleared by a Store", "cache", SHARD,
-        "before: table.take(hash: hash))",
-        "before: find(key, hash).map { table.slots[$0].isAbsent } == true ? nil : table.take(hash: hash))"),
-    one("absence lasts for the TTL", "cache", SHARD, "age < lifetimes.absent ? .absent", "age < lifetimes.fresh ? .absent"),
+        "age < lifetimes.absent && !state.isDoubted ? .absent", "age < lifetimes.absent ? .absent"),
+    one("absence lasts for the TTL", "cache", SHARD, "age < lifetimes.absent && ", "age < lifetimes.fresh && "),
     one("a refusal is taken for absence", "cache", SHARD, "if case .absent = outcome, isUnfenced", "if isUnfenced"),
     one("absence has no quota", "cache", TABLE, "            while absentBytes + entry.cost > quota", "            while absentBytes < 0"),
     one("a refresh is told twice", "cache", SHARD, "            if wantsRefresh { table.ask(slot, atAge: .max) }\n", ""),

@@ -8,9 +8,8 @@ extension Failure {
         retryAfterMilliseconds: 100)
 
     static let cutOff = Failure(
-        .unavailable, .draining,
-        "the daemon stopped before the vault answered; a write may have happened", retryable: true,
-        retryAfterMilliseconds: 100)
+        .unavailable, .draining, "the daemon stopped before the vault answered", retryable: true,
+        retryAfterMilliseconds: 100, mayHaveWritten: true)
 
     static func frameTooLarge(_ bytes: Int, _ limit: Int) -> Failure {
         Failure(

@@ -28,14 +28,10 @@ extension Failure {
         isTransient ? isUnsent ? .turnedAway : .failedTransiently : .refusedDefinitely
     }
 
-    /// What the cache is told of a write that failed so. One that the vault refuses for a
-    /// condition shows that what is cached is old.
+    /// What the cache is told of a write that failed so. A condition that did not hold may
+    /// show that what is cached is old.
     var writeOutcome: WriteOutcome {
-        if isUnsent { return .unsent }
-        return switch code {
-        case .aborted, .alreadyExists, .failedPrecondition, .invalidArgument: .refused
-        default: .ambiguous
-        }
+        mayHaveWritten || code == .aborted || code == .alreadyExists ? .uncertain : .notWritten
     }
 
     /// It says nothing about the record, only that the vault could not be asked or

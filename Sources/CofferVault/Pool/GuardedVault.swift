@@ -149,7 +149,7 @@ package final class GuardedVault: VaultAdapter {
         door.withGate { $0.beginCall() }
         defer { door.withGate { $0.endCall() } }
         var number = 1
-        var mayHaveArrived = false
+        var before = Before()
         while true {
             let isRetry = number > 1
             var failure: Failure?
@@ -158,18 +158,18 @@ package final class GuardedVault: VaultAdapter {
             } catch {
                 // Turned away: nothing of this attempt was sent, but of one before maybe.
                 if isRetry { door.withGate { $0.endRetry() } }
-                return refused(error, mayHaveArrived)
+                return before.and(error)
             }
             if isRetry { door.withGate { $0.endRetry() } }
             guard var failure else { return nil }
-            mayHaveArrived = mayHaveArrived || !failure.isUnsent
-            failure.isUnsent = !mayHaveArrived
+            before.note(failure)
+            failure = before.and(failure)
             guard let next = grantRetry(number, repeatability, failure, deadline) else { return named(failure) }
             do {
                 try await sleeper.sleep(until: next)
             } catch {
                 door.withGate { $0.endRetry() }
-                return refused(.cancelled(name), mayHaveArrived)
+                return before.and(.cancelled(name))
             }
             number += 1
         }
@@ -211,10 +211,23 @@ package final class GuardedVault: VaultAdapter {
         }
     }
 
-    private func refused(_ failure: Failure, _ mayHaveArrived: Bool) -> Failure {
-        var failure = failure
-        failure.isUnsent = !mayHaveArrived
-        return failure
+    /// What the attempts of a call have done so far.
+    private struct Before {
+        private var mayHaveArrived = false
+        private var mayHaveWritten = false
+
+        mutating func note(_ failure: Failure) {
+            mayHaveArrived = mayHaveArrived || !failure.isUnsent
+            mayHaveWritten = mayHaveWritten || failure.mayHaveWritten
+        }
+
+        /// The failure of the call as a whole, which ends with this one.
+        func and(_ failure: Failure) -> Failure {
+            var failure = failure
+            failure.isUnsent = !mayHaveArrived
+            failure.mayHaveWritten = mayHaveWritten
+            return failure
+        }
     }
 
     private func named(_ failure: Failure) -> Failure {

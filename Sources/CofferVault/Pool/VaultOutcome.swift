@@ -21,6 +21,8 @@ extension Failure {
         case (.cancelled, _), (.internal, .internal): .silent
         // A full disk stops writes; it says so, and goes on answering reads.
         case (_, .disk): .answered
+        // A quota that this record, or one kind of call, has used up; not the rate of calls.
+        case (.resourceExhausted, .vaultRefused): .answered
         case (.unavailable, _), (.deadlineExceeded, _), (.resourceExhausted, _), (.internal, _), (.unknown, _):
             .transient
         default: .answered

@@ -5,15 +5,24 @@ internal import CofferHTTP
 extension Failure {
     /// - Parameter writing: the call may have changed something.
     static func aws(_ refusal: AWSRefusal, vault: String, writing: Bool) -> Failure {
-        let (code, reason, text) = explain(refusal.kind, writing)
+        let (code, reason, text) = explain(refusal.kind)
         let isTransient = [.throttled, .timeout, .serverFault, .unavailable].contains(refusal.kind)
         return Failure(
             code, reason, "AWS Secrets Manager: \(text)", vault: vault, retryable: isTransient,
-            retryAfterMilliseconds: refusal.retryAfter)
+            retryAfterMilliseconds: refusal.retryAfter, mayHaveWritten: writing && leavesDoubt(refusal))
+    }
+
+    /// Whether the service may have done what it was asked for. One that says 503 has not begun.
+    private static func leavesDoubt(_ refusal: AWSRefusal) -> Bool {
+        switch refusal.kind {
+        case .timeout, .serverFault: true
+        case .unavailable: refusal.status != 503
+        default: false
+        }
     }
 
     private static func explain(
-        _ kind: AWSRefusal.Kind, _ writing: Bool
+        _ kind: AWSRefusal.Kind
     ) -> (code: StatusCode, reason: Reason, text: String) {
         switch kind {
         // Where a secret may be missing, its absence is no failure.
@@ -43,7 +52,8 @@ extension Failure {
             )
         case .quota:
             (
-                .resourceExhausted, .limit,
+                // Of this secret or of the account: it says nothing about whether the service works.
+                .resourceExhausted, .vaultRefused,
                 "a quota is used up: secrets in the region, or versions of this secret (it is written more often than "
                     + "once in ten minutes); ask AWS for more, or write less often"
             )
@@ -79,21 +89,18 @@ extension Failure {
                 "the session token has expired and the credential source gave no newer one; check that source"
             )
         case .throttled: (.resourceExhausted, .limit, "too many requests; they are slowed down")
-        case .timeout: (.deadlineExceeded, .deadline, "the service gave up on the request" + unknown(writing))
-        case .serverFault: (.internal, .vaultFailed, "the service failed inside; try again" + unknown(writing))
-        case .unavailable: (.unavailable, .vaultUnreachable, "the service is not available" + unknown(writing))
+        case .timeout: (.deadlineExceeded, .deadline, "the service gave up on the request")
+        case .serverFault: (.internal, .vaultFailed, "the service failed inside; try again")
+        case .unavailable: (.unavailable, .vaultUnreachable, "the service is not available")
         }
     }
-
-    private static func unknown(_ writing: Bool) -> String { writing ? "; a write may have happened" : "" }
 
     /// - Parameter service: for the text: "AWS Secrets Manager", …
     static func aws(_ error: HTTPError, service: String, vault: String, writing: Bool) -> Failure {
         let (code, reason, text, isTransient) = explain(error.cause)
-        let doubt = error.isUnsent ? "" : unknown(writing)
         return Failure(
-            code, reason, "\(service): \(text)\(doubt)", vault: vault, retryable: isTransient,
-            isUnsent: error.isUnsent)
+            code, reason, "\(service): \(text)", vault: vault, retryable: isTransient, isUnsent: error.isUnsent,
+            mayHaveWritten: writing && !error.isUnsent)
     }
 
     private static func explain(
@@ -130,8 +137,8 @@ extension Failure {
     static func awsGarbled(vault: String, writing: Bool) -> Failure {
         Failure(
             writing ? .internal : .unavailable, .vaultFailed,
-            "AWS Secrets Manager: the answer is not what the service gives; check what stands at the endpoint"
-                + unknown(writing), vault: vault, retryable: true)
+            "AWS Secrets Manager: the answer is not what the service gives; check what stands at the endpoint",
+            vault: vault, retryable: true, mayHaveWritten: writing)
     }
 
     /// No credentials: `what` says where they were looked for and what to do.

@@ -85,8 +85,9 @@ final class EmbeddedConnections: Sendable {
         state.withLock { state in
             switch (error.kind, state) {
             case (_, .damaged): return
-            case (.damaged, _): state = .damaged(failure)
-            case (.inputOutput, _): state = .failing(failure)
+            // Those who are refused with it later have not begun.
+            case (.damaged, _): state = .damaged(failure.ofRead)
+            case (.inputOutput, _): state = .failing(failure.ofRead)
             default: return
             }
         }

@@ -6,17 +6,17 @@ extension Failure {
     static func notBegun(vault: String) -> Failure {
         Failure(
             .deadlineExceeded, .deadline, "the time given ran out before the vault began; nothing was done",
-            vault: vault, retryable: true)
+            vault: vault, retryable: true, isUnsent: true)
     }
 
     static func closed(vault: String) -> Failure {
-        Failure(.unavailable, .draining, "the vault is being closed", vault: vault, retryable: true)
+        Failure(.unavailable, .draining, "the vault is being closed", vault: vault, retryable: true, isUnsent: true)
     }
 
     static func queueFull(vault: String, capacity: Int) -> Failure {
         Failure(
             .resourceExhausted, .limit, "\(capacity) calls wait for this vault already; try later",
-            vault: vault, retryable: true, retryAfterMilliseconds: 100)
+            vault: vault, retryable: true, retryAfterMilliseconds: 100, isUnsent: true)
     }
 
     static func payloadTooLarge(_ bytes: Int, limit: Int, vault: String) -> Failure {
@@ -36,12 +36,12 @@ extension Failure {
             Failure(
                 .unavailable, .disk,
                 "the disk failed under the database (SQLite code \(error.code)); it is being checked",
-                vault: vault, retryable: true, retryAfterMilliseconds: 250)
+                vault: vault, retryable: true, retryAfterMilliseconds: 250, mayHaveWritten: true)
         case .damaged:
             Failure(
                 .dataLoss, .disk,
                 "the database is damaged (SQLite code \(error.code)); restore it from a backup",
-                vault: vault)
+                vault: vault, mayHaveWritten: true)
         case .locked:
             Failure(
                 .unavailable, .disk, "another process holds a lock on the database; nothing was done",

@@ -60,8 +60,8 @@ extension Failure {
         }
         return Failure(
             .internal, .vaultFailed,
-            "the vault failed inside; its own log says why" + (purpose.isRead ? "" : "; a write may have happened"),
-            vault: vault, retryable: purpose.isRead)
+            "the vault failed inside; its own log says why", vault: vault, retryable: purpose.isRead,
+            mayHaveWritten: purpose == .write)
     }
 
     private static func unavailable(
@@ -74,19 +74,27 @@ extension Failure {
         case 472: .hashiCorpDown("this is a disaster recovery secondary; name the primary as the address", vault)
         case 474: .hashiCorpDown("this node is a standby that cannot reach the active node", vault)
         case 501: .hashiCorpDown("the vault is not initialised; its operator must initialise and unseal it", vault)
-        case 502, 504: .hashiCorpDown("a gateway before or behind the vault got no answer; try again", vault)
+        case 502, 504:
+            .hashiCorpDown(
+                "a gateway before or behind the vault got no answer; try again", vault,
+                mayHaveWritten: purpose == .write)
         case 503:
+            // The vault's own says that it did nothing; one of a gateway may come after it did.
             .hashiCorpDown(
                 "the vault is sealed, or has no active node; its operator must unseal it", vault,
-                retryAfter: answer.retryAfterMilliseconds)
+                retryAfter: answer.retryAfterMilliseconds,
+                mayHaveWritten: purpose == .write && answer.json?["errors"]?.elements == nil)
         case 530: .hashiCorpDown("this node was removed from its cluster; name another as the address", vault)
         default: .hashiCorpGarbled(purpose, vault)
         }
     }
 
-    static func hashiCorpDown(_ message: String, _ vault: String, retryAfter: UInt32 = 0) -> Failure {
+    static func hashiCorpDown(
+        _ message: String, _ vault: String, retryAfter: UInt32 = 0, mayHaveWritten: Bool = false
+    ) -> Failure {
         Failure(
-            .unavailable, .vaultFailed, message, vault: vault, retryable: true, retryAfterMilliseconds: retryAfter)
+            .unavailable, .vaultFailed, message, vault: vault, retryable: true, retryAfterMilliseconds: retryAfter,
+            mayHaveWritten: mayHaveWritten)
     }
 
     static func hashiCorpLogin(_ message: String, _ vault: String) -> Failure {
@@ -104,6 +112,6 @@ extension Failure {
             + "check address, mount and proxies"
         return purpose.isRead
             ? Failure(.unavailable, .vaultFailed, message, vault: vault, retryable: true)
-            : Failure(.internal, .vaultFailed, message + "; a write may have happened", vault: vault)
+            : Failure(.internal, .vaultFailed, message, vault: vault, mayHaveWritten: purpose == .write)
     }
 }

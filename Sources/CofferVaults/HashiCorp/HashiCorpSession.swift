@@ -93,7 +93,7 @@ actor HashiCorpSession {
             // Else whoever is late, while a login is under way, asks once more.
             if let dead, dead.number == lease.number, now < dead.until { return true }
             let outcome = await probes.value(by: deadline) { await self.probe(lease) }
-            guard let outcome else { throw .deadlineExceeded(vault: vault) }
+            guard let outcome else { throw Failure.deadlineExceeded(vault: vault).ofRead }
             let found = try outcome.get()
             // One that was under way for another token says nothing about this one.
             if found.number == lease.number { return found.isDead }

@@ -52,10 +52,10 @@ final class HashiCorpWire: Sendable {
         _ call: HashiCorpCall, token: Secret?, deadline: BootInstant
     ) async throws(Failure) -> HashiCorpAnswer {
         var request = request(call, token: token)
-        var response = try await send(request, deadline)
+        var response = try await send(request, for: call.purpose, deadline)
         if response.status == 307 || response.status == 308 {
             request.origin = try origin(of: response)
-            response = try await send(request, deadline)
+            response = try await send(request, for: call.purpose, deadline)
         }
         if let text = response.headers["x-vault-index"], text.utf8.count <= Self.maximumIndexBytes,
             text.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
@@ -66,13 +66,14 @@ final class HashiCorpWire: Sendable {
     }
 
     nonisolated(nonsending) private func send(
-        _ request: HTTPRequest, _ deadline: BootInstant
+        _ request: HTTPRequest, for purpose: HashiCorpCall.Purpose, _ deadline: BootInstant
     ) async throws(Failure) -> HTTPResponse {
         guard seams.clock.boot < deadline else { throw .notBegun(vault: vault) }
         do throws(HTTPError) {
             return try await transport.send(request, deadline: deadline)
         } catch {
-            throw error.failure(vault: vault)
+            let failure = error.failure(vault: vault)
+            throw purpose == .write ? failure : failure.ofRead
         }
     }
 

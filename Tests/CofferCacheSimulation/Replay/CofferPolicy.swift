@@ -84,7 +84,7 @@ package struct CofferPolicy: CachePolicy {
             case .version(let version): .acknowledged(value(version, time))
             case .absent: .acknowledged(nil)
             // In an outage the breaker is open, but for the first few calls.
-            case .failed: .unsent
+            case .failed: .notWritten
             }
         cache.endWrite(ticket, outcome, now: time.boot, wall: time.wall)
     }
