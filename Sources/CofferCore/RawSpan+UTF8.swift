@@ -9,11 +9,6 @@ extension RawSpan {
         }
     }
 
-    /// These bytes as text, with what is not UTF-8 replaced: for what is known to be.
-    package var repairedText: String {
-        withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
-    }
-
     /// Whether these bytes are UTF-8; looks at them where they are, without a copy.
     package var isUTF8: Bool {
         withUnsafeBytes { bytes in

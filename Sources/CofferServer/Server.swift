@@ -55,7 +55,7 @@ package final class Server: Sendable {
         let credentials = CredentialService(
             cache: Cache(configuration: configuration.cache, random: random), pool: pool,
             statuses: VaultStatuses(pool, clock: clock, log: log), bootKey: bootKey, inboxes: inboxes,
-            clock: clock, flightTime: configuration.flightTime)
+            clock: clock, random: random, flightTime: configuration.flightTime)
         let context = ServerContext(
             limits: configuration.limits, spin: configuration.spin, policy: configuration.policy, ledger: ledger,
             credentials: credentials,

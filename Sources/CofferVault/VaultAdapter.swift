@@ -104,10 +104,12 @@ package struct VaultCapabilities: Sendable {
     /// Making the same unconditional write or remove again after an unknown
     /// outcome does no harm.
     package var repeatableWrites: Bool
+    /// What it answers may be older than a write that it has acknowledged.
+    package var lags: Bool
 
     package init(
         conditionalWrites: Bool, listing: Bool, maximumPayloadBytes: Int, textPayloads: Bool = false,
-        nativeExpiry: Bool = false, repeatableWrites: Bool = false
+        nativeExpiry: Bool = false, repeatableWrites: Bool = false, lags: Bool = false
     ) {
         self.conditionalWrites = conditionalWrites
         self.listing = listing
@@ -115,6 +117,7 @@ package struct VaultCapabilities: Sendable {
         self.textPayloads = textPayloads
         self.nativeExpiry = nativeExpiry
         self.repeatableWrites = repeatableWrites
+        self.lags = lags
     }
 }
 
@@ -222,6 +225,17 @@ package struct VaultItem: Equatable, Sendable {
     package func isLive(at now: WallMilliseconds) -> Bool { expiresAt == 0 || now < expiresAt }
 }
 
+extension Failure {
+    /// It says that this record cannot be read, and nothing about others nor the vault.
+    package var isOfOneRecord: Bool {
+        switch code {
+        case .dataLoss: reason == .unreadableRecord
+        case .permissionDenied, .failedPrecondition: reason == .vaultRefused
+        default: false
+        }
+    }
+}
+
 /// One page of a listing.
 package struct VaultPage: Sendable {
     package struct Entry: Sendable {
@@ -233,9 +247,15 @@ package struct VaultPage: Sendable {
         }
 
         package let name: Name
-        package let item: VaultItem
+        /// A failure is that of this one record.
+        package let item: Result<VaultItem, Failure>
 
-        package init(name: Name, item: VaultItem) {
+        package init(name: Name, item: VaultItem) { self.init(name: name, .success(item)) }
+
+        /// - Parameter failure: that of this one record, see `Failure.isOfOneRecord`.
+        package init(name: Name, failure: Failure) { self.init(name: name, .failure(failure)) }
+
+        private init(name: Name, _ item: Result<VaultItem, Failure>) {
             self.name = name
             self.item = item
         }

@@ -27,6 +27,10 @@ struct List: AsyncParsableCommand {
     /// User only where it is not given; then when it was updated, expiry and labels.
     private func line(_ entry: ConnectionEntry) -> String {
         var columns = user == nil ? [entry.key.user] : []
+        if let error = entry.error {
+            columns += [entry.key.connection.isEmpty ? "?" : entry.key.connection, "\(error)"]
+            return columns.joined(separator: "\t") + "\n"
+        }
         columns += [entry.key.connection, Timestamp.text(entry.updatedAtMilliseconds)]
         if let expires = entry.expiresAtMilliseconds { columns.append("expires \(Timestamp.text(expires))") }
         columns += entry.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
@@ -42,6 +46,9 @@ private struct ListedOutput: Encodable {
     let createdAtMs: UInt64
     let updatedAtMs: UInt64
     let expiresAtMs: UInt64?
+    /// Absent where the record can be read.
+    let status: String?
+    let message: String?
 
     init(_ entry: ConnectionEntry) {
         user = entry.key.user
@@ -51,5 +58,7 @@ private struct ListedOutput: Encodable {
         createdAtMs = entry.createdAtMilliseconds
         updatedAtMs = entry.updatedAtMilliseconds
         expiresAtMs = entry.expiresAtMilliseconds
+        status = entry.error.map { "\($0.code)" }
+        message = entry.error?.message
     }
 }

@@ -51,16 +51,48 @@ import Testing
     }
 }
 
-@Suite struct PageTokenTests {
-    @Test(arguments: [[], [0], [0xFF, 0x10, 0x0A], Array(repeating: 7, count: 64)] as [[UInt8]])
-    func roundTrips(cursor: [UInt8]) throws {
-        let decoded = try PageToken.decode(PageToken.encode(cursor))
-        #expect(decoded == (cursor.isEmpty ? nil : cursor))
+@Suite struct PageTokensTests {
+    private let tokens = PageTokens(random: SystemRandom())
+
+    /// AWS's cursors are the longest that a vault gives: the service's token, of up to 4 KiB.
+    @Test(arguments: [[], [0], [0xFF, 0x10, 0x0A], Array(repeating: 7, count: 64), Array(repeating: 0xFE, count: 4_200)]
+        as [[UInt8]], [nil, "", "ann", "\u{E9}"])
+    func roundTrip(cursor: [UInt8], user: String?) throws {
+        let token = tokens.encode(cursor, user: user)
+        #expect(try tokens.decode(token, user: user) == cursor)
+        #expect(token.utf8.count <= PageTokens.maximumBytes)
     }
 
-    @Test(arguments: ["0", "0g", "AB", "é", " 00", String(repeating: "00", count: 257)])
-    func refuses(token: String) {
-        #expect(throws: Failure.self) { try PageToken.decode(token) }
+    @Test func theEmptyTokenIsTheFirstPage() throws { #expect(try tokens.decode("", user: nil) == nil) }
+
+    @Test func noneOfAnotherListingOrProcessIsTaken() throws {
+        let token = tokens.encode([1, 2, 3], user: "ann")
+        for user in [nil, "", "ann2", "an", "e\u{301}"] as [String?] { try refuse(token, user) }
+        let twin = tokens.encode([1, 2, 3], user: "\u{E9}")
+        try refuse(twin, "e\u{301}")
+        try refuse(PageTokens(random: SystemRandom()).encode([1, 2, 3], user: "ann"), "ann")
+        // A user's name does not pass for a part of a cursor.
+        try refuse(tokens.encode([], user: "ann1"), "ann")
+    }
+
+    @Test func noForgedTokenIsTaken() throws {
+        let token = Array(tokens.encode([1, 2, 3, 4, 5], user: nil).utf8)
+        for index in token.indices {
+            for other in "Ab9-_=.+/ " where UInt8(ascii: other.unicodeScalars.first!) != token[index] {
+                var forged = token
+                forged[index] = UInt8(ascii: other.unicodeScalars.first!)
+                try refuse(String(decoding: forged, as: UTF8.self), nil)
+            }
+            try refuse(String(decoding: token[..<index], as: UTF8.self) + (index == 0 ? "A" : ""), nil)
+        }
+        for text in ["0", "é", String(repeating: "A", count: 8_192), String(repeating: "A", count: 8_193)] {
+            try refuse(text, nil)
+        }
+    }
+
+    private func refuse(_ token: String, _ user: String?, _ location: SourceLocation = #_sourceLocation) throws {
+        let failure = #expect(throws: Failure.self, sourceLocation: location) { try tokens.decode(token, user: user) }
+        #expect(failure?.code == .invalidArgument && failure?.reason == .badField, sourceLocation: location)
     }
 }
 

@@ -23,7 +23,7 @@ extension Bench {
         try require(Set(ours.map(\.tag)).count == ours.count, "\(what): an entry came twice")
         try require(ours.count == written.count, "\(what): \(ours.count) entries of \(written.count)")
         for entry in ours {
-            try require(entry.item == written[entry.tag], "\(what): an entry has another item")
+            try require((try? entry.item.get()) == written[entry.tag], "\(what): an entry has another item")
         }
     }
 

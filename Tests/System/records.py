@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import time
 
 from harness import Status, SystemTest, messages
@@ -169,3 +170,35 @@ class Expiry(SystemTest):
             client.store("user", "c", b"value")
             self.assertEqual(client.get("user", "c", max_age_ms=0).source, messages.credentials.SOURCE_VAULT)
             self.assertEqual(client.get("user", "c", max_age_ms=60_000).source, messages.credentials.SOURCE_MEMORY)
+
+
+class Damage(SystemTest):
+    def test_one_record_that_cannot_be_read_never_hides_the_others(self) -> None:
+        daemon = self.daemon()
+        with daemon.client() as client:
+            for connection in ("a", "b", "c"):
+                client.store("user", connection, b"x")
+            version = {entry.connection_id: entry.version for entry in client.list("user")}["b"]
+        daemon.terminate()
+        with sqlite3.connect(daemon.place.data / "vault.db") as database:
+            changed = database.execute("UPDATE records SET payload = x'00010203' WHERE version = ?", (version,))
+            self.assertEqual(changed.rowcount, 1)
+        database.close()
+        daemon.start()
+        with daemon.client() as client:
+            for user in ("user", ""):
+                for size in (0, 1, 2):
+                    entries = client.list(user, page_size=size)
+                    good = sorted(entry.connection_id for entry in entries if entry.status == 0)
+                    self.assertEqual(good, ["a", "c"])
+                    (bad,) = (entry for entry in entries if entry.status)
+                    self.assertEqual((bad.status, bad.failure.reason), (Status.DATA_LOSS, 64))
+                    self.assertEqual((bad.user_id, bad.connection_id, bad.version), (user, "", ""))
+                    self.assertRegex(bad.failure.message, "the vault keeps it under [0-9a-f]{64}$")
+            self.assert_fails(Status.DATA_LOSS, client.get, "user", "b")
+        listed = daemon.coffer("list", "user")
+        self.assertEqual(listed.returncode, 0, listed.stderr)
+        self.assertIn(b"DATA_LOSS: the stored record does not open", listed.stdout)
+        self.assertEqual(len(listed.stdout.splitlines()), 3)
+        entries = json.loads(daemon.coffer("list", "user", "--json").stdout)
+        self.assertEqual(sorted(entry.get("status", "") for entry in entries), ["", "", "DATA_LOSS"])

@@ -256,6 +256,8 @@ def valid_responses(out):
     out.response("get-many-last", "GetMany", {"results": [{"index": 2, "record": {**RECORD, "source": 2}}]})
     entry = {**KEY, "version": "v-1", "labels": {"env": "prod"}, **TIMES}
     out.response("list-page", "List", {"entries": [entry, {**KEY, "connection_id": "s3"}], "next_page_token": "0a1f"})
+    damaged = {"status": 15, "failure": {"reason": 64, "message": "the stored record does not open", "vault": "main"}}
+    out.response("list-unreadable", "List", {"entries": [entry, {**KEY, **damaged}, damaged]})
     out.response("list-empty", "List", {})
     vault = {
         "name": "main", "kind": "embedded", "reachable": True, "latency_us": 120,
@@ -436,7 +438,8 @@ def bad_fields(out):
     out.fields("257-keys", "Credentials/GetMany", {"keys": [KEY] * 257})
     out.fields("one-key-bad", "Credentials/GetMany", {"keys": [KEY, {"user_id": "ann"}]})
     out.fields("page-size-1001", "Credentials/List", {"user_id": "ann", "page_size": 1001})
-    out.fields("page-token-513-bytes", "Credentials/List", {"user_id": "ann", "page_token": "0" * 513})
+    out.fields("page-token-8193-bytes", "Credentials/List", {"user_id": "ann", "page_token": "A" * 8193})
+    out.fields("page-token-forged", "Credentials/List", {"user_id": "ann", "page_token": "A" * 64})
     out.fields("invalidate-nothing", "Admin/Invalidate", {})
     out.fields("invalidate-all-false", "Admin/Invalidate", {"all": False})
     out.fields("invalidate-key-empty", "Admin/Invalidate", {"key": {}})

@@ -17,6 +17,11 @@ package enum Envelope {
     static let minimumBytes = sealedByteCount(plaintext: 0)
     static let maximumBytes = sealedByteCount(plaintext: maximumPlaintextBytes)
 
+    /// The longest plaintext whose envelope has at most so many bytes; below 0 if there is none.
+    package static func maximumPlaintextBytes(sealed bytes: Int) -> Int {
+        (bytes - EnvelopeHeader.byteCount - AEADContext.tagBytes) / block * block - 4
+    }
+
     static func paddedByteCount(plaintext: Int) -> Int { (4 + plaintext + block - 1) / block * block }
 
     static func sealedByteCount(plaintext: Int) -> Int {

@@ -1,12 +1,12 @@
 internal import COpenSSL
-internal import CofferCore
+package import CofferCore
 
 /// A key of HMAC-SHA-256, set up once for many sums.
-struct HMACKey: Sendable {
+package struct HMACKey: Sendable {
     /// The hash states behind the padded key.
     private let states: Secret
 
-    init(_ key: Secret) {
+    package init(_ key: Secret) {
         states = key.withUnsafeBytes { key in
             Secret(count: MemoryLayout<coffer_hmac_key>.size) { states in
                 coffer_hmac_set_up(
@@ -28,7 +28,7 @@ struct HMACKey: Sendable {
     }
 
     /// The sum of public bytes, which is not secret.
-    func sum(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
+    package func sum(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
         [UInt8](count: Digest.byteCount) { sum(bytes.bytes, into: $0) }
     }
 }

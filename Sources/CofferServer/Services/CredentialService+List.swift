@@ -8,6 +8,8 @@ extension CredentialService {
     /// page never nears the frame limit.
     private static let listStep = 64
     private static let listBytes = 512 << 10
+    /// At most, for an entry whose record cannot be read.
+    private static let unreadableBytes = 2_048
 
     func list(
         user: String?, after cursor: [UInt8]?, pageSize: Int, deadline: BootInstant,
@@ -34,18 +36,22 @@ extension CredentialService {
     ) async throws(Failure) -> Secret {
         var cursor = start
         var entries: [(key: RecordKey, metadata: RecordMetadata)] = []
+        var unreadable: [UnreadableRecord] = []
         var bytes = 0
+        var count: Int { entries.count + unreadable.count }
         repeat {
-            let (records, next) = try await pool.list(
-                user: user, after: cursor, limit: min(Self.listStep, pageSize - entries.count),
-                deadline: deadline)
-            for record in records {
+            let page = try await pool.list(
+                user: user, after: cursor, limit: min(Self.listStep, pageSize - count), deadline: deadline)
+            for record in page.records {
                 entries.append((record.key, record.metadata))
                 bytes += record.listedBytes
             }
-            cursor = next
-        } while cursor != nil && entries.count < pageSize && bytes < Self.listBytes
-        return ReplyMessages.listResponse(entries, next: PageToken.encode(cursor))
+            unreadable += page.unreadable
+            bytes += page.unreadable.count * Self.unreadableBytes
+            cursor = page.next
+        } while cursor != nil && count < pageSize && bytes < Self.listBytes
+        return ReplyMessages.listResponse(
+            entries, unreadable: unreadable, next: cursor.map { pageTokens.encode($0, user: user) } ?? "")
     }
 }
 

@@ -13,6 +13,7 @@ package final class CredentialService: Sendable {
     let pool: VaultPool
     let statuses: VaultStatuses
     let clock: any Clock
+    let pageTokens: PageTokens
     private let sealer: SharedSealer
     private let inboxes: [Inbox]
     private let waitingTasks = Mutex<[UInt64: CheckedContinuation<Reply, Never>]>([:])
@@ -22,7 +23,7 @@ package final class CredentialService: Sendable {
 
     init(
         cache: Cache, pool: VaultPool, statuses: VaultStatuses, bootKey: BootKey, inboxes: [Inbox],
-        clock: any Clock, flightTime: Duration
+        clock: any Clock, random: any RandomSource, flightTime: Duration
     ) {
         self.cache = cache
         self.pool = pool
@@ -30,6 +31,7 @@ package final class CredentialService: Sendable {
         self.clock = clock
         self.inboxes = inboxes
         self.flightTime = flightTime
+        pageTokens = PageTokens(random: random)
         sealer = SharedSealer(CacheSealer(key: bootKey))
     }
 

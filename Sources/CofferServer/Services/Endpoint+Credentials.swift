@@ -111,7 +111,8 @@ extension Endpoint: CredentialsHandler {
         try authorize(call, .list)
         let user = RequestFields.string(request.pointee.user_id)
         if !user.isEmpty { try RecordKey.check(user, field: "user_id") }
-        let cursor = try PageToken.decode(RequestFields.string(request.pointee.page_token))
+        let cursor = try credentials.pageTokens.decode(
+            RequestFields.string(request.pointee.page_token), user: user.isEmpty ? nil : user)
         let size = request.pointee.page_size
         guard size <= 1_000 else {
             throw .badField("page_size", "expected at most 1000, got \(size)")

@@ -10,7 +10,7 @@ struct StoreCommand: Sendable {
 
     let key: RecordKey
     let credential: Secret
-    let labels: [String: String]
+    let labels: Labels
     let ttlSeconds: UInt32
     let condition: WriteCondition
 
@@ -29,7 +29,7 @@ struct StoreCommand: Sendable {
         }
         ttlSeconds = message.ttl_seconds
         labels = try Self.labels(message)
-        try Labels.check(labels)
+        try labels.check()
         condition = try Self.condition(message)
         credential = Secret(copying: bytes)
     }
@@ -43,12 +43,11 @@ struct StoreCommand: Sendable {
 
     private static func labels(
         _ message: Coffer__V1__StoreRequest
-    ) throws(Failure) -> [String: String] {
-        var labels: [String: String] = [:]
+    ) throws(Failure) -> Labels {
+        var labels = Labels()
         for index in 0..<message.n_labels {
             let entry = message.labels[index]!.pointee
-            let name = RequestFields.string(entry.key)
-            guard labels.updateValue(RequestFields.string(entry.value), forKey: name) == nil else {
+            guard labels.insert(RequestFields.string(entry.key), RequestFields.string(entry.value)) else {
                 throw .badField("labels", "the same name comes twice")
             }
         }

@@ -37,19 +37,25 @@ extension VaultPool {
     ///   what the vault in turn fails with.
     package func list(
         user: String?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
-    ) async throws(Failure) -> (records: [Record], next: [UInt8]?) {
+    ) async throws(Failure) -> RecordPage {
         let places = places(forUser: user)
-        guard let first = places.first else { return ([], nil) }
+        guard let first = places.first else { return RecordPage() }
         let start =
             try cursor.map { bytes throws(Failure) in try PoolCursor(bytes) } ?? PoolCursor(vault: first, inner: nil)
         guard let turn = places.firstIndex(of: start.vault) else { throw PoolCursor.foreign }
-        let page = try await vaults[start.vault].store.list(
+        var page = try await vaults[start.vault].store.list(
             user: user, after: start.inner, limit: limit, deadline: deadline)
-        let records = page.records.filter { (try? place(of: $0.key)) == start.vault }
+        page.records.removeAll { !isHere($0.key.user, $0.key.connection, start.vault) }
+        page.unreadable.removeAll { !$0.connection.isEmpty && !isHere($0.user, $0.connection, start.vault) }
         if let inner = page.next {
-            return (records, PoolCursor(vault: start.vault, inner: inner).bytes)
+            page.next = PoolCursor(vault: start.vault, inner: inner).bytes
+        } else {
+            page.next = places.dropFirst(turn + 1).first.map { PoolCursor(vault: $0, inner: nil).bytes }
         }
-        let following = places.dropFirst(turn + 1).first
-        return (records, following.map { PoolCursor(vault: $0, inner: nil).bytes })
+        return page
+    }
+
+    private func isHere(_ user: String, _ connection: String, _ vault: Int) -> Bool {
+        (try? place(of: RecordKey(user: user, connection: connection))) == vault
     }
 }

@@ -9,13 +9,13 @@ package import CofferCore
 package struct RecordBody: Sendable {
     package var key: RecordKey
     package var credential: Secret
-    package var labels: [String: String]
+    package var labels: Labels
     package var updatedAt: WallMilliseconds
     /// 0 = never.
     package var expiresAt: WallMilliseconds
 
     package init(
-        key: RecordKey, credential: Secret, labels: [String: String],
+        key: RecordKey, credential: Secret, labels: Labels,
         updatedAt: WallMilliseconds, expiresAt: WallMilliseconds
     ) {
         self.key = key
@@ -43,7 +43,7 @@ package struct RecordBody: Sendable {
         writer.append(UInt16(key.connection.utf8.count))
         writer.append(key.connection)
         writer.append(UInt8(labels.count))
-        for (name, value) in labels.isEmpty ? [] : labels.sorted(by: { $0.key < $1.key }) {
+        for (name, value) in labels {
             writer.append(UInt8(name.utf8.count))
             writer.append(name)
             writer.append(UInt16(value.utf8.count))
@@ -83,13 +83,13 @@ package struct RecordBody: Sendable {
         return cursor.text(count: Int(count), in: bytes)
     }
 
-    private static func labels(_ cursor: inout ByteCursor, _ bytes: RawSpan) -> [String: String]? {
+    private static func labels(_ cursor: inout ByteCursor, _ bytes: RawSpan) -> Labels? {
         guard let count = cursor.integer(UInt8.self, in: bytes) else { return nil }
-        var labels: [String: String] = [:]
+        var labels = Labels()
         for _ in 0..<count {
             guard let name = text(UInt8.self, &cursor, bytes),
                 let value = text(UInt16.self, &cursor, bytes),
-                labels.updateValue(value, forKey: name) == nil
+                labels.insert(name, value)
             else { return nil }
         }
         return labels

@@ -40,7 +40,8 @@ struct RecordCodec: Sendable {
     /// - Parameter tag: of a key.
     func list(_ entry: VaultPage.Entry, tag: (RecordKey) -> [UInt8]) throws(Failure) -> Record? {
         let envelope: [UInt8]
-        switch entry.item.payload {
+        let item = try entry.item.get()
+        switch item.payload {
         case .sealed(let bytes): envelope = bytes
         case .text(let value):
             // Nothing is what a vault gives that lists names only.
@@ -48,7 +49,7 @@ struct RecordCodec: Sendable {
             guard accept.contains(format) else { return nil }
             guard format == .sealed else {
                 guard case .key(let key) = entry.name else { throw .unreadable(vault: sealed.vault) }
-                return TextCodec.listed(entry.item, key: key)
+                return TextCodec.listed(item, key: key)
             }
             envelope = try self.envelope(in: value)
         }
@@ -58,7 +59,7 @@ struct RecordCodec: Sendable {
             case .tag(let tag): tag
             case .key(let key): tag(key)
             }
-        let record = try sealed.decode(envelope, createdAt: entry.item.createdAt, tag: expected)
+        let record = try sealed.decode(envelope, createdAt: item.createdAt, tag: expected)
         guard tag(record.key) == expected else { throw .unreadable(vault: sealed.vault) }
         return record
     }

@@ -5,12 +5,16 @@ package import CofferCrypto
 /// vault's format, opens what comes out, and keeps the rules that no vault is
 /// trusted with: a record's own expiry, and that it is the record that was asked for.
 package final class RecordStore: Sendable {
-    private let vault: any VaultAdapter
+    let vault: any VaultAdapter
     /// `vault`, if it is one.
     private let promptVault: (any PromptVault)?
     private let keys: KeyRing
-    private let clock: any Clock
+    let clock: any Clock
+    let random: any RandomSource
+    let sleeper: any Sleeper
     private let codec: RecordCodec
+    /// Nil for a vault that never lags.
+    let acknowledged: AcknowledgedWrites?
 
     /// A store that writes envelopes and reads what it finds.
     ///
@@ -18,11 +22,11 @@ package final class RecordStore: Sendable {
     ///   environment do not open.
     package convenience init(
         vault: any VaultAdapter, keys: KeyRing, environment: String, clock: any Clock,
-        random: any RandomSource
+        random: any RandomSource, sleeper: (any Sleeper)? = nil
     ) {
         self.init(
             keeping: vault, keys: keys, environment: environment, format: .sealed,
-            accept: Set(RecordFormat.allCases), legacy: nil, clock: clock, random: random)
+            accept: Set(RecordFormat.allCases), legacy: nil, clock: clock, random: random, sleeper: sleeper)
     }
 
     /// A store for a vault that may be shared with other programs.
@@ -36,7 +40,7 @@ package final class RecordStore: Sendable {
     package convenience init(
         vault: any VaultAdapter, keys: KeyRing, environment: String, format: RecordFormat,
         accept: Set<RecordFormat> = Set(RecordFormat.allCases), legacy: LegacyFormat?, clock: any Clock,
-        random: any RandomSource
+        random: any RandomSource, sleeper: (any Sleeper)? = nil
     ) throws(Failure) {
         guard format == .sealed || vault.capabilities.textPayloads else {
             throw Failure(
@@ -53,17 +57,21 @@ package final class RecordStore: Sendable {
         }
         self.init(
             keeping: vault, keys: keys, environment: environment, format: format, accept: accept,
-            legacy: legacy, clock: clock, random: random)
+            legacy: legacy, clock: clock, random: random, sleeper: sleeper)
     }
 
     private init(
         keeping vault: any VaultAdapter, keys: KeyRing, environment: String, format: RecordFormat,
-        accept: Set<RecordFormat>, legacy: LegacyFormat?, clock: any Clock, random: any RandomSource
+        accept: Set<RecordFormat>, legacy: LegacyFormat?, clock: any Clock, random: any RandomSource,
+        sleeper: (any Sleeper)?
     ) {
         self.vault = vault
         promptVault = vault as? any PromptVault
         self.keys = keys
         self.clock = clock
+        self.random = random
+        self.sleeper = sleeper ?? TaskSleeper(clock: clock)
+        acknowledged = vault.capabilities.lags ? AcknowledgedWrites() : nil
         let generations = GenerationSource(clock: clock)
         codec = RecordCodec(
             format: format, accept: accept,
@@ -85,6 +93,11 @@ package final class RecordStore: Sendable {
         _ key: RecordKey, deadline: BootInstant
     ) async throws(Failure) -> Record? {
         let name = name(of: key)
+        guard let acknowledged else { return try await readOnce(name, deadline: deadline) }
+        return try await read(name, behind: acknowledged, deadline: deadline)
+    }
+
+    func readOnce(_ name: VaultKey, deadline: BootInstant) async throws(Failure) -> Record? {
         do throws(Failure) {
             return try open(try await vault.read(name, deadline: deadline), name)
         } catch {
@@ -93,11 +106,16 @@ package final class RecordStore: Sendable {
     }
 
     /// The records of these keys, each with its own outcome, in the order of the
-    /// keys: one call to the vault.
+    /// keys: one call to the vault, and more only where it lags.
     package func readMany(
         _ keys: [RecordKey], deadline: BootInstant
     ) async -> [Result<Record?, Failure>] {
         let names = keys.map { name(of: $0) }
+        guard let acknowledged else { return await readOnce(names, deadline: deadline) }
+        return await readMany(names, behind: acknowledged, deadline: deadline)
+    }
+
+    func readOnce(_ names: [VaultKey], deadline: BootInstant) async -> [Result<Record?, Failure>] {
         let items = await vault.readMany(names, deadline: deadline)
         return zip(names, items).map { name, item in
             do throws(Failure) {
@@ -120,7 +138,7 @@ package final class RecordStore: Sendable {
     ///
     /// - Parameter ttlSeconds: from now; 0 = never expires.
     package func write(
-        _ key: RecordKey, credential: Secret, labels: [String: String], ttlSeconds: UInt32,
+        _ key: RecordKey, credential: Secret, labels: Labels, ttlSeconds: UInt32,
         condition: WriteCondition, deadline: BootInstant
     ) async throws(Failure) -> Record {
         let write = try seal(
@@ -130,7 +148,7 @@ package final class RecordStore: Sendable {
 
     /// The first half of `write`: what needs no vault.
     package func seal(
-        _ key: RecordKey, credential: Secret, labels: [String: String], ttlSeconds: UInt32,
+        _ key: RecordKey, credential: Secret, labels: Labels, ttlSeconds: UInt32,
         condition: WriteCondition
     ) throws(Failure) -> SealedWrite {
         guard condition == .none || vault.capabilities.conditionalWrites else {
@@ -146,7 +164,7 @@ package final class RecordStore: Sendable {
         let name = name(of: key)
         let (payload, version) = try codec.encode(body, tag: name.tag)
         guard payload.count <= vault.capabilities.maximumPayloadBytes else {
-            throw tooLarge(payload.count)
+            throw tooLarge(payload.count, body)
         }
         let item = VaultItem(
             payload: payload, version: version, createdAt: now, updatedAt: now, expiresAt: body.expiresAt)
@@ -155,7 +173,19 @@ package final class RecordStore: Sendable {
 
     /// The second half of `write`.
     package func write(_ write: SealedWrite, deadline: BootInstant) async throws(Failure) -> VaultReceipt {
-        try await vault.write(write.name, write.item, condition: write.condition, deadline: deadline)
+        guard let acknowledged else {
+            return try await vault.write(write.name, write.item, condition: write.condition, deadline: deadline)
+        }
+        let change = acknowledged.begin(AcknowledgedWrites.Change(write.item), of: write.name.tag)
+        do throws(Failure) {
+            let receipt = try await vault.write(
+                write.name, write.item, condition: write.condition, deadline: deadline)
+            acknowledged.end(change, of: write.name.tag, nil, now: clock.boot)
+            return receipt
+        } catch {
+            acknowledged.end(change, of: write.name.tag, error, now: clock.boot)
+            throw error
+        }
     }
 
     /// The second half of `write` without waiting, where the vault can do that.
@@ -180,7 +210,20 @@ package final class RecordStore: Sendable {
         guard ifVersion == nil || vault.capabilities.conditionalWrites else {
             throw unsupported("conditional deletes")
         }
-        return try await vault.remove(name(of: key), ifVersion: ifVersion, deadline: deadline)
+        let name = name(of: key)
+        guard let acknowledged else {
+            return try await vault.remove(name, ifVersion: ifVersion, deadline: deadline)
+        }
+        let wasWritten = acknowledged.holds(name.tag, now: clock.boot, wall: clock.wall)
+        let change = acknowledged.begin(AcknowledgedWrites.Change(removalAt: clock.wall), of: name.tag)
+        do throws(Failure) {
+            let existed = try await vault.remove(name, ifVersion: ifVersion, deadline: deadline)
+            acknowledged.end(change, of: name.tag, nil, now: clock.boot)
+            return existed || wasWritten
+        } catch {
+            acknowledged.end(change, of: name.tag, error, now: clock.boot)
+            throw error
+        }
     }
 
     // MARK: Listing
@@ -193,7 +236,7 @@ package final class RecordStore: Sendable {
     ///   - cursor: `next` of the page before.
     package func list(
         user: String?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
-    ) async throws(Failure) -> (records: [Record], next: [UInt8]?) {
+    ) async throws(Failure) -> RecordPage {
         guard vault.capabilities.listing else { throw unsupported("listing") }
         let page: VaultPage
         do throws(Failure) {
@@ -203,15 +246,35 @@ package final class RecordStore: Sendable {
         } catch {
             throw error.ofRead
         }
-        var records: [Record] = []
+        var found = RecordPage(next: page.next)
         for entry in page.entries {
-            guard let record = try codec.list(entry, tag: { name(of: $0).tag }) else { continue }
-            guard user == nil || record.key.user.utf8.elementsEqual((user ?? "").utf8) else {
-                throw .unreadable(vault: vault.name)
+            do throws(Failure) {
+                guard let record = try listed(entry, user: user), isLive(record), !isRemoved(record) else { continue }
+                found.records.append(record)
+            } catch {
+                found.unreadable.append(unreadable(entry, user: user, error))
             }
-            if isLive(record) { records.append(record) }
         }
-        return (records, page.next)
+        return found
+    }
+
+    private func listed(_ entry: VaultPage.Entry, user: String?) throws(Failure) -> Record? {
+        guard let record = try codec.list(entry, tag: { name(of: $0).tag }) else { return nil }
+        guard user?.hasSameBytes(as: record.key.user) ?? true else { throw .unreadable(vault: vault.name) }
+        return record
+    }
+
+    /// Where only the record itself tells whose it is, its place in the vault has to do.
+    private func unreadable(_ entry: VaultPage.Entry, user: String?, _ failure: Failure) -> UnreadableRecord {
+        switch entry.name {
+        case .key(let key): UnreadableRecord(key, failure)
+        case .tag(let tag):
+            UnreadableRecord(user: user ?? "", connection: "", failure: failure.adding("; the vault keeps it under \(hex(tag))"))
+        }
+    }
+
+    private func hex(_ bytes: [UInt8]) -> String {
+        bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
     }
 
     /// Finishes what is under way and lets go of the vault.
@@ -224,7 +287,7 @@ package final class RecordStore: Sendable {
 
     // MARK: Parts
 
-    private func name(of key: RecordKey) -> VaultKey {
+    func name(of key: RecordKey) -> VaultKey {
         VaultKey(
             key: key, tag: keys.tag(user: key.user, connection: key.connection),
             userTag: keys.userTag(key.user))
@@ -242,10 +305,17 @@ package final class RecordStore: Sendable {
             vault: vault.name)
     }
 
-    private func tooLarge(_ bytes: Int) -> Failure {
-        Failure(
+    private func tooLarge(_ bytes: Int, _ body: RecordBody) -> Failure {
+        let limit = vault.capabilities.maximumPayloadBytes
+        var room = ""
+        if codec.format == .sealed {
+            let beside = body.encodedByteCount - body.credential.count
+            let count = max(0, Envelope.maximumPlaintextBytes(sealed: limit) - beside)
+            room = "; with these ids and labels there is room for a credential of \(count) bytes"
+        }
+        return Failure(
             .invalidArgument, .credentialTooLarge,
-            "the record has \(bytes) bytes in the format \(codec.format.rawValue), this vault takes at most \(vault.capabilities.maximumPayloadBytes)",
+            "the record has \(bytes) bytes in the format \(codec.format.rawValue), this vault takes at most \(limit)\(room)",
             vault: vault.name)
     }
 }

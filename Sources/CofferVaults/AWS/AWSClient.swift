@@ -34,7 +34,7 @@ struct AWSClient: Sendable {
         while true {
             let response = try await send(operation, body, used, writing, deadline)
             if response.status == 200 {
-                guard let answer = try? JSON.parse(response.body), answer.members != nil else {
+                guard let answer = try? JSON.parse(answer: response.body), answer.members != nil else {
                     throw .failed(.awsGarbled(vault: vault, writing: writing))
                 }
                 return answer

@@ -19,9 +19,13 @@ extension AWSVault {
             let now = self.clock.wall
             var page = VaultPage(entries: [], next: token.map { AWSListCursor(token: $0).bytes(listing: start) })
             for (secret, key) in keys {
-                let found = try (values[secret] ?? .success(.absent)).get()
-                if let item = try found.live(at: now, vault: self.name) {
+                do throws(Failure) {
+                    let found = try (values[secret] ?? .success(.absent)).get()
+                    guard let item = try found.live(at: now, vault: self.name) else { continue }
                     page.entries.append(VaultPage.Entry(name: .key(key), item: item))
+                } catch {
+                    guard error.isOfOneRecord else { throw error }
+                    page.entries.append(VaultPage.Entry(name: .key(key), failure: error))
                 }
             }
             return page

@@ -50,14 +50,17 @@ extension AWSVault {
         }
     }
 
-    /// Nil if that is no value of a secret.
+    /// Nil if that is no value of a secret. What another program may have chosen makes the
+    /// record unreadable at worst.
     private func found(_ value: JSON) -> Found? {
-        guard let version = value["VersionId"]?.text, (1...128).contains(version.utf8.count),
-            version.utf8.allSatisfy({ (0x21...0x7E).contains($0) }),
-            let seconds = value["CreatedDate"]?.double, (0..<1e11).contains(seconds)
+        guard let seconds = value["CreatedDate"]?.double, (0..<1e11).contains(seconds),
+            let version = value["VersionId"]?.text, (1...128).contains(version.utf8.count),
+            let content = value["SecretString"] ?? value["SecretBinary"], content.string != nil || !content.isReadable
         else { return nil }
+        guard version.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else { return .unreadable }
         guard let text = value["SecretString"]?.secret else {
-            return value["SecretBinary"]?.secret == nil ? nil : .unreadable
+            let binary = value["SecretBinary"]?.string.flatMap(AWSBase64.bytes)
+            return binary.flatMap(AWSDocument.item(binary:)).map(Found.item) ?? .unreadable
         }
         let created = WallMilliseconds((seconds * 1000).rounded())
         return AWSDocument.item(text, version: AWSToken.version(ofVersionID: version), created: created).map(Found.item)

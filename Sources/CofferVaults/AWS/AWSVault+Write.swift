@@ -8,7 +8,7 @@ extension AWSVault {
         guard condition == .none else { throw noConditions() }
         let secret = try names.name(of: key.key, vault: name)
         // Before anything is asked: whether it fits does not depend on what is there.
-        var text = try AWSDocument.text(of: item, created: item.updatedAt, vault: name)
+        var value = try AWSDocument.value(of: item, created: item.updatedAt, vault: name)
         return try await during(deadline) { () throws(Failure) in
             var (created, first) = (item.updatedAt, Step.put)
             // Text has no room for the time of its creation.
@@ -20,12 +20,12 @@ extension AWSVault {
                         return VaultReceipt(version: old.version, createdAt: old.createdAt)
                     }
                     created = old.createdAt
-                    text = try AWSDocument.text(of: item, created: created, vault: self.name)
+                    value = try AWSDocument.value(of: item, created: created, vault: self.name)
                 }
                 if case .absent = before { first = .create }
                 if case .scheduled = before { first = .restore }
             }
-            try await Write(vault: self, key: key.key, secret: secret, item: item, text: text, deadline: deadline)
+            try await Write(vault: self, key: key.key, secret: secret, item: item, value: value, deadline: deadline)
                 .run(from: first)
             return VaultReceipt(version: item.version, createdAt: created)
         }
@@ -102,7 +102,7 @@ private struct Write {
     let key: RecordKey
     let secret: String
     let item: VaultItem
-    let text: Secret
+    let value: AWSValue
     let deadline: BootInstant
 
     /// - Throws: what the last step failed with, when another one would not help
@@ -163,7 +163,7 @@ private struct Write {
 
     private func take(_ step: Step) async throws(AWSFault) {
         let value: [(name: String, value: JSON)] = [
-            ("ClientRequestToken", .string(AWSToken.token(of: item, secret: secret))), ("SecretString", .string(text)),
+            ("ClientRequestToken", .string(AWSToken.token(of: item, secret: secret))), self.value.member,
         ]
         switch step {
         case .put:

@@ -15,7 +15,7 @@ package final class AWSVault: VaultAdapter {
     package let identity: [UInt8]
     package let capabilities = VaultCapabilities(
         conditionalWrites: false, listing: true, maximumPayloadBytes: AWSDocument.maximumPayloadBytes,
-        textPayloads: true, nativeExpiry: false, repeatableWrites: true)
+        textPayloads: true, nativeExpiry: false, repeatableWrites: true, lags: true)
 
     let options: AWSOptions
     let client: AWSClient

@@ -113,7 +113,7 @@ extension SQLiteSession {
             return row?.isLive(at: now) != true
         case .ifVersion(let version):
             let row = try find(write.userTag, write.tag)
-            return row?.isLive(at: now) == true && row?.version == version
+            return row?.isLive(at: now) == true && row?.version.hasSameBytes(as: version) == true
         }
     }
 
@@ -133,7 +133,7 @@ extension SQLiteSession {
     ) throws(SQLiteError) -> Bool? {
         guard let row = try find(key.userTag, key.tag) else { return false }
         let isLive = row.isLive(at: now)
-        if isLive, let ifVersion, row.version != ifVersion { return nil }
+        if isLive, let ifVersion, !row.version.hasSameBytes(as: ifVersion) { return nil }
         let remove = try statement(RecordTable.remove)
         remove.bind(1, row.id)
         try remove.run()

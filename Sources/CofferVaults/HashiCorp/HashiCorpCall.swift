@@ -35,7 +35,7 @@ struct HashiCorpAnswer: Sendable {
 
     init(_ response: HTTPResponse) {
         status = response.status
-        json = response.body.count == 0 ? nil : try? JSON.parse(response.body)
+        json = response.body.count == 0 ? nil : try? JSON.parse(answer: response.body)
         let seconds = response.headers["retry-after"].flatMap { UInt32($0) } ?? 0
         retryAfterMilliseconds = min(seconds, 3600) * 1000
     }

@@ -91,7 +91,7 @@ extension HashiCorpRecord {
     ) throws(Failure) -> Result<VaultItem, Failure>? {
         // A patch may leave a version without data.
         if data.isNull { return nil }
-        guard data.members != nil else { throw .hashiCorpGarbled(.read, vault) }
+        guard data.members != nil, data.isReadable else { return .failure(.unreadableText(vault: vault)) }
         let created = metadata.custom?["created"]?.text.flatMap(Timestamp.milliseconds) ?? metadata.created
         switch HashiCorpValue.reading(data) {
         case nil: return .failure(.unreadable(vault: vault))

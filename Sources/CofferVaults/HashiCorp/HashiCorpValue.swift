@@ -44,7 +44,13 @@ enum HashiCorpValue {
     static func text(_ text: Secret) throws(Failure) -> JSON {
         if text.withBytes(isLegacy) { return .object([(member, .string(text))]) }
         guard let json = try? JSON.parse(text), json.members != nil else {
-            throw .badField("credential", "expected a JSON object, which is all that this format keeps")
+            let found = try? JSON.parse(answer: text, recordAt: 0)
+            throw .badField(
+                "credential",
+                found == nil || found?.isReadable == true
+                    ? "expected a JSON object, which is all that this format keeps"
+                    : "expected a JSON object that nests at most \(JSON.maximumDepth) deep, has each member once, and "
+                        + "no half of a surrogate pair alone; a vault could not give this one back")
         }
         guard case .text = reading(json) else {
             throw .badField(

@@ -29,10 +29,15 @@ extension HashiCorpVault {
             var isCut = false
             for start in stride(from: 0, to: keys.count, by: Self.concurrency) where !isCut {
                 let some = keys[start..<min(start + Self.concurrency, keys.count)]
-                for (key, item) in try await read(Array(some), deadline: deadline) {
-                    if let item {
+                for (key, outcome) in await read(Array(some), deadline: deadline) {
+                    switch outcome {
+                    case .success(let item?):
                         page.entries.append(VaultPage.Entry(name: .key(key), item: item))
                         bytes += item.payload.count
+                    case .success(nil): break
+                    case .failure(let failure):
+                        guard failure.isOfOneRecord else { throw failure }
+                        page.entries.append(VaultPage.Entry(name: .key(key), failure: failure))
                     }
                     place = HashiCorpCursor(key)
                 }
@@ -47,7 +52,7 @@ extension HashiCorpVault {
 
     private func read(
         _ keys: [RecordKey], deadline: BootInstant
-    ) async throws(Failure) -> [(RecordKey, VaultItem?)] {
+    ) async -> [(RecordKey, Result<VaultItem?, Failure>)] {
         let outcomes = await withTaskGroup(of: (Int, Result<VaultItem?, Failure>).self) { group in
             for (index, key) in keys.enumerated() {
                 group.addTask { (index, await self.outcome(of: key, deadline)) }
@@ -56,9 +61,7 @@ extension HashiCorpVault {
             for await (index, outcome) in group { outcomes[index] = outcome }
             return outcomes
         }
-        var items: [(RecordKey, VaultItem?)] = []
-        for (key, outcome) in zip(keys, outcomes) { items.append((key, try outcome.get())) }
-        return items
+        return Array(zip(keys, outcomes))
     }
 
     /// A function of its own, as `VaultAdapter.readMany` says.

@@ -26,7 +26,7 @@ extension HashiCorpVault {
         for _ in 0..<Self.maximumAttempts {
             let record = try await record(path, deadline: deadline)
             guard let live = record.live(at: clock.wall) else { return false }
-            guard (try? live.get())?.version == ifVersion else { throw .versionMismatch }
+            guard (try? live.get())?.version.hasSameBytes(as: ifVersion) == true else { throw .versionMismatch }
             if options.softDelete {
                 try await change(.delete, path, [record.version], deadline: deadline)
                 return true

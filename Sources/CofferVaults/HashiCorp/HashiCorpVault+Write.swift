@@ -58,7 +58,7 @@ extension HashiCorpVault {
         case .none: break
         case .ifAbsent: guard live == nil else { throw .alreadyExists }
         case .ifVersion(let version):
-            guard let live, (try? live.get())?.version == version else { throw .versionMismatch }
+            guard let live, (try? live.get())?.version.hasSameBytes(as: version) == true else { throw .versionMismatch }
         }
     }
 

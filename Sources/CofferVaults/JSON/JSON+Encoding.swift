@@ -8,7 +8,8 @@ extension JSON {
 
     private var encodedCount: Int {
         switch self {
-        case .null: 4
+        // An unreadable value is never written: it has no text any more.
+        case .null, .unreadable: 4
         case .bool(let value): value ? 4 : 5
         case .number(let text): text.utf8.count
         case .string(let string): Self.quotedCount(string)
@@ -21,7 +22,7 @@ extension JSON {
 
     private func write(to writer: inout SecretWriter) {
         switch self {
-        case .null: writer.append("null")
+        case .null, .unreadable: writer.append("null")
         case .bool(let value): writer.append(value ? "true" : "false")
         case .number(let text): writer.append(text)
         case .string(let string): Self.quote(string, to: &writer)

@@ -11,6 +11,9 @@ enum JSON: Sendable {
     case array([JSON])
     /// In the order in which they came; names are not secret, and come once each.
     case object([Member])
+    /// In an answer only: a value that is there and cannot be given back, because it nests too
+    /// deep, has a member twice, or is text that is not Unicode. See `parse(answer:)`.
+    case unreadable
 
     struct Member: Sendable {
         let name: String
@@ -33,7 +36,17 @@ enum JSON: Sendable {
 
     subscript(name: String) -> JSON? {
         guard case .object(let members) = self else { return nil }
-        return members.first { $0.name == name }?.value
+        return members.first { $0.name.hasSameBytes(as: name) }?.value
+    }
+
+    /// Nothing in it is `unreadable`.
+    var isReadable: Bool {
+        switch self {
+        case .unreadable: false
+        case .array(let elements): elements.allSatisfy(\.isReadable)
+        case .object(let members): members.allSatisfy(\.value.isReadable)
+        case .null, .bool, .number, .string: true
+        }
     }
 
     var members: [Member]? {

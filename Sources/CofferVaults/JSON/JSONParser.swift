@@ -4,15 +4,36 @@ extension JSON {
     /// What is not JSON by RFC 8259, or nests deeper than a vault has reason to.
     struct Malformed: Error, Equatable {}
 
+    /// Values inside values of one record, itself included.
     static let maximumDepth = 32
+    /// How deep a record may stand in what a vault answers.
+    static let envelopeDepth = 2
 
     /// Parses a whole text: one value, and nothing but white space around it.
     ///
-    /// - Throws: `Malformed`, also for a member that comes twice, for text that is
-    ///   not UTF-8 and for a lone surrogate.
+    /// - Throws: `Malformed`, also for nesting beyond `maximumDepth`, for a member that
+    ///   comes twice, for text that is not UTF-8 and for a lone surrogate.
     static func parse(_ text: Secret) throws(Malformed) -> JSON {
+        try parse(text, maximumDepth: maximumDepth, keepsGoing: false)
+    }
+
+    /// Parses what a vault answers. Members are told apart by their bytes.
+    ///
+    /// What is well-formed and cannot be kept becomes `unreadable`, with the object that it
+    /// stands in if it is a name: a record that another program wrote must not make an answer
+    /// of the vault look like none. Depth is counted so that a record in the answer may nest
+    /// as deep as one by itself.
+    ///
+    /// - Throws: `Malformed` for what is no JSON.
+    ///
+    /// - Parameter depth: how deep the record stands in it; 0 = it is the record.
+    static func parse(answer text: Secret, recordAt depth: Int = envelopeDepth) throws(Malformed) -> JSON {
+        try parse(text, maximumDepth: maximumDepth + depth, keepsGoing: true)
+    }
+
+    private static func parse(_ text: Secret, maximumDepth: Int, keepsGoing: Bool) throws(Malformed) -> JSON {
         try text.withBytes { bytes throws(Malformed) in
-            var parser = JSONParser(text, end: bytes.byteCount)
+            var parser = JSONParser(text, end: bytes.byteCount, maximumDepth, keepsGoing: keepsGoing)
             let value = try parser.value(in: bytes, depth: 0)
             parser.skipSpace(bytes)
             guard parser.position == bytes.byteCount else { throw Malformed() }
@@ -27,10 +48,15 @@ private struct JSONParser {
     let end: Int
     /// Where the bytes are from.
     private let text: Secret
+    private let maximumDepth: Int
+    /// What cannot be kept becomes `unreadable`.
+    private let keepsGoing: Bool
 
-    init(_ text: Secret, end: Int) {
+    init(_ text: Secret, end: Int, _ maximumDepth: Int, keepsGoing: Bool) {
         self.text = text
         self.end = end
+        self.maximumDepth = maximumDepth
+        self.keepsGoing = keepsGoing
     }
 
     private func peek(_ bytes: RawSpan) -> UInt8? {
@@ -54,12 +80,12 @@ private struct JSONParser {
     }
 
     mutating func value(in bytes: RawSpan, depth: Int) throws(JSON.Malformed) -> JSON {
-        guard depth < JSON.maximumDepth else { throw JSON.Malformed() }
+        guard depth < maximumDepth else { return try skipped(in: bytes) }
         skipSpace(bytes)
         switch peek(bytes) {
         case UInt8(ascii: "{"): return try object(in: bytes, depth: depth)
         case UInt8(ascii: "["): return try array(in: bytes, depth: depth)
-        case UInt8(ascii: "\""): return .string(try string(in: bytes))
+        case UInt8(ascii: "\""): return try text(in: bytes).map { .string($0) } ?? .unreadable
         case UInt8(ascii: "t"):
             try expect("true", bytes)
             return .bool(true)
@@ -105,15 +131,74 @@ private struct JSONParser {
         var names = MemberNames()
         if isEmpty(until: UInt8(ascii: "}"), bytes) { return .object(members) }
         members.reserveCapacity(8)
+        var isReadable = true
         repeat {
             skipSpace(bytes)
-            let name = try name(in: bytes)
-            guard names.insert(name, behind: members) else { throw JSON.Malformed() }
+            let name = try text(in: bytes).flatMap(\.string)
             skipSpace(bytes)
             guard try next(bytes) == UInt8(ascii: ":") else { throw JSON.Malformed() }
-            members.append(JSON.Member(name: name, value: try value(in: bytes, depth: depth + 1)))
+            let value = try value(in: bytes, depth: depth + 1)
+            if let name, names.insert(name, behind: members) {
+                members.append(JSON.Member(name: name, value: value))
+            } else {
+                guard keepsGoing else { throw JSON.Malformed() }
+                isReadable = false
+            }
         } while try goesOn(until: UInt8(ascii: "}"), bytes)
-        return .object(members)
+        return isReadable ? .object(members) : .unreadable
+    }
+
+    // MARK: What cannot be kept
+
+    /// Goes behind a value that nests too deep, in steps and not by recursion.
+    private mutating func skipped(in bytes: RawSpan) throws(JSON.Malformed) -> JSON {
+        guard keepsGoing else { throw JSON.Malformed() }
+        var open = 0
+        repeat {
+            skipSpace(bytes)
+            let start = position
+            switch try next(bytes) {
+            case UInt8(ascii: "{"), UInt8(ascii: "["): open += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"): open -= 1
+            case UInt8(ascii: "\""): try skipText(from: start, bytes)
+            case UInt8(ascii: ","), UInt8(ascii: ":"): if open == 0 { throw JSON.Malformed() }
+            default: while let byte = peek(bytes), Self.isInsideWord(byte) { position += 1 }
+            }
+        } while open > 0
+        guard open == 0 else { throw JSON.Malformed() }
+        return .unreadable
+    }
+
+    /// Of a number, `true`, `false` or `null`.
+    private static func isInsideWord(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."): true
+        default: false
+        }
+    }
+
+    /// Goes behind the string that begins at `start`, whatever is in it.
+    private mutating func skipText(from start: Int, _ bytes: RawSpan) throws(JSON.Malformed) {
+        position = start + 1
+        while true {
+            switch try next(bytes) {
+            case UInt8(ascii: "\""): return
+            case UInt8(ascii: "\\"): _ = try next(bytes)
+            default: break
+            }
+        }
+    }
+
+    /// Nil for one that is no Unicode text, if that is to be borne.
+    private mutating func text(in bytes: RawSpan) throws(JSON.Malformed) -> JSONString? {
+        let start = position
+        do throws(JSON.Malformed) {
+            return try string(in: bytes)
+        } catch {
+            guard keepsGoing, start < end, bytes.byte(at: start) == UInt8(ascii: "\"") else { throw error }
+            try skipText(from: start, bytes)
+            return nil
+        }
     }
 
     // MARK: Strings
@@ -130,13 +215,6 @@ private struct JSONParser {
     private mutating func string(in bytes: RawSpan) throws(JSON.Malformed) -> JSONString {
         let quoted = try quoted(in: bytes)
         return quoted.isPlain ? JSONString(text, quoted.content) : JSONString(try decoded(quoted, in: bytes))
-    }
-
-    /// The name of a member, which is no secret.
-    private mutating func name(in bytes: RawSpan) throws(JSON.Malformed) -> String {
-        let quoted = try quoted(in: bytes)
-        if quoted.isPlain { return bytes.extracting(quoted.content).repairedText }
-        return try decoded(quoted, in: bytes).withBytes { $0.repairedText }
     }
 
     /// The string at `position`, which is behind its closing quote then.
@@ -294,16 +372,26 @@ private struct JSONParser {
     }
 }
 
-/// Tells whether a name came before: by looking at all of them while they are
-/// few, which is cheaper than to hash them.
+/// Tells whether a name came before, by its bytes: by looking at all of them while they
+/// are few, which is cheaper than to hash them.
 private struct MemberNames {
+    private struct Name: Hashable {
+        let text: String
+
+        static func == (a: Self, b: Self) -> Bool { a.text.hasSameBytes(as: b.text) }
+
+        func hash(into hasher: inout Hasher) {
+            text.utf8.forEach { hasher.combine($0) }
+        }
+    }
+
     private static let few = 16
-    private var many: Set<String> = []
+    private var many: Set<Name> = []
 
     /// - Returns: false if the name is among `members`, whose names were inserted before.
     mutating func insert(_ name: String, behind members: [JSON.Member]) -> Bool {
-        if members.count < Self.few { return !members.contains { $0.name == name } }
-        if members.count == Self.few { many = Set(members.map(\.name)) }
-        return many.insert(name).inserted
+        if members.count < Self.few { return !members.contains { $0.name.hasSameBytes(as: name) } }
+        if members.count == Self.few { many = Set(members.map { Name(text: $0.name) }) }
+        return many.insert(Name(text: name)).inserted
     }
 }

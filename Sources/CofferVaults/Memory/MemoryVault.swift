@@ -56,7 +56,7 @@ package final class MemoryVault: VaultAdapter {
             switch condition {
             case .none: break
             case .ifAbsent: guard old == nil else { throw .alreadyExists }
-            case .ifVersion(let version): guard old?.version == version else { throw .versionMismatch }
+            case .ifVersion(let version): guard old?.version.hasSameBytes(as: version) == true else { throw .versionMismatch }
             }
             var item = item
             item.createdAt = old?.createdAt ?? item.updatedAt
@@ -70,7 +70,7 @@ package final class MemoryVault: VaultAdapter {
     ) async throws(Failure) -> Bool {
         try access(deadline) { items throws(Failure) in
             guard let old = live(items[Place(key)]) else { return false }
-            guard ifVersion == nil || old.version == ifVersion else { throw .versionMismatch }
+            guard ifVersion.map(old.version.hasSameBytes) ?? true else { throw .versionMismatch }
             items[Place(key)] = nil
             return true
         }

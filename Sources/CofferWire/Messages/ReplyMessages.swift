@@ -5,14 +5,14 @@ import CofferMessages
 /// What a record is, beside its credential: what Store and List answer.
 package struct RecordMetadata: Equatable, Sendable {
     package var version: String
-    package var labels: [String: String]
+    package var labels: Labels
     package var createdAt: WallMilliseconds
     package var updatedAt: WallMilliseconds
     /// 0 = never.
     package var expiresAt: WallMilliseconds
 
     package init(
-        version: String, labels: [String: String], createdAt: WallMilliseconds,
+        version: String, labels: Labels, createdAt: WallMilliseconds,
         updatedAt: WallMilliseconds, expiresAt: WallMilliseconds
     ) {
         self.version = version
@@ -32,8 +32,7 @@ package enum ReplyMessages {
         let builder = MessageBuilder()
         let message = builder.message(
             Coffer__V1__GetResponse.self, coffer__v1__get_response__init)
-        let sorted = metadata.labels.isEmpty ? [] : metadata.labels.sorted { $0.key < $1.key }
-        let labels = sorted.map { name, value in
+        let labels = metadata.labels.map { name, value in
             let entry = builder.message(
                 Coffer__V1__GetResponse__LabelsEntry.self,
                 coffer__v1__get_response__labels_entry__init)
@@ -76,12 +75,12 @@ package enum ReplyMessages {
     }
 
     package static func listResponse(
-        _ entries: [(key: RecordKey, metadata: RecordMetadata)], next: String
+        _ entries: [(key: RecordKey, metadata: RecordMetadata)], unreadable: [UnreadableRecord], next: String
     ) -> Secret {
         let builder = MessageBuilder()
         let message = builder.message(
             Coffer__V1__ListResponse.self, coffer__v1__list_response__init)
-        let list = entries.map { entry(builder, $0.key, $0.metadata) }
+        let list = entries.map { entry(builder, $0.key, $0.metadata) } + unreadable.map { entry(builder, $0) }
         message.pointee.n_entries = list.count
         message.pointee.entries = builder.pointers(list)
         message.pointee.next_page_token = builder.string(next)
@@ -92,7 +91,7 @@ package enum ReplyMessages {
         _ builder: MessageBuilder, _ key: RecordKey, _ metadata: RecordMetadata
     ) -> UnsafeMutablePointer<Coffer__V1__ListEntry> {
         let message = builder.message(Coffer__V1__ListEntry.self, coffer__v1__list_entry__init)
-        let labels = metadata.labels.sorted { $0.key < $1.key }.map { name, value in
+        let labels = metadata.labels.map { name, value in
             let label = builder.message(
                 Coffer__V1__ListEntry__LabelsEntry.self, coffer__v1__list_entry__labels_entry__init)
             label.pointee.key = builder.string(name)
@@ -107,6 +106,17 @@ package enum ReplyMessages {
         message.pointee.created_at_ms = metadata.createdAt
         message.pointee.updated_at_ms = metadata.updatedAt
         message.pointee.expires_at_ms = metadata.expiresAt
+        return message
+    }
+
+    private static func entry(
+        _ builder: MessageBuilder, _ record: UnreadableRecord
+    ) -> UnsafeMutablePointer<Coffer__V1__ListEntry> {
+        let message = builder.message(Coffer__V1__ListEntry.self, coffer__v1__list_entry__init)
+        message.pointee.user_id = builder.string(record.user)
+        message.pointee.connection_id = builder.string(record.connection)
+        message.pointee.status = record.failure.code.rawValue
+        message.pointee.failure = failure(builder, record.failure)
         return message
     }
 

@@ -3,7 +3,19 @@ import CofferVault
 import Testing
 
 @Suite struct RecordBodyTests {
-    private func body(labels: [String: String] = [:], credential: Int = 5) throws -> RecordBody {
+    /// One name for Unicode, two for everybody else.
+    private static let twins: Labels = ["\u{E9}": "composed", "e\u{301}": "decomposed", "K": "letter", "\u{212A}": "kelvin"]
+
+    @Test func namesOfLabelsAreToldApartByTheirBytes() {
+        var labels = Self.twins
+        #expect(labels.count == 4)
+        let isNew = labels.insert("\u{E9}", "again")
+        #expect(!isNew)
+        #expect(labels.map(\.value) == ["letter", "decomposed", "composed", "kelvin"])
+        #expect(labels != ["\u{E9}": "decomposed", "e\u{301}": "composed", "K": "letter", "\u{212A}": "kelvin"])
+    }
+
+    private func body(labels: Labels = [:], credential: Int = 5) throws -> RecordBody {
         RecordBody(
             key: try RecordKey(user: "user é", connection: "c:1"),
             credential: SecretWriter.build(count: credential) { writer in
@@ -12,10 +24,10 @@ import Testing
     }
 
     @Test(arguments: [
-        [:], ["a": ""], ["env": "prod", "owner": "ä"],
-        Dictionary(uniqueKeysWithValues: (0..<16).map { ("name\($0)", String(repeating: "v", count: 256)) }),
-    ])
-    func roundTrips(labels: [String: String]) throws {
+        [:], ["a": ""], ["env": "prod", "owner": "ä"], Self.twins,
+        (0..<16).reduce(into: Labels()) { _ = $0.insert("name\($1)", String(repeating: "v", count: 256)) },
+    ] as [Labels])
+    func roundTrips(labels: Labels) throws {
         let body = try body(labels: labels)
         let decoded = try #require(RecordBody(decoding: encode(body)))
         #expect(decoded.key == body.key)

@@ -30,7 +30,7 @@ import Testing
 
     @discardableResult
     private func write(
-        _ store: RecordStore, _ text: String, labels: [String: String] = [:], ttl: UInt32 = 0
+        _ store: RecordStore, _ text: String, labels: Labels = [:], ttl: UInt32 = 0
     ) async throws(Failure) -> Record {
         try await store.write(
             key, credential: Secret(text), labels: labels, ttlSeconds: ttl, condition: .none, deadline: end)

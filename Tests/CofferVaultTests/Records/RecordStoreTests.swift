@@ -174,13 +174,12 @@ private struct LyingVault: VaultAdapter {
         var found: Set<String> = []
         var cursor: [UInt8]?
         repeat {
-            let (records, next) = try await store().list(
-                user: "u", after: cursor, limit: 2, deadline: deadline)
-            for record in records {
+            let page = try await store().list(user: "u", after: cursor, limit: 2, deadline: deadline)
+            for record in page.records {
                 #expect(record.key.user == "u")
                 #expect(found.insert(record.key.connection).inserted)
             }
-            cursor = next
+            cursor = page.next
         } while cursor != nil
         #expect(found == ["c0", "c1", "c2", "c3", "c4"])
     }

@@ -96,8 +96,57 @@ import Testing
         let item = VaultItem(
             payload: .sealed([UInt8](repeating: 255, count: AWSDocument.maximumPayloadBytes)),
             version: String(repeating: "v", count: 128), createdAt: .max, updatedAt: .max, expiresAt: .max)
-        let text = try AWSDocument.text(of: item, created: .max, vault: "cloud")
-        #expect((65_500...65_536).contains(text.count))
+        guard case .binary(let bytes) = try AWSDocument.value(of: item, created: .max, vault: "cloud") else {
+            Issue.record("not binary")
+            return
+        }
+        #expect(bytes.count == 65_536)
+        #expect(AWSDocument.item(binary: bytes.withUnsafeBytes { Secret(copying: $0) }) == item)
+    }
+
+    /// As text as long as it fits, so that what is there stays as it was.
+    @Test(arguments: [1, 48_900, 48_960, 48_961, 60_000, 65_375]) func everySizeComesBack(size: Int) async throws {
+        let vault = try fixture.vault()
+        let item = fixture.item("0123456789abcdef01234567", .sealed((0..<size).map { UInt8(truncatingIfNeeded: $0 &* 7) }))
+        _ = try await vault.write(try fixture.key(), item, condition: .none, deadline: fixture.deadline)
+        let member = size <= AWSDocument.maximumTextPayloadBytes ? "SecretString" : "SecretBinary"
+        #expect(fake.bodies.last?[member]?.string != nil)
+        #expect(try await vault.read(try fixture.key(), deadline: fixture.deadline) == item)
+        let key = try fixture.key("user123", "other")
+        let page = try await vault.list(user: nil, after: nil, limit: 9, deadline: fixture.deadline)
+        #expect(try page.entries.map { try $0.item.get() } == [item])
+        #expect(try await vault.readMany([try fixture.key(), key], deadline: fixture.deadline)[0].get() == item)
+    }
+
+    @Test func whatIsTooLargeIsRefusedBeforeAnythingIsSent() async throws {
+        let vault = try fixture.vault()
+        let item = fixture.item("v", .sealed([UInt8](repeating: 1, count: AWSDocument.maximumPayloadBytes + 1)))
+        let failure = await #expect(throws: Failure.self) {
+            try await vault.write(try fixture.key(), item, condition: .none, deadline: fixture.deadline)
+        }
+        #expect(failure?.code == .invalidArgument && failure?.reason == .credentialTooLarge)
+        #expect(failure?.message.contains("65375") == true && failure?.vault == "cloud" && fake.calls.isEmpty)
+    }
+
+    @Test(arguments: ["", "=", "A===", "AA=A", "A", "AB==", "ABC=", "AAA-", "AQID", "Y29mZmVyMWI="])
+    func binaryThatIsNotOursIsUnreadable(_ text: String) async throws {
+        fake.plan(
+            "GetSecretValue",
+            .response(HTTPResponse.aws(200, #"{"VersionId":"v","CreatedDate":1,"SecretBinary":"\#(text)"}"#)))
+        let vault = try fixture.vault()
+        await #expect(throws: Failure.unreadable(vault: "cloud")) {
+            try await vault.read(try fixture.key(), deadline: fixture.deadline)
+        }
+    }
+
+    @Test func base64ComesBack() {
+        for count in 0..<70 {
+            let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ count) }
+            let text = AWSBase64.text(bytes)
+            let back = AWSBase64.bytes(JSONString(AWSText.secret(text)))
+            #expect(back?.withUnsafeBytes { Array($0) } == bytes)
+        }
+        #expect(AWSBase64.text([0xFB, 0xFF, 0xFE, 0x3F]) == "+//+Pw==")
     }
 
     // MARK: Hostile answers

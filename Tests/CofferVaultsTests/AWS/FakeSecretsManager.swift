@@ -7,7 +7,9 @@ import Synchronization
 /// As much of the service as the adapter uses, with answers put in between.
 final class FakeSecretsManager: HTTPTransport {
     struct Stored {
+        /// SecretString, or SecretBinary where that was given.
         var text: String
+        var isBinary = false
         var token: String
         var created: Double
         var isScheduled = false
@@ -98,7 +100,7 @@ final class FakeSecretsManager: HTTPTransport {
         case "PutSecretValue":
             guard let old = state.secrets[name] else { return missing }
             if old.isScheduled { return scheduled }
-            if old.token == body["ClientRequestToken"]?.text, old.text != body["SecretString"]?.text {
+            if old.token == body["ClientRequestToken"]?.text, old.text != (body["SecretString"] ?? body["SecretBinary"])?.text {
                 return Self.refusal("ResourceExistsException")
             }
             return put(name, body, &state)
@@ -132,14 +134,14 @@ final class FakeSecretsManager: HTTPTransport {
 
     private func put(_ name: String, _ body: JSON, _ state: inout State) -> HTTPResponse {
         state.secrets[name] = Stored(
-            text: body["SecretString"]?.text ?? "", token: body["ClientRequestToken"]?.text ?? "",
+            text: (body["SecretString"] ?? body["SecretBinary"])?.text ?? "", isBinary: body["SecretBinary"] != nil, token: body["ClientRequestToken"]?.text ?? "",
             created: Double(clock.wall) / 1000, body: body)
         return ok([("Name", .string(name))])
     }
 
     private func members(_ name: String, _ secret: Stored) -> [(name: String, value: JSON)] {
         [
-            ("Name", .string(name)), ("VersionId", .string(secret.token)), ("SecretString", .string(secret.text)),
+            ("Name", .string(name)), ("VersionId", .string(secret.token)), (secret.isBinary ? "SecretBinary" : "SecretString", .string(secret.text)),
             ("CreatedDate", .number(String(secret.created))),
         ]
     }

@@ -53,6 +53,55 @@ import Testing
         }
     }
 
+    /// To a String they are the same.
+    @Test func namesAreToldApartByTheirBytes() throws {
+        let twins = "{\"\u{E9}\":1,\"e\u{301}\":2,\"K\":3,\"\u{212A}\":4}"
+        let many = "{" + (0..<20).map { "\"n\($0)\":0," }.joined() + twins.dropFirst()
+        for text in [twins, many] {
+            let json = try parse(text)
+            #expect(encoded(json) == text)
+            #expect(json["e\u{301}"]?.integer == 2 && json["\u{E9}"]?.integer == 1)
+            #expect(json["K"]?.integer == 3 && json["\u{212A}"]?.integer == 4)
+        }
+        #expect(try parse("{\"\u{212A}\":4}")["K"] == nil)
+    }
+
+    private func answer(_ text: String) throws(JSON.Malformed) -> JSON {
+        try JSON.parse(answer: SecretWriter.build(count: text.utf8.count) { $0.append(text) })
+    }
+
+    /// Each in the place of a record, with a good one beside it.
+    @Test(arguments: [
+        String(repeating: "[", count: 33) + String(repeating: "]", count: 33),
+        String(repeating: "{\"a\":", count: 5_000) + "\"}]\\\"\\\\\"" + String(repeating: "}", count: 5_000),
+        "{\"a\":1,\"a\":2}", "{\"a\":{\"b\":[{\"c\":1,\"\\u0063\":2}]}}", "\"\\ud800\"", "{\"\\udc00x\":1,\"b\":2}",
+        "[\"\\ud800\\u0041\"]",
+    ])
+    func whatCannotBeKeptOfAnAnswerSpoilsOnlyItself(_ record: String) throws {
+        let json = try answer("{\"data\":{\"data\":\(record),\"more\":{\"good\":[1,\"x\"]}}}")
+        #expect(json["data"]?["data"]?.isReadable == false)
+        #expect(json["data"]?["more"]?.isReadable == true)
+        #expect(json["data"]?["more"]?["good"]?.elements?.last?.text == "x")
+        #expect(json.isReadable == false)
+    }
+
+    @Test func aRecordInAnAnswerNestsAsDeepAsOneByItself() throws {
+        for (depth, isKept) in [(31, true), (32, true), (33, false)] {
+            let record = String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
+            #expect(try answer("{\"data\":{\"data\":\(record)}}").isReadable == isKept)
+            let alone = try? parse(record)
+            #expect((alone != nil) == isKept)
+        }
+    }
+
+    @Test(arguments: [
+        "", "{", "{\"a\":\"\\ud800}", "[[", "{\"a\" 1}", "{\"a\":1}}", String(repeating: "[", count: 40),
+        String(repeating: "[", count: 40) + "\"" + String(repeating: "]", count: 40), "nul",
+    ])
+    func anAnswerThatIsNoJSONIsRefused(_ text: String) {
+        #expect(throws: JSON.Malformed()) { try answer(text) }
+    }
+
     @Test func refusesWhatIsNotUTF8() {
         for bytes in [[0x22, 0xff, 0x22], [0x22, 0xc0, 0x80, 0x22], [0x22, 0xed, 0xa0, 0x80, 0x22]] as [[UInt8]] {
             let text = bytes.withUnsafeBytes { Secret(copying: $0) }

@@ -152,7 +152,7 @@ class Records:
             check_text("user_id", request.user_id, 1, 256)
         if request.page_size > 1000:
             raise bad_field("page_size", f"expected at most 1000, got {request.page_size}")
-        if request.page_token and not request.page_token.isdecimal() or len(request.page_token) > 512:
+        if request.page_token and not request.page_token.isdecimal() or len(request.page_token) > 8192:
             raise bad_field("page_token", "expected the next_page_token of a response")
         keys = sorted(key for key in list(self.vault) if self.live(key) and key[0] == request.user_id)
         start, size = int(request.page_token or 0), request.page_size or 100

@@ -23,6 +23,24 @@ void coffer_page_free(coffer_page *page) {
     coffer_result_free(page);
 }
 
+static const Coffer__V1__Failure *entry_failure(const coffer_entry *entry) {
+    return entry == NULL ? NULL : entry_message(entry)->failure;
+}
+
+coffer_status coffer_entry_status(const coffer_entry *entry) {
+    return entry == NULL ? COFFER_INVALID_ARGUMENT : (coffer_status)entry_message(entry)->status;
+}
+
+coffer_reason coffer_entry_reason(const coffer_entry *entry) {
+    const Coffer__V1__Failure *failure = entry_failure(entry);
+    return failure == NULL ? COFFER_REASON_NONE : (coffer_reason)failure->reason;
+}
+
+const char *coffer_entry_message(const coffer_entry *entry) {
+    const Coffer__V1__Failure *failure = entry_failure(entry);
+    return failure == NULL ? "" : failure->message;
+}
+
 const char *coffer_entry_user(const coffer_entry *entry) {
     return entry == NULL ? NULL : entry_message(entry)->user_id;
 }

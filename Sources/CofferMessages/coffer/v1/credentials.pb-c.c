@@ -1641,7 +1641,7 @@ const ProtobufCMessageDescriptor coffer__v1__list_entry__labels_entry__descripto
   (ProtobufCMessageInit) coffer__v1__list_entry__labels_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor coffer__v1__list_entry__field_descriptors[7] =
+static const ProtobufCFieldDescriptor coffer__v1__list_entry__field_descriptors[9] =
 {
   {
     "user_id",
@@ -1727,12 +1727,38 @@ static const ProtobufCFieldDescriptor coffer__v1__list_entry__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "status",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__ListEntry, status),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "failure",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__ListEntry, failure),
+    &coffer__v1__failure__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned coffer__v1__list_entry__field_indices_by_name[] = {
   1,   /* field[1] = connection_id */
   4,   /* field[4] = created_at_ms */
   6,   /* field[6] = expires_at_ms */
+  8,   /* field[8] = failure */
   3,   /* field[3] = labels */
+  7,   /* field[7] = status */
   5,   /* field[5] = updated_at_ms */
   0,   /* field[0] = user_id */
   2,   /* field[2] = version */
@@ -1740,7 +1766,7 @@ static const unsigned coffer__v1__list_entry__field_indices_by_name[] = {
 static const ProtobufCIntRange coffer__v1__list_entry__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor coffer__v1__list_entry__descriptor =
 {
@@ -1750,7 +1776,7 @@ const ProtobufCMessageDescriptor coffer__v1__list_entry__descriptor =
   "Coffer__V1__ListEntry",
   "coffer.v1",
   sizeof(Coffer__V1__ListEntry),
-  7,
+  9,
   coffer__v1__list_entry__field_descriptors,
   coffer__v1__list_entry__field_indices_by_name,
   1,  coffer__v1__list_entry__number_ranges,

@@ -40,7 +40,7 @@ final class Service {
         credentials = CredentialService(
             cache: Cache(configuration: cache, random: FuzzRandom()), pool: pool,
             statuses: VaultStatuses(pool, clock: clock, log: log), bootKey: bootKey, inboxes: [inbox],
-            clock: clock, flightTime: .seconds(5))
+            clock: clock, random: FuzzRandom(), flightTime: .seconds(5))
         let admin = AdminService(
             credentials: credentials, random: FuzzRandom(), counters: [counters],
             ledger: ledger, limits: limits, clock: clock, version: "fuzz", warnings: ["none"])

@@ -119,7 +119,10 @@ final class RecordRun {
 
     private func pageToken(_ bytes: [UInt8]) -> String? {
         let token = String(decoding: bytes, as: UTF8.self)
-        guard let cursor = try? PageToken.decode(token) else { return nil }
-        return PageToken.encode(cursor) == token ? nil : "two page tokens for the same cursor"
+        let tokens = PageTokens(random: FuzzRandom())
+        if !token.isEmpty, (try? tokens.decode(token, user: "u")) != nil { return "a forged page token is taken" }
+        let own = tokens.encode(bytes, user: "u")
+        guard own.utf8.count <= PageTokens.maximumBytes else { return nil }
+        return (try? tokens.decode(own, user: "u")) == bytes ? nil : "a page token does not come back"
     }
 }

@@ -203,6 +203,11 @@ COFFER_API const coffer_entry *coffer_page_entry(const coffer_page *page, size_t
 /* For the next page; "" = this was the last one. */
 COFFER_API const char *coffer_page_next_token(const coffer_page *page);
 COFFER_API void coffer_page_free(coffer_page *page);
+/* COFFER_OK; else the record is there and cannot be read. Then it has a reason and a message, no
+ * version, times and labels, and "" for an id that only the record itself could tell. */
+COFFER_API coffer_status coffer_entry_status(const coffer_entry *entry);
+COFFER_API coffer_reason coffer_entry_reason(const coffer_entry *entry);
+COFFER_API const char *coffer_entry_message(const coffer_entry *entry);
 COFFER_API const char *coffer_entry_user(const coffer_entry *entry);
 COFFER_API const char *coffer_entry_connection(const coffer_entry *entry);
 COFFER_API const char *coffer_entry_version(const coffer_entry *entry);

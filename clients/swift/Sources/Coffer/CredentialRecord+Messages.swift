@@ -53,6 +53,7 @@ extension ConnectionEntry {
     init(_ entry: Coffer_V1_ListEntry) {
         self.init(
             key: CredentialKey(user: entry.userID, connection: entry.connectionID),
+            error: entry.status == 0 ? nil : CofferError(entry.failure, code: .init(rawValue: entry.status)),
             version: entry.version, labels: entry.labels, createdAtMilliseconds: entry.createdAtMs,
             updatedAtMilliseconds: entry.updatedAtMs,
             expiresAtMilliseconds: entry.expiresAtMs == 0 ? nil : entry.expiresAtMs)

@@ -68,8 +68,12 @@ public enum StoreCondition: Equatable, Sendable {
 
 /// One connection of a user, without its credential. Times are Unix milliseconds, UTC.
 public struct ConnectionEntry: Equatable, Sendable {
-    /// Which credential this is about.
+    /// Which credential this is about. An id is empty if there is an `error` and only the record
+    /// itself could tell it.
     public let key: CredentialKey
+    /// Why the record, which is there, cannot be read; nil = it can. If it is not nil, there is
+    /// no version, no label and no time.
+    public let error: CofferError?
     /// Opaque: equal exactly when the stored value is the same write.
     public let version: String
     /// As they were stored.

@@ -85,6 +85,40 @@ struct ClientTests {
         }
     }
 
+    @Test func anEntryThatCannotBeReadHasItsOwnError() async throws {
+        let script: FakeDaemon.Script = { peer, _ in
+            let call = try peer.read().header.callID
+            try peer.respond(
+                call,
+                Coffer_V1_ListResponse.with { response in
+                    response.entries = [
+                        .with {
+                            $0.userID = "u"
+                            $0.connectionID = "good"
+                            $0.version = "v"
+                        },
+                        .with {
+                            $0.userID = "u"
+                            $0.status = 15
+                            $0.failure = .with {
+                                $0.reason = .unreadableRecord
+                                $0.message = "does not open"
+                            }
+                        },
+                    ]
+                })
+            _ = try peer.read()
+        }
+        try await withDaemon(script) { client, _ in
+            var entries: [ConnectionEntry] = []
+            for try await entry in client.list(user: "u") { entries.append(entry) }
+            #expect(entries.map(\.key.connection) == ["good", ""])
+            #expect(entries[0].error == nil)
+            #expect(entries[1].error?.code == .dataLoss && entries[1].error?.reason == .unreadableRecord)
+            #expect(entries[1].error?.message == "does not open" && entries[1].version == "")
+        }
+    }
+
     @Test func adminCalls() async throws {
         try await withMemoryDaemon { client in
             let health = try await client.health()

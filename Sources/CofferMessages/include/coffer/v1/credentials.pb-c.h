@@ -123,7 +123,8 @@ typedef enum _Coffer__V1__Source {
    */
   COFFER__V1__SOURCE__SOURCE_VAULT = 2,
   /*
-   * From the cache past its TTL, because the vault could not be asked.
+   * From the cache, because the vault could not be asked: past its TTL, or after a
+   * Store or Delete of which nobody knows whether it was done.
    */
   COFFER__V1__SOURCE__SOURCE_STALE_ON_ERROR = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(COFFER__V1__SOURCE)
@@ -318,8 +319,8 @@ struct  Coffer__V1__GetResponse
    */
   uint64_t age_ms;
   /*
-   * True if the answer is older than the TTL allows and stands in for a vault
-   * that could not be asked.
+   * True if the answer is older than the TTL allows, or may have been replaced, and
+   * stands in for a vault that could not be asked.
    */
   protobuf_c_boolean stale;
 };
@@ -457,8 +458,8 @@ struct  Coffer__V1__ListRequest
    */
   char *user_id;
   /*
-   * Empty for the first page, then next_page_token of the one before.
-   * At most 512 bytes.
+   * Empty for the first page, then next_page_token of the one before. It is good for
+   * this listing and until the daemon stops. At most 8,192 bytes.
    */
   char *page_token;
   /*
@@ -476,7 +477,8 @@ struct  Coffer__V1__ListResponse
 {
   ProtobufCMessage base;
   /*
-   * In no promised order; each live record once if nothing changes meanwhile.
+   * In no promised order; each live record once if nothing changes meanwhile. One
+   * that cannot be read is an entry too, with its own status.
    */
   size_t n_entries;
   Coffer__V1__ListEntry **entries;
@@ -504,7 +506,13 @@ struct  Coffer__V1__ListEntry__LabelsEntry
 struct  Coffer__V1__ListEntry
 {
   ProtobufCMessage base;
+  /*
+   * May be empty if status is not 0: some vaults keep ids in the sealed part only.
+   */
   char *user_id;
+  /*
+   * May be empty if status is not 0, as user_id.
+   */
   char *connection_id;
   /*
    * Opaque; see StoreResponse.
@@ -518,10 +526,19 @@ struct  Coffer__V1__ListEntry
    * 0 = never.
    */
   uint64_t expires_at_ms;
+  /*
+   * The status that a Get of this record would have had; 0 = OK. If it is not 0, the
+   * fields from version to expires_at_ms are empty.
+   */
+  uint32_t status;
+  /*
+   * Present if status is not 0.
+   */
+  Coffer__V1__Failure *failure;
 };
 #define COFFER__V1__LIST_ENTRY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&coffer__v1__list_entry__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0, NULL }
 
 
 /*

@@ -41,7 +41,8 @@ public nonisolated enum Coffer_V1_Source: SwiftProtobuf.Enum, Swift.CaseIterable
   /// The vault was asked for this answer.
   case vault // = 2
 
-  /// From the cache past its TTL, because the vault could not be asked.
+  /// From the cache, because the vault could not be asked: past its TTL, or after a
+  /// Store or Delete of which nobody knows whether it was done.
   case staleOnError // = 3
   case UNRECOGNIZED(Int)
 
@@ -239,8 +240,8 @@ public nonisolated struct Coffer_V1_GetResponse: Sendable {
   /// Milliseconds since the vault said so.
   public var ageMs: UInt64 = 0
 
-  /// True if the answer is older than the TTL allows and stands in for a vault
-  /// that could not be asked.
+  /// True if the answer is older than the TTL allows, or may have been replaced, and
+  /// stands in for a vault that could not be asked.
   public var stale: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -392,8 +393,8 @@ public nonisolated struct Coffer_V1_ListRequest: Sendable {
   /// May be empty (= all users) only for callers whose policy grants it.
   public var userID: String = String()
 
-  /// Empty for the first page, then next_page_token of the one before.
-  /// At most 512 bytes.
+  /// Empty for the first page, then next_page_token of the one before. It is good for
+  /// this listing and until the daemon stops. At most 8,192 bytes.
   public var pageToken: String = String()
 
   /// The most entries to answer with, 0 = 100, at most 1,000. A page may hold
@@ -410,7 +411,8 @@ public nonisolated struct Coffer_V1_ListResponse: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// In no promised order; each live record once if nothing changes meanwhile.
+  /// In no promised order; each live record once if nothing changes meanwhile. One
+  /// that cannot be read is an entry too, with its own status.
   public var entries: [Coffer_V1_ListEntry] = []
 
   /// For the next page; empty = this was the last one.
@@ -426,8 +428,10 @@ public nonisolated struct Coffer_V1_ListEntry: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// May be empty if status is not 0: some vaults keep ids in the sealed part only.
   public var userID: String = String()
 
+  /// May be empty if status is not 0, as user_id.
   public var connectionID: String = String()
 
   /// Opaque; see StoreResponse.
@@ -442,9 +446,25 @@ public nonisolated struct Coffer_V1_ListEntry: Sendable {
   /// 0 = never.
   public var expiresAtMs: UInt64 = 0
 
+  /// The status that a Get of this record would have had; 0 = OK. If it is not 0, the
+  /// fields from version to expires_at_ms are empty.
+  public var status: UInt32 = 0
+
+  /// Present if status is not 0.
+  public var failure: Coffer_V1_Failure {
+    get {_failure ?? Coffer_V1_Failure()}
+    set {_failure = newValue}
+  }
+  /// Returns true if `failure` has been explicitly set.
+  public var hasFailure: Bool {self._failure != nil}
+  /// Clears the value of `failure`. Subsequent reads from it will return its default value.
+  public mutating func clearFailure() {self._failure = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
+
+  fileprivate var _failure: Coffer_V1_Failure? = nil
 }
 
 /// The payload of every response whose status is not 0.
@@ -1213,7 +1233,7 @@ nonisolated extension Coffer_V1_ListResponse: SwiftProtobuf.Message, SwiftProtob
 
 nonisolated extension Coffer_V1_ListEntry: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ListEntry"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}user_id\0\u{3}connection_id\0\u{1}version\0\u{1}labels\0\u{3}created_at_ms\0\u{3}updated_at_ms\0\u{3}expires_at_ms\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}user_id\0\u{3}connection_id\0\u{1}version\0\u{1}labels\0\u{3}created_at_ms\0\u{3}updated_at_ms\0\u{3}expires_at_ms\0\u{1}status\0\u{1}failure\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1228,12 +1248,18 @@ nonisolated extension Coffer_V1_ListEntry: SwiftProtobuf.Message, SwiftProtobuf.
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.createdAtMs) }()
       case 6: try { try decoder.decodeSingularUInt64Field(value: &self.updatedAtMs) }()
       case 7: try { try decoder.decodeSingularUInt64Field(value: &self.expiresAtMs) }()
+      case 8: try { try decoder.decodeSingularUInt32Field(value: &self.status) }()
+      case 9: try { try decoder.decodeSingularMessageField(value: &self._failure) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if !self.userID.isEmpty {
       try visitor.visitSingularStringField(value: self.userID, fieldNumber: 1)
     }
@@ -1255,6 +1281,12 @@ nonisolated extension Coffer_V1_ListEntry: SwiftProtobuf.Message, SwiftProtobuf.
     if self.expiresAtMs != 0 {
       try visitor.visitSingularUInt64Field(value: self.expiresAtMs, fieldNumber: 7)
     }
+    if self.status != 0 {
+      try visitor.visitSingularUInt32Field(value: self.status, fieldNumber: 8)
+    }
+    try { if let v = self._failure {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1266,6 +1298,8 @@ nonisolated extension Coffer_V1_ListEntry: SwiftProtobuf.Message, SwiftProtobuf.
     if lhs.createdAtMs != rhs.createdAtMs {return false}
     if lhs.updatedAtMs != rhs.updatedAtMs {return false}
     if lhs.expiresAtMs != rhs.expiresAtMs {return false}
+    if lhs.status != rhs.status {return false}
+    if lhs._failure != rhs._failure {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
