@@ -165,7 +165,7 @@ let package = Package(
             swiftSettings: base),
         .testTarget(
             name: "CofferServerTests",
-            dependencies: ["CofferCore", "CofferCache", "CofferCrypto", "CofferWire", "CofferVault", "CofferServer"],
+            dependencies: ["CofferCore", "CofferAccess", "CofferCache", "CofferCrypto", "CofferWire", "CofferVault", "CofferServer"],
             swiftSettings: base),
         .testTarget(
             name: "CofferVaultTests",

@@ -16,6 +16,7 @@ package struct Daemon {
     private let log: Logger
     private let clock = SystemClock()
     private let random = SystemRandom()
+    private let overflow = OverflowIDs.ofKernel
 
     package init(_ configuration: Configuration) {
         self.configuration = configuration
@@ -40,6 +41,7 @@ package struct Daemon {
         if coffer_harden_process() != 0 {
             log.warning("cannot turn off core dumps and ptrace", metadata: ["errno": "\(errno)"])
         }
+        try overflow.refuse(uid: geteuid(), gid: getegid())
         let opened = try open()
         Traces.forget()
         do throws(StartupError) {
@@ -110,7 +112,7 @@ package struct Daemon {
         }
         let server = Server.Configuration(
             reactors: configuration.reactors, spin: .microseconds(configuration.spinMicroseconds), limits: limits,
-            policy: AccessPolicy(owner: geteuid()), cache: configuration.cache,
+            policy: AccessPolicy(owner: geteuid(), overflow: overflow), cache: configuration.cache,
             flightTime: .milliseconds(configuration.vaults.map(\.timeoutMilliseconds).max() ?? 5_000),
             version: Self.version, warnings: warnings(bootKey, pool))
         do throws(Failure) {

@@ -67,7 +67,7 @@ package final class Server: Sendable {
         var threads: [WorkerThread] = []
         for index in inboxes.indices {
             let acceptor = index == 0
-                ? Acceptor(listener: listener, inboxes: inboxes, ledger: ledger) : nil
+                ? Acceptor(listener: listener, inboxes: inboxes, ledger: ledger, policy: configuration.policy) : nil
             let reactor = try Reactor(
                 index: index, shared: context, inbox: inboxes[index], counters: counters[index],
                 acceptor: acceptor)

@@ -5,7 +5,7 @@ import resource
 import time
 
 from harness import Client, Frame, Kind, Status, eventually, messages
-from harness.client import encode
+from harness.client import cancel, encode
 from harness.hostile import HostileTest, field
 
 
@@ -48,6 +48,46 @@ class Slowness(HostileTest):
         except (BrokenPipeError, ConnectionResetError):
             pass
         self.assertEqual(self.cut_total(), cut_before + 1)
+
+    def test_every_partial_input_is_cut_though_a_byte_comes_now_and_then(self) -> None:
+        """Each state in which the daemon waits for the rest of something."""
+        get = encode("Credentials/Get", field(1, b"user") + field(2, b"c"), 1)
+        oversized = encode("Credentials/Get", b"", 1, length=1 << 30)
+        endless = {
+            "a length": b"\0" * 3,
+            "a header": get[:20],
+            "a payload": encode("Credentials/Get", b"", 1, length=1_000),
+            "an oversized frame that is skipped": oversized,
+            "an oversized frame behind a whole one": get + oversized,
+            "an oversized frame behind a skipped one":
+                encode("Credentials/Get", b"", 1, length=2 << 20) + bytes((2 << 20) - 20) + oversized,
+            "a cancel": cancel(7)[:12],
+            "text": b"GE",
+            "TLS": b"\x16\x03\x01",
+        }
+        clients = {what: self.connect() for what in endless}
+        for what, client in clients.items():
+            client.send(endless[what])
+            client.socket.settimeout(0.01)
+        since = time.monotonic()
+        while clients and time.monotonic() - since < 4:
+            for what, client in list(clients.items()):
+                if self.hangs_up(client, bytes(1) if len(endless[what]) >= 24 else b""):
+                    self.assertGreaterEqual(time.monotonic() - since, 0.9, f"{what}: it is cut too early")
+                    del clients[what]
+            time.sleep(0.1)
+        self.assertEqual(list(clients), [], "these are not cut")
+
+    def hangs_up(self, client: Client, byte: bytes) -> bool:
+        """Whether the daemon has closed, answers aside, when it gets one more byte."""
+        try:
+            client.send(byte)
+            client.read()
+        except TimeoutError:
+            return False
+        except BrokenPipeError:
+            pass
+        return True
 
     def test_sender_of_whole_frames_is_not_cut(self) -> None:
         """However slowly they come one after the other."""
@@ -163,3 +203,26 @@ class NoDescriptors(HostileTest):
         with self.served.client() as client:
             self.assertTrue(client.health().serving)
         self.assertLess(time.monotonic() - since, 2.5, "it was slow to accept again")
+
+    def test_client_that_gave_up_at_the_limit_leaves_no_spin(self) -> None:
+        """The daemon cannot accept, and when it can again, nobody waits any more."""
+        usual = resource.prlimit(self.served.pid, resource.RLIMIT_NOFILE)
+        highest = max(int(name) for name in os.listdir(f"/proc/{self.served.pid}/fd"))
+        resource.prlimit(self.served.pid, resource.RLIMIT_NOFILE, (highest + 9, usual[1]))
+        self.addCleanup(lambda: resource.prlimit(self.served.pid, resource.RLIMIT_NOFILE, usual))
+        crowd: list[Client] = []
+        while self.served.descriptor_count() < highest + 9:
+            crowd.append(self.connect())
+            eventually("it is accepted", 2, lambda: self.client.stats()["connections"] == len(crowd) + 1)
+            self.assertLessEqual(len(crowd), 50, "the limit is not reached")
+        crowd.pop().close()
+        eventually("one is gone", 2, lambda: self.client.stats()["connections"] == len(crowd) + 1)
+        # It tries to accept at least once a second while it is at the limit.
+        time.sleep(1.2)
+        cpu, since = self.served.cpu_seconds(), time.monotonic()
+        time.sleep(1)
+        share = (self.served.cpu_seconds() - cpu) / (time.monotonic() - since)
+        print(f"       descriptors: {share:.0%} of a processor behind the limit", flush=True)
+        self.assertLess(share, 0.1, "it spins")
+        with self.served.client(2) as client:
+            self.assertTrue(client.health().serving, "it does not accept again")

@@ -7,10 +7,10 @@ import time
 import traceback
 from multiprocessing import get_context
 
-from harness import CallFailed, Client, Daemon, Status, SystemTest, eventually, messages, options
+from harness import CallFailed, Client, Daemon, Kind, Status, SystemTest, eventually, messages, options
 from harness.client import encode
 
-FOREIGN_UID = 65534
+FOREIGN_UID = 4_242
 
 
 def raise_descriptor_limit() -> int:
@@ -164,32 +164,54 @@ def as_foreigner(path: str, report) -> None:
         report.send(traceback.format_exc())
 
 
+def crowd_as_foreigner(path: str, report) -> None:
+    """In a child: 200 connections that stay open as long as they may, each with the start of a large frame."""
+    try:
+        os.setgroups([])
+        os.setgid(FOREIGN_UID)
+        os.setuid(FOREIGN_UID)
+        crowd, told = [], {}
+        for _ in range(200):
+            client = Client(path, 10)
+            crowd.append(client)
+            try:
+                client.send(encode("Credentials/Get", b"", 1, length=1 << 20) + bytes(50_000))
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+        for client in crowd:
+            frame = client.frame()
+            status = Status(frame.code).name if frame is not None and frame.kind == Kind.GO_AWAY else "served"
+            told[status] = told.get(status, 0) + 1
+        report.send(told)
+    except BaseException:
+        report.send(traceback.format_exc())
+
+
 def attempts(path: str) -> dict[str, str]:
     outcome = {}
-    try:
-        with Client(path, 5) as client:
-            for name, call in {
-                "Get": lambda: client.get("user", "c"),
-                "Get fresh": lambda: client.get("user", "c", max_age_ms=0),
-                "Get absent": lambda: client.get("user", "absent"),
-                "Get bad id": lambda: client.get("", "c"),
-                "Store": lambda: client.store("user", "c", b"mine"),
-                "Store absent": lambda: client.store("user", "absent", b"mine", if_absent=True),
-                "Delete": lambda: client.delete("user", "c"),
-                "GetMany": lambda: client.get_many([("user", "c"), ("user", "absent")]),
-                "List": lambda: client.list("user"),
-                "List all": lambda: client.list(""),
-                "Health": client.health,
-                "Stats": client.stats,
-                "Invalidate": lambda: client.invalidate(all=True),
-            }.items():
-                try:
-                    call()
-                    outcome[name] = "OK"
-                except CallFailed as error:
-                    outcome[name] = error.status.name
-    except PermissionError:
-        outcome["connect"] = "refused"
+    for name, call in {
+        "Get": lambda client: client.get("user", "c"),
+        "Get fresh": lambda client: client.get("user", "c", max_age_ms=0),
+        "Get absent": lambda client: client.get("user", "absent"),
+        "Get bad id": lambda client: client.get("", "c"),
+        "Store": lambda client: client.store("user", "c", b"mine"),
+        "Store absent": lambda client: client.store("user", "absent", b"mine", if_absent=True),
+        "Delete": lambda client: client.delete("user", "c"),
+        "GetMany": lambda client: client.get_many([("user", "c"), ("user", "absent")]),
+        "List": lambda client: client.list("user"),
+        "List all": lambda client: client.list(""),
+        "Health": lambda client: client.health(),
+        "Stats": lambda client: client.stats(),
+        "Invalidate": lambda client: client.invalidate(all=True),
+    }.items():
+        try:
+            with Client(path, 5) as client:
+                call(client)
+                outcome[name] = "OK"
+        except CallFailed as error:
+            outcome[name] = error.status.name
+        except PermissionError:
+            return {"connect": "refused"}
     return outcome
 
 
@@ -220,7 +242,28 @@ class Strangers(SystemTest):
             self.assertEqual(set(outcome.values()), {"PERMISSION_DENIED"}, outcome)
             self.assertEqual(client.get("user", "c").credential, b"value")
             self.assertEqual(len(client.list("user")), 1)
-            self.assertGreaterEqual(client.stats()["calls_denied_total"], 12)
+            stats = client.stats()
+            self.assertEqual(stats["connections_denied_total"], 13)
+            self.assertEqual(stats["calls_total"], 5, "it was listened to")
+
+    def test_connections_of_another_uid_take_nothing_from_ours(self) -> None:
+        """However many it opens: each is closed at once, before anything that it sends is looked at."""
+        daemon = self.daemon(config="socket_mode: 0666\nlimits:\n  connections: 40\n")
+        daemon.place.folder.chmod(0o711)
+        ours, theirs = get_context("fork").Pipe()
+        child = get_context("fork").Process(target=crowd_as_foreigner, args=(str(daemon.place.socket), theirs))
+        child.start()
+        try:
+            self.assertTrue(ours.poll(30), "the other user is not done")
+            self.assertEqual(ours.recv(), {"PERMISSION_DENIED": 200})
+            with daemon.client() as client:
+                self.assertTrue(client.health().serving)
+                stats = client.stats()
+                self.assertEqual((stats["connections"], stats["calls_malformed_total"]), (1, 0))
+            self.assertLess(daemon.log_text().count("denied a connection"), 20, "it fills the log")
+        finally:
+            child.kill()
+            child.join(10)
 
     def test_another_uid_cannot_connect_by_default(self) -> None:
         self.assertEqual(self.ask(self.daemon()), {"connect": "refused"})

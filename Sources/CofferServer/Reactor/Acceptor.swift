@@ -17,12 +17,16 @@ final class Acceptor {
     private var isWatched = true
     private let inboxes: [Inbox]
     private let ledger: UIDLedger
+    private let policy: AccessPolicy
     private var next = 0
+    /// When the next stranger may be logged: a crowd of them is not to fill the log.
+    private var nextDenial: BootInstant?
 
-    init(listener: Int32, inboxes: [Inbox], ledger: UIDLedger) {
+    init(listener: Int32, inboxes: [Inbox], ledger: UIDLedger, policy: AccessPolicy) {
         self.listener = listener
         self.inboxes = inboxes
         self.ledger = ledger
+        self.policy = policy
     }
 
     /// Accepts what waits, up to a batch.
@@ -31,13 +35,18 @@ final class Acceptor {
             let fd = coffer_accept(listener)
             guard fd >= 0 else {
                 if errno == EINTR || errno == ECONNABORTED { continue }
-                if errno != EAGAIN { rest(now) }
+                // Nobody waits: whatever it rested for is over, or the loop would ask again at once.
+                if errno == EAGAIN { wake() } else { rest(now) }
                 return
             }
-            restMilliseconds = 10
-            restingUntil = nil
+            wake()
             take(fd, reactor)
         }
+    }
+
+    private func wake() {
+        restMilliseconds = 10
+        restingUntil = nil
     }
 
     private func rest(_ now: BootInstant) {
@@ -52,8 +61,11 @@ final class Acceptor {
             return
         }
         let peer = Peer(uid: credentials.uid, gid: credentials.gid, pid: credentials.pid)
+        // Before it has anything of ours: a place, a buffer, a decoder.
+        guard policy.admits(peer) else { return deny(fd, peer, reactor) }
         guard ledger.openConnection(uid: peer.uid) else {
             reactor.log.debug("turned a connection away", metadata: ["uid": "\(peer.uid)"])
+            reactor.counters.refusedConnections.increment()
             reactor.turnAway(fd, .tooManyConnections)
             return
         }
@@ -69,15 +81,28 @@ final class Acceptor {
         }
     }
 
+    private func deny(_ fd: Int32, _ peer: Peer, _ reactor: Reactor) {
+        reactor.counters.deniedConnections.increment()
+        if nextDenial.map({ $0 <= reactor.now }) ?? true {
+            nextDenial = reactor.now + .seconds(1)
+            reactor.log.warning(
+                "denied a connection: its uid has no right to any call",
+                metadata: ["uid": "\(peer.uid)", "gid": "\(peer.gid)", "pid": "\(peer.pid)"])
+        }
+        reactor.turnAway(fd, .denied)
+    }
+
     /// While resting the listener is not asked about.
-    func watch(epoll: Int32, token: UInt64) {
+    func watch(epoll: Int32, token: UInt64, now: BootInstant) {
         let wanted = restingUntil == nil
         guard wanted != isWatched else { return }
-        isWatched = wanted
-        if wanted {
-            _ = coffer_epoll_add(epoll, listener, EPOLLIN.rawValue, token)
-        } else {
+        if !wanted {
             _ = coffer_epoll_remove(epoll, listener)
+        } else if coffer_epoll_add(epoll, listener, EPOLLIN.rawValue, token) != 0 {
+            // The kernel has no memory for it: nobody would be accepted any more.
+            rest(now)
+            return
         }
+        isWatched = wanted
     }
 }

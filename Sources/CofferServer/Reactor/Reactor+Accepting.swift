@@ -8,12 +8,11 @@ extension Reactor {
         guard let acceptor else { return }
         if let until = acceptor.restingUntil, until > now { return }
         acceptor.acceptBatch(now: now, self)
-        acceptor.watch(epoll: epoll, token: Token.listener)
+        acceptor.watch(epoll: epoll, token: Token.listener, now: now)
     }
 
     /// The connection may not stay: say why, in a go-away, and close.
     func turnAway(_ fd: Int32, _ failure: Failure) {
-        counters.refusedConnections.increment()
         let message = ReplyMessages.failure(failure)
         let buffer = ByteBuffer(capacity: FrameHeader.byteCount + message.count)
         FrameHeader(

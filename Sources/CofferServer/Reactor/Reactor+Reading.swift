@@ -55,8 +55,8 @@ extension Reactor {
 
     func afterFrames(_ connection: Connection) {
         if connection.readClosed { dropPartialFrame(connection) }
-        // A frame whose rest is awaited; frames held back by a pause do not age.
-        if connection.input == nil || isPaused(connection) {
+        // A frame whose rest is awaited, also to throw it away; frames held back by a pause do not age.
+        if connection.skip == 0 && (connection.input == nil || isPaused(connection)) {
             connection.frameSince = nil
         } else if connection.frameSince == nil {
             connection.frameSince = now
@@ -72,6 +72,7 @@ extension Reactor {
                 let skipped = min(connection.skip, bytes.count - position)
                 connection.skip -= skipped
                 position += skipped
+                if connection.skip == 0 { connection.frameSince = nil }
                 continue
             }
             if isPaused(connection) { break }
@@ -140,6 +141,8 @@ extension Reactor {
     /// Lets go of the start of a frame whose rest will not come. In a pause whole
     /// frames may wait before it: then it goes when they are taken.
     private func dropPartialFrame(_ connection: Connection) {
+        connection.skip = 0
+        connection.frameSince = nil
         guard let input = connection.input, !isPaused(connection) else { return }
         release(input)
         connection.input = nil

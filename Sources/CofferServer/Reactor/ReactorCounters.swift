@@ -21,6 +21,7 @@ final class ReactorCounters: Sendable {
     let denied = Counter()
     let malformed = Counter()
     let accepted = Counter()
+    let deniedConnections = Counter()
     let refusedConnections = Counter()
     let cutSlowPeers = Counter()
     let deadlines = Counter()

@@ -137,6 +137,7 @@ package final class AdminService: Sendable {
             ("connections", UInt64(ledger.connections)),
             ("connections_accepted_total", total { $0.accepted.current }),
             ("connections_cut_total", total { $0.cutSlowPeers.current }),
+            ("connections_denied_total", total { $0.deniedConnections.current }),
             ("connections_refused_total", total { $0.refusedConnections.current }),
             ("flights", UInt64(cache.flights)),
             ("limit_cache_bytes", UInt64(configuration.maximumBytes)),

@@ -175,13 +175,15 @@ class Client:
         return True
 
     def response(self) -> Frame:
-        """The next response; go-aways are noted in `went_away`."""
+        """The next response; go-aways are noted in `went_away`. Raises CallFailed for one with a status."""
         while True:
             frame = self.frame()
             if frame is None:
                 raise ConnectionError("the daemon closed the connection")
             if frame.kind == Kind.RESPONSE:
                 return frame
+            if frame.code != Status.OK:
+                raise CallFailed(frame)
             self.went_away = True
 
     # Calls
@@ -189,7 +191,10 @@ class Client:
     def begin(self, method: str, request, timeout: int = 0) -> int:
         """Sends a request; returns its call id."""
         call_id = self.next_id()
-        self.send(encode(method, request.SerializeToString(), call_id, timeout))
+        try:
+            self.send(encode(method, request.SerializeToString(), call_id, timeout))
+        except BrokenPipeError:
+            pass  # What the daemon said before it hung up is to be read.
         return call_id
 
     def responses(self, call_id: int) -> Iterable[Frame]:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Sequence
 
 from .client import CallFailed, Client
 from .options import binary
@@ -55,10 +56,11 @@ class Daemon:
 
     def __init__(
         self, *arguments: object, config: str = "", env: dict[str, str] | None = None,
-        place: Place | None = None, descriptors: int | None = None
+        place: Place | None = None, descriptors: int | None = None, through: Sequence[str] = ()
     ):
         """
         `config`: the YAML file's text. `descriptors`: how many files it may have open.
+        `through`: a command that becomes the daemon, for instance one that makes it another user's.
         """
         self.owns_place = place is None
         self.place = place or Place()
@@ -68,6 +70,7 @@ class Daemon:
             self.arguments += ["--config", self.place.config]
         self.env = environment(env)
         self.descriptors = descriptors
+        self.through = list(through)
         self.process: subprocess.Popen | None = None
         Daemon.live.append(self)
 
@@ -88,7 +91,7 @@ class Daemon:
         assert self.process is None or self.process.poll() is not None, "it runs already"
         with open(self.place.log, "ab") as log:
             self.process = subprocess.Popen(
-                [binary("cofferd"), *map(str, self.arguments)], env=self.env, cwd=self.place.folder,
+                [*self.through, binary("cofferd"), *map(str, self.arguments)], env=self.env, cwd=self.place.folder,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=self._prepare)
         return self
 

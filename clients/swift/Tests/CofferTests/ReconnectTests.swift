@@ -104,6 +104,27 @@ struct ReconnectTests {
         }
     }
 
+    /// One who has no right to any call: the daemon closes before it reads.
+    @Test func aConnectionThatMayNotStaySaysWhy() async throws {
+        let payload: [UInt8] = try Coffer_V1_Failure.with {
+            $0.reason = .denied
+            $0.message = "no"
+        }.serializedBytes()
+        let script: FakeDaemon.Script = { peer, _ in
+            try peer.write(
+                FakePeer.frame(
+                    FrameHeader(
+                        .goAway, callID: 0, methodOrStatus: CofferError.Code.permissionDenied.rawValue,
+                        payloadBytes: payload.count), payload))
+            peer.hangUp()
+        }
+        try await withDaemon(script) { client, daemon in
+            let error = await #expect(throws: CofferError.self) { try await client.text("c") }
+            #expect(error?.code == .permissionDenied)
+            #expect(daemon.connectionCount == 2)
+        }
+    }
+
     @Test func aCallRefusedByADrainingDaemonIsMadeAgain() async throws {
         let script: FakeDaemon.Script = { peer, number in
             if number > 1 { return try MemoryDaemon().serve(peer, number) }

@@ -110,6 +110,8 @@ extension Connection {
         }
         switch FrameKind(rawValue: header.kind) {
         case .response: return [response(header, Reply(header, frame), &state)].compactMap(\.self)
+        case .goAway where header.callID == 0 && header.methodOrStatus != 0:
+            return [.fatal(CofferError(Reply(header, frame)))]
         case .goAway where header.callID == 0:
             stopTakingCalls(&state)
             return state.outbound.removeUnsentCalls()

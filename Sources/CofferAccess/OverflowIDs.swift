@@ -1,0 +1,16 @@
+/// The uid and gid that stand for every user and group without a number of their own in the
+/// daemon's user namespace. Whoever has one of them can be anybody, so it identifies nobody.
+package struct OverflowIDs: Equatable, Sendable {
+    package let uid: UInt32
+    package let gid: UInt32
+
+    /// The kernel's own defaults.
+    package init(uid: UInt32 = 65_534, gid: UInt32 = 65_534) {
+        self.uid = uid
+        self.gid = gid
+    }
+
+    /// Whether the kernel does not say who this peer is.
+    @inline(__always)
+    package func hides(_ peer: Peer) -> Bool { peer.uid == uid || peer.gid == gid }
+}

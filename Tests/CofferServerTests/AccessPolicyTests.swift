@@ -1,0 +1,23 @@
+import CofferAccess
+import Testing
+
+@Suite struct AccessPolicyTests {
+    private let overflow = OverflowIDs(uid: 65_534, gid: 65_533)
+
+    @Test(arguments: [
+        (1_000, 1_000, true), (1_000, 100, true), (0, 0, false), (1_001, 1_000, false), (65_534, 1_000, false),
+        (1_000, 65_533, false), (65_534, 65_533, false),
+    ] as [(UInt32, UInt32, Bool)])
+    func admitsItsOwnerAlone(uid: UInt32, gid: UInt32, isAdmitted: Bool) {
+        let policy = AccessPolicy(owner: 1_000, overflow: overflow)
+        let peer = Peer(uid: uid, gid: gid, pid: 1)
+        #expect(policy.admits(peer) == isAdmitted)
+        #expect(policy.allows(peer, .get) == isAdmitted)
+    }
+
+    /// Whoever has no mapping looks like it.
+    @Test func theOverflowUIDIsNotEvenItsOwnPeer() {
+        let policy = AccessPolicy(owner: 65_534, overflow: overflow)
+        #expect(!policy.admits(Peer(uid: 65_534, gid: 1_000, pid: 1)))
+    }
+}
