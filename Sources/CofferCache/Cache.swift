@@ -51,6 +51,13 @@ package final class Cache: Sendable {
         }
     }
 
+    /// The same for a key.
+    package func lookup(
+        _ key: RecordKey, now: BootInstant, wall: WallMilliseconds, maximumAge: UInt64
+    ) -> CacheAnswer {
+        key.withBytes { lookup(user: $0, connection: $1, now: now, wall: wall, maximumAge: maximumAge) }
+    }
+
     /// Waits for the flight of this key, or starts it; see `CacheShard.join`.
     package func join(
         _ key: RecordKey, waiter: CacheWaiter, uid: UInt32, now: BootInstant, wall: WallMilliseconds,

@@ -18,11 +18,14 @@ package struct CacheConfiguration: Equatable, Sendable {
     package var maximumWaiters: Int
     /// Flights at once, over all shards.
     package var maximumFlights: Int
+    /// The same of one uid.
+    package var maximumFlightsPerUID: Int
 
     package init(
         maximumBytes: Int = 64 << 20, ttlMilliseconds: UInt64 = 300_000,
         negativeMilliseconds: UInt64 = 5_000, staleMilliseconds: UInt64 = 3_600_000,
-        maximumRefreshes: Int = 4, maximumWaiters: Int = 4_096, maximumFlights: Int = 1_024
+        maximumRefreshes: Int = 4, maximumWaiters: Int = 4_096, maximumFlights: Int = 2_048,
+        maximumFlightsPerUID: Int = 1_024
     ) {
         self.maximumBytes = maximumBytes
         self.ttlMilliseconds = ttlMilliseconds
@@ -31,6 +34,7 @@ package struct CacheConfiguration: Equatable, Sendable {
         self.maximumRefreshes = maximumRefreshes
         self.maximumWaiters = maximumWaiters
         self.maximumFlights = maximumFlights
+        self.maximumFlightsPerUID = maximumFlightsPerUID
     }
 
     /// What an entry costs beyond its key and sealed value.

@@ -23,7 +23,7 @@ extension CacheShard {
             flights[id]!.waiters.append(waiting)
             return .follow(flight: id, patience: stale == nil ? nil : time(id))
         }
-        guard hasRoomForFlight else { return refuse(stale) }
+        guard hasRoomForFlight(of: uid) else { return refuse(stale) }
         let ticket = launch(key, hash, uid: uid, now: now, waiters: [waiting])
         return .lead(ticket, patience: stale == nil ? nil : time(ticket.id))
     }
@@ -85,7 +85,7 @@ extension CacheShard {
         hash: UInt64, key: RecordKey, uid: UInt32, now: BootInstant, hasRoom: Bool
     ) -> FlightTicket? {
         guard let slot = find(key, hash), !table.slots[slot].isDoubted, joinable(key, hash) == nil else { return nil }
-        guard hasRoom, hasRoomForFlight else {
+        guard hasRoom, hasRoomForFlight(of: uid) else {
             let age = now.milliseconds(since: table.slots[slot].fetchedAt)
             table.ask(slot, atAge: age + CacheConfiguration.postponement, hasFailed: table.slots[slot].hasFailed)
             return nil

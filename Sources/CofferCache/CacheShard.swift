@@ -28,6 +28,9 @@ package struct CacheShard: Sendable {
     let configuration: CacheConfiguration
     let lifetimes: Lifetimes
     private let maximumFlights: Int
+    private let maximumFlightsPerUID: Int
+    /// How many of them each uid has set off.
+    private var flightsByUID: [UInt32: Int] = [:]
     private let flightStep: UInt64
     package private(set) var refreshes: UInt64 = 0
     package internal(set) var staleAnswers: UInt64 = 0
@@ -42,6 +45,7 @@ package struct CacheShard: Sendable {
             maximumBytes: configuration.maximumBytes / count,
             largestCost: configuration.maximumBytes / CacheConfiguration.largestPart, lifetimes: lifetimes)
         maximumFlights = max(1, configuration.maximumFlights / count)
+        maximumFlightsPerUID = max(1, configuration.maximumFlightsPerUID / count)
         fences = Array(repeating: 0, count: Self.stripeCount)
         nextFlight = UInt64(index)
         flightStep = UInt64(count)
@@ -119,7 +123,9 @@ package struct CacheShard: Sendable {
         return id
     }
 
-    var hasRoomForFlight: Bool { flights.count < maximumFlights }
+    func hasRoomForFlight(of uid: UInt32) -> Bool {
+        flights.count < maximumFlights && flightsByUID[uid, default: 0] < maximumFlightsPerUID
+    }
 
     mutating func launch(
         _ key: RecordKey, _ hash: UInt64, uid: UInt32, now: BootInstant, waiters: [Flight.Waiter]
@@ -129,6 +135,7 @@ package struct CacheShard: Sendable {
             id: nextFlight, key: key, isRefresh: waiters.isEmpty, hash: hash, uid: uid, fence: fence(hash),
             startedAt: now)
         flights[ticket.id] = Flight(ticket: ticket, waiters: waiters)
+        flightsByUID[uid, default: 0] += 1
         // During a write nobody may share it, and nobody knows what it will read.
         if writing[hash] == nil { current[hash] = ticket.id }
         if ticket.isRefresh { refreshes += 1 }
@@ -142,6 +149,8 @@ package struct CacheShard: Sendable {
         _ ticket: FlightTicket, _ outcome: FlightOutcome, now: BootInstant, wall: WallMilliseconds
     ) -> CacheDelivery? {
         guard var flight = flights.removeValue(forKey: ticket.id) else { return nil }
+        let others = flightsByUID[ticket.uid, default: 1] - 1
+        flightsByUID[ticket.uid] = others > 0 ? others : nil
         let isNewest = current[ticket.hash] == ticket.id
         if isNewest { current[ticket.hash] = nil }
         let isUnfenced = isNewest && fence(ticket.hash) == ticket.fence

@@ -108,7 +108,7 @@ package struct Daemon {
             log.warning(
                 "fewer connections than configured: the limit of open files does not allow them",
                 metadata: ["configured": "\(limits.connections)", "possible": "\(room)"])
-            limits.connections = room
+            limits.shrink(toConnections: room)
         }
         let server = Server.Configuration(
             reactors: configuration.reactors, spin: .microseconds(configuration.spinMicroseconds), limits: limits,

@@ -52,16 +52,18 @@ package final class Server: Sendable {
         for _ in 0..<configuration.reactors { inboxes.append(try Inbox()) }
         let counters = inboxes.map { _ in ReactorCounters() }
         let ledger = UIDLedger(limits: configuration.limits)
+        let budget = BufferBudget(limits: configuration.limits)
         let credentials = CredentialService(
             cache: Cache(configuration: configuration.cache, random: random), pool: pool,
             statuses: VaultStatuses(pool, clock: clock, log: log), bootKey: bootKey, inboxes: inboxes,
-            clock: clock, random: random, flightTime: configuration.flightTime)
+            clock: clock, random: random, flightTime: configuration.flightTime, budget: budget)
         let context = ServerContext(
             limits: configuration.limits, spin: configuration.spin, policy: configuration.policy, ledger: ledger,
+            budget: budget,
             credentials: credentials,
             admin: AdminService(
                 credentials: credentials, random: random, counters: counters,
-                ledger: ledger, limits: configuration.limits, clock: clock, version: configuration.version,
+                ledger: ledger, budget: budget, limits: configuration.limits, clock: clock, version: configuration.version,
                 warnings: configuration.warnings),
             bootKey: bootKey, clock: clock, log: log)
         var threads: [WorkerThread] = []

@@ -10,6 +10,7 @@ struct ServerContext: Sendable {
     let spin: Duration
     let policy: AccessPolicy
     let ledger: UIDLedger
+    let budget: BufferBudget
     let credentials: CredentialService
     let admin: AdminService
     let bootKey: BootKey

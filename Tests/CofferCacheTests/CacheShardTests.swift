@@ -77,6 +77,24 @@ import Testing
         }
     }
 
+    @Test func aUIDTakesItsShareOfFlightsOnly() throws {
+        var cache = Harness(CacheConfiguration(maximumFlights: 3, maximumFlightsPerUID: 2))
+        let first = try cache.lead("a", uid: 1)
+        _ = try cache.lead("b", uid: 1)
+        guard case .refused = cache.join("c", uid: 1) else {
+            Issue.record("a uid was given a flight too many")
+            return
+        }
+        let other = try cache.lead("c", uid: 2)
+        guard case .refused = cache.join("d", uid: 2) else {
+            Issue.record("there is a flight too many")
+            return
+        }
+        cache.complete(first, .absent)
+        _ = try cache.lead("e", uid: 1)
+        cache.complete(other, .absent)
+    }
+
     @Test func aDefiniteNoEvictsAndATransientOneDoesNot() throws {
         var cache = Harness()
         try cache.fill("a", cache.value(1))

@@ -1,4 +1,6 @@
+import CofferCache
 import CofferDaemon
+import CofferServer
 import Testing
 
 @Suite struct SettingTests {
@@ -17,6 +19,16 @@ import Testing
         #expect(shown != setting.show(Configuration()), "the test must change this setting too")
     }
 
+    /// By default, of everything that is counted by uid.
+    @Test func theShareOfAUIDIsWellBelowTheWhole() {
+        let configuration = Configuration()
+        let limits = configuration.limits
+        #expect(limits.connectionsPerUID * 2 <= limits.connections)
+        #expect(limits.bufferedBytesPerUID * 2 <= limits.bufferedBytes)
+        #expect(configuration.cache.maximumFlightsPerUID * 2 <= configuration.cache.maximumFlights)
+        #expect(limits.callsPerUID * 2 <= VaultConfiguration(name: "main").queue)
+    }
+
     /// A configuration in which nothing has its default.
     private var changed: Configuration {
         var configuration = Configuration()
@@ -27,6 +39,7 @@ import Testing
             ("cache.negative_seconds", "3"), ("cache.refresh_ahead", "5"), ("limits.connections", "2"),
             ("limits.connections_per_uid", "3"), ("limits.calls_per_connection", "4"), ("limits.calls_per_uid", "5"),
             ("limits.credential_bytes", "6"), ("limits.frame_bytes", "4097"), ("limits.output_bytes", "65537"),
+            ("limits.buffered_bytes", "4194305"), ("limits.buffered_bytes_per_uid", "4194306"),
             ("limits.frame_seconds", "7"), ("limits.write_stall_seconds", "8"), ("limits.idle_seconds", "9"),
             ("limits.drain_seconds", "11"), ("limits.call_ms", "12"), ("limits.maximum_call_ms", "13"),
             ("log.level", "trace"), ("log.format", "json"),
@@ -39,7 +52,7 @@ import Testing
     @Test(arguments: [
         ("limits.connections", "1000000", "1000001"), ("limits.credential_bytes", "1048576", "1048577"),
         ("limits.frame_bytes", "1114112", "1114113"), ("limits.frame_bytes", "4096", "4095"),
-        ("limits.output_bytes", "65536", "65535"), ("limits.idle_seconds", "0", "-1"),
+        ("limits.output_bytes", "65536", "65535"), ("limits.buffered_bytes", "4194304", "4194303"), ("limits.idle_seconds", "0", "-1"),
         ("limits.drain_seconds", "300", "301"), ("limits.call_ms", "600000", "600001"), ("reactors", "64", "65"),
         ("spin_us", "1000", "1001"),
         ("cache.ttl_seconds", "3600", "3601"), ("cache.stale_seconds", "86400", "86401"),

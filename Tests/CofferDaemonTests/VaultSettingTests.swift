@@ -90,7 +90,7 @@ import Testing
                     prefix: "ai2-connectors"
                     timeout_ms: 5000
                     concurrency: 64
-                    queue: 1024
+                    queue: 8192
                     # ca_file: not set
                     # client_certificate_file: not set
                     # client_key_file: not set

@@ -33,7 +33,7 @@ import Testing
         #expect(vault.accept == [.sealed])
         #expect(vault.timeoutMilliseconds == 5_000)
         #expect(vault.concurrency == 1_024)
-        #expect(vault.queue == 4_096)
+        #expect(vault.queue == 8_192)
     }
 
     @Test func aRemoteVaultHasItsDefaults() throws {
@@ -47,7 +47,7 @@ import Testing
         #expect(vault.prefix == "ai2-connectors")
         #expect(vault.accept == [.sealed, .json, .legacyAES])
         #expect(vault.concurrency == 64)
-        #expect(vault.queue == 1_024)
+        #expect(vault.queue == 8_192)
     }
 
     @Test func everythingOfAVaultIsRead() throws {

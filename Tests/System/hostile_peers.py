@@ -166,8 +166,10 @@ class FewDescriptors(HostileTest):
     descriptors = 100
 
     def test_connections_do_not_take_the_last_descriptor(self) -> None:
-        limit = self.client.stats()["limit_connections"]
-        self.assertLess(limit, self.descriptors)
+        stats = self.client.stats()
+        limit = stats["limit_connections_per_uid"]
+        self.assertLess(limit, stats["limit_connections"])
+        self.assertLess(stats["limit_connections"], self.descriptors)
         crowd = [self.connect() for _ in range(3 * self.descriptors)]
         refused = [client for client in crowd[limit:] if client.frame() is not None]
         self.assertEqual(len(refused), len(crowd) - limit, "not all beyond the limit are told so")

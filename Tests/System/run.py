@@ -23,7 +23,7 @@ from harness.options import options  # noqa: E402
 
 MODULES = [
     "startup", "socket_path", "data_folder", "records", "lifecycle", "command_line", "vaults", "hostile", "hostile_fields",
-    "hostile_peers", "plaintext", "cores", "durability", "scale", "spinning", "user_namespaces",
+    "hostile_peers", "plaintext", "cores", "durability", "scale", "spinning", "buffers", "user_namespaces",
 ]
 PROGRAMS = ["cofferd", "coffer", "coffer-load"]
 

@@ -73,6 +73,8 @@ package struct Setting: Sendable {
         number("limits.credential_bytes", 1...(1 << 20), \.limits.credentialBytes),
         number("limits.frame_bytes", 4_096...ServerLimits().frameBytes, \.limits.frameBytes),
         number("limits.output_bytes", 65_536...(64 << 20), \.limits.outputBytes),
+        number("limits.buffered_bytes", (4 << 20)...(64 << 30), \.limits.bufferedBytes),
+        number("limits.buffered_bytes_per_uid", (4 << 20)...(64 << 30), \.limits.bufferedBytesPerUID),
         number("limits.frame_seconds", 1...600, \.limits.frameSeconds),
         number("limits.write_stall_seconds", 1...600, \.limits.writeStallSeconds),
         number("limits.idle_seconds", 0...604_800, \.limits.idleSeconds),

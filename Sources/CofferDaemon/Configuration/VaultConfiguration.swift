@@ -93,8 +93,8 @@ package struct VaultConfiguration: Equatable, Sendable {
     package var accept: [VaultFormat] { acceptedFormats ?? (type.isLocal ? [.sealed] : VaultFormat.allCases) }
     /// Calls that the vault works on at once.
     package var concurrency: Int { concurrencyLimit ?? (type.isLocal ? 1_024 : 64) }
-    /// Calls that wait for one of them to end.
-    package var queue: Int { queueLimit ?? (type.isLocal ? 4_096 : 1_024) }
+    /// Calls that wait for one of them to end: twice what one uid may have waiting.
+    package var queue: Int { queueLimit ?? 8_192 }
 }
 
 extension VaultConfiguration {

@@ -8,6 +8,11 @@ struct BufferPool {
 
     init() { free.reserveCapacity(Self.kept) }
 
+    /// One with room for so many bytes; a small one is made for them alone.
+    mutating func take(for bytes: Int) -> ByteBuffer {
+        bytes > Self.bufferBytes / 2 && bytes <= Self.bufferBytes ? take() : ByteBuffer(capacity: max(64, bytes))
+    }
+
     mutating func take() -> ByteBuffer { free.popLast() ?? ByteBuffer(capacity: Self.bufferBytes) }
 
     /// Takes an empty buffer back; one that has grown is let go.

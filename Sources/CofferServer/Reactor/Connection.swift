@@ -22,6 +22,15 @@ final class Connection {
     /// The serials of calls that wait for a vault, by their ids.
     @exclusivity(unchecked) var calls: [UInt64: UInt64] = [:]
 
+    /// Tasks that wait until they may make the next piece of an answer.
+    @exclusivity(unchecked) var streams: [StreamWaiter] = []
+    /// Turns at that which are given out.
+    @exclusivity(unchecked) var turns = 0
+    /// Is on the reactor's list of those that can give a turn out.
+    @exclusivity(unchecked) var isReady = false
+    /// Bytes that the budget counts for it.
+    @exclusivity(unchecked) var charged = 0
+
     /// The events asked of epoll.
     @exclusivity(unchecked) var interest: UInt32 = 0
     /// The peer sends no more.

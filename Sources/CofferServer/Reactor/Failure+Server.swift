@@ -53,6 +53,16 @@ extension Failure {
             retryable: true, retryAfterMilliseconds: 50)
     }
 
+    static let noRoomForFrame = Failure(
+        .resourceExhausted, .limit,
+        "too many bytes wait for this uid's clients or for all; the frame is skipped, send it again later",
+        retryable: true, retryAfterMilliseconds: 100)
+
+    static let noRoomForCall = Failure(
+        .resourceExhausted, .limit,
+        "too many bytes wait for this uid's clients or for all; read answers first, then try again",
+        retryable: true, retryAfterMilliseconds: 100)
+
     static let tooManyFlights = Failure(
         .resourceExhausted, .limit, "too many reads wait for the vault; try again", retryable: true,
         retryAfterMilliseconds: 50)

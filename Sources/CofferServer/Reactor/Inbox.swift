@@ -12,6 +12,10 @@ enum ReactorMessage: Sendable {
     case adopt(fd: Int32, peer: Peer)
     /// The call with this serial has an answer; `more` says that another one follows.
     case reply(call: UInt64, Reply, more: Bool)
+    /// A task waits until it may make the next piece of an answer.
+    case stream(StreamWaiter)
+    /// It has made it, on this connection of this uid.
+    case turnOver(connection: UInt64, uid: UInt32)
     /// A piece of a task of this reactor's.
     case job(UnownedJob)
     /// What is to be done on this thread without one, in order.
@@ -88,7 +92,10 @@ final class Inbox: TaskExecutor, WorkQueue, @unchecked Sendable {
     func post(_ work: [any WorkItem]) { post(.work(work)) }
 
     private func keep(_ message: ReactorMessage) {
-        if case .reply = message { answers.append(message) } else { own.append(message) }
+        switch message {
+        case .reply, .turnOver: answers.append(message)
+        default: own.append(message)
+        }
     }
 
     func enqueue(_ job: consuming ExecutorJob) { post(.job(UnownedJob(job))) }

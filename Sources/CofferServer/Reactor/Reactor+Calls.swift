@@ -44,6 +44,7 @@ extension Reactor {
     func endCall(_ connection: Connection, _ callID: UInt64) -> PendingCall? {
         guard let serial = connection.calls.removeValue(forKey: callID) else { return nil }
         ledger.endCalls(uid: connection.peer.uid)
+        endStreams(connection) { $0.address.serial == serial }
         return calls.removeValue(forKey: serial)
     }
 
@@ -57,6 +58,7 @@ extension Reactor {
         case .record(let record, let tail): respond(connection, callID, record, tail: tail)
         case .failure(let failure): refuse(connection, callID, failure)
         }
+        flushLarge(connection)
         touch(connection)
     }
 

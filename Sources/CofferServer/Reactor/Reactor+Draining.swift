@@ -61,11 +61,7 @@ extension Reactor {
     func sweep() {
         nextSweep = now + .seconds(1)
         for case let connection? in connections where isTooSlow(connection) {
-            counters.cutSlowPeers.increment()
-            log.info(
-                "cut a peer that stalls or is idle",
-                metadata: ["uid": "\(connection.peer.uid)", "pid": "\(connection.peer.pid)"])
-            drop(connection)
+            cut(connection, "cut a peer that stalls or is idle")
         }
     }
 

@@ -2,29 +2,64 @@ import CLinux
 import CofferCore
 import CofferWire
 import Glibc
+import Logging
 
 /// From bytes to calls.
 extension Reactor {
     func receive(_ connection: Connection) {
-        if let input = connection.input {
-            let room = input.reserve(BufferPool.bufferBytes)
-            let count = recv(connection.fd, room, BufferPool.bufferBytes, 0)
-            guard received(count, connection) else { return }
-            input.commit(count)
-            takeFrames(connection)
-            return
-        }
+        if let input = connection.input { return receive(into: input, connection) }
         let count = recv(connection.fd, scratch.baseAddress, Self.scratchBytes, 0)
         guard received(count, connection) else { return }
         let bytes = UnsafeRawBufferPointer(start: scratch.baseAddress, count: count)
         let taken = process(bytes, connection)
         if taken < count && !connection.closing {
-            let input = buffers.take()
-            input.append(UnsafeRawBufferPointer(rebasing: bytes[taken...]))
-            connection.input = input
+            keep(UnsafeRawBufferPointer(rebasing: bytes[taken...]), connection)
         }
         coffer_wipe(scratch.baseAddress!, count)
         afterFrames(connection)
+        flushLarge(connection)
+    }
+
+    /// The rest of a frame whose start is kept, and nothing behind it.
+    private func receive(into input: ByteBuffer, _ connection: Connection) {
+        let missing = (parser.frameBytes(in: input.bytes) ?? FrameHeader.byteCount) - input.count
+        let wanted = missing > 0 ? min(missing, BufferPool.bufferBytes) : BufferPool.bufferBytes
+        let growth = input.capacity(reserving: wanted) - input.capacity
+        if growth > 0 {
+            guard reserve(growth, for: connection, sparing: .seconds(1)) else {
+                return refuseFrame(input.bytes, connection)
+            }
+            connection.charged += growth
+        }
+        let count = recv(connection.fd, input.reserve(wanted), wanted, 0)
+        guard received(count, connection) else { return }
+        input.commit(count)
+        takeFrames(connection)
+        flushLarge(connection)
+    }
+
+    /// Keeps what has come of a frame, or frames that a pause holds back.
+    private func keep(_ rest: UnsafeRawBufferPointer, _ connection: Connection) {
+        let input = buffers.take(for: rest.count)
+        if reserve(input.capacity, for: connection, sparing: .seconds(1)) {
+            connection.charged += input.capacity
+        } else if !isPaused(connection) {
+            return refuseFrame(rest, connection)
+        }
+        input.append(rest)
+        connection.input = input
+    }
+
+    /// There is no memory for the frame that begins so: its rest is thrown away as it comes.
+    private func refuseFrame(_ start: UnsafeRawBufferPointer, _ connection: Connection) {
+        guard let base = start.baseAddress, let total = parser.frameBytes(in: start) else {
+            return cut(connection, "closed a connection: there is no memory left for what it sends")
+        }
+        refuse(connection, FrameHeader(loading: base).callID, .noRoomForFrame)
+        connection.skip = total - start.count
+        if connection.frameSince == nil { connection.frameSince = now }
+        if let input = connection.input { release(input) }
+        connection.input = nil
     }
 
     /// Whether there is something to take.

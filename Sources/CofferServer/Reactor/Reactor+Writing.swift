@@ -68,10 +68,30 @@ extension Reactor {
         touched.removeAll(keepingCapacity: true)
     }
 
+    /// What a turn of the loop collects for one connection is not counted yet, so it stays small.
+    @inline(__always)
+    func flushLarge(_ connection: Connection) {
+        if let output = connection.output, output.count > BufferPool.bufferBytes { flush(connection) }
+    }
+
     func flush(_ connection: Connection) {
-        guard find(connection.token) === connection else { return }
+        guard sendOutput(connection) else { return }
+        // Frames that a pause held back; or the last bytes, which nothing follows.
+        if connection.input != nil && !isPaused(connection)
+            && (connection.frameSince == nil || connection.readClosed)
+        {
+            takeFrames(connection)
+            guard sendOutput(connection) else { return }
+        }
+        setInterest(connection)
+        offerTurn(connection)
+    }
+
+    /// False if the connection is gone.
+    private func sendOutput(_ connection: Connection) -> Bool {
+        guard find(connection.token) === connection else { return false }
         if let output = connection.output {
-            guard send(output, connection) else { return }
+            guard send(output, connection) else { return false }
             if output.isEmpty {
                 buffers.give(output)
                 connection.output = nil
@@ -80,15 +100,9 @@ extension Reactor {
         }
         if connection.output == nil && isFinished(connection) {
             drop(connection)
-            return
+            return false
         }
-        // Frames that a pause held back; or the last bytes, which nothing follows.
-        if connection.input != nil && !isPaused(connection)
-            && (connection.frameSince == nil || connection.readClosed)
-        {
-            takeFrames(connection)
-        }
-        setInterest(connection)
+        return recharge(connection)
     }
 
     /// Nothing more will be sent to it.

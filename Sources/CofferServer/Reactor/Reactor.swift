@@ -32,6 +32,7 @@ final class Reactor: @unchecked Sendable {
     let inbox: Inbox
     let counters: ReactorCounters
     let ledger: UIDLedger
+    let budget: BufferBudget
     let log: Logger
     /// The clocks as read at the start of this turn.
     @exclusivity(unchecked) var now: BootInstant
@@ -56,6 +57,9 @@ final class Reactor: @unchecked Sendable {
     /// Calls that wait for a vault, by serial.
     @exclusivity(unchecked) var calls: [UInt64: PendingCall] = [:]
     @exclusivity(unchecked) var lastSerial: UInt64 = 0
+    /// The tokens of connections that can give a turn out, and until when that has to wait.
+    @exclusivity(unchecked) var readyStreams: [UInt64] = []
+    @exclusivity(unchecked) var streamsRestUntil: BootInstant?
     @exclusivity(unchecked) var deadlines = DeadlineQueue()
     @exclusivity(unchecked) var nextSweep: BootInstant
     @exclusivity(unchecked) var acceptor: Acceptor?
@@ -72,6 +76,7 @@ final class Reactor: @unchecked Sendable {
         limits = shared.limits
         spin = shared.spin
         ledger = shared.ledger
+        budget = shared.budget
         log = shared.log
         clock = shared.clock
         now = clock.boot
@@ -125,6 +130,7 @@ final class Reactor: @unchecked Sendable {
         }
         if let due = acceptor?.restingUntil, due <= now { accept() }
         expireCalls()
+        giveTurns()
         // Once: what these leave behind waits for the next turn, so that other
         // connections get theirs in between; but answers go out now.
         if inbox.hasOwn {
@@ -155,7 +161,7 @@ final class Reactor: @unchecked Sendable {
         if inbox.hasOwn { return 0 }
         var due: BootInstant? = openCount > 0 ? nextSweep : nil
         for other in [
-            deadlines.next, acceptor?.restingUntil,
+            deadlines.next, acceptor?.restingUntil, nextTurnAt,
             drain.map { _ in now + .milliseconds(Drain.pollMilliseconds) },
         ] {
             if let other { due = min(due ?? other, other) }
@@ -179,6 +185,8 @@ final class Reactor: @unchecked Sendable {
         switch message {
         case .adopt(let fd, let peer): adopt(fd, peer)
         case .reply(let serial, let reply, let more): finish(serial, reply, more: more)
+        case .stream(let waiter): awaitTurn(waiter)
+        case .turnOver(let connection, let uid): endTurn(of: connection, uid: uid)
         case .job(let job): job.runSynchronously(on: inbox.asUnownedTaskExecutor())
         case .work(let items): for item in items { item.run() }
         case .patience(let flight, let until):
@@ -225,6 +233,9 @@ final class Reactor: @unchecked Sendable {
         openCount -= 1
         for callID in connection.calls.keys { endCall(connection, callID) }
         ledger.closeConnection(uid: connection.peer.uid)
+        endStreams(connection) { _ in true }
+        budget.release(connection.charged, uid: connection.peer.uid)
+        connection.charged = 0
         if let input = connection.input { release(input) }
         if let output = connection.output { release(output) }
         connection.input = nil
@@ -257,7 +268,7 @@ final class Reactor: @unchecked Sendable {
 
     func serve(_ token: UInt64, events: UInt32) {
         guard let connection = find(token) else { return }
-        if events & EPOLLIN.rawValue != 0 && !connection.readClosed { receive(connection) }
+        if events & EPOLLIN.rawValue != 0 && !connection.readClosed && !isPaused(connection) { receive(connection) }
         if events & EPOLLOUT.rawValue != 0 { touch(connection) }
         if events & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 && events & EPOLLIN.rawValue == 0 {
             // Nobody is there to take an answer.

@@ -8,13 +8,18 @@ package struct ServerLimits: Equatable, Sendable {
     /// Open connections in all.
     package var connections = 8_192
     /// Open connections of one uid.
-    package var connectionsPerUID = 8_192
+    package var connectionsPerUID = 4_096
     /// Calls that wait for a vault, per connection; then it is not read from.
     package var callsPerConnection = 32
     /// Calls that wait for a vault, per uid; then they are refused.
     package var callsPerUID = 4_096
     /// Reply bytes waiting, per connection; then it is not read from.
-    package var outputBytes = 1 << 20
+    package var outputBytes = 256 << 10
+    /// Bytes of memory that wait for clients, all together: starts of frames, replies not yet
+    /// read, and what large answers are made of.
+    package var bufferedBytes = 96 << 20
+    /// The same of one uid.
+    package var bufferedBytesPerUID = 48 << 20
     /// Seconds for a frame to arrive whole, counted from its first byte.
     package var frameSeconds = 10
     /// Seconds that a peer may take no reply bytes while some wait.
@@ -29,4 +34,13 @@ package struct ServerLimits: Equatable, Sendable {
     package var drainSeconds = 4
 
     package init() {}
+
+    /// Fewer connections in all; a uid's share of them stays the same.
+    package mutating func shrink(toConnections room: Int) {
+        connectionsPerUID = max(1, min(room, room * connectionsPerUID / connections))
+        connections = room
+    }
+
+    /// About the largest record in an answer: credential, labels, version and ids.
+    var recordBytes: Int { credentialBytes + (16 << 10) }
 }

@@ -12,6 +12,7 @@ package final class AdminService: Sendable {
     private let random: any RandomSource
     private let counters: [ReactorCounters]
     private let ledger: UIDLedger
+    private let budget: BufferBudget
     private let limits: ServerLimits
     private let clock: any Clock
     private let started: BootInstant
@@ -21,7 +22,7 @@ package final class AdminService: Sendable {
 
     init(
         credentials: CredentialService, random: any RandomSource,
-        counters: [ReactorCounters], ledger: UIDLedger, limits: ServerLimits, clock: any Clock,
+        counters: [ReactorCounters], ledger: UIDLedger, budget: BufferBudget, limits: ServerLimits, clock: any Clock,
         version: String, warnings: [String]
     ) {
         self.credentials = credentials
@@ -30,6 +31,7 @@ package final class AdminService: Sendable {
         statuses = credentials.statuses
         self.counters = counters
         self.ledger = ledger
+        self.budget = budget
         self.limits = limits
         self.clock = clock
         started = clock.boot
@@ -120,6 +122,7 @@ package final class AdminService: Sendable {
             counters.reduce(0) { $0 + counter($1) }
         }
         let stats: [(name: String, value: UInt64)] = [
+            ("buffered_bytes", UInt64(budget.bytes)),
             ("cache_bytes", UInt64(cache.bytes)),
             ("cache_entries", UInt64(cache.entries)),
             ("cache_evictions_total", cache.evictions),
@@ -140,6 +143,8 @@ package final class AdminService: Sendable {
             ("connections_denied_total", total { $0.deniedConnections.current }),
             ("connections_refused_total", total { $0.refusedConnections.current }),
             ("flights", UInt64(cache.flights)),
+            ("limit_buffered_bytes", UInt64(limits.bufferedBytes)),
+            ("limit_buffered_bytes_per_uid", UInt64(limits.bufferedBytesPerUID)),
             ("limit_cache_bytes", UInt64(configuration.maximumBytes)),
             ("limit_cache_negative_ms", configuration.negativeMilliseconds),
             ("limit_cache_refreshes", UInt64(configuration.maximumRefreshes)),

@@ -24,6 +24,16 @@ package struct ReturnAddress: Sendable {
     /// Who called.
     let uid: UInt32
 
+    /// Waits until a piece of the answer may be made: the client has read what was made before.
+    ///
+    /// - Returns: the turn, to be ended with `endTurn`; nil if nobody wants the answer any more.
+    func turn() async -> UInt64? {
+        await withCheckedContinuation { inbox.post(.stream(StreamWaiter(address: self, continuation: $0))) }
+    }
+
+    /// After the piece was sent.
+    func endTurn(_ turn: UInt64) { inbox.post(.turnOver(connection: turn, uid: uid)) }
+
     func send(_ reply: Reply, more: Bool = false) {
         inbox.post(.reply(call: serial, reply, more: more))
     }

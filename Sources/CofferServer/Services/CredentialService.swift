@@ -14,6 +14,7 @@ package final class CredentialService: Sendable {
     let statuses: VaultStatuses
     let clock: any Clock
     let pageTokens: PageTokens
+    let budget: BufferBudget
     private let sealer: SharedSealer
     private let inboxes: [Inbox]
     private let waitingTasks = Mutex<[UInt64: CheckedContinuation<Reply, Never>]>([:])
@@ -23,8 +24,9 @@ package final class CredentialService: Sendable {
 
     init(
         cache: Cache, pool: VaultPool, statuses: VaultStatuses, bootKey: BootKey, inboxes: [Inbox],
-        clock: any Clock, random: any RandomSource, flightTime: Duration
+        clock: any Clock, random: any RandomSource, flightTime: Duration, budget: BufferBudget
     ) {
+        self.budget = budget
         self.cache = cache
         self.pool = pool
         self.statuses = statuses
@@ -174,7 +176,7 @@ package final class CredentialService: Sendable {
         )
     }
 
-    private func open(_ hit: CacheHit) -> Reply {
+    func open(_ hit: CacheHit) -> Reply {
         guard let record = sealer.open(hit.value) else {
             return .failure(.internalError("a cached answer does not open"))
         }

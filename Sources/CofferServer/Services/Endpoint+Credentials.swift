@@ -95,6 +95,11 @@ extension Endpoint: CredentialsHandler {
         guard (1...256).contains(count) else {
             throw .badField("keys", "expected 1 to 256, got \(count)")
         }
+        let room = CredentialService.roomOfKeys(
+            count: count, payloadBytes: Int(call.header.length) - FrameHeader.countedBytes)
+        guard let reservation = BufferReservation(room, of: shared.budget, uid: call.peer.uid, part: 2) else {
+            throw .noRoomForCall
+        }
         var keys: [RecordKey] = []
         for index in 0..<count {
             let key = request.pointee.keys[index]!.pointee
@@ -104,7 +109,7 @@ extension Endpoint: CredentialsHandler {
             request.pointee.freshness_case == COFFER__V1__GET_MANY_REQUEST__FRESHNESS_MAX_AGE_MS
             ? request.pointee.max_age_ms : .max
         let (address, _) = try call.reactor.begin(call, .read)
-        credentials.getMany(keys, maximumAge: maximumAge, replyTo: address)
+        credentials.getMany(keys, maximumAge: maximumAge, holding: reservation, replyTo: address)
     }
 
     func list(_ request: UnsafePointer<Coffer__V1__ListRequest>, _ call: Call) throws(Failure) {

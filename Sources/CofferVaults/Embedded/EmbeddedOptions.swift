@@ -5,7 +5,7 @@ package struct EmbeddedOptions: Sendable {
     /// Threads that read, each with a connection of its own.
     package var readers = 2
     /// Calls that may wait, for reading and for writing each.
-    package var queueCapacity = 4096
+    package var queueCapacity = 8192
     /// How often expired records are looked for.
     package var sweepInterval: Duration = .seconds(30)
     /// The most records removed in one go; a write waits for no more than that.

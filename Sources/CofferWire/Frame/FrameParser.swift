@@ -45,6 +45,15 @@ package struct FrameParser: Sendable {
         return .frame(header, payloadBytes: Int(length) - FrameHeader.countedBytes)
     }
 
+    /// How long the first frame will be, header included; nil while that is not known, or if
+    /// it will not be taken.
+    package func frameBytes(in bytes: UnsafeRawBufferPointer) -> Int? {
+        guard bytes.count >= FrameHeader.byteCount, let base = bytes.baseAddress else { return nil }
+        let length = UInt32(bigEndian: base.loadUnaligned(as: UInt32.self))
+        guard (UInt32(FrameHeader.countedBytes)...maximumLength).contains(length) else { return nil }
+        return 4 + Int(length)
+    }
+
     /// Whether the four bytes read as a length are printable ASCII, tab, CR or LF.
     private static func isText(_ word: UInt32) -> Bool {
         withUnsafeBytes(of: word) { bytes in

@@ -35,6 +35,11 @@ package final class ByteBuffer {
         return base + end
     }
 
+    /// What `capacity` will be once there is room for `count` bytes at the end.
+    package func capacity(reserving count: Int) -> Int {
+        self.count + count <= capacity ? capacity : max(capacity * 2, self.count + count)
+    }
+
     @inline(__always)
     package func commit(_ count: Int) { end += count }
 
@@ -75,7 +80,7 @@ package final class ByteBuffer {
             memmove(base, base + start, held)
             coffer_wipe(base + max(held, start), end - max(held, start))
         } else {
-            let larger = max(capacity * 2, held + extra)
+            let larger = capacity(reserving: extra)
             let fresh = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 16)
             fresh.copyMemory(from: base + start, byteCount: held)
             coffer_wipe(base + start, held)

@@ -9,6 +9,8 @@ package struct GetManyBatch: ~Copyable {
     package init(limit: Int) { self.limit = limit }
 
     package var isEmpty: Bool { buffer.isEmpty }
+    /// Bytes of the response so far.
+    package var count: Int { buffer.count }
 
     /// Adds a result unless it does not fit beside what is there; a first one
     /// always goes in.

@@ -37,15 +37,17 @@ final class Service {
         let records = RecordStore(
             vault: vault, keys: keys, environment: "fuzz", clock: clock, random: FuzzRandom())
         let pool = try VaultPool(VaultPool.Member(store: records))
+        let budget = BufferBudget(limits: limits)
         credentials = CredentialService(
             cache: Cache(configuration: cache, random: FuzzRandom()), pool: pool,
             statuses: VaultStatuses(pool, clock: clock, log: log), bootKey: bootKey, inboxes: [inbox],
-            clock: clock, random: FuzzRandom(), flightTime: .seconds(5))
+            clock: clock, random: FuzzRandom(), flightTime: .seconds(5), budget: budget)
         let admin = AdminService(
             credentials: credentials, random: FuzzRandom(), counters: [counters],
-            ledger: ledger, limits: limits, clock: clock, version: "fuzz", warnings: ["none"])
+            ledger: ledger, budget: budget, limits: limits, clock: clock, version: "fuzz", warnings: ["none"])
         let context = ServerContext(
             limits: limits, spin: .zero, policy: AccessPolicy(owner: Self.owner), ledger: ledger,
+            budget: budget,
             credentials: credentials, admin: admin, bootKey: bootKey, clock: clock,
             log: log)
         reactor = try Reactor(
@@ -55,7 +57,7 @@ final class Service {
     }
 
     /// Nothing is left to do before something new comes.
-    var isQuiet: Bool { vault.isIdle && !inbox.hasOwn }
+    var isQuiet: Bool { vault.isIdle && !inbox.hasOwn && reactor.nextTurnAt == nil }
 
     private static func secret(byte: UInt8) -> Secret {
         Secret(count: 32) { $0.initializeMemory(as: UInt8.self, repeating: byte) }
@@ -76,6 +78,7 @@ final class Service {
         if ledger.calls != 0 || ledger.connections != 0 {
             return "the ledger counts \(ledger.calls) calls, \(ledger.connections) connections"
         }
+        if reactor.budget.bytes != 0 { return "the budget counts \(reactor.budget.bytes) bytes" }
         if credentials.cache.usage.flights != 0 { return "a flight is still on its way" }
         clock.advance(byMilliseconds: 61_000)
         reactor.turn(waiting: 0)

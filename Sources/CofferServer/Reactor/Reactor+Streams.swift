@@ -1,0 +1,92 @@
+import CofferCore
+import Glibc
+
+/// A task that makes a long answer piece by piece, and waits until its client has read the last one.
+struct StreamWaiter: Sendable {
+    let address: ReturnAddress
+    /// Resumed with the connection's token, or nil if nobody wants the answer any more.
+    let continuation: CheckedContinuation<UInt64?, Never>
+}
+
+/// Turns at making a piece of an answer. A connection gives one out when the kernel has taken all
+/// that was made before; so what a call has in hand does not grow with what it asks for.
+extension Reactor {
+    /// What a turn reserves: a piece of an answer, and the largest record beyond it.
+    var bytesOfTurn: Int { (128 << 10) + limits.recordBytes }
+    /// Turns that a connection has at the same time: one may wait for a vault meanwhile.
+    private static let turnsPerConnection = 4
+    /// Begun in one turn of the loop; others are to be answered in between.
+    private static let begunAtOnce = 2
+    private static let pause = Duration.milliseconds(10)
+
+    func awaitTurn(_ waiter: StreamWaiter) {
+        guard let call = calls[waiter.address.serial], let connection = find(call.connection) else {
+            return waiter.continuation.resume(returning: nil)
+        }
+        connection.streams.append(waiter)
+        offerTurn(connection)
+    }
+
+    /// The piece is in the connection's output, or nobody wanted it.
+    func endTurn(of token: UInt64, uid: UInt32) {
+        budget.release(bytesOfTurn, uid: uid)
+        guard let connection = find(token) else { return }
+        connection.turns -= 1
+        offerTurn(connection)
+    }
+
+    /// For when something has changed: notes that the connection can give a turn out.
+    @inline(__always)
+    func offerTurn(_ connection: Connection) {
+        guard !connection.streams.isEmpty else { return }
+        noteReady(connection)
+    }
+
+    @inline(never)
+    private func noteReady(_ connection: Connection) {
+        guard connection.output == nil, connection.turns < Self.turnsPerConnection, !connection.isReady
+        else { return }
+        connection.isReady = true
+        readyStreams.append(connection.token)
+    }
+
+    /// When the next turn may be given out; nil = an event will tell.
+    var nextTurnAt: BootInstant? { readyStreams.isEmpty ? nil : streamsRestUntil ?? now }
+
+    func giveTurns() {
+        guard !readyStreams.isEmpty, streamsRestUntil.map({ $0 <= now }) ?? true else { return }
+        streamsRestUntil = nil
+        var begun = 0
+        var looked = 0
+        while begun < Self.begunAtOnce, looked < readyStreams.count {
+            guard let connection = find(readyStreams[looked]) else {
+                looked += 1
+                continue
+            }
+            guard connection.output == nil, !connection.streams.isEmpty else {
+                connection.isReady = false
+                looked += 1
+                continue
+            }
+            guard reserve(bytesOfTurn, for: connection, sparing: .seconds(1)) else {
+                streamsRestUntil = now + Self.pause
+                break
+            }
+            looked += 1
+            begun += 1
+            connection.isReady = false
+            connection.turns += 1
+            connection.streams.removeFirst().continuation.resume(returning: connection.token)
+            offerTurn(connection)
+        }
+        readyStreams.removeFirst(looked)
+    }
+
+    /// Calls that are over: their tasks end.
+    func endStreams(_ connection: Connection, where isOver: (StreamWaiter) -> Bool) {
+        guard !connection.streams.isEmpty else { return }
+        let ended = connection.streams.filter(isOver)
+        connection.streams.removeAll(where: isOver)
+        for waiter in ended { waiter.continuation.resume(returning: nil) }
+    }
+}

@@ -1,0 +1,142 @@
+"""Clients that do not read, and clients that do not finish: what the daemon keeps for them has an end."""
+
+import resource
+import socket
+import time
+from pathlib import Path
+
+from harness import Status, SystemTest, eventually, messages, options
+from harness.client import cancel, encode
+
+#: What the daemon's memory stays under, in KiB: the MemoryMax that such a unit may have.
+ROOM = 256 << 10
+LARGE = 60_000
+RECORDS = 40
+
+
+class Buffers(SystemTest):
+    stall = "limits:\n  write_stall_seconds: 2\n  frame_seconds: 2\n  call_ms: 3000\n"
+
+    def setUp(self) -> None:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self.served = self.daemon(config=self.stall)
+        self.healthy = self.served.client()
+        self.addCleanup(self.healthy.close)
+        for number in range(RECORDS):
+            self.healthy.store("user", f"large{number}", bytes([number]) * LARGE)
+        self.healthy.store("user", "small", b"value")
+        self.hogs: list[socket.socket] = []
+        self.addCleanup(self.close_hogs)
+
+    def close_hogs(self) -> None:
+        for hog in self.hogs:
+            hog.close()
+
+    def hog(self, data: bytes, count: int) -> None:
+        """So many clients that send this, as much of it as the daemon takes, and never read."""
+        for _ in range(count):
+            hog = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.hogs.append(hog)
+            hog.settimeout(15)
+            hog.connect(str(self.served.place.socket))
+            hog.setblocking(False)
+            try:
+                hog.send(data)
+            except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+                pass
+
+    def peak_kib(self) -> int:
+        for line in Path(f"/proc/{self.served.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1])
+        raise AssertionError("the daemon is dead")
+
+    def calm(self) -> tuple[float, int]:
+        """Gets of a healthy client until nothing waits for the hogs: the 99th percentile in seconds, and the peak of memory."""
+        times, started = [], time.monotonic()
+        while True:
+            began = time.monotonic()
+            self.assertEqual(self.healthy.get("user", "small").credential, b"value")
+            times.append(time.monotonic() - began)
+            self.assertLess(self.peak_kib(), ROOM, "it heaps up what nobody reads")
+            if began - started > 2.5 and self.left()[1:] == (0, 0):
+                break
+            if began - started > 25:
+                self.fail(f"calls and bytes still wait: {self.left()}")
+            time.sleep(0.002)
+        self.assertGreater(self.healthy.stats()["connections_cut_total"], 0, "who does not read is not cut")
+        times.sort()
+        return times[len(times) * 99 // 100], self.peak_kib()
+
+    def get_many(self) -> bytes:
+        keys = [messages.credentials.Key(user_id="user", connection_id=f"large{n % RECORDS}") for n in range(256)]
+        return messages.credentials.GetManyRequest(keys=keys).SerializeToString()
+
+    def assert_calm(self, what: str) -> None:
+        p99, peak = self.calm()
+        print(f"       {what}: others' p99 {p99 * 1e3:.2f} ms, peak {peak / 1024:.0f} MiB", flush=True)
+        self.assertLess(p99, 0.25, "others wait for those who do not read")
+
+    def test_unread_answers_of_4096_get_manys(self) -> None:
+        """Each answer is 15 MB, all together are 60 GB."""
+        calls = b"".join(encode("Credentials/GetMany", self.get_many(), number) for number in range(32))
+        self.hog(calls, 128)
+        self.assert_calm("128 connections with 32 GetManys each")
+        results = self.healthy.get_many([("user", f"large{n % RECORDS}") for n in range(256)])
+        self.assertEqual([len(result.record.credential) for result in results], [LARGE] * 256)
+
+    def test_unread_answers_on_a_connection_each(self) -> None:
+        self.hog(encode("Credentials/GetMany", self.get_many(), 1), options.sized(700, 4_000))
+        self.assert_calm("connections with a GetMany each")
+
+    def test_unread_gets(self) -> None:
+        gets = b"".join(
+            encode("Credentials/Get", messages.credentials.GetRequest(
+                user_id="user", connection_id=f"large{number % RECORDS}").SerializeToString(), number)
+            for number in range(100))
+        self.hog(gets, 300)
+        self.assert_calm("300 connections with 100 Gets each")
+
+    def test_frames_that_nobody_finishes(self) -> None:
+        self.hog(encode("Credentials/Store", b"", 1, length=1_000_000) + bytes(150_000), 500)
+        for hog in self.hogs:
+            hog.setblocking(True)
+            hog.settimeout(0.05)
+        for _ in range(5):
+            for hog in self.hogs:
+                try:
+                    hog.send(bytes(150_000))
+                except (TimeoutError, BrokenPipeError, ConnectionResetError):
+                    pass
+        self.assert_calm("500 connections with most of a frame each")
+
+    def test_a_get_many_that_is_read_comes_whole_however_slowly(self) -> None:
+        with self.served.client() as slow:
+            call = slow.begin("Credentials/GetMany", messages.credentials.GetManyRequest.FromString(self.get_many()), 60_000)
+            found = 0
+            for frame in slow.responses(call):
+                found += len(messages.credentials.GetManyResponse.FromString(frame.payload).results)
+                time.sleep(0.02)
+            self.assertEqual(found, 256)
+        self.assertLess(self.peak_kib(), ROOM)
+
+    def test_a_get_many_whose_client_goes_leaves_nothing(self) -> None:
+        self.hog(encode("Credentials/GetMany", self.get_many(), 1), 20)
+        eventually("they are accepted", 5, lambda: self.healthy.stats()["connections"] == 21)
+        self.close_hogs()
+        eventually("nothing is left of them", 5, lambda: self.left() == (1, 0, 0))
+
+    def test_a_get_many_that_is_cancelled_ends(self) -> None:
+        with self.served.client() as client:
+            call = client.begin("Credentials/GetMany", messages.credentials.GetManyRequest.FromString(self.get_many()))
+            client.send(cancel(call))
+            while (frame := client.response()).more:
+                pass
+            self.assertEqual(frame.code, Status.CANCELLED)
+            self.assertTrue(client.health().serving)
+            eventually("nothing is left of it", 5, lambda: self.left() == (2, 0, 0))
+
+    def left(self) -> tuple[int, int, int]:
+        stats = self.healthy.stats()
+        return stats["connections"], stats["calls_waiting"], stats["buffered_bytes"]
