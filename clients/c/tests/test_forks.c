@@ -94,6 +94,13 @@ static void script(fake_server *s) {
 
 /* ---- The clients ---- */
 
+/* Ends a child well. By exec, for what the server's thread holds at the fork is
+ * lost in the child, and valgrind would say so. */
+static void leave(void) {
+    execl("/bin/true", "true", (char *)NULL);
+    _exit(1);
+}
+
 static void get_own(coffer_client *client, int process, int number) {
     char name[32];
     coffer_record *record;
@@ -145,7 +152,7 @@ static void finish_all(coffer_client *client) {
     for (int index = 0; index < in_flight; index++) CHECK(calls[index].ends == 1);
 }
 
-static int child(coffer_client *client, int process) {
+static void child(coffer_client *client, int process) {
     bool ended[in_flight];
     for (int index = 0; index < in_flight; index++) ended[index] = calls[index].ends > 0;
     for (int number = 0; number < calls_of_each; number++) get_own(client, process, number);
@@ -155,7 +162,7 @@ static int child(coffer_client *client, int process) {
         CHECK(ended[index] || calls[index].status == COFFER_CANCELLED);
     }
     coffer_close(client);
-    return 0;
+    leave();
 }
 
 static void expect_well_ended(pid_t process) {
@@ -176,7 +183,7 @@ static void nobody_gets_an_answer_of_the_others(void) {
         for (int turn = 0; turn < round % 4; turn++) coffer_process(client);
         processes[round] = fork();
         CHECK(processes[round] >= 0);
-        if (processes[round] == 0) _exit(child(client, round + 1));
+        if (processes[round] == 0) child(client, round + 1);
         finish_all(client);
         for (int index = 0; index < in_flight; index++) CHECK(calls[index].status == COFFER_OK);
     }
@@ -209,7 +216,7 @@ static void a_callback_may_fork(void) {
     finish_all(client);
     get_own(client, forked == 0 ? 1 : 0, 7);
     coffer_close(client);
-    if (forked == 0) _exit(0);
+    if (forked == 0) leave();
     expect_well_ended(forked);
     stopping = true;
     server_finish(&server);
@@ -231,7 +238,7 @@ static void a_child_that_closes_does_not_disturb_the_parent(void) {
         CHECK(coffer_events(client) == 0);
         coffer_close(client);
         for (int index = 0; index < in_flight; index++) CHECK(calls[index].ends == 1);
-        _exit(0);
+        leave();
     }
     expect_well_ended(process);
     finish_all(client);
