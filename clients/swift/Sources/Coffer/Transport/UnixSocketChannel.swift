@@ -58,9 +58,13 @@ public final class UnixSocketChannel: CofferChannel {
             own.release()
             return other
         }
-        found._withUnsafeGuaranteedRef { parent in
-            _ = parent.state.withLockIfAvailable { $0.connection?.leaveToParent() }
+        let wasClosed = found._withUnsafeGuaranteedRef { parent in
+            parent.state.withLockIfAvailable { state in
+                state.connection?.leaveToParent()
+                return state.isClosed
+            }
         }
+        if wasClosed == true { own._withUnsafeGuaranteedRef { $0.state.withLock { $0.isClosed = true } } }
         return own
     }
 
