@@ -104,9 +104,8 @@ class Table:
             make_folder(RUNTIME, state)
             path = expected_path(uid, row, state)
             what = f"uid {uid}, {row}, /run/user folder {state}"
-            if not os.path.exists(path):
-                self.clients(
-                    what, uid, row, f"UNAVAILABLE: cofferd is not running at {path}; start it, or set COFFER_SOCKET")
+            self.clients(
+                what, uid, row, f"UNAVAILABLE: cofferd is not running at {path}; start it, or set COFFER_SOCKET")
             _, text = run([*self.programs.daemon, "--check"], uid, row, self.home)
             lines = [line for line in text.splitlines() if line.startswith("socket:")]
             self.check(f"{what}, cofferd", [f"socket: {path}"], [line.replace('"', "") for line in lines])
