@@ -4,7 +4,7 @@ import Coffer
 /// What every command takes: how to reach the daemon, and how to print.
 struct DaemonOptions: ParsableArguments {
     @Option(help: ArgumentHelp(
-        "The daemon's socket. (default: $COFFER_SOCKET, else $XDG_RUNTIME_DIR/coffer/coffer.sock, else /run/coffer/coffer.sock)",
+        "The daemon's socket. (default: $COFFER_SOCKET, else $XDG_RUNTIME_DIR/coffer/coffer.sock, else as the manual says)",
         valueName: "path"))
     var socket: String?
 

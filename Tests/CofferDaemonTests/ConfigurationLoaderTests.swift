@@ -6,7 +6,9 @@ import Testing
         _ environment: [String: String] = [:], flags: ConfigurationLoader.Flags = .init(), isRoot: Bool = true,
         files: [String: String] = [:]
     ) throws(ConfigurationErrors) -> Configuration {
-        try ConfigurationLoader(environment: environment, isRoot: isRoot) { files[$0] }.load(flags)
+        let rule = SocketRule(userID: isRoot ? 0 : 7) { _ in false }
+        return try ConfigurationLoader(environment: environment, isRoot: isRoot, socketRule: rule) { files[$0] }
+            .load(flags)
     }
 
     private func mistakes(
@@ -76,11 +78,23 @@ import Testing
 
     @Test func aUserWithoutFoldersIsAskedForThem() {
         #expect(
-            mistakes(isRoot: false) == ["socket: XDG_RUNTIME_DIR is not set; say --socket PATH or set COFFER_SOCKET"])
-        #expect(
-            mistakes(["COFFER_SOCKET": "/s"], isRoot: false) == [
+            mistakes(isRoot: false) == [
                 "data: neither XDG_DATA_HOME nor HOME is set; say --data FOLDER"
             ])
+    }
+
+    @Test(arguments: [
+        (0, [:], [], "/run/coffer/coffer.sock"),
+        (0, [:], ["/run/user/0"], "/run/coffer/coffer.sock"),
+        (7, [:], ["/run/user/7"], "/run/user/7/coffer/coffer.sock"),
+        (7, [:], ["/run/user/8"], "/tmp/coffer-7/coffer.sock"),
+        (7, ["XDG_RUNTIME_DIR": "/x"], ["/run/user/7"], "/x/coffer/coffer.sock"),
+        (7, ["XDG_RUNTIME_DIR": "x"], [], "/tmp/coffer-7/coffer.sock"),
+        (7, ["XDG_RUNTIME_DIR": "", "COFFER_SOCKET": ""], ["/run/user/7"], "/run/user/7/coffer/coffer.sock"),
+        (0, ["XDG_RUNTIME_DIR": "/x", "COFFER_SOCKET": "s"], [], "s"),
+    ] as [(UInt32, [String: String], [String], String)])
+    func socketOfTheRule(user: UInt32, environment: [String: String], folders: [String], expected: String) {
+        #expect(SocketRule(userID: user) { folders.contains($0) }.path(environment) == expected)
     }
 
     @Test func aPathThatTheKernelDoesNotTakeIsRefused() throws {

@@ -48,5 +48,13 @@ with_daemon c-valgrind valgrind -q --error-exitcode=9 --leak-check=full --errors
     "$c_build/interop/run_cases" --socket SOCKET $cases
 with_daemon swift "$bin/coffer-interop-swift" --socket SOCKET --cases $cases
 
+# One rule for the socket, in the daemon and in every client.
+output=$(python3 Tests/Interop/socket_rule.py "$bin" "$c_build" 2>&1)
+status=$?
+echo "$output" | sed "s/^/socket: /"
+line=$(echo "$output" | grep -aE '^[0-9]+ passed, [0-9]+ failed$' | tail -n 1)
+[ -n "$line" ] && passed=$((passed + ${line%% *}))
+[ $status = 0 ] || failed=$((failed + 1))
+
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

@@ -24,7 +24,10 @@ let package = Package(
         .executableTarget(
             name: "coffer-ten-lines", dependencies: ["Coffer"], path: "examples/TenLines",
             swiftSettings: base),
-        .testTarget(name: "CofferTests", dependencies: ["Coffer", protobuf], swiftSettings: base),
+        .executableTarget(
+            name: "coffer-fork-probe", dependencies: ["Coffer"], path: "Tests/ForkProbe", swiftSettings: base),
+        .testTarget(
+            name: "CofferTests", dependencies: ["Coffer", "coffer-fork-probe", protobuf], swiftSettings: base),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -22,15 +22,19 @@ package struct ConfigurationLoader {
 
     private let environment: [String: String]
     private let isRoot: Bool
+    private let socketRule: SocketRule
     private let readFile: (String) throws(ConfigurationError) -> String?
 
-    /// - Parameter readFile: a file's text; nil if it is not there.
+    /// - Parameters:
+    ///   - socketRule: says where the socket is if no setting does.
+    ///   - readFile: a file's text; nil if it is not there.
     package init(
-        environment: [String: String], isRoot: Bool,
+        environment: [String: String], isRoot: Bool, socketRule: SocketRule = .current,
         readFile: @escaping (String) throws(ConfigurationError) -> String?
     ) {
         self.environment = environment
         self.isRoot = isRoot
+        self.socketRule = socketRule
         self.readFile = readFile
     }
 
@@ -101,15 +105,7 @@ package struct ConfigurationLoader {
     private func applyDefaultPaths(
         _ configuration: inout Configuration
     ) throws(ConfigurationErrors) {
-        if configuration.socket.isEmpty {
-            if let runtime = environment["XDG_RUNTIME_DIR"], !runtime.isEmpty {
-                configuration.socket = runtime + "/coffer/coffer.sock"
-            } else if isRoot {
-                configuration.socket = "/run/coffer/coffer.sock"
-            } else {
-                throw single("socket", "XDG_RUNTIME_DIR is not set; say --socket PATH or set COFFER_SOCKET")
-            }
-        }
+        if configuration.socket.isEmpty { configuration.socket = socketRule.path(environment) }
         if configuration.data.isEmpty {
             if let home = environment["XDG_DATA_HOME"], !home.isEmpty {
                 configuration.data = home + "/coffer"

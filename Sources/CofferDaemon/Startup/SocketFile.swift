@@ -48,7 +48,7 @@ package final class SocketFile {
     private static func makeFolder(of path: String) throws(StartupError) {
         guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return }
         let folder = String(path[..<slash])
-        if mkdir(folder, 0o700) == 0 || errno == EEXIST { return }
+        if mkdir(folder, 0o700) == 0 || errno == EEXIST { return try SocketRule.check(folder) }
         throw failure("cannot make the socket's folder \(folder)")
     }
 

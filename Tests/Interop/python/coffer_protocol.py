@@ -5,6 +5,7 @@ Needs google's protobuf package and, once at start, protoc.
 
 import os
 import pathlib
+import stat
 import struct
 import subprocess
 import tempfile
@@ -90,12 +91,21 @@ METHODS, MESSAGES = _load()
 
 
 def default_socket():
-    """Where the daemon's socket is; None if nothing says so."""
+    """Where the daemon's socket is: PROTOCOL.md, "Where the socket is"."""
     if os.environ.get("COFFER_SOCKET"):
         return os.environ["COFFER_SOCKET"]
-    if os.environ.get("XDG_RUNTIME_DIR"):
+    if os.environ.get("XDG_RUNTIME_DIR", "").startswith("/"):
         return os.environ["XDG_RUNTIME_DIR"] + "/coffer/coffer.sock"
-    return "/run/coffer/coffer.sock" if os.geteuid() == 0 else None
+    user = os.geteuid()
+    if user == 0:
+        return "/run/coffer/coffer.sock"
+    try:
+        folder = os.lstat(f"/run/user/{user}")
+    except OSError:
+        folder = None
+    if folder and stat.S_ISDIR(folder.st_mode) and folder.st_uid == user and not folder.st_mode & 0o022:
+        return f"/run/user/{user}/coffer/coffer.sock"
+    return f"/tmp/coffer-{user}/coffer.sock"
 
 
 def receive_exactly(connection, count):

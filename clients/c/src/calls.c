@@ -33,17 +33,46 @@ static Coffer__V1__StoreRequest__LabelsEntry **make_labels(
     return pointers;
 }
 
-/* NULL if the options can be sent. */
-static const char *store_fault(
-    const void *credential, size_t size, const coffer_store_options *options) {
-    if (credential == NULL && size > 0) return "credential: expected bytes, got NULL";
-    if (options == NULL) return NULL;
-    if (options->labels == NULL && options->label_count > 0) return "labels: got NULL";
-    if (options->label_count > 1024) return "labels: expected at most 16";
-    if (options->if_version != NULL && options->if_absent) {
-        return "if_version and if_absent: expected at most one of them";
+static bool refuse(coffer_client *client, const char *fault) {
+    coffer_failure_set(
+        &client->failure, COFFER_INVALID_ARGUMENT, COFFER_REASON_BAD_FIELD, false, "%s", fault);
+    return false;
+}
+
+static bool options_fit(coffer_client *client, const coffer_store_options *options) {
+    if (options->labels == NULL && options->label_count > 0) {
+        return refuse(client, "labels: got NULL");
     }
-    return NULL;
+    if (options->label_count > COFFER_ELEMENTS_MAXIMUM) {
+        return refuse(client, "labels: expected at most 16");
+    }
+    if (options->if_version != NULL && options->if_absent) {
+        return refuse(client, "if_version and if_absent: expected at most one of them");
+    }
+    for (size_t index = 0; index < options->label_count; index++) {
+        if (!coffer_text_fits(client, "label", options->labels[index].name)) return false;
+        if (!coffer_text_fits(client, "label", options->labels[index].value)) return false;
+    }
+    return coffer_text_fits(client, "if_version", options->if_version);
+}
+
+/* Whether it can be sent; else the failure is set. */
+static bool store_fits(
+    coffer_client *client, const Coffer__V1__StoreRequest *request,
+    const coffer_store_options *options) {
+    if (request->credential.data == NULL && request->credential.len > 0) {
+        return refuse(client, "credential: expected bytes, got NULL");
+    }
+    if (request->credential.len > COFFER_CREDENTIAL_MAXIMUM_BYTES) {
+        coffer_failure_set(
+            &client->failure, COFFER_INVALID_ARGUMENT, COFFER_REASON_CREDENTIAL_TOO_LARGE, false,
+            "credential: expected 1 to %d bytes, got %zu; no daemon takes more",
+            COFFER_CREDENTIAL_MAXIMUM_BYTES, request->credential.len);
+        return false;
+    }
+    return coffer_text_fits(client, "user", request->user_id) &&
+           coffer_text_fits(client, "connection", request->connection_id) &&
+           (options == NULL || options_fit(client, options));
 }
 
 static void set_condition(Coffer__V1__StoreRequest *request, const coffer_store_options *options) {
@@ -86,14 +115,9 @@ uint64_t coffer_start_store(
     request.user_id = text(user);
     request.connection_id = text(connection);
     request.credential = (ProtobufCBinaryData){size, (uint8_t *)credential};
-    const char *fault = store_fault(credential, size, options);
     uint64_t call = 0;
-    if (fault == NULL) {
+    if (store_fits(client, &request, options)) {
         call = send_store(client, &request, options, pending);
-    } else {
-        coffer_failure_set(
-            &client->failure, COFFER_INVALID_ARGUMENT, COFFER_REASON_BAD_FIELD, false, "%s",
-            fault);
     }
     if (call == 0) coffer_memory_release(&client->memory, pending);
     return call;
@@ -142,8 +166,12 @@ uint64_t coffer_start_get(
         request.freshness_case = COFFER__V1__GET_REQUEST__FRESHNESS_MAX_AGE_MS;
         request.max_age_ms = options->max_age_ms;
     }
-    coffer__v1__credentials__get(&client->credentials.base, &request, get_done, pending);
-    uint64_t call = client->credentials.started;
+    uint64_t call = 0;
+    if (coffer_text_fits(client, "user", user) &&
+        coffer_text_fits(client, "connection", connection)) {
+        coffer__v1__credentials__get(&client->credentials.base, &request, get_done, pending);
+        call = client->credentials.started;
+    }
     if (call == 0) coffer_memory_release(&client->memory, pending);
     return call;
 }
@@ -189,8 +217,13 @@ uint64_t coffer_start_delete(
         request.condition_case = COFFER__V1__DELETE_REQUEST__CONDITION_IF_VERSION;
         request.if_version = text(options->if_version);
     }
-    coffer__v1__credentials__delete(&client->credentials.base, &request, delete_done, pending);
-    uint64_t call = client->credentials.started;
+    uint64_t call = 0;
+    if (coffer_text_fits(client, "user", user) &&
+        coffer_text_fits(client, "connection", connection) &&
+        coffer_text_fits(client, "if_version", request.if_version)) {
+        coffer__v1__credentials__delete(&client->credentials.base, &request, delete_done, pending);
+        call = client->credentials.started;
+    }
     if (call == 0) coffer_memory_release(&client->memory, pending);
     return call;
 }

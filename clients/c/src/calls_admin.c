@@ -53,6 +53,7 @@ coffer_status coffer_doctor(
     Coffer__V1__DoctorRequest request = COFFER__V1__DOCTOR_REQUEST__INIT;
     if (report != NULL) *report = NULL;
     if (!prepare(client, &call)) return coffer_error_status(client);
+    if (!coffer_text_fits(client, "vault", vault)) return coffer_error_status(client);
     if (vault != NULL) request.vault = (char *)vault;
     coffer__v1__admin__doctor(&client->admin.base, &request, doctor_done, &call);
     coffer_status status = finish(&call);
@@ -100,6 +101,10 @@ coffer_status coffer_invalidate(
     Coffer__V1__Key key = COFFER__V1__KEY__INIT;
     if (dropped != NULL) *dropped = 0;
     if (!prepare(client, &call)) return coffer_error_status(client);
+    if (!coffer_text_fits(client, "user", user) ||
+        !coffer_text_fits(client, "connection", connection)) {
+        return coffer_error_status(client);
+    }
     call.waiter.result = dropped;
     if (connection != NULL) {
         /* A missing user is the daemon's to refuse, not a wider scope. */

@@ -40,6 +40,21 @@ static void get_many_part(const Coffer__V1__GetManyResponse *message, void *data
     finish_get_many(pending, good);
 }
 
+/* Whether they can be sent; else the failure is set. */
+static bool keys_fit(coffer_client *client, const coffer_key *keys, size_t count) {
+    if ((keys == NULL && count > 0) || count > COFFER_ELEMENTS_MAXIMUM) {
+        coffer_failure_set(
+            &client->failure, COFFER_INVALID_ARGUMENT, COFFER_REASON_BAD_FIELD, false,
+            "keys: expected 1 to 256, got %zu at %s", count, keys == NULL ? "NULL" : "an address");
+        return false;
+    }
+    for (size_t index = 0; index < count; index++) {
+        if (!coffer_text_fits(client, "user", keys[index].user)) return false;
+        if (!coffer_text_fits(client, "connection", keys[index].connection)) return false;
+    }
+    return true;
+}
+
 /* The keys that protobuf-c wants, or NULL if memory ran out. */
 static Coffer__V1__Key **make_keys(
     const coffer_memory *memory, const coffer_key *keys, size_t count) {
@@ -85,12 +100,7 @@ uint64_t coffer_start_get_many(
     coffer_pending *pending = coffer_pending_make(client, (void (*)(void))callback, context);
     if (pending == NULL) return 0;
     uint64_t call = 0;
-    /* The daemon refuses more than 256; this bound keeps the arithmetic safe. */
-    if ((keys == NULL && count > 0) || count > 1024) {
-        coffer_failure_set(
-            &client->failure, COFFER_INVALID_ARGUMENT, COFFER_REASON_BAD_FIELD, false,
-            "keys: expected 1 to 256, got %zu at %s", count, keys == NULL ? "NULL" : "an address");
-    } else {
+    if (keys_fit(client, keys, count)) {
         call = send_get_many(client, keys, count, options, pending);
     }
     if (call == 0) coffer_memory_release(&client->memory, pending);
@@ -138,8 +148,12 @@ uint64_t coffer_start_list(
         request.page_token = text(options->page_token);
         request.page_size = options->page_size;
     }
-    coffer__v1__credentials__list(&client->credentials.base, &request, list_done, pending);
-    uint64_t call = client->credentials.started;
+    uint64_t call = 0;
+    if (coffer_text_fits(client, "user", user) &&
+        coffer_text_fits(client, "page_token", request.page_token)) {
+        coffer__v1__credentials__list(&client->credentials.base, &request, list_done, pending);
+        call = client->credentials.started;
+    }
     if (call == 0) coffer_memory_release(&client->memory, pending);
     return call;
 }

@@ -20,6 +20,8 @@ void coffer_channel_init(
     channel->failure = failure;
     channel->timeout_ms = timeout_ms;
     channel->fd = -1;
+    channel->process = getpid();
+    channel->lost_at_ms = INT64_MIN;
     channel->tail = &channel->calls;
 }
 
@@ -80,7 +82,11 @@ static void expire(coffer_channel *channel, int64_t now_ms) {
     uint64_t last_id = channel->last_id;
     coffer_call *call;
     while ((call = find_overdue(channel, last_id, now_ms)) != NULL) {
-        if (call->deadline_ms <= now_ms) {
+        if (call->inherited) {
+            coffer_failure_set(
+                channel->failure, COFFER_CANCELLED, COFFER_REASON_CANCELLED, false,
+                "the process was forked; the call goes on in its parent only");
+        } else if (call->deadline_ms <= now_ms) {
             coffer_failure_set(
                 channel->failure, COFFER_DEADLINE_EXCEEDED, COFFER_REASON_DEADLINE, true,
                 "no answer within %u ms; a write may have happened",
@@ -94,9 +100,43 @@ static void expire(coffer_channel *channel, int64_t now_ms) {
     }
 }
 
+static void drop_input(coffer_channel *channel) {
+    coffer_memory_release(channel->memory, channel->input);
+    channel->input = NULL;
+    channel->input_size = channel->input_capacity = 0;
+}
+
+bool coffer_channel_is_inherited(const coffer_channel *channel) {
+    return channel->process != getpid();
+}
+
+void coffer_channel_leave_parent(coffer_channel *channel) {
+    if (!coffer_channel_is_inherited(channel)) return;
+    channel->process = getpid();
+    if (channel->fd >= 0) close(channel->fd);
+    channel->fd = -1;
+    channel->draining = false;
+    channel->connect_at_ms = 0;
+    channel->connect_attempts = 0;
+    channel->in_flight = 0;
+    channel->writing = NULL;
+    channel->control_left = 0;
+    drop_input(channel);
+    coffer_call *next;
+    for (coffer_call *call = channel->calls; call != NULL; call = next) {
+        next = call->next;
+        coffer_memory_wipe(call->frame, call->frame_size);
+        call->phase = COFFER_CALL_QUEUED;
+        call->cancel_wanted = call->inherited = true;
+        if (call->closure == NULL) coffer_channel_remove(channel, call);
+    }
+}
+
 uint64_t coffer_channel_start(
     coffer_channel *channel, uint32_t method_id, const ProtobufCMessage *input,
     const ProtobufCMessageDescriptor *output, ProtobufCClosure closure, void *closure_data) {
+    /* In a callback the channel is in use: whoever runs it notices after it. */
+    if (!channel->delivering) coffer_channel_leave_parent(channel);
     size_t payload = protobuf_c_message_get_packed_size(input);
     if (payload > COFFER_FRAME_MAXIMUM_BYTES - COFFER_FRAME_HEADER_BYTES) {
         coffer_failure_set(
@@ -171,13 +211,12 @@ void coffer_channel_disconnect(coffer_channel *channel) {
     coffer_failure failure = *channel->failure;
     close(channel->fd);
     channel->fd = -1;
+    channel->lost_at_ms = coffer_now_ms();
     channel->draining = false;
     channel->control_left = 0;
     channel->connect_at_ms = 0;
     channel->connect_attempts = 0;
-    coffer_memory_release(channel->memory, channel->input);
-    channel->input = NULL;
-    channel->input_size = channel->input_capacity = 0;
+    drop_input(channel);
     coffer_call *call;
     while ((call = find_lost(channel)) != NULL) {
         *channel->failure = failure;
@@ -188,6 +227,7 @@ void coffer_channel_disconnect(coffer_channel *channel) {
 }
 
 void coffer_channel_close(coffer_channel *channel) {
+    coffer_channel_leave_parent(channel);
     channel->closing = true;
     while (channel->calls != NULL) {
         coffer_call *call = channel->calls;
@@ -218,7 +258,10 @@ static void end_broken(coffer_channel *channel) {
 
 /* One turn; true if another may have something to do at once. */
 static bool turn(coffer_channel *channel, bool readable) {
+    coffer_channel_leave_parent(channel);
     expire(channel, coffer_now_ms());
+    /* A callback may have forked, and we are the child. */
+    if (coffer_channel_is_inherited(channel)) return true;
     if (channel->fd < 0) {
         if (!has_queued(channel) || coffer_now_ms() < channel->connect_at_ms) return false;
         coffer_channel_connect(channel);
@@ -230,6 +273,7 @@ static bool turn(coffer_channel *channel, bool readable) {
     }
     if (!readable) return false;
     bool ended = !coffer_channel_receive(channel, false);
+    if (coffer_channel_is_inherited(channel)) return true;
     if (ended || (channel->draining && channel->in_flight == 0)) {
         coffer_channel_disconnect(channel);
         return true;
@@ -247,12 +291,13 @@ void coffer_channel_process(coffer_channel *channel, bool readable) {
 }
 
 short coffer_channel_events(const coffer_channel *channel) {
-    if (channel->fd < 0) return 0;
+    if (channel->fd < 0 || coffer_channel_is_inherited(channel)) return 0;
     return coffer_channel_has_output(channel) ? POLLIN | POLLOUT : POLLIN;
 }
 
 int coffer_channel_wait_ms(const coffer_channel *channel) {
     int64_t due = INT64_MAX;
+    if (coffer_channel_is_inherited(channel)) return 0;
     for (const coffer_call *call = channel->calls; call != NULL; call = call->next) {
         if (call->closure == NULL) continue;
         if (call->cancel_wanted && call->phase == COFFER_CALL_QUEUED) return 0;

@@ -9,21 +9,27 @@
  * A request that did not leave whole with one connection goes out once more with
  * the next; so does one that a draining daemon refused. Both are known not to
  * have been carried out.
+ *
+ * After fork, the child has a connection of its own: the parent's goes on with
+ * the parent, and so do the calls that were under way.
  */
 #ifndef COFFER_CHANNEL_H
 #define COFFER_CHANNEL_H
 
 #include <protobuf-c/protobuf-c.h>
-#include <sys/un.h>
+#include <sys/types.h>
 
 #include "failure.h"
 #include "frame.h"
 #include "memory.h"
+#include "place.h"
 
 enum {
     /* The daemon reads no further while so many are in flight. */
     COFFER_CHANNEL_CALLS_IN_FLIGHT = 32,
-    COFFER_CHANNEL_CALLS = 1024
+    COFFER_CHANNEL_CALLS = 1024,
+    /* How long after losing the daemon calls wait for it to come back. */
+    COFFER_CHANNEL_RECONNECT_MS = 2000
 };
 
 typedef enum coffer_call_phase {
@@ -47,6 +53,8 @@ typedef struct coffer_call {
     /* Has been moved to another connection; happens once. */
     bool moved;
     bool cancel_wanted;
+    /* Belongs to the process that this one was forked from. */
+    bool inherited;
     size_t sent;
     size_t frame_size;
     /* Header and message; may hold a credential. */
@@ -58,10 +66,16 @@ typedef struct coffer_channel {
     /* The client's: tells of the failure while a closure runs with NULL. */
     coffer_failure *failure;
     uint32_t timeout_ms;
-    struct sockaddr_un address;
+    coffer_place place;
+    /* The process that made the connection and the calls; see
+     * coffer_channel_leave_parent. */
+    pid_t process;
 
     int fd;
-    /* The backlog is full: when to try again. 0 = now. */
+    /* When a connection was last lost; INT64_MIN = there was none. */
+    int64_t lost_at_ms;
+    /* The backlog is full, or the daemon was there until now: when to try
+     * again. 0 = now. */
     int64_t connect_at_ms;
     unsigned connect_attempts;
     /* Go-away has come: nothing new on this connection. */
@@ -113,6 +127,14 @@ void coffer_channel_cancel(coffer_channel *channel, uint64_t id);
 /* Does all that can be done without waiting. `readable` = false: nothing can
  * have come yet, so do not look. */
 void coffer_channel_process(coffer_channel *channel, bool readable);
+
+/* In a child process: closes its copy of the parent's connection without a byte
+ * sent or taken, wipes what was on the way, and leaves the parent's calls to
+ * end with COFFER_CANCELLED here. Whoever touches the connection calls it first. */
+void coffer_channel_leave_parent(coffer_channel *channel);
+
+/* Whether that is due: the process is not the one that made the connection. */
+bool coffer_channel_is_inherited(const coffer_channel *channel);
 
 /* For poll: events wanted of `fd`, and how long to wait at most (-1 = for ever). */
 short coffer_channel_events(const coffer_channel *channel);

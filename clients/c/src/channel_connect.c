@@ -3,7 +3,6 @@
 #include "channel.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -22,17 +21,7 @@ static void fail_queued(coffer_channel *channel) {
     }
 }
 
-static void fail_to_connect(coffer_channel *channel, int error) {
-    bool refused = error == EACCES || error == EPERM;
-    coffer_failure_set(
-        channel->failure, refused ? COFFER_PERMISSION_DENIED : COFFER_UNAVAILABLE,
-        refused ? COFFER_REASON_DENIED : COFFER_REASON_NONE, !refused,
-        "cannot connect to %s: %s; is cofferd running there, and may this user use it?",
-        channel->address.sun_path, strerror(error));
-    fail_queued(channel);
-}
-
-/* The backlog is full: between half and all of 2, 4, 8 … 64 ms from now, so
+/* Between half and all of 2, 4, 8 … 64 ms from now, so
  * that waiting clients do not come back together. */
 static void back_off(coffer_channel *channel) {
     int64_t most = 2LL << (channel->connect_attempts < 5 ? channel->connect_attempts : 5);
@@ -42,14 +31,32 @@ static void back_off(coffer_channel *channel) {
     channel->connect_attempts++;
 }
 
+/* `error` = -1: the failure is set. Waits for a full backlog, and for a daemon
+ * that was there until now and may be on its way back. */
+static void fail_to_connect(coffer_channel *channel, int error) {
+    bool was_there = channel->lost_at_ms != INT64_MIN &&
+                     coffer_now_ms() - channel->lost_at_ms < COFFER_CHANNEL_RECONNECT_MS;
+    if (error == EAGAIN || (coffer_place_is_absent(error) && was_there)) {
+        back_off(channel);
+        return;
+    }
+    if (error > 0) coffer_place_explain(&channel->place, error, channel->failure);
+    channel->connect_attempts = 0;
+    fail_queued(channel);
+}
+
+/* 0, or the error of connect(2). */
+static int connect_to(const coffer_place *place, int fd) {
+    while (connect(fd, (const struct sockaddr *)&place->address, sizeof place->address) < 0) {
+        if (errno != EINTR) return errno;
+    }
+    return 0;
+}
+
 void coffer_channel_connect(coffer_channel *channel) {
-    if (channel->address.sun_path[0] == '\0') {
-        coffer_failure_set(
-            channel->failure, COFFER_INVALID_ARGUMENT, COFFER_REASON_BAD_FIELD, false,
-            "no usable socket path: expected 1 to %zu bytes in the options, $COFFER_SOCKET or "
-            "$XDG_RUNTIME_DIR/coffer/coffer.sock",
-            sizeof channel->address.sun_path - 1);
-        fail_queued(channel);
+    int error = coffer_place_check(&channel->place, channel->failure);
+    if (error != 0) {
+        fail_to_connect(channel, error);
         return;
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -57,20 +64,13 @@ void coffer_channel_connect(coffer_channel *channel) {
         fail_to_connect(channel, errno);
         return;
     }
-    int result;
-    do {
-        result = connect(fd, (const struct sockaddr *)&channel->address, sizeof channel->address);
-    } while (result < 0 && errno == EINTR);
-    if (result == 0) {
-        channel->fd = fd;
-        channel->connect_attempts = 0;
+    error = connect_to(&channel->place, fd);
+    if (error == 0) error = coffer_place_check_peer(&channel->place, fd, channel->failure);
+    if (error != 0) {
+        close(fd);
+        fail_to_connect(channel, error);
         return;
     }
-    int error = errno;
-    close(fd);
-    if (error == EAGAIN) {
-        back_off(channel);
-    } else {
-        fail_to_connect(channel, error);
-    }
+    channel->fd = fd;
+    channel->connect_attempts = 0;
 }

@@ -146,7 +146,7 @@ static bool act(coffer_channel *channel) {
             coffer_failure_set(
                 channel->failure, COFFER_INTERNAL, COFFER_REASON_MALFORMED, false,
                 "the daemon's bytes are not a frame: %s; is %s Coffer's socket?", fault,
-                channel->address.sun_path);
+                channel->place.address.sun_path);
         }
         if (outcome != COFFER_FRAME_WHOLE) break;
         if (header.kind == COFFER_FRAME_GO_AWAY) {
@@ -156,6 +156,8 @@ static bool act(coffer_channel *channel) {
                 channel, &header, bytes + COFFER_FRAME_HEADER_BYTES,
                 header.length - COFFER_FRAME_COUNTED_BYTES);
         }
+        /* A callback has forked, and this is the child: the bytes are the parent's. */
+        if (coffer_channel_is_inherited(channel)) return true;
         position += 4 + (size_t)header.length;
     }
     consume(channel, position);
@@ -181,6 +183,7 @@ bool coffer_channel_receive(coffer_channel *channel, bool to_the_end) {
         }
         channel->input_size += (size_t)count;
         if (!act(channel)) return false;
+        if (coffer_channel_is_inherited(channel)) return true;
         if ((size_t)count < room && !to_the_end) return true;
     }
     return true;

@@ -2,13 +2,8 @@
 
 #include "client.h"
 
-#include <errno.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "coffer/v1/admin.pb-c.h"
 
@@ -23,28 +18,6 @@ const char *coffer_version(void) {
 
 /* ---- Opening and closing ---- */
 
-/* An empty variable counts as unset. */
-static const char *variable(const char *name) {
-    const char *value = getenv(name);
-    return value == NULL || value[0] == '\0' ? NULL : value;
-}
-
-/* Leaves the path empty where there is none or it does not fit. */
-static void find_socket(struct sockaddr_un *address, const char *path) {
-    const char *runtime = variable("XDG_RUNTIME_DIR");
-    const char *rest = "";
-    if (path == NULL) path = variable("COFFER_SOCKET");
-    if (path == NULL && runtime != NULL) {
-        path = runtime;
-        rest = "/coffer/coffer.sock";
-    }
-    if (path == NULL && geteuid() == 0) path = "/run/coffer/coffer.sock";
-    address->sun_family = AF_UNIX;
-    if (path == NULL) return;
-    int length = snprintf(address->sun_path, sizeof address->sun_path, "%s%s", path, rest);
-    if (length < 0 || (size_t)length >= sizeof address->sun_path) address->sun_path[0] = '\0';
-}
-
 coffer_client *coffer_open(const coffer_options *options) {
     static const coffer_options defaults;
     if (options == NULL) options = &defaults;
@@ -55,7 +28,7 @@ coffer_client *coffer_open(const coffer_options *options) {
     coffer_channel_init(
         &client->channel, &client->memory, &client->failure,
         options->timeout_ms == 0 ? default_timeout_ms : options->timeout_ms);
-    find_socket(&client->channel.address, options->socket_path);
+    coffer_place_find(&client->channel.place, options);
     coffer_service_init(
         &client->credentials, &coffer__v1__credentials__descriptor, &client->channel);
     coffer_service_init(&client->admin, &coffer__v1__admin__descriptor, &client->channel);
@@ -114,7 +87,7 @@ coffer_status coffer_wait(coffer_client *client, uint64_t call, coffer_waiter *w
     for (bool readable = false; !waiter->done; readable = true) {
         coffer_channel_process(channel, readable);
         if (waiter->done) break;
-        struct pollfd wanted = {.fd = channel->fd, .events = coffer_channel_events(channel)};
+        struct pollfd wanted = {.fd = coffer_fd(client), .events = coffer_channel_events(channel)};
         /* Deadlines end the loop, so an interrupted or failed poll may go on. */
         poll(&wanted, 1, coffer_channel_wait_ms(channel));
     }
@@ -130,7 +103,8 @@ void coffer_cancel(coffer_client *client, uint64_t call) {
 }
 
 int coffer_fd(const coffer_client *client) {
-    return client == NULL ? -1 : client->channel.fd;
+    return client == NULL || coffer_channel_is_inherited(&client->channel) ? -1
+                                                                           : client->channel.fd;
 }
 
 short coffer_events(const coffer_client *client) {
@@ -146,6 +120,17 @@ size_t coffer_process(coffer_client *client) {
     client->channel.ended_count = 0;
     coffer_channel_process(&client->channel, true);
     return client->channel.ended_count;
+}
+
+/* ---- Requests ---- */
+
+bool coffer_text_fits(coffer_client *client, const char *name, const char *text) {
+    if (text == NULL) return true;
+    if (strnlen(text, COFFER_TEXT_MAXIMUM_BYTES + 1) <= COFFER_TEXT_MAXIMUM_BYTES) return true;
+    coffer_failure_set(
+        &client->failure, COFFER_INVALID_ARGUMENT, COFFER_REASON_BAD_FIELD, false,
+        "%s: expected at most %d bytes, got more", name, COFFER_TEXT_MAXIMUM_BYTES);
+    return false;
 }
 
 /* ---- Pending calls ---- */

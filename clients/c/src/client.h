@@ -30,6 +30,17 @@ coffer_status coffer_wait(coffer_client *client, uint64_t call, coffer_waiter *w
 /* For callbacks of blocking calls: done, with the client's failure. */
 void coffer_waiter_finish(coffer_waiter *waiter, const coffer_client *client);
 
+/* Sizes that are refused here, before anything is added to them or copied: no
+ * daemon takes more. The narrower limits are the daemon's to check. */
+enum {
+    COFFER_CREDENTIAL_MAXIMUM_BYTES = 1 << 20,
+    COFFER_TEXT_MAXIMUM_BYTES = 16 << 10,
+    COFFER_ELEMENTS_MAXIMUM = 1024
+};
+
+/* Whether a text of a request, NULL = "", is short enough; else the failure is set. */
+bool coffer_text_fits(coffer_client *client, const char *name, const char *text);
+
 /* What a closure keeps of a call that was started. */
 typedef struct coffer_pending {
     coffer_client *client;

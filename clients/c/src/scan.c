@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { maximum_unknown_fields = 8, maximum_elements = 1024, maximum_field_number = 536870911 };
+enum { maximum_unknown_fields = 1024, maximum_elements = 1024, maximum_field_number = 536870911 };
 
 typedef struct cursor {
     const uint8_t *next;

@@ -16,6 +16,6 @@ cc -std=c11 "$example" $(pkg-config "$flags" --cflags coffer) "$library/libcoffe
 for program in shared static; do
     status=0
     COFFER_SOCKET=$root/none LD_LIBRARY_PATH=$library "$root/$program" 2> "$root/errors" || status=$?
-    grep -q "cannot connect to $root/none" "$root/errors"
+    grep -q "cofferd is not running at $root/none; start it, or set COFFER_SOCKET" "$root/errors"
     [ "$status" -eq 14 ] # UNAVAILABLE
 done

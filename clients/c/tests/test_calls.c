@@ -284,13 +284,6 @@ static void bad_arguments_are_refused_here(void) {
     coffer_store_options labels = {.label_count = 1};
     CHECK_STATUS(COFFER_INVALID_ARGUMENT, coffer_store(client, "u", "c", "x", 1, &labels, NULL));
     CHECK_STATUS(COFFER_INVALID_ARGUMENT, coffer_get_many(client, NULL, 1, NULL, NULL));
-    uint8_t *bytes = calloc(1, COFFER_FRAME_MAXIMUM_BYTES);
-    CHECK(bytes != NULL);
-    CHECK_STATUS(
-        COFFER_RESOURCE_EXHAUSTED,
-        coffer_store(client, "u", "c", bytes, COFFER_FRAME_MAXIMUM_BYTES - 30, NULL, NULL));
-    CHECK(coffer_error_reason(client) == COFFER_REASON_FRAME_TOO_LARGE);
-    free(bytes);
     CHECK(coffer_start_get(client, "u", "c", NULL, NULL, NULL) == 0);
     CHECK_STATUS(COFFER_INVALID_ARGUMENT, coffer_error_status(client));
     coffer_close(client);

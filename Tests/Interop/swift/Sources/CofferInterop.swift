@@ -7,7 +7,12 @@ import FoundationEssentials
 struct CofferInterop: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "coffer-interop-swift",
-        abstract: "Runs interoperability cases with the Swift client against a daemon with empty vaults.")
+        abstract: "Runs interoperability cases with the Swift client against a daemon with empty vaults.",
+        subcommands: [Cases.self, Find.self], defaultSubcommand: Cases.self)
+}
+
+struct Cases: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Runs the cases of a file.")
 
     @Option(help: "The daemon's socket.")
     var socket: String
@@ -28,5 +33,19 @@ struct CofferInterop: AsyncParsableCommand {
         }
         print("\(cases.count - failed) passed, \(failed) failed")
         if failed > 0 || cases.isEmpty { throw ExitCode.failure }
+    }
+}
+
+struct Find: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Asks the daemon that the environment names for a record; prints \"STATUS: text\".")
+
+    func run() async throws {
+        do {
+            _ = try await CofferClient().credential(user: "nobody", connection: "nothing")
+            print("OK: ")
+        } catch let error as CofferError {
+            print(error)
+        }
     }
 }

@@ -114,16 +114,27 @@ typedef struct coffer_allocator {
 /* Zero-initialise it; a zero field means its default. */
 typedef struct coffer_options {
     /* Default: $COFFER_SOCKET, else $XDG_RUNTIME_DIR/coffer/coffer.sock, else
-     * for root /run/coffer/coffer.sock. At most 107 bytes. */
+     * for root /run/coffer/coffer.sock, for others
+     * /run/user/UID/coffer/coffer.sock if /run/user/UID is theirs, else
+     * /tmp/coffer-UID/coffer.sock. 1 to 107 bytes. */
     const char *socket_path;
     /* How long a call may take in all, connecting too. Default: 5000. */
     uint32_t timeout_ms;
     /* Default: malloc and free. Copied; the context must outlive every result. */
     const coffer_allocator *allocator;
+    /* A uid whose daemon is trusted beside that of root and of this process;
+     * 0 = $COFFER_SERVER_UID, if set. Nothing is sent to another one: calls end
+     * with COFFER_FAILED_PRECONDITION. */
+    uint32_t server_uid;
 } coffer_options;
 
 /* Makes a client; NULL options = defaults. Connects with the first call, and
- * again whenever the daemon went away. NULL: memory ran out. */
+ * again whenever the daemon went away, which is waited for up to 2 s. NULL:
+ * memory ran out.
+ *
+ * After fork, the child may go on with its copy of the client: it gets a
+ * connection of its own, and calls that were under way end in it with
+ * COFFER_CANCELLED, while they go on in the parent. */
 COFFER_API coffer_client *coffer_open(const coffer_options *options) COFFER_CHECKED;
 
 /* Closes the connection and frees the client. Calls under way that were

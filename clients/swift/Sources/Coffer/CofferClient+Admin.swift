@@ -18,6 +18,11 @@ extension CofferClient {
     /// - Returns: how many were dropped.
     @discardableResult
     public func invalidate(_ scope: InvalidationScope, timeout: Duration? = nil) async throws -> UInt64 {
+        switch scope {
+        case .all: break
+        case .user(let user): try Bounds.checkTexts(("user", user))
+        case .key(let key): try Bounds.checkTexts(("user", key.user), ("connection", key.connection))
+        }
         var request = Coffer_V1_InvalidateRequest()
         switch scope {
         case .all: request.all = true
@@ -34,6 +39,7 @@ extension CofferClient {
     public func examineVaults(
         _ vault: String? = nil, timeout: Duration? = nil
     ) async throws -> [VaultExamination] {
+        try Bounds.checkTexts(("vault", vault))
         var request = Coffer_V1_DoctorRequest()
         request.vault = vault ?? ""
         return try await admin.doctor(request, options: CofferCallOptions(timeout: timeout)).vaults

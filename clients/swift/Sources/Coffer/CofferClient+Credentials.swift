@@ -16,6 +16,10 @@ extension CofferClient {
         _ credential: Credential, user: String, connection: String, timeToLive: Duration? = nil,
         labels: [String: String] = [:], condition: StoreCondition? = nil, timeout: Duration? = nil
     ) async throws -> StoreReceipt {
+        try Bounds.checkCredential(credential.count)
+        try Bounds.checkTexts(("user", user), ("connection", connection))
+        try Bounds.checkLabels(labels)
+        if case .version(let version) = condition { try Bounds.checkTexts(("version", version)) }
         var request = Coffer_V1_StoreRequest()
         request.userID = user
         request.connectionID = connection
@@ -40,6 +44,7 @@ extension CofferClient {
     public func credential(
         user: String, connection: String, maximumAge: Duration? = nil, timeout: Duration? = nil
     ) async throws -> CredentialRecord {
+        try Bounds.checkTexts(("user", user), ("connection", connection))
         var request = Coffer_V1_GetRequest()
         request.userID = user
         request.connectionID = connection
@@ -57,6 +62,7 @@ extension CofferClient {
     public func delete(
         user: String, connection: String, ifVersion version: String? = nil, timeout: Duration? = nil
     ) async throws -> Bool {
+        try Bounds.checkTexts(("user", user), ("connection", connection), ("version", version))
         var request = Coffer_V1_DeleteRequest()
         request.userID = user
         request.connectionID = connection
@@ -96,6 +102,7 @@ extension CofferClient {
     private func batch(
         _ keys: [CredentialKey], _ maximumAge: Duration?, _ timeout: Duration?
     ) async throws -> [Result<CredentialRecord, CofferError>] {
+        for key in keys { try Bounds.checkTexts(("user", key.user), ("connection", key.connection)) }
         var request = Coffer_V1_GetManyRequest()
         request.keys = keys.map(Coffer_V1_Key.init)
         if let maximumAge { request.maxAgeMs = Self.milliseconds(maximumAge) }
@@ -120,13 +127,14 @@ extension CofferClient {
         let (seconds, attoseconds) = duration.components
         guard seconds >= 0 else { return 0 }
         let (whole, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000)
-        return overflow ? .max : whole + UInt64(max(0, attoseconds) / 1_000_000_000_000_000)
+        let rest = UInt64(max(0, attoseconds) / 1_000_000_000_000_000)
+        return overflow || whole > .max - rest ? .max : whole + rest
     }
 
     private static func wholeSeconds(_ duration: Duration) throws -> UInt32 {
         let (seconds, attoseconds) = duration.components
-        let whole = seconds + (attoseconds > 0 ? 1 : 0)
-        guard let value = UInt32(exactly: whole), value > 0 else {
+        let whole = seconds.addingReportingOverflow(attoseconds > 0 ? 1 : 0)
+        guard !whole.overflow, let value = UInt32(exactly: whole.partialValue), value > 0 else {
             throw CofferError(
                 .invalidArgument, .badField,
                 "timeToLive: expected more than zero and at most 100 years, got \(duration)")

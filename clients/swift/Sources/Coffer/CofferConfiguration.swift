@@ -1,5 +1,3 @@
-import Glibc
-
 /// How a client finds its daemon and how long it waits.
 public struct CofferConfiguration: Sendable {
     /// The largest frame of the protocol: 1 MiB + 64 KiB, header included.
@@ -19,22 +17,24 @@ public struct CofferConfiguration: Sendable {
     /// RESOURCE_EXHAUSTED.
     public var maximumQueuedBytes = 16 << 20
 
+    /// A uid whose daemon is trusted beside that of root and of this process; nil =
+    /// `$COFFER_SERVER_UID`, if set. Nothing is sent to another one: calls fail with
+    /// FAILED_PRECONDITION.
+    public var serverUserID: UInt32?
+
+    /// What the environment says in its place.
+    let serverUserVariable: String?
+
     /// - Parameter socketPath: nil = looked up as `defaultSocketPath()` says.
     public init(socketPath: String? = nil) {
-        self.socketPath = socketPath ?? Self.defaultSocketPath()
+        let rule = SocketRule.current
+        self.socketPath = socketPath ?? rule.path
+        serverUserVariable = rule.variable("COFFER_SERVER_UID").flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    /// `$COFFER_SOCKET`, else `$XDG_RUNTIME_DIR/coffer/coffer.sock`, else
-    /// `/run/coffer/coffer.sock`. An empty variable counts as unset.
-    public static func defaultSocketPath() -> String {
-        socketPath { name in getenv(name).map { String(cString: $0) } }
-    }
-
-    static func socketPath(environment: (String) -> String?) -> String {
-        if let path = environment("COFFER_SOCKET"), !path.isEmpty { return path }
-        if let folder = environment("XDG_RUNTIME_DIR"), !folder.isEmpty {
-            return "\(folder)/coffer/coffer.sock"
-        }
-        return "/run/coffer/coffer.sock"
-    }
+    /// `$COFFER_SOCKET`, else `$XDG_RUNTIME_DIR/coffer/coffer.sock`; else for root
+    /// `/run/coffer/coffer.sock`, for others `/run/user/UID/coffer/coffer.sock` if
+    /// `/run/user/UID` is theirs, else `/tmp/coffer-UID/coffer.sock`. An empty
+    /// variable counts as unset, and so does a relative `XDG_RUNTIME_DIR`.
+    public static func defaultSocketPath() -> String { SocketRule.current.path }
 }

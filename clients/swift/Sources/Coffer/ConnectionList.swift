@@ -34,6 +34,7 @@ public struct ConnectionList<Channel: CofferChannel>: AsyncSequence, Sendable {
         }
 
         private mutating func fetch() async throws {
+            try Bounds.checkTexts(("user", request.userID))
             let response = try await client.list(
                 request, options: CofferCallOptions(timeout: timeout, isRepeatable: true))
             page = response.entries[...]

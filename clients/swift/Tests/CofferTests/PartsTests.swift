@@ -110,13 +110,18 @@ struct PartsTests {
     }
 
     @Test(arguments: [
-        ([:], "/run/coffer/coffer.sock"),
-        (["XDG_RUNTIME_DIR": "/run/user/7"], "/run/user/7/coffer/coffer.sock"),
-        (["XDG_RUNTIME_DIR": "/run/user/7", "COFFER_SOCKET": "/tmp/s"], "/tmp/s"),
-        (["XDG_RUNTIME_DIR": "", "COFFER_SOCKET": ""], "/run/coffer/coffer.sock"),
-    ] as [([String: String], String)])
-    func socketPath(environment: [String: String], expected: String) {
-        #expect(CofferConfiguration.socketPath { environment[$0] } == expected)
+        (0, [:], [], "/run/coffer/coffer.sock"),
+        (0, [:], ["/run/user/0"], "/run/coffer/coffer.sock"),
+        (7, [:], ["/run/user/7"], "/run/user/7/coffer/coffer.sock"),
+        (7, [:], ["/run/user/8"], "/tmp/coffer-7/coffer.sock"),
+        (7, ["XDG_RUNTIME_DIR": "/x"], ["/run/user/7"], "/x/coffer/coffer.sock"),
+        (7, ["XDG_RUNTIME_DIR": "x"], [], "/tmp/coffer-7/coffer.sock"),
+        (7, ["XDG_RUNTIME_DIR": "", "COFFER_SOCKET": ""], ["/run/user/7"], "/run/user/7/coffer/coffer.sock"),
+        (0, ["XDG_RUNTIME_DIR": "/x", "COFFER_SOCKET": "s"], [], "s"),
+    ] as [(UInt32, [String: String], [String], String)])
+    func socketOfTheRule(user: UInt32, environment: [String: String], folders: [String], expected: String) {
+        let rule = SocketRule(userID: user, variable: { environment[$0] }, isOwnFolder: { folders.contains($0) })
+        #expect(rule.path == expected)
     }
 
     @Test func aCredentialShowsItsSizeOnly() {

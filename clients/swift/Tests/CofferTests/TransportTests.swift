@@ -69,7 +69,12 @@ struct TransportTests {
                 try await client.store(
                     Credential([UInt8](repeating: 1, count: 2 << 20)), user: "u", connection: "c")
             }
-            #expect(error?.code == .resourceExhausted && error?.reason == .frameTooLarge)
+            #expect(error?.code == .invalidArgument && error?.reason == .credentialTooLarge)
+            let fields = Dictionary(uniqueKeysWithValues: (0..<1_000).map { ("label\($0)", String(repeating: "x", count: 1_200)) })
+            let whole = await #expect(throws: CofferError.self) {
+                try await client.store(Credential("s".utf8), user: "u", connection: "c", labels: fields)
+            }
+            #expect(whole?.code == .resourceExhausted && whole?.reason == .frameTooLarge)
             #expect(daemon.connectionCount == 0)
         }
     }

@@ -62,12 +62,6 @@ extension CofferError {
             "\(count) responses to one call wait to be taken; take them faster")
     }
 
-    static func noDaemon(_ path: String, _ cause: UnixSocket.SystemError) -> CofferError {
-        CofferError(
-            .unavailable, .unspecified, "cannot connect to cofferd at \(path): \(cause.text)",
-            isRetryable: true)
-    }
-
     /// The same error, saying whether the call may have had its effect.
     func told(mayHaveBeenSent: Bool) -> CofferError {
         var error = self

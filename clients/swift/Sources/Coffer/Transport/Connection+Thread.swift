@@ -36,7 +36,7 @@ extension Connection {
                 pollfd(fd: socket.descriptor, events: events, revents: 0),
                 pollfd(fd: waker.readEnd, events: Int16(POLLIN), revents: 0),
             ]
-            guard poll(&polled, 2, milliseconds) >= 0 else { continue }
+            if poll(&polled, 2, milliseconds) < 0 { (polled[0].revents, polled[1].revents) = (0, 0) }
             if polled[1].revents != 0 { waker.drain() }
             if polled[0].revents & Int16(POLLOUT) != 0 { _ = state.withLock { flush(&$0) } }
             if polled[0].revents & Int16(POLLIN | POLLHUP | POLLERR) != 0 { receive(&reader) }
@@ -90,7 +90,13 @@ extension Connection {
     private func deliver(_ frames: [(FrameHeader, Frame)]) {
         guard !frames.isEmpty else { return }
         let effects = state.withLock { state in
-            frames.flatMap { judge($0, $1, &state) }
+            var effects: [Effect] = []
+            for (header, frame) in frames {
+                effects += judge(header, frame, &state)
+                // What comes behind a frame that ends the connection is not looked at.
+                if case .fatal = effects.last { break }
+            }
+            return effects
         }
         for effect in effects {
             switch effect {
@@ -128,8 +134,9 @@ extension Connection {
             // calls have been given up meanwhile.
             return id == 0 && reply.status != 0 ? .fatal(CofferError(reply)) : nil
         }
-        var isEnd = !reply.more
-        if reply.more && (reply.status != 0 || call.sink.takesOne) {
+        // A failure ends its call, whatever it announces.
+        var isEnd = !reply.more || reply.status != 0
+        if !isEnd && call.sink.takesOne {
             isEnd = true
             withdraw(id, &state)
         }
@@ -140,18 +147,16 @@ extension Connection {
     private func pass(_ reply: Reply, of id: UInt64, to sink: Sink) {
         switch sink {
         case .one(let continuation):
-            if reply.more {
+            if reply.more && reply.status == 0 {
                 continuation.resume(throwing: CofferError.moreAnnounced)
             } else {
                 continuation.resume(returning: reply)
             }
-        case .many(let continuation) where reply.more && reply.status != 0:
-            continuation.finish(throwing: CofferError.moreAnnounced)
         case .many(let continuation):
             if case .dropped = continuation.yield(reply) {
                 // The end of the stream cancels the call.
                 continuation.finish(throwing: CofferError.tooManyReplies(Self.maximumWaitingReplies))
-            } else if !reply.more {
+            } else if !reply.more || reply.status != 0 {
                 continuation.finish()
             }
         }

@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// One connection to the daemon: many calls at once, answered in any order.
@@ -51,11 +52,28 @@ final class Connection: Sendable {
     }
 
     /// Connects and starts the thread.
-    static func open(_ configuration: CofferConfiguration) throws(UnixSocket.SystemError) -> Connection {
-        let connection = Connection(
-            try UnixSocket.connected(to: configuration.socketPath), try Waker(), configuration)
-        try connection.startThread()
-        return connection
+    static func open(_ configuration: CofferConfiguration) throws(ConnectFailure) -> Connection {
+        let daemon = try DaemonSocket(configuration)
+        let socket = try daemon.connect()
+        do throws(UnixSocket.SystemError) {
+            let connection = Connection(socket, try Waker(), configuration)
+            try connection.startThread()
+            return connection
+        } catch {
+            throw ConnectFailure(
+                kind: error.number == EAGAIN ? .busy : .hopeless, error: .cannotConnect(daemon.path, error))
+        }
+    }
+
+    /// In a child made by fork: its copy of the connection ends, and what was
+    /// still to be sent is wiped. The calls are the parent's and end there.
+    func leaveToParent() {
+        socket.leaveToParent()
+        // A thread that has not come along may have held the lock.
+        _ = state.withLockIfAvailable { state in
+            state.status = .closed
+            state.outbound = OutboundQueue()
+        }
     }
 
     /// Nil while new calls are taken.

@@ -1,5 +1,3 @@
-import Glibc
-
 /// When to try to connect. Pure: time and chance are passed in.
 ///
 /// Failures are followed by waits with full jitter: a random time up to a bound
@@ -12,14 +10,6 @@ struct Reconnector {
         case absent
         /// Waiting would change nothing.
         case hopeless
-
-        init(_ error: UnixSocket.SystemError) {
-            switch error.number {
-            case EAGAIN: self = .busy
-            case ENOENT, ECONNREFUSED: self = .absent
-            default: self = .hopeless
-            }
-        }
     }
 
     static let firstBound: Duration = .milliseconds(10)

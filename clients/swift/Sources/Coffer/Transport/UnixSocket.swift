@@ -1,8 +1,15 @@
 import Glibc
 
 /// A connected, non-blocking Unix stream socket; closed when it goes.
+///
+/// It is this process's: in a child made by fork, which has a copy of the
+/// descriptor, nothing is sent or received.
 struct UnixSocket: ~Copyable, Sendable {
     let descriptor: Int32
+    private let process = getpid()
+
+    /// Whether this is a child of the process that made the socket.
+    var isInherited: Bool { getpid() != process }
 
     /// What a system call said.
     struct SystemError: Error, Equatable {
@@ -41,8 +48,28 @@ struct UnixSocket: ~Copyable, Sendable {
 
     deinit { _ = close(descriptor) }
 
+    /// The uid of the process that listens; nil, with errno, if the kernel does not say.
+    var peerUserID: UInt32? {
+        // struct ucred: process, user, group.
+        var peer: (pid_t, uid_t, gid_t) = (0, 0, 0)
+        var size = socklen_t(MemoryLayout.size(ofValue: peer))
+        guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 else { return nil }
+        return peer.1
+    }
+
+    /// In a child made by fork: ends this process's share of the parent's
+    /// connection. The descriptor stays taken, for others may still name it.
+    func leaveToParent() {
+        let nothing = open("/dev/null", O_RDWR | O_CLOEXEC)
+        guard nothing >= 0 else { return }
+        _ = dup2(nothing, descriptor)
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        _ = close(nothing)
+    }
+
     /// Sends what fits; 0 = nothing fits now.
     func send(_ bytes: UnsafeRawBufferPointer) throws(SystemError) -> Int {
+        guard !isInherited else { throw SystemError(number: EBADF) }
         while true {
             let count = Glibc.send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
             if count >= 0 { return count }
@@ -58,6 +85,7 @@ struct UnixSocket: ~Copyable, Sendable {
     ///
     /// - Returns: how many bytes; 0 = the peer sends no more; nil = nothing is there now.
     func receive(_ memory: UnsafeMutableRawBufferPointer) throws(SystemError) -> Int? {
+        guard !isInherited else { throw SystemError(number: EBADF) }
         while true {
             let count = recv(descriptor, memory.baseAddress, memory.count, 0)
             if count >= 0 { return count }
@@ -70,10 +98,14 @@ struct UnixSocket: ~Copyable, Sendable {
     }
 
     /// Ends both directions; the peer notices at once.
-    func shutdown() { _ = Glibc.shutdown(descriptor, Int32(SHUT_RDWR)) }
+    func shutdown() {
+        if !isInherited { _ = Glibc.shutdown(descriptor, Int32(SHUT_RDWR)) }
+    }
 
     /// Says that nothing more is sent.
-    func shutdownWriting() { _ = Glibc.shutdown(descriptor, Int32(SHUT_WR)) }
+    func shutdownWriting() {
+        if !isInherited { _ = Glibc.shutdown(descriptor, Int32(SHUT_WR)) }
+    }
 }
 
 /// Wakes a thread that sleeps in poll(2): a pipe whose reading end it polls.

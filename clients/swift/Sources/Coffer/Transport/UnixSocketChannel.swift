@@ -7,7 +7,8 @@ import Synchronization
 ///
 /// A call that surely did not reach the daemon is made once more on a new
 /// connection; one that may have reached it only if its options say that it may
-/// be repeated. Dropping the channel closes it.
+/// be repeated. Dropping the channel closes it. After fork, parent and child have
+/// a connection each.
 public final class UnixSocketChannel: CofferChannel {
     private struct State {
         var connection: Connection?
@@ -15,24 +16,65 @@ public final class UnixSocketChannel: CofferChannel {
         var lostAt: ContinuousClock.Instant?
         var reconnector: Reconnector
         /// Why the last attempt to connect failed.
-        var lastError = UnixSocket.SystemError(number: ECONNREFUSED)
+        var lastFailure: ConnectFailure?
         var isClosed = false
     }
 
+    /// What one process has. A child made by fork makes one of its own and leaves
+    /// the parent's as it is, locks too: a thread that has not come along with it
+    /// may have held them.
+    private final class Home: Sendable {
+        let process = getpid()
+        let state: Mutex<State>
+
+        init(_ configuration: CofferConfiguration) {
+            state = Mutex(State(reconnector: Reconnector(window: configuration.reconnectWindow)))
+        }
+    }
+
     let configuration: CofferConfiguration
-    private let state: Mutex<State>
+    /// Retained; the parent's for good, in a child.
+    private let home: Atomic<Unmanaged<Home>>
 
     /// Does not connect yet.
     public init(configuration: CofferConfiguration = CofferConfiguration()) {
         self.configuration = configuration
-        state = Mutex(State(reconnector: Reconnector(window: configuration.reconnectWindow)))
+        home = Atomic(.passRetained(Home(configuration)))
     }
 
-    deinit { close() }
+    deinit {
+        close()
+        currentHome.release()
+    }
+
+    /// This process's.
+    private var currentHome: Unmanaged<Home> {
+        let found = home.load(ordering: .acquiring)
+        guard found._withUnsafeGuaranteedRef({ $0.process != getpid() }) else { return found }
+        let own = Unmanaged.passRetained(Home(configuration))
+        let (exchanged, other) = home.compareExchange(
+            expected: found, desired: own, ordering: .acquiringAndReleasing)
+        guard exchanged else {
+            own.release()
+            return other
+        }
+        let wasClosed = found._withUnsafeGuaranteedRef { parent in
+            parent.state.withLockIfAvailable { state in
+                state.connection?.leaveToParent()
+                return state.isClosed
+            }
+        }
+        if wasClosed == true { own._withUnsafeGuaranteedRef { $0.state.withLock { $0.isClosed = true } } }
+        return own
+    }
+
+    private func withState<R, E: Error>(_ body: (inout sending State) throws(E) -> sending R) throws(E) -> sending R {
+        try currentHome.takeUnretainedValue().state.withLock(body)
+    }
 
     /// Ends calls in flight with CANCELLED; later calls fail the same way.
     public func close() {
-        let connection = state.withLock { state in
+        let connection = withState { state -> Connection? in
             state.isClosed = true
             defer { state.connection = nil }
             return state.connection
@@ -78,7 +120,7 @@ public final class UnixSocketChannel: CofferChannel {
 
     private enum LookUp {
         case found(Connection)
-        case wait(until: ContinuousClock.Instant, UnixSocket.SystemError)
+        case wait(until: ContinuousClock.Instant, CofferError)
     }
 
     /// The connection that takes new calls, waiting for the daemon if it may come back.
@@ -89,7 +131,7 @@ public final class UnixSocketChannel: CofferChannel {
             switch try lookUp() {
             case .found(let connection): return connection
             case .wait(let instant, let cause):
-                guard instant < deadline else { throw CofferError.noDaemon(configuration.socketPath, cause) }
+                guard instant < deadline else { throw cause }
                 try await Task.sleep(until: instant, clock: .continuous)
             }
         }
@@ -98,7 +140,7 @@ public final class UnixSocketChannel: CofferChannel {
     /// Connecting under the lock is brief, as a Unix socket connects at once or
     /// not at all; so however many calls wait, one of them connects for all.
     private func lookUp() throws(CofferError) -> LookUp {
-        try state.withLock { (state) throws(CofferError) in
+        try withState { (state) throws(CofferError) -> LookUp in
             guard !state.isClosed else { throw .clientClosed }
             if let connection = state.connection {
                 guard let lostAt = connection.unusableSince else { return .found(connection) }
@@ -106,20 +148,20 @@ public final class UnixSocketChannel: CofferChannel {
                 state.connection = nil
             }
             let now = ContinuousClock.Instant.now
-            if let retryAt = state.reconnector.retryAt, now < retryAt {
-                return .wait(until: retryAt, state.lastError)
+            if let retryAt = state.reconnector.retryAt, now < retryAt, let failure = state.lastFailure {
+                return .wait(until: retryAt, failure.error)
             }
-            do throws(UnixSocket.SystemError) {
+            do throws(ConnectFailure) {
                 let connection = try Connection.open(configuration)
                 state.reconnector.succeeded()
                 state.connection = connection
                 return .found(connection)
             } catch {
-                state.lastError = error
+                state.lastFailure = error
                 let retryAt = state.reconnector.failed(
-                    .init(error), at: now, lostAt: state.lostAt, chance: { .random(in: 0..<1) })
-                guard let retryAt else { throw .noDaemon(configuration.socketPath, error) }
-                return .wait(until: retryAt, error)
+                    error.kind, at: now, lostAt: state.lostAt, chance: { .random(in: 0..<1) })
+                guard let retryAt else { throw error.error }
+                return .wait(until: retryAt, error.error)
             }
         }
     }

@@ -39,6 +39,12 @@ final class FakePeer: Sendable {
         return Request(header: header, frame: head.withUnsafeBytes { Frame(copying: $0) })
     }
 
+    /// Whether something can be read within this time.
+    func hasInput(withinMilliseconds milliseconds: Int32) -> Bool {
+        var polled = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&polled, 1, milliseconds) > 0
+    }
+
     private func readBytes(_ count: Int) throws -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: count)
         var filled = 0
