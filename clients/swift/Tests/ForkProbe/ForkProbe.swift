@@ -1,4 +1,4 @@
-import Coffer
+@testable import Coffer
 import Glibc
 import Synchronization
 
@@ -7,20 +7,20 @@ import Synchronization
 /// Runs tasks on the thread that calls `run`. Swift's own threads do not come
 /// along to a child made by fork, so each process needs one of these.
 final class LoopExecutor: TaskExecutor {
-    private let jobs = Mutex<[UnownedJob]>([])
-    private let isStopped = Mutex(false)
+    private let jobs = Lock<[UnownedJob]>([])
+    private let isStopped = Atomic(false)
 
     func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         jobs.withLock { $0.append(job) }
     }
 
-    func stop() { isStopped.withLock { $0 = true } }
+    func stop() { isStopped.store(true, ordering: .releasing) }
 
     /// Until `stop`, or for that long.
     func run(atMost duration: Duration) {
         let end = ContinuousClock.now + duration
-        while !isStopped.withLock(\.self), .now < end {
+        while !isStopped.load(ordering: .acquiring), .now < end {
             let ready = jobs.withLock { jobs in
                 defer { jobs = [] }
                 return jobs
@@ -93,9 +93,9 @@ struct ForkProbe {
 
 /// How many calls failed, or had the answer to another one.
 final class Tally: Sendable {
-    private let failures = Mutex(0)
+    private let failures = Atomic(0)
 
-    var count: Int { failures.withLock(\.self) }
+    var count: Int { failures.load(ordering: .acquiring) }
 
-    func add() { failures.withLock { $0 += 1 } }
+    func add() { failures.wrappingAdd(1, ordering: .acquiringAndReleasing) }
 }

@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 
 /// The connection's thread. It keeps the connection alive until that is closed,
 /// or is draining and has no call left.

@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 
 /// One connection to the daemon: many calls at once, answered in any order.
 ///
@@ -42,7 +41,7 @@ final class Connection: Sendable {
     let waker: Waker
     let maximumFrameBytes: Int
     private let maximumQueuedBytes: Int
-    let state = Mutex(State())
+    let state = Lock(State())
 
     private init(_ socket: consuming UnixSocket, _ waker: consuming Waker, _ limits: CofferConfiguration) {
         self.socket = socket

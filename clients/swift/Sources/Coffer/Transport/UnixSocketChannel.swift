@@ -25,10 +25,10 @@ public final class UnixSocketChannel: CofferChannel {
     /// may have held them.
     private final class Home: Sendable {
         let process = getpid()
-        let state: Mutex<State>
+        let state: Lock<State>
 
         init(_ configuration: CofferConfiguration) {
-            state = Mutex(State(reconnector: Reconnector(window: configuration.reconnectWindow)))
+            state = Lock(State(reconnector: Reconnector(window: configuration.reconnectWindow)))
         }
     }
 
@@ -68,7 +68,7 @@ public final class UnixSocketChannel: CofferChannel {
         return own
     }
 
-    private func withState<R, E: Error>(_ body: (inout sending State) throws(E) -> sending R) throws(E) -> sending R {
+    private func withState<R, E: Error>(_ body: (inout State) throws(E) -> R) throws(E) -> R {
         try currentHome.takeUnretainedValue().state.withLock(body)
     }
 
