@@ -79,6 +79,10 @@ let package = Package(
 
         // Libraries, each importing only what stands above it here.
         .target(name: "CofferCore", dependencies: ["CLinux"], swiftSettings: base),
+        // What a program is given and where it writes: for every program here.
+        .target(name: "CofferProcess", swiftSettings: base),
+        .target(
+            name: "CofferCommandLine", dependencies: ["CofferProcess", arguments], swiftSettings: safe),
         .target(
             name: "CofferWire", dependencies: ["CofferCore", "CofferMessages", "CProtobufC", "CLinux"],
             swiftSettings: base),
@@ -107,26 +111,32 @@ let package = Package(
             name: "CofferDaemon",
             dependencies: [
                 "CofferCore", "CofferCrypto", "CofferCache", "CofferAccess", "CofferVault",
-                "CofferVaults", "CofferHTTP", "CofferServer", "CLinux", log, yams,
+                "CofferVaults", "CofferHTTP", "CofferServer", "CofferProcess", "CLinux", log, yams,
             ],
             swiftSettings: base),
         .executableTarget(
-            name: "cofferd", dependencies: ["CofferDaemon", "CofferCore", arguments], swiftSettings: base,
+            name: "cofferd",
+            dependencies: ["CofferDaemon", "CofferCore", "CofferProcess", "CofferCommandLine", arguments],
+            swiftSettings: base,
             // Symbols are bound at start: the lazy resolver saves vector registers,
             // and what was in them, on the stack.
             linkerSettings: program + [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "now"])]),
         .executableTarget(
-            name: "coffer", dependencies: [client, arguments], swiftSettings: base, linkerSettings: program),
+            name: "coffer", dependencies: ["CofferProcess", "CofferCommandLine", client, arguments],
+            swiftSettings: base, linkerSettings: program),
 
         // The load generator, which shares no code with what it measures, and the workloads
         // that it and the cache's simulation play.
         .target(name: "CofferTrace", swiftSettings: safe),
         .target(
-            name: "CofferLoad", dependencies: ["CLinux", "CYardsticks", "CofferCore", "CofferTrace", arguments],
+            name: "CofferLoad",
+            dependencies: [
+                "CLinux", "CYardsticks", "CofferCore", "CofferTrace", "CofferProcess", "CofferCommandLine", arguments,
+            ],
             swiftSettings: base),
         .executableTarget(
-            name: "coffer-load", dependencies: ["CofferLoad", arguments], swiftSettings: safe,
-            linkerSettings: program),
+            name: "coffer-load", dependencies: ["CofferLoad", "CofferProcess", "CofferCommandLine", arguments],
+            swiftSettings: safe, linkerSettings: program),
 
         // The code generator: a plugin of protoc, run by proto/generate.sh.
         .target(name: "CofferCodeGen", dependencies: [protobuf, protobufPlugin], swiftSettings: safe),
@@ -153,6 +163,7 @@ let package = Package(
             name: "CFaultyVFS", path: "Tests/CFaultyVFS",
             linkerSettings: [.linkedLibrary("sqlite3")]),
         .testTarget(name: "CofferCoreTests", dependencies: ["CofferCore"], swiftSettings: base),
+        .testTarget(name: "CofferProcessTests", dependencies: ["CofferProcess"], swiftSettings: base),
         .testTarget(
             name: "CofferWireTests", dependencies: ["CofferCore", "CofferWire"], swiftSettings: base),
         .testTarget(

@@ -71,6 +71,39 @@ PYTHON
     echo "expected:" && cat "$1" && echo "printed:" && cat "$2" && return 1
 }
 
+# fails_in_one_line COMMAND…: without a daemon it says so in one line, and fails.
+fails_in_one_line() {
+    local status=0
+    COFFER_SOCKET=$work/nobody "$@" >"$work/alone" 2>&1 || status=$?
+    [ "$status" != 0 ] && [ "$(wc -l <"$work/alone")" = 1 ] && grep -q cofferd "$work/alone" && return 0
+    echo "exit code $status, printed:" && cat "$work/alone" && return 1
+}
+
+# first_minute: the first commands of README.md as an ordinary user who has just come: a home of
+# their own, no XDG_RUNTIME_DIR, nothing else in the environment.
+first_minute() {
+    local place=$work/fresh command uid=64123 as=()
+    mkdir -p "$place/bin" "$place/home"
+    cp .build/release/cofferd .build/release/coffer "$place/bin"
+    {
+        echo 'set -eu'
+        echo 'cofferd 2>"$HOME/log" & daemon=$!'
+        echo 'trap "kill $daemon && wait $daemon" EXIT'
+        echo 'for _ in $(seq 300); do coffer health >"$HOME/health" 2>&1 && break || kill -0 $daemon; sleep 0.1; done'
+        grep -v '^export PATH=' "$work/2.sh"
+    } >"$place/commands"
+    if [ "$(id -u)" = 0 ]; then
+        chmod 711 "$work" && chown -R "$uid:$uid" "$place/home"
+        as=(setpriv "--reuid=$uid" "--regid=$uid" --clear-groups)
+    fi
+    if timeout -k 5 60 "${as[@]}" env -i HOME="$place/home" PATH="$place/bin:/usr/bin:/bin" LANG=C.UTF-8 \
+        bash "$place/commands" >"$place/printed" 2>&1; then
+        shows "$work/2.output" "$place/printed" && return 0
+    fi
+    cat "$place/printed" "$place"/home/*
+    return 1
+}
+
 # One shell for all blocks: what one exports the next one has.
 runner=$work/runner
 echo 'set -euo pipefail' >"$runner"
@@ -89,6 +122,10 @@ if [ "$failed" = 0 ]; then
         [ -e "$printed" ] || continue
         judge "what README.md shows of: $(tail -n 1 "${expected%.output}.sh")" shows "$expected" "$printed"
     done
+    judge "the first minute of an ordinary user" first_minute
+    judge "the Swift example without a daemon" fails_in_one_line .build-client/debug/coffer-ten-lines
+    judge "the C example without a daemon" \
+        fails_in_one_line env LD_LIBRARY_PATH="$HOME/.local/lib" .build-libcoffer/ten_lines
 fi
 [ -e "$work/1.daemon" ] && [ -e "$work/2.sh" ] && [ -e "$work/2.output" ] || {
     echo "FAIL README.md has no blocks to run"

@@ -15,7 +15,7 @@ struct CurlFailure {
         case CURLE_COULDNT_CONNECT:
             cause = refusal.map { .forbidden($0) } ?? .refused
         case CURLE_SSL_CONNECT_ERROR:
-            cause = Self.isBrokenHandshake(text) ? .refused : .untrusted
+            cause = Self.isPlaintext(text) ? .plaintext : Self.isBrokenHandshake(text) ? .refused : .untrusted
         case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER, CURLE_SSL_CACERT_BADFILE,
             CURLE_SSL_CRL_BADFILE, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_INVALIDCERTSTATUS, CURLE_SSL_CLIENTCERT,
             CURLE_SSL_PINNEDPUBKEYNOTMATCH, CURLE_SSL_ENGINE_INITFAILED, CURLE_USE_SSL_FAILED:
@@ -29,6 +29,12 @@ struct CurlFailure {
             // Out of time here: connecting took too long, or the answer came too slowly.
             cause = wasSent ? .interrupted : .refused
         }
+    }
+
+    /// OpenSSL's "wrong version number" and "packet length too long": the first bytes are no TLS record.
+    private static func isPlaintext(_ text: UnsafePointer<CChar>) -> Bool {
+        let words = String(cString: text)
+        return words.contains("error:0A00010B") || words.contains("error:0A0000C6")
     }
 
     /// The connection broke within the handshake: a server that restarts does that too.

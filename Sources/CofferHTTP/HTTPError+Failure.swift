@@ -32,6 +32,11 @@ extension HTTPError {
                 "TLS with the vault failed: check its certificate (name, authority, dates, TLS 1.2 or newer), "
                     + "that ca_file is there and right, and the client certificate if one is set",
                 vault: vault)
+        case .plaintext:
+            return Failure(
+                .failedPrecondition, .vaultUnreachable,
+                "the address is https, and what answers there does not speak TLS; check the port, or write http://",
+                vault: vault)
         case .forbidden(let rule):
             return Failure(.failedPrecondition, .vaultUnreachable, "not allowed: \(rule)", vault: vault)
         case .tooLarge(let limit):

@@ -12,6 +12,8 @@ package struct HTTPError: Error, Equatable, Sendable {
         case interrupted
         /// TLS: no common version, or a certificate that does not verify.
         case untrusted
+        /// TLS: the server answered in plain text.
+        case plaintext
         /// A rule of ours: address, scheme or origin not allowed; says which.
         case forbidden(String)
         /// The answer is larger than `limit` bytes.

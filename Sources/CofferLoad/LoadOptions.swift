@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import CofferCommandLine
 
 /// What the command line says.
 package struct LoadOptions: ParsableArguments {
@@ -30,34 +31,41 @@ package struct LoadOptions: ParsableArguments {
             """)
     var floorWriters = false
 
-    @Option(help: "The page of --floor-commits in bytes: 1024 as the embedded vault has, 4096 as SQLite itself.")
-    var floorPageBytes: Int32 = 1024
+    @Option(
+        name: .customLong("floor-page-bytes"),
+        help: ArgumentHelp(
+            "The page of --floor-commits: 1KiB as the embedded vault has, 4KiB as SQLite itself.", valueName: "size"))
+    var floorPage = BytesOption(1024)
 
-    @Option(help: "Connections that send.")
+    @Option(help: ArgumentHelp("Connections that send.", valueName: "count"))
     var connections = 8
 
-    @Option(help: "Further connections that stay open and send nothing.")
+    @Option(help: ArgumentHelp("Further connections that stay open and send nothing.", valueName: "count"))
     var idle = 0
 
-    @Option(help: "Calls in flight on each connection.")
+    @Option(help: ArgumentHelp("Calls in flight on each connection.", valueName: "count"))
     var depth = 1
 
-    @Option(help: "How long to measure.")
-    var seconds = 5.0
+    @Option(
+        name: .customLong("seconds"),
+        help: ArgumentHelp("How long to measure; a bare number is seconds.", valueName: "duration"))
+    var measuredTime = SecondsOption(.seconds(5))
 
-    @Option(help: "How long to run before measuring. (default: 1; 0 with --requests)")
-    var warmup: Double?
+    @Option(
+        name: .customLong("warmup"),
+        help: ArgumentHelp("How long to run before measuring. (default: 1s; 0s with --requests)", valueName: "duration"))
+    var warmupTime: SecondsOption?
 
-    @Option(help: "Measure exactly this many calls, however long it takes.")
+    @Option(help: ArgumentHelp("Measure exactly this many calls, however long it takes.", valueName: "count"))
     var requests: Int?
 
-    @Option(help: "The share of Store among the calls, 0 to 1; the rest is Get.")
+    @Option(help: ArgumentHelp("The share of Store among the calls, 0 to 1; the rest is Get.", valueName: "share"))
     var mix = 0.0
 
-    @Option(help: "The size of a value in bytes.")
-    var size = 256
+    @Option(name: .customLong("size"), help: ArgumentHelp("The size of a value.", valueName: "size"))
+    var valueSize = BytesOption(256)
 
-    @Option(help: "How many distinct records.")
+    @Option(help: ArgumentHelp("How many distinct records.", valueName: "count"))
     var keys = 1000
 
     @Option(help: "How records are chosen: uniform or zipf (exponent 0.99).")
@@ -75,7 +83,7 @@ package struct LoadOptions: ParsableArguments {
             valueName: "file"))
     var trace: String?
 
-    @Option(help: "Play it so many times as fast as it says. (default: as fast as answers come)")
+    @Option(help: ArgumentHelp("Play it so many times as fast as it says. (default: as fast as answers come)", valueName: "factor"))
     var speed: Double?
 
     @Flag(help: "Store every record once before the start.")
@@ -84,10 +92,13 @@ package struct LoadOptions: ParsableArguments {
     @Flag(help: "Then read every record once.")
     var fill = false
 
-    @Option(help: "Ask the daemon for copies at most this many milliseconds old; 0 = from the vault.")
-    var maxAge: UInt64?
+    @Option(
+        name: .customLong("max-age"),
+        help: ArgumentHelp(
+            "Maximum age of a cached answer; 0 asks the vault. A bare number is milliseconds.", valueName: "duration"))
+    var maximumAge: MillisecondsOption?
 
-    @Option(help: "Decode and compare one answer in this many.")
+    @Option(help: ArgumentHelp("Decode and compare one answer in this many.", valueName: "count"))
     var checkEvery = 1024
 
     @Option(help: "Send from this CPU only.")
@@ -101,23 +112,31 @@ package struct LoadOptions: ParsableArguments {
 
     package init() {}
 
+    var seconds: Double { measuredTime.duration / .seconds(1) }
+    var warmup: Double? { warmupTime.map { $0.duration / .seconds(1) } }
+    /// In bytes.
+    var size: Int { valueSize.count }
+    /// In milliseconds.
+    var maxAge: UInt64? { maximumAge.map { UInt64($0.duration / .milliseconds(1)) } }
+    var floorPageBytes: Int32 { Int32(clamping: floorPage.count) }
+
     package func validate() throws {
         guard [socket != nil, floor, floorCommits != nil].count(where: { $0 }) == 1 else {
-            throw ValidationError("say what to measure: one of --socket, --floor and --floor-commits")
+            throw ValidationError.checked("say what to measure: one of --socket, --floor and --floor-commits")
         }
         guard !floorWriters || floorCommits != nil else {
-            throw ValidationError("--floor-writers is for --floor-commits")
+            throw ValidationError.checked("--floor-writers is for --floor-commits")
         }
         guard !floorWriters || connections * depth <= 1024 else {
-            throw ValidationError("--floor-writers: expected connections x depth of at most 1024, got \(connections * depth)")
+            throw ValidationError.checked("--floor-writers: expected connections x depth of at most 1024, got \(connections * depth)")
         }
         guard requests == nil || warmup ?? 0 == 0 else {
-            throw ValidationError("--requests measures every call: run the warm-up apart from it")
+            throw ValidationError.checked("--requests measures every call: run the warm-up apart from it")
         }
         try checkPeer()
         try checkTrace()
         guard [512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536].contains(floorPageBytes) else {
-            throw ValidationError("--floor-page-bytes \(floorPageBytes): expected a power of two, 512 to 65536")
+            throw ValidationError.checked("--floor-page-bytes: expected a power of two, 512B to 64KiB, got \(floorPageBytes)B")
         }
         try check("--connections", connections, in: 1...20_000)
         try check("--idle", idle, in: 0...20_000)
@@ -136,23 +155,23 @@ package struct LoadOptions: ParsableArguments {
     private func checkPeer() throws {
         guard let peer else { return }
         guard socket != nil, maxAge == nil else {
-            throw ValidationError("--peer needs --socket, and knows no --max-age")
+            throw ValidationError.checked("--peer needs --socket, and knows no --max-age")
         }
         guard peer.canStore || (!prepare && mix == 0 && keys == 1) else {
-            throw ValidationError("--peer \(peer.rawValue) reads one record: say --keys 1, and store nothing")
+            throw ValidationError.checked("--peer \(peer.rawValue) reads one record: say --keys 1, and store nothing")
         }
         guard peer != .grpc || depth == 1 else {
-            throw ValidationError("--peer grpc has one call in flight on a connection: --depth 1")
+            throw ValidationError.checked("--peer grpc has one call in flight on a connection: --depth 1")
         }
     }
 
     private func checkTrace() throws {
         guard trace != nil else {
-            guard speed == nil else { throw ValidationError("--speed is that of a trace: say --trace") }
+            guard speed == nil else { throw ValidationError.checked("--speed is that of a trace: say --trace") }
             return
         }
         guard socket != nil, peer == nil, requests == nil, warmup == nil, mix == 0, !fill else {
-            throw ValidationError(
+            throw ValidationError.checked(
                 "--trace needs --socket of a daemon, and knows no --peer, --requests, --warmup, --mix and --fill")
         }
         try check("--speed", speed ?? 1, in: 0.001...1_000_000)
@@ -160,7 +179,7 @@ package struct LoadOptions: ParsableArguments {
 
     private func check<T: Comparable>(_ name: String, _ value: T, in range: ClosedRange<T>) throws {
         guard range.contains(value) else {
-            throw ValidationError(
+            throw ValidationError.checked(
                 "\(name): expected \(range.lowerBound) to \(range.upperBound), got \(value)")
         }
     }

@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import CofferLoad
+internal import CofferProcess
 
-@main
 struct CofferLoadCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "coffer-load",
@@ -22,7 +22,15 @@ struct CofferLoadCommand: ParsableCommand {
 
     func run() throws {
         let report: any LoadReport = options.hasTrace ? try options.play() : try options.run()
-        print(options.json ? try report.json() : report.text, terminator: "\n")
-        if report.errors > 0 { throw ExitCode.failure }
+        try StandardStream.output.write((options.json ? try report.json() : report.text) + "\n")
+        guard report.errors == 0 else {
+            try StandardStream.output.finish()
+            throw WrongAnswers()
+        }
     }
+}
+
+/// Some answers were not OK, or not right.
+struct WrongAnswers: Error, CustomStringConvertible {
+    var description: String { "some answers were not OK, or not right; the report counts them" }
 }

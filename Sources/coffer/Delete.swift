@@ -1,14 +1,15 @@
 import ArgumentParser
 import Coffer
+import CofferProcess
 
-struct Delete: AsyncParsableCommand {
+struct Delete: CofferSubcommand {
     static let configuration = CommandConfiguration(
-        abstract: "Remove a credential; removing what is not there succeeds too.")
+        abstract: "Delete a credential; deleting one that does not exist succeeds too.")
 
-    @Argument(help: "Whose credential.") var user: String
-    @Argument(help: "Which of the user's connections.") var connection: String
+    @Argument(help: "The user that the credential belongs to.") var user: String
+    @Argument(help: "The connection of that user.") var connection: String
 
-    @Option(help: ArgumentHelp("Only if this is its version now.", valueName: "version"))
+    @Option(help: ArgumentHelp("Fail unless this is the current version.", valueName: "version"))
     var ifVersion: String?
 
     @OptionGroup var daemon: DaemonOptions
@@ -19,8 +20,10 @@ struct Delete: AsyncParsableCommand {
                 user: user, connection: connection, ifVersion: ifVersion, timeout: daemon.wait)
             if daemon.json {
                 try JSON.print(["existed": existed])
+            } else if existed {
+                try StandardStream.output.write("deleted\n")
             } else {
-                Standard.output(existed ? "deleted\n" : "there was none\n")
+                daemon.report.note("nothing to delete: there is no such record")
             }
         }
     }

@@ -1,11 +1,13 @@
 import ArgumentParser
 import Coffer
+import CofferCommandLine
+import CofferProcess
 
-struct Doctor: AsyncParsableCommand {
+struct Doctor: CofferSubcommand {
     static let configuration = CommandConfiguration(
-        abstract: "Have the daemon store, read, compare and delete a test record in each vault.",
+        abstract: "Test each vault end to end with a temporary record.",
         discussion: """
-            The record belongs to the user coffer-doctor and is deleted again. The exit code is the \
+            The daemon stores the record under the user coffer-doctor, reads it past the cache, compares it and deletes it. The exit code is the \
             status of the first failure.
             """)
 
@@ -15,8 +17,8 @@ struct Doctor: AsyncParsableCommand {
     @OptionGroup var daemon: DaemonOptions
 
     func validate() throws {
-        // The daemon takes an empty name for every vault.
-        guard vault != "" else { throw ValidationError("--vault: expected a vault's name, got none") }
+        // To the daemon an empty name means every vault.
+        guard vault != "" else { throw ValidationError.checked("--vault: expected a vault's name, got none") }
     }
 
     func run() async throws {
@@ -25,7 +27,7 @@ struct Doctor: AsyncParsableCommand {
             if daemon.json {
                 try JSON.print(found.map(ExaminationOutput.init))
             } else {
-                Standard.output(found.map(text).joined(separator: "\n"))
+                try StandardStream.output.write(found.map(text).joined(separator: "\n"))
             }
             if let failure = found.lazy.compactMap(\.failure).first {
                 throw ExitCode(Int32(failure.code.rawValue))
@@ -36,29 +38,33 @@ struct Doctor: AsyncParsableCommand {
     // MARK: Words
 
     private func text(_ examination: VaultExamination) -> String {
-        let steps = examination.steps.map { "  \(text($0))\n" }.joined()
         let verdict = examination.failure == nil ? "works" : "does not work"
-        return "vault \(examination.name) (\(examination.kind)): \(verdict)\n\(steps)"
+        let lines = ["vault \(examination.name) (\(examination.kind)): \(verdict)"]
+            + examination.steps.flatMap(lines)
+        return lines.map { Printable.line($0) + "\n" }.joined()
     }
 
-    private func text(_ step: VaultExamination.Step) -> String {
-        let what = Self.name(step.action)
+    private func lines(_ step: VaultExamination.Step) -> [String] {
+        let name = step.action.name
         switch step.outcome {
-        case .done: return "ok      \(what), \(Words.text(step.duration))"
-        case .skipped: return "skipped \(what)"
+        case .done: return ["  ok: \(name), \(Quantity.text(step.duration))"]
+        case .skipped: return ["  skipped: \(name)"]
         case .failed(let error):
-            let check = step.advice.isEmpty ? "" : "\n          check: \(step.advice)"
-            return "FAILED  \(what), \(Words.text(step.duration)): \(error.code): \(error.message)\(check)"
+            let line = "  FAILED: \(name), \(Quantity.text(step.duration)): \(error.code): \(error.message)"
+            return step.advice.isEmpty ? [line] : [line, "    advice: \(step.advice)"]
         }
     }
+}
 
-    private static func name(_ action: VaultExamination.Step.Action) -> String {
-        switch action {
-        case .store: "stored a test record"
-        case .get: "read it, past the cache"
-        case .compare: "compared it with what was stored"
-        case .delete: "deleted it"
-        default: "step \(action.rawValue)"
+extension VaultExamination.Step.Action {
+    /// As in the protocol.
+    fileprivate var name: String {
+        switch self {
+        case .store: "store"
+        case .get: "get"
+        case .compare: "compare"
+        case .delete: "delete"
+        default: "step \(rawValue)"
         }
     }
 }
@@ -68,28 +74,21 @@ private struct ExaminationOutput: Encodable {
         let action: String
         let outcome: String
         let durationUs: Int64
-        let status: UInt32
-        let reason: Int?
+        let status: String
+        let reason: String?
         let message: String?
         let advice: String?
 
         init(_ step: VaultExamination.Step) {
-            action =
-                switch step.action {
-                case .store: "store"
-                case .get: "get"
-                case .compare: "compare"
-                case .delete: "delete"
-                default: String(step.action.rawValue)
-                }
+            action = step.action.name
             durationUs = Int64(step.duration / .microseconds(1))
             advice = step.advice.isEmpty ? nil : step.advice
             switch step.outcome {
-            case .done: (outcome, status, reason, message) = ("done", 0, nil, nil)
-            case .skipped: (outcome, status, reason, message) = ("skipped", 0, nil, nil)
+            case .done: (outcome, status, reason, message) = ("done", "OK", nil, nil)
+            case .skipped: (outcome, status, reason, message) = ("skipped", "OK", nil, nil)
             case .failed(let error):
                 (outcome, status, reason, message) =
-                    ("failed", error.code.rawValue, error.reason.rawValue, error.message)
+                    ("failed", error.code.description, error.reason.name, error.message)
             }
         }
     }

@@ -1,29 +1,34 @@
 import ArgumentParser
 import Coffer
-import FoundationEssentials
+import CofferCommandLine
 
-struct Get: AsyncParsableCommand {
+struct Get: CofferSubcommand {
     static let configuration = CommandConfiguration(
         abstract: "Write a credential to standard output, as it was stored.",
-        discussion: "With --json the credential is in base64, together with what is known about it.")
+        discussion: """
+            At a terminal a line feed follows, and control characters are escaped. With --json the credential \
+            is in base64, together with what is known about it.
+            """)
 
-    @Argument(help: "Whose credential.") var user: String
-    @Argument(help: "Which of the user's connections.") var connection: String
+    @Argument(help: "The user that the credential belongs to.") var user: String
+    @Argument(help: "The connection of that user.") var connection: String
 
-    @Option(help: ArgumentHelp("The oldest copy from memory that will do, in milliseconds; 0 = ask the vault.", valueName: "ms"))
-    var maxAgeMs: UInt64?
+    @Option(
+        name: [.customLong("max-age"), .customLong("max-age-ms")],
+        help: ArgumentHelp(
+            "Maximum age of a cached answer; 0 asks the vault. A bare number is milliseconds.", valueName: "duration"))
+    var maxAge: MillisecondsOption?
 
     @OptionGroup var daemon: DaemonOptions
 
     func run() async throws {
         try await daemon.withClient { client in
             let record = try await client.credential(
-                user: user, connection: connection,
-                maximumAge: maxAgeMs.map { .milliseconds(Int64(clamping: $0)) }, timeout: daemon.wait)
+                user: user, connection: connection, maximumAge: maxAge?.duration, timeout: daemon.wait)
             if daemon.json {
                 try JSON.print(RecordOutput(record))
-            } else {
-                Standard.output(record.credential)
+            } else if try !CredentialOutput.write(record.credential) {
+                daemon.report.note("escaped what a terminal would not show; write to a pipe or a file for the bytes themselves")
             }
         }
     }
@@ -41,7 +46,7 @@ private struct RecordOutput: Encodable {
     let stale: Bool
 
     init(_ record: CredentialRecord) {
-        credentialBase64 = record.credential.withUnsafeBytes { Data($0).base64EncodedString() }
+        credentialBase64 = CredentialOutput.base64(record.credential)
         version = record.version
         labels = record.labels
         createdAtMs = record.createdAtMilliseconds

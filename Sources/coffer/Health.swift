@@ -1,10 +1,11 @@
 import ArgumentParser
 import Coffer
+import CofferProcess
 
-struct Health: AsyncParsableCommand {
+struct Health: CofferSubcommand {
     static let configuration = CommandConfiguration(
-        abstract: "Say whether the daemon and its vaults can do their work.",
-        discussion: "The exit code is 14 (UNAVAILABLE) if one cannot.")
+        abstract: "Check that the daemon and its vaults are healthy.",
+        discussion: "The exit code is 14 (UNAVAILABLE) if one is not.")
 
     @OptionGroup var daemon: DaemonOptions
 
@@ -14,7 +15,7 @@ struct Health: AsyncParsableCommand {
             if daemon.json {
                 try JSON.print(HealthOutput(health))
             } else {
-                print(health)
+                try StandardStream.output.write(text(health))
             }
             guard health.isServing, health.vaults.allSatisfy(\.isReachable) else {
                 throw ExitCode(Int32(CofferError.Code.unavailable.rawValue))
@@ -22,18 +23,20 @@ struct Health: AsyncParsableCommand {
         }
     }
 
-    private func print(_ health: DaemonHealth) {
-        let seconds = health.uptime.components.seconds
-        Standard.output(
-            "cofferd \(health.version) \(health.isServing ? "serving" : "draining"), up \(seconds) s\n")
-        for vault in health.vaults {
-            let contact =
-                vault.lastGoodContactMilliseconds.map { "last good contact \(Timestamp.text($0))" }
-                ?? "no good contact yet"
-            let state = vault.isReachable ? "reachable in \(vault.latency)" : "not reachable"
-            Standard.output("vault \(vault.name) (\(vault.kind)): \(state), \(contact)\n")
-        }
-        for warning in health.warnings { Standard.output("warning: \(warning)\n") }
+    private func text(_ health: DaemonHealth) -> String {
+        let state = health.isServing ? "serving" : "draining"
+        let uptime = Quantity.text(.seconds(health.uptime.components.seconds))
+        let lines = ["cofferd \(health.version) \(state), up \(uptime)"]
+            + health.vaults.map(text) + health.warnings.map { "warning: \($0)" }
+        return lines.map { Printable.line($0) + "\n" }.joined()
+    }
+
+    private func text(_ vault: DaemonHealth.Vault) -> String {
+        let contact =
+            vault.lastGoodContactMilliseconds.map { "last good contact \(Timestamp.text($0))" }
+            ?? "no good contact yet"
+        let state = vault.isReachable ? "reachable in \(Quantity.text(vault.latency))" : "not reachable"
+        return "vault \(vault.name) (\(vault.kind)): \(state), \(contact)"
     }
 }
 
@@ -44,7 +47,7 @@ private struct HealthOutput: Encodable {
         let reachable: Bool
         let latencyUs: Int64
         let lastGoodContactMs: UInt64?
-        let lastFailure: Int
+        let lastFailure: String?
     }
 
     let serving: Bool
@@ -62,7 +65,7 @@ private struct HealthOutput: Encodable {
                 name: $0.name, kind: $0.kind, reachable: $0.isReachable,
                 latencyUs: Int64($0.latency / .microseconds(1)),
                 lastGoodContactMs: $0.lastGoodContactMilliseconds,
-                lastFailure: $0.lastFailure.rawValue)
+                lastFailure: $0.lastFailure == .unspecified ? nil : $0.lastFailure.name)
         }
         warnings = health.warnings
     }

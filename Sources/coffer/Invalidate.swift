@@ -1,13 +1,15 @@
 import ArgumentParser
 import Coffer
+import CofferCommandLine
+import CofferProcess
 
-struct Invalidate: AsyncParsableCommand {
+struct Invalidate: CofferSubcommand {
     static let configuration = CommandConfiguration(
         abstract: "Drop cached records, so that the next read asks the vault.",
         discussion: "Name a user and a connection, a user, or --all. The vault is not touched.")
 
-    @Argument(help: "Whose records.") var user: String?
-    @Argument(help: "Which of the user's connections.") var connection: String?
+    @Argument(help: "The user whose records are dropped.") var user: String?
+    @Argument(help: "The connection of that user.") var connection: String?
 
     @Flag(help: "Every record.")
     var all = false
@@ -16,7 +18,7 @@ struct Invalidate: AsyncParsableCommand {
 
     func validate() throws {
         guard all == (user == nil) else {
-            throw ValidationError("name a user, a user and a connection, or --all")
+            throw ValidationError.checked("name a user, a user and a connection, or --all")
         }
     }
 
@@ -31,7 +33,7 @@ struct Invalidate: AsyncParsableCommand {
             if daemon.json {
                 try JSON.print(["dropped": dropped])
             } else {
-                Standard.output("\(dropped) dropped\n")
+                try StandardStream.output.write("\(dropped) dropped\n")
             }
         }
     }

@@ -1,11 +1,17 @@
 import ArgumentParser
 import Coffer
+import CofferProcess
 
-struct List: AsyncParsableCommand {
+struct List: CofferSubcommand {
     static let configuration = CommandConfiguration(
-        abstract: "List a user's connections, without their credentials.")
+        abstract: "List a user's connections, without their credentials.",
+        discussion: """
+            At a terminal as a table; elsewhere one line for each with the fields user, connection, updated, \
+            expires or -, status, then a field for each label, all with a tab between them and no heading. An entry \
+            that cannot be read has its status instead of OK, and the reason instead of labels.
+            """)
 
-    @Argument(help: "Whose connections; without it, everybody's.") var user: String?
+    @Argument(help: "The user whose connections are listed; without it, those of all users.") var user: String?
 
     @OptionGroup var daemon: DaemonOptions
 
@@ -18,23 +24,32 @@ struct List: AsyncParsableCommand {
             entries.sort { ($0.key.user, $0.key.connection) < ($1.key.user, $1.key.connection) }
             if daemon.json {
                 try JSON.print(entries.map(ListedOutput.init))
+            } else if entries.isEmpty {
+                daemon.report.note(user == nil ? "there are no connections" : "this user has no connections")
+            } else if StandardStream.output.isTerminal {
+                let rows = entries.map { Self.columns($0) + [Self.labels($0).joined(separator: ", ")] }
+                try StandardStream.output.write(Table.text([Self.heading] + rows))
             } else {
-                for entry in entries { Standard.output(line(entry)) }
+                try StandardStream.output.write(Table.fields(entries.map { Self.columns($0) + Self.labels($0) }))
             }
         }
     }
 
-    /// User only where it is not given; then when it was updated, expiry and labels.
-    private func line(_ entry: ConnectionEntry) -> String {
-        var columns = user == nil ? [entry.key.user] : []
-        if let error = entry.error {
-            columns += [entry.key.connection.isEmpty ? "?" : entry.key.connection, "\(error)"]
-            return columns.joined(separator: "\t") + "\n"
-        }
-        columns += [entry.key.connection, Timestamp.text(entry.updatedAtMilliseconds)]
-        if let expires = entry.expiresAtMilliseconds { columns.append("expires \(Timestamp.text(expires))") }
-        columns += entry.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-        return columns.joined(separator: "\t") + "\n"
+    private static let heading = ["USER", "CONNECTION", "UPDATED", "EXPIRES", "STATUS", "LABELS"]
+
+    /// As many for every entry: programs count them.
+    private static func columns(_ entry: ConnectionEntry) -> [String] {
+        let isReadable = entry.error == nil
+        return [
+            entry.key.user, isReadable || !entry.key.connection.isEmpty ? entry.key.connection : "?",
+            isReadable ? Timestamp.text(entry.updatedAtMilliseconds) : "-",
+            entry.expiresAtMilliseconds.map(Timestamp.text) ?? "-", entry.error.map { "\($0.code)" } ?? "OK",
+        ]
+    }
+
+    private static func labels(_ entry: ConnectionEntry) -> [String] {
+        if let error = entry.error { return [error.message] }
+        return entry.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
     }
 }
 

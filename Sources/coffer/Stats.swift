@@ -1,7 +1,8 @@
 import ArgumentParser
 import Coffer
+import CofferProcess
 
-struct Stats: AsyncParsableCommand {
+struct Stats: CofferSubcommand {
     static let configuration = CommandConfiguration(
         abstract: "Print the daemon's counters, gauges and limits.")
 
@@ -13,9 +14,8 @@ struct Stats: AsyncParsableCommand {
             if daemon.json {
                 try JSON.print(stats)
             } else {
-                for (name, value) in stats.sorted(by: { $0.key < $1.key }) {
-                    Standard.output("\(name) \(value)\n")
-                }
+                let lines = stats.sorted { $0.key < $1.key }.map { "\(Printable.field($0.key)) \($0.value)\n" }
+                try StandardStream.output.write(lines.joined())
             }
         }
     }

@@ -1,19 +1,18 @@
 import ArgumentParser
 import Coffer
+import CofferCommandLine
 
-struct Store: AsyncParsableCommand {
+struct Store: CofferSubcommand {
     static let configuration = CommandConfiguration(
         abstract: "Create or replace a credential, read from standard input or a file.",
-        usage: "coffer store <user> <connection> [--ttl <seconds>] [--label <name=value> ...] < value")
+        usage: "coffer store <user> <connection> [--ttl <duration>] [--label <name=value> ...] < value",
+        discussion: "At a terminal one line is read, and not shown.")
 
-    /// The protocol's own limit; the daemon's is usually lower.
-    private static let maximumBytes = 1 << 20
+    @Argument(help: "The user that the credential belongs to.") var user: String
+    @Argument(help: "The connection of that user.") var connection: String
 
-    @Argument(help: "Whose credential.") var user: String
-    @Argument(help: "Which of the user's connections.") var connection: String
-
-    @Option(help: ArgumentHelp("Seconds until it expires; 0 = never.", valueName: "seconds"))
-    var ttl: UInt32 = 0
+    @Option(help: ArgumentHelp("How long it lives; 0 = until it is deleted. A bare number is seconds.", valueName: "duration"))
+    var ttl = SecondsOption(.zero)
 
     @Option(name: .customLong("label"), help: ArgumentHelp("A label; may be repeated.", valueName: "name=value"))
     var labels: [String] = []
@@ -21,17 +20,20 @@ struct Store: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Read the credential from this file.", valueName: "path"))
     var file: String?
 
-    @Flag(help: "Only if there is none.")
+    @Flag(help: "Fail if the record exists.")
     var ifAbsent = false
 
-    @Option(help: ArgumentHelp("Only if this is its version now.", valueName: "version"))
+    @Option(help: ArgumentHelp("Fail unless this is the current version.", valueName: "version"))
     var ifVersion: String?
 
     @OptionGroup var daemon: DaemonOptions
 
     func validate() throws {
         guard !ifAbsent || ifVersion == nil else {
-            throw ValidationError("--if-absent and --if-version exclude each other")
+            throw ValidationError.checked("--if-absent and --if-version exclude each other")
+        }
+        guard ttl.duration.components.seconds <= Int64(UInt32.max) else {
+            throw ValidationError.checked("--ttl: expected at most \(UInt32.max)s")
         }
         _ = try parsedLabels()
     }
@@ -40,25 +42,30 @@ struct Store: AsyncParsableCommand {
         var result: [String: String] = [:]
         for label in labels {
             guard let equals = label.firstIndex(of: "="), equals != label.startIndex else {
-                throw ValidationError("--label: expected name=value, got \"\(label)\"")
+                throw ValidationError.checked("--label: expected name=value")
             }
-            let name = String(label[..<equals])
-            guard result.updateValue(String(label[label.index(after: equals)...]), forKey: name) == nil
-            else { throw ValidationError("--label: \(name) comes twice") }
+            let value = String(label[label.index(after: equals)...])
+            guard result.updateValue(value, forKey: String(label[..<equals])) == nil else {
+                throw ValidationError.checked("--label: expected each name once")
+            }
         }
         return result
     }
 
     func run() async throws {
-        let credential = try Standard.credential(from: file, limit: Self.maximumBytes)
+        let credential = try CredentialInput.read(file: file)
         let labels = try parsedLabels()
         try await daemon.withClient { client in
-            let receipt = try await client.store(
-                credential, user: user, connection: connection,
-                timeToLive: ttl == 0 ? nil : .seconds(Int64(ttl)), labels: labels,
-                condition: ifAbsent ? .absent : ifVersion.map { .version($0) },
-                timeout: daemon.wait)
-            if daemon.json { try JSON.print(StoredOutput(receipt)) }
+            do {
+                let receipt = try await client.store(
+                    credential, user: user, connection: connection,
+                    timeToLive: ttl.duration == .zero ? nil : ttl.duration, labels: labels,
+                    condition: ifAbsent ? .absent : ifVersion.map { .version($0) },
+                    timeout: daemon.wait)
+                if daemon.json { try JSON.print(StoredOutput(receipt)) }
+            } catch let error as CofferError where error.reason == .frameTooLarge {
+                throw CofferError.credentialTooLarge("\(credential.count) bytes")
+            }
         }
     }
 }

@@ -1,7 +1,12 @@
-/// Columns for people, as wide as what is in them.
+import CofferProcess
+
+/// Rows for people and for programs.
 enum Table {
+    /// Columns as wide as what is in them.
+    ///
     /// - Parameter rows: the heading first; all of the same length.
     static func text(_ rows: [[String]]) -> String {
+        let rows = rows.map { $0.map(Printable.field) }
         let widths = (rows.first ?? []).indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
         return rows.map { row in
             let cells = zip(row, widths).enumerated().map { index, cell in
@@ -11,5 +16,10 @@ enum Table {
             }
             return cells.joined(separator: "  ") + "\n"
         }.joined()
+    }
+
+    /// Fields with a tab between them, and nothing else.
+    static func fields(_ rows: [[String]]) -> String {
+        rows.map { $0.map(Printable.field).joined(separator: "\t") + "\n" }.joined()
     }
 }

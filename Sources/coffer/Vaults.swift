@@ -1,7 +1,8 @@
 import ArgumentParser
 import Coffer
+import CofferProcess
 
-struct Vaults: AsyncParsableCommand {
+struct Vaults: CofferSubcommand {
     static let configuration = CommandConfiguration(
         abstract: "Show each vault: whether it is reachable, and what its breaker does.",
         discussion: "The exit code is 14 (UNAVAILABLE) if one is not reachable.")
@@ -14,7 +15,7 @@ struct Vaults: AsyncParsableCommand {
             if daemon.json {
                 try JSON.print(vaults.map(VaultOutput.init))
             } else {
-                Standard.output(Table.text([Self.heading] + vaults.map(Self.row)))
+                try StandardStream.output.write(Table.text([Self.heading] + vaults.map(Self.row)))
             }
             guard vaults.allSatisfy(\.isReachable) else {
                 throw ExitCode(Int32(CofferError.Code.unavailable.rawValue))
@@ -29,9 +30,9 @@ struct Vaults: AsyncParsableCommand {
     private static func row(_ vault: DaemonHealth.Vault) -> [String] {
         [
             vault.name, vault.kind, vault.format, vault.isReachable ? "yes" : "no",
-            Words.text(vault.latency), text(vault.breaker),
+            Quantity.text(vault.latency), text(vault.breaker),
             vault.lastGoodContactMilliseconds.map(Timestamp.text) ?? "never",
-            vault.lastFailure == .unspecified ? "none" : Words.text(vault.lastFailure),
+            vault.lastFailure.words,
             vault.routes.isEmpty ? "none" : vault.routes.joined(separator: ", "),
         ]
     }
@@ -40,7 +41,7 @@ struct Vaults: AsyncParsableCommand {
         switch breaker {
         case .unknown: "none"
         case .closed: "closed"
-        case .open(let wait): "open, asks again in \(Words.text(wait))"
+        case .open(let wait): "open, asks again in \(Quantity.text(wait))"
         case .halfOpen: "half open"
         }
     }
@@ -56,7 +57,7 @@ private struct VaultOutput: Encodable {
     let breaker: String
     let breakerRetryMs: Int64?
     let lastGoodContactMs: UInt64?
-    let lastFailure: Int
+    let lastFailure: String?
     let lastFailureMs: UInt64?
     let inFlight: UInt64
     let queued: UInt64
@@ -80,7 +81,7 @@ private struct VaultOutput: Encodable {
             case .halfOpen: ("half-open", nil)
             }
         lastGoodContactMs = vault.lastGoodContactMilliseconds
-        lastFailure = vault.lastFailure.rawValue
+        lastFailure = vault.lastFailure == .unspecified ? nil : vault.lastFailure.name
         lastFailureMs = vault.lastFailureMilliseconds
         inFlight = vault.inFlight
         queued = vault.queued

@@ -1,8 +1,9 @@
 import ArgumentParser
+import CofferCommandLine
 import CofferDaemon
+import CofferProcess
 import Glibc
 
-@main
 struct Cofferd: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cofferd",
@@ -32,13 +33,13 @@ struct Cofferd: ParsableCommand {
     func run() throws {
         let configuration = load()
         if check {
-            Console.output(Setting.yaml(configuration))
+            try StandardStream.output.write(Setting.yaml(configuration))
             return
         }
         do throws(StartupError) {
             try Daemon(configuration).run()
         } catch {
-            Self.end(["\(error)"], error.exitCode)
+            CofferdProgram.end(["\(error)"], error.exitCode)
         }
     }
 
@@ -49,12 +50,7 @@ struct Cofferd: ParsableCommand {
             return try loader.load(
                 .init(config: config, socket: socket, data: data, reactors: reactors))
         } catch {
-            Self.end(error.errors.map(\.description), StartupError.configurationExitCode)
+            CofferdProgram.end(error.errors.map(\.description), StartupError.configurationExitCode)
         }
-    }
-
-    private static func end(_ lines: [String], _ code: Int32) -> Never {
-        for line in lines { Console.error("cofferd: \(line)\n") }
-        Glibc.exit(code)
     }
 }

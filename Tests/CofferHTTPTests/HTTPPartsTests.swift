@@ -114,6 +114,7 @@ import Testing
             (.refused, .unavailable, .vaultUnreachable, true), (.interrupted, .unavailable, .vaultUnreachable, true),
             (.malformed, .unavailable, .vaultUnreachable, true), (.closed, .unavailable, .vaultUnreachable, true),
             (.untrusted, .failedPrecondition, .vaultUnreachable, false),
+            (.plaintext, .failedPrecondition, .vaultUnreachable, false),
             (.forbidden("a rule"), .failedPrecondition, .vaultUnreachable, false),
             (.tooLarge(limit: 9), .unavailable, .vaultFailed, false),
         ])

@@ -29,7 +29,7 @@ import Testing
         Case("below_leaf", .untrusted), Case("out_of_constraint", .untrusted, host: "localhost"),
         Case("tls10", .untrusted), Case("tls11", .untrusted),
         Case("anonymous", .untrusted), Case("unencrypted", .untrusted),
-        Case("plain_on_tls", .untrusted), Case("garbage_on_tls", .untrusted),
+        Case("plain_on_tls", .plaintext), Case("garbage_on_tls", .plaintext),
         Case("reset_at_once", .refused), Case("close_in_hello", .refused),
         Case("no_hello", .deadline, deadline: .seconds(1)), Case("slow_hello", .deadline, deadline: .seconds(2)),
         Case(

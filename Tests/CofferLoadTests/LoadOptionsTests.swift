@@ -18,6 +18,15 @@ import Testing
         }
     }
 
+    @Test func quantitiesHaveUnits() throws {
+        let options = try LoadOptions.parse([
+            "--socket", "/s", "--seconds", "1m", "--warmup", "250ms", "--size", "64KiB", "--max-age", "2s",
+        ])
+        #expect(options.seconds == 60 && options.warmup == 0.25 && options.size == 65_536 && options.maxAge == 2_000)
+        let bare = try LoadOptions.parse(["--socket", "/s", "--seconds", "0.5", "--size", "512", "--max-age", "7"])
+        #expect(bare.seconds == 0.5 && bare.size == 512 && bare.maxAge == 7)
+    }
+
     @Test func requestsHaveNoWarmup() throws {
         let schedule = try LoadOptions.parse(["--floor", "--requests", "10"]).schedule
         #expect(schedule.warmupSeconds == 0)

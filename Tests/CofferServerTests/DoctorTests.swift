@@ -60,7 +60,7 @@ import Testing
         #expect(vault.removals == 0)
         #expect(
             steps.first?.advice
-                == "Is the vault running, and its address right? Does this host reach it, past firewalls and by the configured proxy? Do ca_file and server_name fit its certificate?"
+                == "Check the data folder, and look at the daemon's log."
         )
     }
 
@@ -68,8 +68,8 @@ import Testing
         vault.flaw = .forgets
         #expect(
             outcomes(await examine()) == [
-                .done, .failed(broken("the vault took the test record, and does not have it")), .skipped,
-                .failed(broken("the vault took the test record, and had none to delete")),
+                .done, .failed(broken("the vault accepted the test record and does not return it")), .skipped,
+                .failed(broken("the vault accepted the test record and had none to delete")),
             ])
     }
 
@@ -82,7 +82,7 @@ import Testing
         }
         #expect(
             outcomes(await examine()) == [
-                .done, .done, .failed(broken("the vault gave back another record than it took")), .done,
+                .done, .done, .failed(broken("the vault returned another record than was stored")), .done,
             ])
         #expect(vault.count == 0)
     }
@@ -94,7 +94,9 @@ import Testing
         #expect(outcomes(steps) == [.done, .done, .done, .failed(failure)])
         let advice = try #require(steps.last?.advice)
         #expect(
-            advice.hasSuffix("The test record of the user coffer-doctor may still be there; delete it in the vault."))
+            advice
+                == "Check the owner and the mode of the data folder. The test record of the user coffer-doctor may still be in the vault; delete it there."
+        )
     }
 
     /// Store and get end early enough for the record to be deleted, and that for the answer to be told.
@@ -103,18 +105,53 @@ import Testing
         #expect(vault.deadlines == [6_000, 6_000, 7_000])
     }
 
-    @Test func everyReasonHasAnAdviceOfItsOwn() {
+    @Test func adviceOfACauseIsGivenOnce() async {
+        let failure = Failure(.permissionDenied, .vaultRefused, "refused", vault: "flawed")
+        vault.flaw = .writesAndRemoves(failure)
+        let steps = await examine()
+        #expect(outcomes(steps) == [.failed(failure), .skipped, .skipped, .failed(failure)])
+        #expect(
+            steps.map(\.advice) == [
+                "Check the owner and the mode of the data folder.", "", "",
+                "The test record of the user coffer-doctor may still be in the vault; delete it there.",
+            ])
+    }
+
+    @Test(arguments: ["vault", "aws", "embedded"])
+    func everyReasonHasAnAdviceOfItsOwn(kind: String) {
         let reasons: [Failure.Reason] = [
             .vaultUnreachable, .vaultRefused, .vaultFailed, .deadline, .limit, .unreadableRecord, .disk, .notSupported,
-            .internal, .malformed,
+            .internal,
         ]
-        let advice = reasons.map { DoctorAdvice.advice(for: Failure(.unavailable, $0, "x"), in: .get) }
+        let advice = reasons.map { DoctorAdvice(kind: kind).advice(for: Failure(.unavailable, $0, "x")) }
         #expect(Set(advice).count == reasons.count)
-        let login = DoctorAdvice.advice(for: Failure(.unauthenticated, .vaultRefused, "x"), in: .get)
+        let login = DoctorAdvice(kind: kind).advice(for: Failure(.unauthenticated, .vaultRefused, "x"))
         #expect(!advice.contains(login))
-        let setUp = DoctorAdvice.advice(for: Failure(.failedPrecondition, .vaultRefused, "x"), in: .get)
+        let setUp = DoctorAdvice(kind: kind).advice(for: Failure(.failedPrecondition, .vaultRefused, "x"))
         #expect(setUp != login && !advice.contains(setUp))
     }
+
+    /// Settings that only another kind of vault has are not asked about.
+    @Test func adviceNamesSettingsOfTheKindOnly() {
+        let foreign = [
+            "vault": ["region", "kms_key", "IAM", "endpoint", "access key"],
+            "aws": ["auth", "auth_mount", "secret id", "namespace", "mount", "KV engine", "server_name"],
+            "embedded": ["auth_mount", "region", "namespace", "ca_file", "IAM", "token"],
+            "memory": ["auth_mount", "region", "namespace", "ca_file", "IAM", "token"],
+        ]
+        for (kind, words) in foreign {
+            for (code, reason) in Self.failures {
+                let advice = DoctorAdvice(kind: kind).advice(for: Failure(code, reason, "x"))
+                for word in words { #expect(!advice.contains(word), "\(kind): \(advice)") }
+            }
+        }
+    }
+
+    private static let failures: [(StatusCode, Failure.Reason)] = [
+        (.unavailable, .vaultUnreachable), (.unauthenticated, .vaultRefused), (.failedPrecondition, .vaultRefused),
+        (.permissionDenied, .vaultRefused), (.internal, .vaultFailed), (.deadlineExceeded, .deadline),
+        (.resourceExhausted, .limit), (.dataLoss, .unreadableRecord),
+    ]
 
     private func broken(_ what: String) -> Failure { Failure(.dataLoss, .vaultFailed, what, vault: "flawed") }
 }
@@ -125,6 +162,8 @@ private final class FlawedVault: VaultAdapter, Clock {
         case none, forgets
         case writes(Failure, isDone: Bool)
         case removes(Failure)
+        /// Neither, and nobody knows whether the write happened.
+        case writesAndRemoves(Failure)
         /// Somebody writes between the store and the read.
         case isOvertaken(@Sendable (RecordKey) async -> Void)
     }
@@ -184,6 +223,7 @@ private final class FlawedVault: VaultAdapter, Clock {
             case .writes(let failure, let isDone):
                 if isDone { state.items[key.key] = item }
                 throw failure
+            case .writesAndRemoves(let failure): throw failure
             case .forgets: break
             default: state.items[key.key] = item
             }
@@ -195,7 +235,10 @@ private final class FlawedVault: VaultAdapter, Clock {
         try state.withLock { state throws(Failure) in
             enter(&state, deadline)
             state.removals += 1
-            if case .removes(let failure) = state.flaw { throw failure }
+            switch state.flaw {
+            case .removes(let failure), .writesAndRemoves(let failure): throw failure
+            default: break
+            }
             return state.items.removeValue(forKey: key.key) != nil
         }
     }

@@ -22,8 +22,8 @@ from harness.daemon import Daemon  # noqa: E402
 from harness.options import options  # noqa: E402
 
 MODULES = [
-    "startup", "socket_path", "data_folder", "records", "lifecycle", "command_line", "vaults", "hostile", "hostile_fields",
-    "hostile_peers", "plaintext", "cores", "durability", "scale", "spinning", "buffers", "user_namespaces",
+    "startup", "socket_path", "data_folder", "records", "lifecycle", "command_line", "console", "vaults", "hostile",
+    "hostile_fields", "hostile_peers", "plaintext", "cores", "durability", "scale", "spinning", "buffers", "user_namespaces",
 ]
 PROGRAMS = ["cofferd", "coffer", "coffer-load"]
 

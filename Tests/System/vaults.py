@@ -30,7 +30,7 @@ class VaultsTable(SystemTest):
             ["NAME", "KIND", "FORMAT", "REACHABLE", "LATENCY", "BREAKER", "LAST GOOD CONTACT", "LAST FAILURE", "ROUTES"])
         cells = [row[start:].split("  ")[0] for start in columns(heading)]
         self.assertEqual(cells[:4], ["embedded", "embedded", "sealed", "yes"])
-        self.assertRegex(cells[4], r"^[0-9.]+ m?s$")
+        self.assertRegex(cells[4], r"^[0-9.]+m?s$")
         self.assertRegex(cells[6], r"^\d{4}-\d\d-\d\dT[0-9:]+Z$")
         self.assertEqual(cells[7:], ["none", "user=* connection=*"])
 
@@ -42,7 +42,7 @@ class VaultsTable(SystemTest):
         (after,) = json.loads(daemon.coffer("vaults", "--json").stdout)
         # The store, and the check of the first call.
         self.assertEqual(after["calls"] - before["calls"], 2)
-        self.assertEqual((after["failures"], after["lastFailure"], after["reachable"]), (0, 0, True))
+        self.assertEqual((after["failures"], after.get("lastFailure"), after["reachable"]), (0, None, True))
         self.assertGreaterEqual(after["lastGoodContactMs"], before["lastGoodContactMs"])
 
     def test_no_daemon_is_unavailable(self) -> None:
@@ -62,9 +62,7 @@ class Doctor(SystemTest):
                 name = env.get("VAULT_TYPE", "embedded")
                 lines = [line.rsplit(", ", 1)[0] for line in ended.stdout.decode().splitlines()]
                 self.assertEqual(lines[0], f"vault {name} ({name}): works")
-                self.assertEqual(lines[1], "  ok      stored a test record")
-                self.assertEqual(ended.stdout.decode().count("  ok      "), 4)
-                self.assertEqual(len(lines), 5)
+                self.assertEqual(lines[1:], ["  ok: store", "  ok: get", "  ok: compare", "  ok: delete"])
 
     def test_nothing_is_left_and_nothing_is_cached(self) -> None:
         daemon = self.daemon()
@@ -81,7 +79,7 @@ class Doctor(SystemTest):
         (found,) = json.loads(daemon.coffer("doctor", "--vault", "embedded", "--json").stdout)
         self.assertTrue(found["works"])
         self.assertEqual([step["action"] for step in found["steps"]], ["store", "get", "compare", "delete"])
-        self.assertEqual({step["outcome"] for step in found["steps"]}, {"done"})
+        self.assertEqual({(step["outcome"], step["status"]) for step in found["steps"]}, {("done", "OK")})
 
     def test_a_name_that_no_vault_has(self) -> None:
         ended = self.daemon().coffer("doctor", "--vault", "embeded")

@@ -28,6 +28,9 @@ C_MODULES = words("CLinux CProtobufC COpenSSL CCurl CSQLiteShims CYardsticks Cof
 #: From the bottom to the top: a module imports only what stands above its row.
 MODULES = {
     "CofferCore": Module(words("CLinux"), words("Glibc"), raw=True),
+    # What every program needs, also those that share nothing with the daemon.
+    "CofferProcess": Module(set(), words("Glibc"), raw=True),
+    "CofferCommandLine": Module(words("CofferProcess"), words("ArgumentParser")),
     "CofferWire": Module(words("CofferCore CofferMessages CLinux CProtobufC"), words("Glibc"), raw=True),
     "CofferCrypto": Module(words("CofferCore CLinux COpenSSL"), words("Glibc"), raw=True),
     "CofferCache": Module(words("CofferCore")),
@@ -42,21 +45,23 @@ MODULES = {
               "CProtobufC"),
         words("Glibc Logging"), raw=True),
     "CofferDaemon": Module(
-        words("CofferCore CofferCrypto CofferCache CofferAccess CofferVault CofferHTTP CofferVaults CofferServer CLinux"),
+        words("CofferCore CofferCrypto CofferCache CofferAccess CofferVault CofferHTTP CofferVaults CofferServer CofferProcess "
+              "CLinux"),
         words("Glibc Dispatch Logging Yams"),
         # Standard output and error, and the variables that are secrets.
         raw=frozenset(words("Console.swift SecretFile.swift SecretVariables.swift LineLogHandler.swift"))),
-    "cofferd": Module(words("CofferDaemon CofferCore"), words("ArgumentParser Glibc")),
+    "cofferd": Module(words("CofferDaemon CofferCore CofferProcess CofferCommandLine"), words("ArgumentParser Glibc")),
     # On the public client alone: what it can do, every program can.
     "coffer": Module(
-        set(), words("Coffer ArgumentParser FoundationEssentials Glibc"),
-        raw=frozenset(words("Standard.swift Get.swift"))),
+        words("CofferProcess CofferCommandLine"), words("Coffer ArgumentParser FoundationEssentials Glibc"),
+        raw=frozenset(words("CredentialInput.swift CredentialOutput.swift"))),
     # Workloads as files, for the load generator and for the cache's simulation.
     "CofferTrace": Module(set(), words("FoundationEssentials Glibc")),
     # Shares no code with what it measures.
     "CofferLoad": Module(
-        words("CofferCore CofferTrace CLinux CYardsticks"), words("ArgumentParser FoundationEssentials Glibc"), raw=True),
-    "coffer-load": Module(words("CofferLoad"), words("ArgumentParser")),
+        words("CofferCore CofferTrace CofferProcess CofferCommandLine CLinux CYardsticks"),
+        words("ArgumentParser FoundationEssentials Glibc"), raw=True),
+    "coffer-load": Module(words("CofferLoad CofferProcess CofferCommandLine"), words("ArgumentParser")),
     "CofferCodeGen": Module(set(), words("SwiftProtobuf SwiftProtobufPluginLibrary")),
     "protoc-gen-coffer": Module(words("CofferCodeGen"), words("SwiftProtobufPluginLibrary")),
 }

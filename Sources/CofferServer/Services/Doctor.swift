@@ -18,13 +18,31 @@ struct Doctor: Sendable {
         self.random = random
     }
 
-    /// All four steps, in their order. The record is deleted wherever it may have
-    /// been stored.
+    /// All four steps, in their order, with one advice for each cause of failure. The
+    /// record is deleted wherever it may have been stored.
     ///
     /// - Parameter deadline: of the call. The steps end before it, so that there is
     ///   time to tell of them: store and get within three quarters, delete within
     ///   seven eighths.
     func examine(deadline: BootInstant) async -> [DoctorStep] {
+        advise(on: await steps(deadline: deadline))
+    }
+
+    private func advise(on steps: [DoctorStep]) -> [DoctorStep] {
+        let advice = DoctorAdvice(kind: records.vaultKind)
+        var given: Set<String> = []
+        return steps.map { step in
+            guard case .failed(let failure) = step.outcome else { return step }
+            let cause = advice.advice(for: failure)
+            let parts = (given.insert(cause).inserted ? [cause] : [])
+                + (step.action == .delete ? [DoctorAdvice.leftover] : [])
+            return DoctorStep(
+                step.action, step.outcome, durationMicroseconds: step.durationMicroseconds,
+                advice: parts.joined(separator: " "))
+        }
+    }
+
+    private func steps(deadline: BootInstant) async -> [DoctorStep] {
         let now = clock.boot
         let time = deadline.milliseconds(since: now)
         let early = now + .milliseconds(Int64(time * 3 / 4))
@@ -74,12 +92,12 @@ struct Doctor: Sendable {
         let start = clock.boot
         do throws(Failure) {
             guard let record = try await records.read(key, deadline: deadline) else {
-                throw broken("the vault took the test record, and does not have it")
+                throw broken("the vault accepted the test record and does not return it")
             }
             let got = step(.get, since: start)
             let compared = clock.boot
             let isSame = record.body.credential.isEqual(to: credential) && record.version == version
-            let failure = isSame ? nil : broken("the vault gave back another record than it took")
+            let failure = isSame ? nil : broken("the vault returned another record than was stored")
             return [got, step(.compare, since: compared, failure)]
         } catch {
             return [step(.get, since: start, error), DoctorStep(.compare, .skipped)]
@@ -93,7 +111,7 @@ struct Doctor: Sendable {
         do throws(Failure) {
             let existed = try await records.remove(key, ifVersion: nil, deadline: deadline)
             guard existed || !wasStored else {
-                throw broken("the vault took the test record, and had none to delete")
+                throw broken("the vault accepted the test record and had none to delete")
             }
             return step(.delete, since: start)
         } catch {
@@ -106,10 +124,7 @@ struct Doctor: Sendable {
     ) -> DoctorStep {
         let end = clock.boot
         let took = end > start ? (end.nanoseconds - start.nanoseconds) / 1_000 : 0
-        guard let failure else { return DoctorStep(action, .done, durationMicroseconds: took) }
-        return DoctorStep(
-            action, .failed(failure), durationMicroseconds: took,
-            advice: DoctorAdvice.advice(for: failure, in: action))
+        return DoctorStep(action, failure.map { .failed($0) } ?? .done, durationMicroseconds: took)
     }
 
     // MARK: The test record

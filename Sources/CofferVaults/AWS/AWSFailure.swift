@@ -120,6 +120,11 @@ extension Failure {
                 "TLS failed: the certificate does not verify, or no common version; check the endpoint, the CA file "
                     + "and whether a proxy stands between", false
             )
+        case .plaintext:
+            (
+                .failedPrecondition, .vaultUnreachable,
+                "the endpoint is https, and what answers there does not speak TLS; check its port, or write http://", false
+            )
         case .forbidden(let rule):
             (.failedPrecondition, .vaultUnreachable, "the address is not allowed: \(rule)", false)
         case .tooLarge(let limit):

@@ -6,7 +6,10 @@ extension Failure {
     static func hashiCorp(
         _ answer: HashiCorpAnswer, _ purpose: HashiCorpCall.Purpose, vault: String
     ) -> Failure {
-        switch (answer.status, purpose) {
+        if answer.expectsTLS {
+            return .hashiCorpSetUp("the address is plain http, and the vault's port expects TLS; write https://", vault)
+        }
+        return switch (answer.status, purpose) {
         case (400, .login), (401, .login), (403, .login), (404, .login):
             .hashiCorpLogin("the vault refused the login; check role, secret id or token, and the login's mount", vault)
         case (400, _), (422, _): badRequest(answer, vault: vault)

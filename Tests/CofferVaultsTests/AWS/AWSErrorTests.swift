@@ -116,6 +116,7 @@ import Testing
             (.interrupted, .unavailable, .vaultUnreachable, true),
             // By these two the pool and the cache know a vault that cannot prove who it is.
             (.untrusted, .failedPrecondition, .vaultUnreachable, false),
+            (.plaintext, .failedPrecondition, .vaultUnreachable, false),
             (.forbidden("plain HTTP"), .failedPrecondition, .vaultUnreachable, false),
             (.tooLarge(limit: 5), .unavailable, .vaultFailed, true), (.malformed, .unavailable, .vaultFailed, true),
             (.closed, .unavailable, .draining, true),

@@ -33,6 +33,12 @@ import Testing
     static let reads = [
         Row(400, .invalidArgument, .vaultRefused, "does not take this request"),
         Row(
+            400, body: "Client sent an HTTP request to an HTTPS server.\n", .failedPrecondition, .vaultRefused,
+            "plain http, and the vault's port expects TLS; write https://"),
+        Row(
+            400, body: "<center>The plain HTTP request was sent to HTTPS port</center>", .failedPrecondition,
+            .vaultRefused, "expects TLS"),
+        Row(
             400, body: #"{"errors":["Upgrading from non-versioned to versioned data canary"]}"#, .unavailable,
             .vaultFailed,
             retryable: true, "upgrading the mount"),
@@ -113,6 +119,7 @@ import Testing
         (.unresolved, .unavailable, .vaultUnreachable, true), (.refused, .unavailable, .vaultUnreachable, true),
         (.interrupted, .unavailable, .vaultUnreachable, true),
         (.untrusted, .failedPrecondition, .vaultUnreachable, false),
+        (.plaintext, .failedPrecondition, .vaultUnreachable, false),
         (.forbidden("the rule"), .failedPrecondition, .vaultUnreachable, false),
         (.tooLarge(limit: 1), .unavailable, .vaultFailed, false), (.malformed, .unavailable, .vaultUnreachable, true),
         (.closed, .unavailable, .vaultUnreachable, true),

@@ -45,6 +45,7 @@ class Advice(SystemTest):
             "wrong-ca": cls.stage.vault(bao, ca_file=cls.stage.folder / "other-ca.pem"),
             "nobody": cls.stage.vault(bao, address=f"https://127.0.0.1:{free_ports(1)[0]}"),
             "wrong-key": cloud | {"profile": "wrong"},
+            "plain": cls.stage.vault(bao, address=bao.address.replace("https://", "http://"), ca_file=None),
             "good": cls.stage.vault(bao),
         }), env=env)
         cls.addClassCleanup(cls.broken.dispose)
@@ -66,8 +67,8 @@ class Advice(SystemTest):
         self.assertEqual(ended.returncode, 0, text)
         self.assertIn("vault bao (vault): works\n", text)
         self.assertIn("vault cloud (aws): works\n", text)
-        self.assertEqual(text.count("ok "), 8)
-        self.assertNotIn("check:", text)
+        self.assertEqual(text.count("  ok: "), 8)
+        self.assertNotIn("advice:", text)
 
     def test_vaults_shows_which_do_not(self) -> None:
         ended = self.broken.coffer("vaults", "--json")
@@ -87,8 +88,9 @@ class Advice(SystemTest):
         self.assertIn(f"vault {vault} ", text)
         self.assertIn("): does not work\n", text)
         first, advice = [line.strip() for line in text.splitlines()[1:3]]
-        self.assertTrue(first.startswith("FAILED  stored a test record"), text)
-        self.assertTrue(advice.startswith("check: "), text)
+        self.assertEqual(text.count(advice), 1, "the advice is given once")
+        self.assertTrue(first.startswith("FAILED: store, "), text)
+        self.assertTrue(advice.startswith("advice: "), text)
         for word in words:
             self.assertIn(word, first + advice)
 
@@ -96,23 +98,27 @@ class Advice(SystemTest):
         self.diagnose("sealed", Status.UNAVAILABLE, "sealed", "unseal it")
 
     def test_a_vault_that_hangs(self) -> None:
-        self.diagnose("hung", Status.DEADLINE_EXCEEDED, "the time given", "How busy are the vault")
+        self.diagnose("hung", Status.DEADLINE_EXCEEDED, "the time given", "Check how busy the vault is")
 
     def test_a_token_that_the_vault_does_not_know(self) -> None:
-        self.diagnose("wrong-token", Status.UNAUTHENTICATED, "no longer takes this token", "Does the token")
+        self.diagnose("wrong-token", Status.UNAUTHENTICATED, "no longer takes this token", "Check that the token, role or secret id is valid")
 
     def test_a_token_without_rights(self) -> None:
-        self.diagnose("no-rights", Status.PERMISSION_DENIED, "policy", "May the daemon create, read, update and delete")
+        self.diagnose("no-rights", Status.PERMISSION_DENIED, "policy", "lets it create, read, update and delete")
 
     def test_another_authority(self) -> None:
         self.diagnose("wrong-ca", Status.FAILED_PRECONDITION, "TLS", "ca_file", "server_name")
 
     def test_nobody_listens(self) -> None:
         self.diagnose(
-            "nobody", Status.UNAVAILABLE, "check that it runs", "Is the vault running, and its address right?")
+            "nobody", Status.UNAVAILABLE, "check that it runs", "Check that the vault is running at its address")
+
+    def test_plain_http_to_a_port_with_tls(self) -> None:
+        self.diagnose("plain", Status.FAILED_PRECONDITION, "plain http", "expects TLS", "https://")
 
     def test_a_wrong_secret_key_of_aws(self) -> None:
-        self.diagnose("wrong-key", Status.UNAUTHENTICATED, "secret", "Does the token, role or secret id still hold")
+        self.diagnose("wrong-key", Status.UNAUTHENTICATED, "Check that the access key, profile or role")
+        self.assertNotIn("auth_mount", self.broken.coffer("doctor", "--vault", "wrong-key").stdout.decode())
 
     def test_the_others_beside_them_work(self) -> None:
         ended = self.broken.coffer("doctor", "--vault", "good")

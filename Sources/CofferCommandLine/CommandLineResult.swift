@@ -1,0 +1,118 @@
+package import ArgumentParser
+
+/// What a command line asks for.
+package enum CommandLineResult {
+    /// To be run; what it throws goes to `init(_:_:)`.
+    case command(any ParsableCommand)
+    /// Help or the version, for standard output.
+    case text(String)
+    /// A wrong command line: what is wrong, without the text of any argument, for that may
+    /// be a credential; and how it would be right.
+    case refused(message: String, usage: String)
+    /// The command has said everything itself.
+    case ended(code: Int32)
+
+    /// Reads the arguments, which come from `ProcessInput`.
+    package init(_ root: any ParsableCommand.Type, arguments: [String]) {
+        do {
+            try Self.refuseClusters(arguments)
+            self = .command(try root.parseAsRoot(arguments))
+        } catch {
+            self = Self(root, error)
+        }
+    }
+
+    /// What was thrown while parsing, or by a command whose own errors were caught before.
+    package init(_ root: any ParsableCommand.Type, _ error: any Error) {
+        if root.exitCode(for: error) == .success {
+            self = .text(root.message(for: error))
+        } else if let code = error as? ExitCode {
+            self = .ended(code: code.rawValue)
+        } else {
+            self = .refused(message: RefusalText.of(root, error), usage: Self.usage(root.fullMessage(for: error)))
+        }
+    }
+
+    /// `-hunter2` would be taken for `-h` and others.
+    private static func refuseClusters(_ arguments: [String]) throws {
+        for argument in arguments.prefix(while: { $0 != "--" }) where argument.hasPrefix("-") {
+            guard argument.hasPrefix("--") || argument.unicodeScalars.count <= 2 else {
+                throw ValidationError.checked(RefusalText.unknownOption)
+            }
+        }
+    }
+
+    /// The end of the parser's message, which is made of our own words.
+    private static func usage(_ message: String) -> String {
+        let lines = message.split(separator: "\n", omittingEmptySubsequences: false)
+        guard let start = lines.lastIndex(where: { $0.hasPrefix("Usage:") }) else { return "" }
+        return lines[start...].joined(separator: "\n")
+    }
+}
+
+/// The argument parser's messages without what they quote. Only what is known to hold
+/// nothing of the arguments passes as it is.
+enum RefusalText {
+    static let unknownOption =
+        "unknown option; it is not repeated here, as it may be a secret"
+    private static let tooMany =
+        "unexpected argument; it is not repeated here, as it may be a secret"
+
+    static func of(_ root: any ParsableCommand.Type, _ error: any Error) -> String {
+        let message = root.message(for: error)
+        if message.first == ValidationError.mark { return String(message.dropFirst()) }
+        if message.hasPrefix("Missing ") { return lowercased(message.prefix { $0 != "\n" }) }
+        if message.hasPrefix("Unknown option ") || message.hasPrefix("Invalid option: ") {
+            return unknownOption + suggestion(message, root.helpNames(for: error))
+        }
+        if message.hasPrefix("The value ") { return wrongValue(message, root.helpNames(for: error)) }
+        if message.hasPrefix("The option ") { return "an option without a value was given one" }
+        return tooMany
+    }
+
+    private static func lowercased(_ text: Substring) -> String { text.prefix(1).lowercased() + text.dropFirst() }
+
+    /// "; did you mean --ttl?", if the parser says so and that is an option of ours.
+    private static func suggestion(_ message: String, _ names: Set<String>) -> String {
+        guard message.hasSuffix("'?"), let name = message.dropLast(2).split(separator: "'").last.map(String.init),
+            names.contains(name)
+        else { return "" }
+        return "; did you mean \(name)?"
+    }
+
+    /// "… is invalid for '--size <size>'": the name, and the values it may have.
+    private static func wrongValue(_ message: String, _ names: Set<String>) -> String {
+        guard let tail = message.ranges(of: "' is invalid for '").last.map({ message[$0.upperBound...] }) else {
+            return "an argument has a value that it cannot have"
+        }
+        let name = String(tail.prefix { $0 != " " && $0 != "'" })
+        guard names.contains(name) else { return "an argument has a value that it cannot have" }
+        return "\(name): expected \(expectation(tail.dropFirst(name.count)))"
+    }
+
+    /// By the value's name in the help: " <duration>'".
+    private static func expectation(_ tail: Substring) -> String {
+        switch tail.prefix(while: { $0 != "'" }) {
+        case " <duration>": return "a duration such as 250ms, 5s or 1h"
+        case " <size>": return "a size such as 512B, 64KiB or 1MiB"
+        case " <count>", " <cpu>", " <seed>": return "a whole number"
+        case " <share>", " <factor>": return "a number"
+        default:
+            let choices = tail.ranges(of: "Please provide one of ").last.map { tail[$0.upperBound...].prefix { $0 != "." } }
+            return choices.map { "one of \($0)" } ?? "another value"
+        }
+    }
+}
+
+extension ParsableCommand {
+    /// The long options that the help of the command in question shows.
+    fileprivate static func helpNames(for error: any Error) -> Set<String> {
+        var names: Set<String> = []
+        for command in [Self.self as any ParsableCommand.Type] + Self.configuration.subcommands {
+            for word in command.helpMessage().split(whereSeparator: { " ,[]()\n".contains($0) }) where word.hasPrefix("--") {
+                names.insert(String(word))
+            }
+        }
+        return names
+    }
+}

@@ -1,0 +1,59 @@
+import ArgumentParser
+import CofferCommandLine
+import CofferProcess
+import Glibc
+
+/// The program: arguments in, one exit code out.
+@main
+enum CofferProgram {
+    /// sysexits.h: EX_USAGE.
+    private static let usageExitCode: Int32 = 64
+
+    static func main() {
+        // Before anything can open a descriptor.
+        StandardStream.prepare()
+        let arguments: [String]
+        do {
+            arguments = try ProcessInput.arguments()
+        } catch {
+            exit(ErrorReport(isJSON: false).fail(error))
+        }
+        Task.detached { exit(await run(arguments)) }
+        while true { pause() }
+    }
+
+    private static func run(_ arguments: [String]) async -> Int32 {
+        let report = ErrorReport(isJSON: arguments.prefix { $0 != "--" }.contains("--json"))
+        do {
+            let code = try await run(CommandLineResult(CofferCommand.self, arguments: arguments), report)
+            try StandardStream.output.finish()
+            return code
+        } catch {
+            return report.fail(error)
+        }
+    }
+
+    private static func run(_ result: CommandLineResult, _ report: ErrorReport) async throws -> Int32 {
+        switch result {
+        case .text(let text):
+            try StandardStream.output.write(text.hasSuffix("\n") ? text : text + "\n")
+            return 0
+        case .refused(let message, let usage):
+            report.refuse(message, usage: usage)
+            return usageExitCode
+        case .ended(let code):
+            return code
+        case .command(var command):
+            do {
+                if var asynchronous = command as? any CofferSubcommand {
+                    try await asynchronous.run()
+                } else {
+                    try command.run()
+                }
+                return 0
+            } catch let error where !ErrorReport.knows(error) {
+                return try await run(CommandLineResult(CofferCommand.self, error), report)
+            }
+        }
+    }
+}
