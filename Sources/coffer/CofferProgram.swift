@@ -12,6 +12,7 @@ enum CofferProgram {
     static func main() {
         // Before anything can open a descriptor.
         StandardStream.prepare()
+        Faults.endQuietly()
         let arguments: [String]
         do {
             arguments = try ProcessInput.arguments()
