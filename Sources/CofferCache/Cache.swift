@@ -71,6 +71,11 @@ package final class Cache: Sendable {
         }
     }
 
+    /// The waiter wants no answer any more; see `CacheShard.leave`.
+    package func leave(flight: UInt64, waiter: CacheWaiter, isClosing: Bool) -> Bool {
+        shard(flight).state.withLock { $0.leave(flight: flight, waiter: waiter, isClosing: isClosing) }
+    }
+
     /// Gives up waiting for a slow flight where there is something stale to give;
     /// see `CacheShard.takeStale`.
     package func takeStale(flight: UInt64, now: BootInstant, wall: WallMilliseconds) -> CacheDelivery {

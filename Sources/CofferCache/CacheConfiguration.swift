@@ -24,8 +24,8 @@ package struct CacheConfiguration: Equatable, Sendable {
     package init(
         maximumBytes: Int = 64 << 20, ttlMilliseconds: UInt64 = 300_000,
         negativeMilliseconds: UInt64 = 5_000, staleMilliseconds: UInt64 = 3_600_000,
-        maximumRefreshes: Int = 4, maximumWaiters: Int = 4_096, maximumFlights: Int = 2_048,
-        maximumFlightsPerUID: Int = 1_024
+        maximumRefreshes: Int = 4, maximumWaiters: Int = 4_096, maximumFlights: Int = 4_096,
+        maximumFlightsPerUID: Int = 2_048
     ) {
         self.maximumBytes = maximumBytes
         self.ttlMilliseconds = ttlMilliseconds

@@ -64,6 +64,21 @@ extension CacheShard {
         return flight.outOfPatience
     }
 
+    /// The waiter wants no answer any more.
+    ///
+    /// - Parameter isClosing: if nobody else waits for the flight, nobody may join it from now
+    ///   on, and nothing that it brings is cached: so it can be broken off.
+    /// - Returns: whether the flight is under way, and closed.
+    package mutating func leave(flight id: UInt64, waiter: CacheWaiter, isClosing: Bool) -> Bool {
+        guard let flight = flights[id] else { return false }
+        if let place = flight.waiters.firstIndex(where: { $0.token == waiter }) {
+            flights[id]!.waiters.remove(at: place)
+        }
+        guard isClosing, flights[id]!.waiters.isEmpty else { return false }
+        close(flight.ticket)
+        return true
+    }
+
     /// The flight takes too long: those for whom what is cached will do get that.
     /// The flight goes on. For when the time that `join` said has come.
     package mutating func takeStale(flight id: UInt64, now: BootInstant, wall: WallMilliseconds) -> CacheDelivery {

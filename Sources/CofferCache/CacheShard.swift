@@ -142,6 +142,11 @@ package struct CacheShard: Sendable {
         return ticket
     }
 
+    /// Nobody joins the flight any more, and nothing that it brings is cached.
+    mutating func close(_ ticket: FlightTicket) {
+        if current[ticket.hash] == ticket.id { current[ticket.hash] = nil }
+    }
+
     /// Ends the flight: caches what it brought, or drops what the vault took back.
     ///
     /// - Returns: everybody who waited, and what they get. Nil if it had ended.

@@ -62,7 +62,7 @@ package protocol VaultAdapter: Sendable {
 }
 
 extension VaultAdapter {
-    /// One read for each key, sixteen at a time.
+    /// One read for each key, sixteen at a time; none is begun once the task is cancelled.
     package func readMany(
         _ keys: [VaultKey], deadline: BootInstant
     ) async -> [Result<VaultItem?, Failure>] {
@@ -81,6 +81,7 @@ extension VaultAdapter {
     /// a wrong tuple back from a task whose closure catches a typed error itself.
     @inline(never)
     private func outcome(of key: VaultKey, deadline: BootInstant) async -> Result<VaultItem?, Failure> {
+        guard !Task.isCancelled else { return .failure(.cancelled(name)) }
         do throws(Failure) {
             return .success(try await read(key, deadline: deadline))
         } catch {

@@ -118,7 +118,7 @@ extension Simulation {
     }
 
     private mutating func take(_ waiter: CacheWaiter, _ flight: Flying) throws(Violation) -> Waiting? {
-        guard case .task(let number) = waiter, let waiting = waiting.removeValue(forKey: number) else {
+        guard case .call(_, let number) = waiter, let waiting = waiting.removeValue(forKey: number) else {
             throw violation("a waiter is answered twice, or never waited")
         }
         guard waiting.key == flight.key else { throw violation("a waiter gets the answer for another key") }

@@ -20,7 +20,7 @@ extension Simulation {
         waiting[nextWaiter] = Waiting(
             key: key, maximumAge: maximumAge, joinStep: step, joinedAt: now, floor: model[key].floor)
         let joined = shard.join(
-            hash: Self.hash(key), key: keys[key], waiter: .task(nextWaiter), uid: random.pick(Self.uids), now: now,
+            hash: Self.hash(key), key: keys[key], waiter: .call(reactor: 0, serial: nextWaiter), uid: random.pick(Self.uids), now: now,
             wall: wall, maximumAge: maximumAge)
         switch joined {
         case .hit(let hit):

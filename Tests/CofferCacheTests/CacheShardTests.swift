@@ -95,6 +95,39 @@ import Testing
         cache.complete(other, .absent)
     }
 
+    @Test func whoLeavesGetsNothingAndMakesRoomForOthers() throws {
+        var cache = Harness(CacheConfiguration(maximumWaiters: 2))
+        let ticket = try cache.lead("a")
+        for waiter: UInt64 in 1..<10 {
+            guard case .follow(let flight, _) = cache.join("a", waiter: waiter) else {
+                Issue.record("waiter \(waiter) was not taken")
+                return
+            }
+            let isClosed = cache.shard.leave(flight: flight, waiter: .task(waiter), isClosing: true)
+            #expect(!isClosed)
+        }
+        let isClosedForOthers = cache.shard.leave(flight: ticket.id, waiter: .task(0), isClosing: false)
+        #expect(!isClosedForOthers)
+        let waiters = cache.complete(ticket, .found(cache.value(1))).waiters
+        #expect(waiters.isEmpty)
+        #expect(cache.lookup("a") == 1, "the flight went on for who comes later")
+        let isUnderWay = cache.shard.leave(flight: ticket.id, waiter: .task(0), isClosing: true)
+        #expect(!isUnderWay)
+    }
+
+    /// So it can be broken off, and nobody gets that for an answer.
+    @Test func aFlightThatIsClosedIsNotJoinedNorCached() throws {
+        var cache = Harness()
+        let closed = try cache.lead("a")
+        let isClosed = cache.shard.leave(flight: closed.id, waiter: .task(0), isClosing: true)
+        #expect(isClosed)
+        let next = try cache.lead("a", waiter: 1)
+        #expect(cache.complete(closed, .found(cache.value(1))).waiters.isEmpty)
+        #expect(cache.lookup("a") == nil)
+        #expect(cache.complete(next, .found(cache.value(2))).waiters == [.task(1)])
+        #expect(cache.lookup("a") == 2)
+    }
+
     @Test func aDefiniteNoEvictsAndATransientOneDoesNot() throws {
         var cache = Harness()
         try cache.fill("a", cache.value(1))

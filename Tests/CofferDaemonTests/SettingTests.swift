@@ -37,7 +37,7 @@ import Testing
             ("vault.timeout_ms", "1"), ("key.file", "/c"), ("key.passphrase_file", "/d"), ("reactors", "9"), ("spin_us", "10"),
             ("cache.bytes", "1"), ("cache.ttl_seconds", "1"), ("cache.stale_seconds", "2"),
             ("cache.negative_seconds", "3"), ("cache.refresh_ahead", "5"), ("limits.connections", "2"),
-            ("limits.connections_per_uid", "3"), ("limits.calls_per_connection", "4"), ("limits.calls_per_uid", "5"),
+            ("limits.connections_per_uid", "3"), ("limits.calls", "14"), ("limits.calls_per_connection", "4"), ("limits.calls_per_uid", "5"),
             ("limits.credential_bytes", "6"), ("limits.frame_bytes", "4097"), ("limits.output_bytes", "65537"),
             ("limits.buffered_bytes", "4194305"), ("limits.buffered_bytes_per_uid", "4194306"),
             ("limits.frame_seconds", "7"), ("limits.write_stall_seconds", "8"), ("limits.idle_seconds", "9"),

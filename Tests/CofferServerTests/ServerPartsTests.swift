@@ -1,5 +1,6 @@
 import CofferCore
 @testable import CofferServer
+import Synchronization
 import Testing
 
 @Suite struct DrainTests {
@@ -38,16 +39,52 @@ import Testing
         #expect(ledger.connections == 3)
     }
 
-    @Test func countsCallsByUID() {
-        let ledger = UIDLedger(limits: limits { $0.callsPerUID = 2 })
-        #expect(ledger.openConnection(uid: 1))
-        #expect(ledger.beginCall(uid: 1))
-        #expect(ledger.beginCall(uid: 1))
-        #expect(!ledger.beginCall(uid: 1))
-        #expect(ledger.beginCall(uid: 2))
-        ledger.endCalls(uid: 1, 2)
-        #expect(ledger.beginCall(uid: 1))
-        #expect(ledger.calls == 2)
+    /// By uid and in all, for as long as somebody has the work in hand.
+    @Test func countsWorkUntilItIsDone() throws {
+        let ledger = UIDLedger(limits: limits {
+            $0.callsPerUID = 3
+            $0.calls = 4
+        })
+        var first: [CallWork] = [try ledger.beginWork(.read, uid: 1, weight: 2), try ledger.beginWork(.read, uid: 1, weight: 1)]
+        #expect(throws: Failure.self) { try ledger.beginWork(.read, uid: 1, weight: 1) }
+        let second = try ledger.beginWork(.read, uid: 2, weight: 1)
+        #expect(throws: Failure.self) { try ledger.beginWork(.read, uid: 2, weight: 1) }
+        // To stop it frees nothing: who works on it has it still.
+        first[0].stop()
+        #expect(ledger.work == 4)
+        first.removeFirst()
+        #expect(ledger.work == 2)
+        let third = try ledger.beginWork(.read, uid: 2, weight: 2)
+        withExtendedLifetime((first, second, third)) { #expect(ledger.work == 4) }
+    }
+
+    /// What counts for more than there may be is taken when there is nothing else.
+    @Test func whatIsTooHeavyIsTakenAlone() throws {
+        let ledger = UIDLedger(limits: limits { $0.callsPerUID = 3 })
+        let heavy = try ledger.beginWork(.read, uid: 1, weight: 33)
+        #expect(throws: Failure.self) { try ledger.beginWork(.read, uid: 1, weight: 1) }
+        withExtendedLifetime(heavy) { #expect(ledger.work == 3) }
+    }
+
+    @Test func healthGoesASixteenthBeyondTheLimits() throws {
+        let ledger = UIDLedger(limits: limits { $0.callsPerUID = 16 })
+        let full = try ledger.beginWork(.read, uid: 1, weight: 16)
+        let health = try ledger.beginWork(.health, uid: 1, weight: 1)
+        #expect(throws: Failure.self) { try ledger.beginWork(.health, uid: 1, weight: 1) }
+        withExtendedLifetime((full, health)) { #expect(ledger.work == 17) }
+    }
+
+    @Test func workIsStoppedOnceAndAtOnceIfItWasStopped() throws {
+        let ledger = UIDLedger(limits: ServerLimits())
+        let stops = Mutex(0)
+        for order in 0..<2 {
+            let work = try ledger.beginWork(.read, uid: 1, weight: 1)
+            if order == 1 { work.stop() }
+            work.onStop { stops.withLock { $0 += 1 } }
+            if order == 0 { work.stop() }
+            work.stop()
+            #expect(stops.withLock { $0 } == order + 1)
+        }
     }
 }
 

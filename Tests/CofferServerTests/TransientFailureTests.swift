@@ -10,6 +10,7 @@ import Testing
         Failure(.unavailable, .vaultUnreachable, "x"), Failure(.unavailable, .vaultFailed, "x"),
         .deadlineExceeded(vault: "v"), Failure(.resourceExhausted, .limit, "x"),
         Failure(.internal, .vaultFailed, "x"), Failure(.failedPrecondition, .vaultUnreachable, "x"),
+        Failure(.cancelled, .cancelled, "x"),
     ])
     func saysNothingAboutTheRecord(failure: Failure) {
         #expect(failure.isTransient)

@@ -65,6 +65,30 @@ import Testing
         #expect(take(20) == Array(1...8))
     }
 
+    /// What was taken by a thread is answered by it; what was not goes, and its place is free.
+    @Test(.timeLimit(.minutes(1))) func aCancelledCallIsTakenBackUnlessItHasBegun() async {
+        let tasks = (0..<8).map { request in
+            Task { try? await lane.submitRevocably(request, deadline: clock.boot + .seconds(60)) }
+        }
+        while lane.waitingCount < 8 { await Task.yield() }
+        let (begun, _) = lane.take(atMost: 3)
+        for task in tasks { task.cancel() }
+        while lane.waitingCount > 0 { await Task.yield() }
+        for call in begun { call.answer(.success("\(call.request)")) }
+        lane.finish(begun)
+        var answers: [String] = []
+        for task in tasks { if let answer = await task.value { answers.append(answer) } }
+        #expect(answers.sorted() == begun.map { "\($0.request)" }.sorted())
+        // One whose task was cancelled before it came.
+        let late = Task { () -> Bool in
+            while !Task.isCancelled { await Task.yield() }
+            return (try? await lane.submitRevocably(9, deadline: clock.boot + .seconds(60))) == nil
+        }
+        late.cancel()
+        #expect(await late.value)
+        #expect(lane.waitingCount == 0)
+    }
+
     @Test func whoIsLateIsNotBegun() {
         let late = submit(1, seconds: 1)
         let other = submit(2)

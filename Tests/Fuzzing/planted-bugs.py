@@ -37,6 +37,7 @@ DEADLINES = "Sources/CofferServer/Reactor/DeadlineQueue.swift"
 READING = "Sources/CofferServer/Reactor/Reactor+Reading.swift"
 CALLS = "Sources/CofferServer/Reactor/Reactor+Calls.swift"
 WRITING = "Sources/CofferServer/Reactor/Reactor+Writing.swift"
+WORK = "Sources/CofferServer/Services/CallWork.swift"
 KEY = "Sources/CofferCore/RecordKey.swift"
 
 # What is built and run for bugs in these places.
@@ -224,8 +225,11 @@ BUGS = [
     one("a call id in flight is taken again", "service", READING,
         "connection.calls.isEmpty || connection.calls[header.callID] == nil else",
         "connection.calls.isEmpty || connection.calls[header.callID] != nil || true else"),
-    one("a cancelled call is answered twice", "service", CALLS, "        endCall(connection, callID)\n        refuse(\n", "        refuse(\n"),
-    one("a call that ends is not counted", "service", CALLS, "        ledger.endCalls(uid: connection.peer.uid)\n", ""),
+    one("a cancelled call is answered twice", "service", CALLS, "        giveUp(connection, callID)\n        refuse(\n", "        refuse(\n"),
+    one("work that is done counts on", "service", WORK, "deinit { ledger.endWork(uid: uid, weight: weight) }", "deinit {}"),
+    one("work that is stopped goes on", "service", CALLS, "endCall(connection, callID)?.work.stop()", "endCall(connection, callID)"),
+    one("a connection may have one call too many", "service", CALLS,
+        "connection.calls.count < kind.limit", "connection.calls.count <= kind.limit"),
     one("an expired call is not answered", "service", CALLS, "        refuse(connection, call.callID, call.kind.mayWrite ? failure : failure.ofRead)\n", "        _ = failure\n"),
     one("a late answer goes to the call that has its id now", "service", CALLS,
         "lastSerial += 1", "lastSerial = call.header.callID"),

@@ -11,6 +11,8 @@ struct DeadlineQueue {
             case call(UInt64)
             /// A flight whose waiters can do with a stale answer.
             case flight(UInt64)
+            /// A Health call, by its serial, that is answered with what is known by then.
+            case health(UInt64)
         }
 
         let deadline: BootInstant

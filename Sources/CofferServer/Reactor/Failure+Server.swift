@@ -46,11 +46,22 @@ extension Failure {
             "no method has the id \(id); ids are FNV-1a of names like coffer.v1.Credentials/Get")
     }
 
+    static func tooManyCalls(ofConnection limit: Int) -> Failure {
+        tooMany("this connection has \(limit) calls that wait for a vault, the most it may")
+    }
+
     static func tooManyCalls(_ limit: Int) -> Failure {
+        tooMany("this uid has \(limit) calls in hand, ended ones whose work goes on too, the most it may")
+    }
+
+    static func tooManyCallsInAll(_ limit: Int) -> Failure {
+        tooMany("the daemon has \(limit) calls in hand, the most it may")
+    }
+
+    private static func tooMany(_ what: String) -> Failure {
         Failure(
-            .resourceExhausted, .limit,
-            "this uid has \(limit) calls waiting for a vault, the most it may; wait for some",
-            retryable: true, retryAfterMilliseconds: 50)
+            .resourceExhausted, .limit, what + "; wait for some, and try again", retryable: true,
+            retryAfterMilliseconds: 50)
     }
 
     static let noRoomForFrame = Failure(

@@ -6,12 +6,17 @@ import CofferCore
 struct PendingCall {
     enum Kind {
         case read, write
+        /// Health: it goes through where other calls are too many, for it costs next to nothing.
+        case health
         /// Doctor: it writes, but nobody has to know how that ended.
         case examination
 
         /// It can be answered before its work ends, and nothing is lost.
         var isCancellable: Bool { self != .write }
-        var mayWrite: Bool { self != .read }
+        var mayWrite: Bool { self == .write || self == .examination }
+
+        /// How many of its kind may be in hand where the limit for others is `limit`.
+        func limit(_ limit: Int) -> Int { self == .health ? limit + max(1, limit / 16) : limit }
     }
 
     let kind: Kind
@@ -19,4 +24,5 @@ struct PendingCall {
     let connection: UInt64
     /// What the client calls it: for the wire only.
     let callID: UInt64
+    let work: CallWork
 }

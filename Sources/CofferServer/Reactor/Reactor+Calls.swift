@@ -6,25 +6,27 @@ import CofferWire
 extension Reactor {
     /// Notes a call that a vault will answer.
     ///
-    /// - Returns: its serial, and when it must be over.
-    /// - Throws: RESOURCE_EXHAUSTED if its uid has too many.
+    /// - Parameter weight: what it counts for; see `CallWork.Weight`.
+    /// - Returns: where its answer goes, and when it must be over.
+    /// - Throws: RESOURCE_EXHAUSTED if its connection, its uid or all have too many.
     func begin(
-        _ call: Call, _ kind: PendingCall.Kind
+        _ call: Call, _ kind: PendingCall.Kind, weight: Int = 1
     ) throws(Failure) -> (address: ReturnAddress, deadline: BootInstant) {
         let connection = call.connection
-        guard ledger.beginCall(uid: connection.peer.uid) else {
-            throw .tooManyCalls(limits.callsPerUID)
+        guard connection.calls.count < kind.limit(limits.callsPerConnection) else {
+            throw .tooManyCalls(ofConnection: limits.callsPerConnection)
         }
+        let work = try ledger.beginWork(kind, uid: connection.peer.uid, weight: weight)
         let asked = call.header.timeoutOrRetry
         let milliseconds = min(
             asked == 0 ? limits.callMilliseconds : asked, limits.maximumCallMilliseconds)
         let deadline = now + .milliseconds(Int64(milliseconds))
         lastSerial += 1
-        calls[lastSerial] = PendingCall(kind: kind, connection: connection.token, callID: call.header.callID)
+        calls[lastSerial] = PendingCall(
+            kind: kind, connection: connection.token, callID: call.header.callID, work: work)
         connection.calls[call.header.callID] = lastSerial
         awaitDeadline(.init(deadline: deadline, subject: .call(lastSerial)))
-        let address = ReturnAddress(inbox: inbox, reactor: index, serial: lastSerial, uid: connection.peer.uid)
-        return (address, deadline)
+        return (ReturnAddress(inbox: inbox, reactor: index, serial: lastSerial, work: work), deadline)
     }
 
     /// Acts on the item when its time has come.
@@ -33,7 +35,7 @@ extension Reactor {
         guard deadlines.wantsPruning else { return }
         deadlines.prune { item in
             switch item.subject {
-            case .call(let serial): calls[serial] != nil
+            case .call(let serial), .health(let serial): calls[serial] != nil
             case .flight: true
             }
         }
@@ -43,9 +45,13 @@ extension Reactor {
     @discardableResult
     func endCall(_ connection: Connection, _ callID: UInt64) -> PendingCall? {
         guard let serial = connection.calls.removeValue(forKey: callID) else { return nil }
-        ledger.endCalls(uid: connection.peer.uid)
         endStreams(connection) { $0.address.serial == serial }
         return calls.removeValue(forKey: serial)
+    }
+
+    /// Takes the call off the lists before its work has ended, and stops what can be.
+    func giveUp(_ connection: Connection, _ callID: UInt64) {
+        endCall(connection, callID)?.work.stop()
     }
 
     /// Sends what a vault has brought, unless the call is over or its peer gone.
@@ -67,13 +73,14 @@ extension Reactor {
             switch item.subject {
             case .flight(let flight): endpoint.credentials.givePatienceUp(flight: flight)
             case .call(let serial): expire(serial)
+            case .health(let serial): endpoint.shared.admin.answerHealthEarly(reactor: index, serial: serial)
             }
         }
     }
 
     private func expire(_ serial: UInt64) {
         guard let call = calls[serial], let connection = find(call.connection) else { return }
-        endCall(connection, call.callID)
+        giveUp(connection, call.callID)
         counters.deadlines.increment()
         let failure = Failure.deadlineExceeded()
         refuse(connection, call.callID, call.kind.mayWrite ? failure : failure.ofRead)
@@ -82,7 +89,7 @@ extension Reactor {
     func cancel(_ callID: UInt64, _ connection: Connection) {
         guard let serial = connection.calls[callID], calls[serial]?.kind.isCancellable == true else { return }
         counters.cancelled.increment()
-        endCall(connection, callID)
+        giveUp(connection, callID)
         refuse(
             connection, callID, Failure(.cancelled, .cancelled, "the client cancelled this call"))
     }

@@ -43,7 +43,7 @@ extension Reactor {
             for case let connection? in connections {
                 for callID in connection.calls.keys {
                     refuse(connection, callID, .cutOff)
-                    endCall(connection, callID)
+                    giveUp(connection, callID)
                 }
                 connection.readClosed = true
                 touch(connection)

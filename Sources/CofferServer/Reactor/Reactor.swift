@@ -231,7 +231,7 @@ final class Reactor: @unchecked Sendable {
         generations[slot] &+= 1
         freeSlots.append(slot)
         openCount -= 1
-        for callID in connection.calls.keys { endCall(connection, callID) }
+        for callID in connection.calls.keys { giveUp(connection, callID) }
         ledger.closeConnection(uid: connection.peer.uid)
         endStreams(connection) { _ in true }
         budget.release(connection.charged, uid: connection.peer.uid)
@@ -259,12 +259,10 @@ final class Reactor: @unchecked Sendable {
         if coffer_epoll_modify(epoll, connection.fd, wanted, connection.token) != 0 { drop(connection) }
     }
 
-    /// Too much is under way: the peer is not read from until some of it is done.
+    /// Too many replies wait: the peer is not read from until it has taken some. However many
+    /// calls wait, it is read: what needs no vault, and cancels, must get through.
     @inline(__always)
-    func isPaused(_ connection: Connection) -> Bool {
-        connection.calls.count >= limits.callsPerConnection
-            || (connection.output?.count ?? 0) > limits.outputBytes
-    }
+    func isPaused(_ connection: Connection) -> Bool { (connection.output?.count ?? 0) > limits.outputBytes }
 
     func serve(_ token: UInt64, events: UInt32) {
         guard let connection = find(token) else { return }

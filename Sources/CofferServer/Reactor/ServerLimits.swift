@@ -9,10 +9,13 @@ package struct ServerLimits: Equatable, Sendable {
     package var connections = 8_192
     /// Open connections of one uid.
     package var connectionsPerUID = 4_096
-    /// Calls that wait for a vault, per connection; then it is not read from.
-    package var callsPerConnection = 32
-    /// Calls that wait for a vault, per uid; then they are refused.
+    /// Calls that wait for a vault, per connection; then they are refused.
+    package var callsPerConnection = 1_024
+    /// Calls whose work is not done, per uid, whether or not somebody still waits for
+    /// them; then they are refused. Large ones count more: see `CallWork.Weight`.
     package var callsPerUID = 4_096
+    /// The same in all.
+    package var calls = 16_384
     /// Reply bytes waiting, per connection; then it is not read from.
     package var outputBytes = 256 << 10
     /// Bytes of memory that wait for clients, all together: starts of frames, replies not yet

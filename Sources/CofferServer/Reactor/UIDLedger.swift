@@ -1,3 +1,4 @@
+import CofferCore
 import Synchronization
 
 /// Counts, over all reactors, what each uid has open.
@@ -5,11 +6,15 @@ final class UIDLedger: Sendable {
     // A class: a call changes a number in it, and not the dictionary.
     private final class Counts {
         var connections = 0
-        var calls = 0
+        /// Weights of calls whose work is not done.
+        var work = 0
+
+        var isIdle: Bool { connections == 0 && work == 0 }
     }
 
     private struct State {
         var total = 0
+        var work = 0
         var byUID: [UInt32: Counts] = [:]
 
         mutating func counts(of uid: UInt32) -> Counts {
@@ -42,25 +47,38 @@ final class UIDLedger: Sendable {
             state.total -= 1
             guard let counts = state.byUID[uid] else { return }
             counts.connections -= 1
-            if counts.connections == 0, counts.calls == 0 { state.byUID[uid] = nil }
+            if counts.isIdle { state.byUID[uid] = nil }
         }
     }
 
-    /// False if this uid has as many calls waiting as it may.
-    func beginCall(uid: UInt32) -> Bool {
-        state.withLock { state in
+    /// Counts a call until its work is done.
+    ///
+    /// - Parameter weight: what it counts for; at most as much as there may be.
+    /// - Throws: RESOURCE_EXHAUSTED if this uid, or all together, have as much in hand as they may.
+    func beginWork(_ kind: PendingCall.Kind, uid: UInt32, weight: Int) throws(Failure) -> CallWork {
+        let weight = min(weight, limits.callsPerUID, limits.calls)
+        let refusal: Failure? = state.withLock { state in
             let counts = state.counts(of: uid)
-            guard counts.calls < limits.callsPerUID else { return false }
-            counts.calls += 1
-            return true
+            guard counts.work + weight <= kind.limit(limits.callsPerUID) else { return .tooManyCalls(limits.callsPerUID) }
+            guard state.work + weight <= kind.limit(limits.calls) else { return .tooManyCallsInAll(limits.calls) }
+            counts.work += weight
+            state.work += weight
+            return nil
         }
+        if let refusal { throw refusal }
+        return CallWork(uid: uid, weight: weight, ledger: self)
     }
 
-    func endCalls(uid: UInt32, _ count: Int = 1) {
-        guard count > 0 else { return }
-        state.withLock { $0.byUID[uid]?.calls -= count }
+    func endWork(uid: UInt32, weight: Int) {
+        state.withLock { state in
+            state.work -= weight
+            guard let counts = state.byUID[uid] else { return }
+            counts.work -= weight
+            if counts.isIdle { state.byUID[uid] = nil }
+        }
     }
 
     var connections: Int { state.withLock { $0.total } }
-    var calls: Int { state.withLock { $0.byUID.values.reduce(0) { $0 + $1.calls } } }
+    /// Weights of all calls whose work is not done.
+    var work: Int { state.withLock { $0.work } }
 }

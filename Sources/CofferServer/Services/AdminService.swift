@@ -19,6 +19,14 @@ package final class AdminService: Sendable {
     private let version: String
     private let warnings: [String]
     private let isDraining = Atomic<Bool>(false)
+    private let checks = VaultRounds<Check>()
+    private let examinations = VaultRounds<VaultExamination>()
+
+    /// What a check of a vault has found.
+    private struct Check {
+        let isReachable: Bool
+        let microseconds: UInt64
+    }
 
     init(
         credentials: CredentialService, random: any RandomSource,
@@ -41,62 +49,85 @@ package final class AdminService: Sendable {
 
     func noteDraining() { isDraining.store(true, ordering: .relaxed) }
 
+    /// Checks every vault; who asks while a vault is being checked shares that check.
+    ///
     /// - Parameter deadline: of the call. Vaults have three quarters of its time, so
     ///   that there is some to tell of one that hangs.
-    func health(deadline: BootInstant, replyTo address: ReturnAddress) {
+    /// - Returns: when that is over: then call `answerHealthEarly`.
+    func health(deadline: BootInstant, replyTo address: ReturnAddress) -> BootInstant {
         let now = clock.boot
         let early = now + .milliseconds(Int64(deadline.milliseconds(since: now) * 3 / 4))
+        // Others may have more time than who came first.
+        let end = max(early, now + .milliseconds(Int64(limits.callMilliseconds) * 3 / 4))
+        let asker = VaultRounds<Check>.Asker(address)
+        address.work.onStop { self.checks.withdraw(asker) }
+        checks.ask(asker, Array(pool.vaults.indices), start: { begin($0, deadline: end) }) { found in
+            address.send(.message(self.healthResponse(found, since: now)))
+        }
+        return early
+    }
+
+    /// The vaults that were not there within the time for it are told of as out of reach.
+    func answerHealthEarly(reactor: Int, serial: UInt64) {
+        checks.answerEarly(.init(reactor: reactor, serial: serial))
+    }
+
+    private func begin(_ vault: Int, deadline: BootInstant) {
         Task {
-            let vaults = await self.forEach(self.pool.vaults) { await self.health(of: $0, deadline: early) }
-            address.send(
-                .message(
-                    ReplyMessages.healthResponse(
-                        serving: !self.isDraining.load(ordering: .relaxed), version: self.version,
-                        uptimeMilliseconds: self.clock.boot.milliseconds(since: self.started),
-                        vaults: vaults, warnings: self.warnings)))
+            let before = self.clock.boot
+            let isReachable = await self.check(self.pool.vaults[vault].store, deadline: deadline)
+            self.checks.end(vault, Check(isReachable: isReachable, microseconds: self.microseconds(since: before)))
         }
     }
 
-    /// Examines vaults, all at the same time.
+    private func healthResponse(_ found: [Check?], since asked: BootInstant) -> Secret {
+        let vaults = zip(pool.vaults, found).map { vault, check in
+            health(of: vault, check ?? Check(isReachable: false, microseconds: microseconds(since: asked)))
+        }
+        return ReplyMessages.healthResponse(
+            serving: !isDraining.load(ordering: .relaxed), version: version,
+            uptimeMilliseconds: clock.boot.milliseconds(since: started), vaults: vaults, warnings: warnings)
+    }
+
+    private func microseconds(since start: BootInstant) -> UInt64 {
+        let now = clock.boot
+        return now > start ? (now.nanoseconds - start.nanoseconds) / 1_000 : 0
+    }
+
+    /// Examines vaults, all at the same time; who asks while a vault is being examined
+    /// shares that examination. It is never broken off: the test record has to go.
     ///
     /// - Parameter name: which; empty = each. NOT_FOUND if there is none of that name.
     func examine(_ name: String, deadline: BootInstant, replyTo address: ReturnAddress) {
+        let vaults = pool.vaults.indices.filter { name.isEmpty || pool.vaults[$0].name == name }
+        guard !vaults.isEmpty else {
+            address.send(.failure(.noSuchVault(names: pool.vaults.map(\.name))))
+            return
+        }
+        let asker = VaultRounds<VaultExamination>.Asker(address)
+        address.work.onStop { self.examinations.withdraw(asker) }
+        examinations.ask(asker, vaults, start: { examine($0, deadline: deadline) }) { found in
+            address.send(.message(ReplyMessages.doctorResponse(found.compactMap { $0 })))
+        }
+    }
+
+    private func examine(_ vault: Int, deadline: BootInstant) {
         Task {
-            let vaults = self.pool.vaults.filter { name.isEmpty || $0.name == name }
-            guard !vaults.isEmpty else {
-                address.send(.failure(.noSuchVault(names: self.pool.vaults.map(\.name))))
-                return
-            }
-            let examinations = await self.forEach(vaults) { vault in
-                let doctor = Doctor(records: vault.store, clock: self.clock, random: self.random)
-                return VaultExamination(
-                    name: vault.name, kind: vault.store.vaultKind, steps: await doctor.examine(deadline: deadline))
-            }
-            address.send(.message(ReplyMessages.doctorResponse(examinations)))
+            let store = self.pool.vaults[vault].store
+            let doctor = Doctor(records: store, clock: self.clock, random: self.random)
+            self.examinations.end(
+                vault,
+                VaultExamination(
+                    name: store.vaultName, kind: store.vaultKind, steps: await doctor.examine(deadline: deadline)))
         }
     }
 
-    /// The results in the order of the vaults, however long each took.
-    private func forEach<R: Sendable>(
-        _ vaults: [VaultPool.Member], _ body: @escaping @Sendable (VaultPool.Member) async -> R
-    ) async -> [R] {
-        await withTaskGroup(of: (Int, R).self) { group in
-            for (index, vault) in vaults.enumerated() { group.addTask { (index, await body(vault)) } }
-            var results: [(Int, R)] = []
-            for await result in group { results.append(result) }
-            return results.sorted { $0.0 < $1.0 }.map(\.1)
-        }
-    }
-
-    private func health(of vault: VaultPool.Member, deadline: BootInstant) async -> CofferWire.VaultHealth {
-        let before = clock.boot
-        let isReachable = await check(vault.store, deadline: deadline)
-        let took = (clock.boot.nanoseconds - before.nanoseconds) / 1_000
+    private func health(of vault: VaultPool.Member, _ check: Check) -> CofferWire.VaultHealth {
         var health = CofferWire.VaultHealth(name: vault.name, kind: vault.store.vaultKind)
         health.format = vault.store.format.rawValue
         health.routes = pool.routes.filter { $0.vault == vault.name }.map { "user=\($0.user.text) connection=\($0.connection.text)" }
-        health.reachable = isReachable
-        health.latencyMicroseconds = took
+        health.reachable = check.isReachable
+        health.latencyMicroseconds = check.microseconds
         statuses[vault.store].describe(in: &health)
         if let guarded = vault.health { health.add(guarded) }
         return health
@@ -136,7 +167,7 @@ package final class AdminService: Sendable {
             ("calls_failed_total", total { $0.failures.current }),
             ("calls_malformed_total", total { $0.malformed.current }),
             ("calls_total", total { $0.requests.current }),
-            ("calls_waiting", UInt64(ledger.calls)),
+            ("calls_waiting", UInt64(ledger.work)),
             ("connections", UInt64(ledger.connections)),
             ("connections_accepted_total", total { $0.accepted.current }),
             ("connections_cut_total", total { $0.cutSlowPeers.current }),
@@ -151,6 +182,7 @@ package final class AdminService: Sendable {
             ("limit_cache_stale_ms", configuration.staleMilliseconds),
             ("limit_cache_ttl_ms", configuration.ttlMilliseconds),
             ("limit_call_ms", UInt64(limits.callMilliseconds)),
+            ("limit_calls", UInt64(limits.calls)),
             ("limit_calls_per_connection", UInt64(limits.callsPerConnection)),
             ("limit_calls_per_uid", UInt64(limits.callsPerUID)),
             ("limit_connections", UInt64(limits.connections)),
@@ -171,6 +203,10 @@ package final class AdminService: Sendable {
         ]
         return stats.sorted { $0.name < $1.name }
     }
+}
+
+extension VaultRounds.Asker {
+    fileprivate init(_ address: ReturnAddress) { self.init(reactor: address.reactor, serial: address.serial) }
 }
 
 extension Failure {

@@ -38,7 +38,7 @@ extension Failure {
     /// understood: what is cached may stand in. All else is a definite no.
     package var isTransient: Bool {
         switch code {
-        case .unavailable, .deadlineExceeded, .resourceExhausted: true
+        case .unavailable, .deadlineExceeded, .resourceExhausted, .cancelled: true
         case .internal: reason == .vaultFailed
         // Somebody who is not the vault may have answered, and is not to empty the cache.
         case .failedPrecondition: reason == .vaultUnreachable

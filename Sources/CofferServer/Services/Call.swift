@@ -21,8 +21,11 @@ package struct ReturnAddress: Sendable {
     let reactor: Int
     /// The call's, which its reactor gives to no other.
     let serial: UInt64
+    /// Whoever keeps the address has the call's work in hand.
+    let work: CallWork
+
     /// Who called.
-    let uid: UInt32
+    var uid: UInt32 { work.uid }
 
     /// Waits until a piece of the answer may be made: the client has read what was made before.
     ///

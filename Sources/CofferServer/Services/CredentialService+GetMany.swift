@@ -9,7 +9,7 @@ extension CredentialService {
     /// A piece of the answer this large is sent before more is made.
     private static let pieceBytes = 64 << 10
     /// Keys that are asked of the vaults at a time: as many as AWS takes in one request.
-    private static let askedAtOnce = 20
+    static let askedAtOnce = 20
 
     /// What the keys of a call take while it waits, in bytes: ids, and what Swift has around them.
     static func roomOfKeys(count: Int, payloadBytes: Int) -> Int { (8 << 10) + 2 * payloadBytes + 128 * count }
@@ -21,11 +21,11 @@ extension CredentialService {
     func getMany(
         _ keys: [RecordKey], maximumAge: UInt64, holding reservation: BufferReservation, replyTo address: ReturnAddress
     ) {
-        Task(executorPreference: address.inbox) {
+        let task = Task(executorPreference: address.inbox) {
             defer { withExtendedLifetime(reservation) {} }
             var batch = GetManyBatch(limit: 256 << 10)
             var next = 0
-            while next < keys.count {
+            while next < keys.count && !Task.isCancelled {
                 guard let turn = await address.turn() else { return }
                 repeat {
                     let missing = self.appendCached(keys, from: &next, to: &batch, maximumAge, address)
@@ -35,6 +35,7 @@ extension CredentialService {
                 address.endTurn(turn)
             }
         }
+        address.work.onStop { task.cancel() }
     }
 
     /// Takes keys until there is a piece of the answer, or as many are missing as may be asked for
@@ -85,9 +86,7 @@ extension CredentialService {
         let replies = await withTaskGroup(of: (Int, Reply).self) { group in
             for index in missing.indices {
                 group.addTask {
-                    let reply = await self.fetch(
-                        keys[index], maximumAge: maximumAge, uid: address.uid, in: flights, on: address.inbox)
-                    return (index, reply)
+                    (index, await self.fetch(keys[index], maximumAge: maximumAge, in: flights, for: address))
                 }
             }
             var replies: [(Int, Reply)] = []
@@ -98,18 +97,39 @@ extension CredentialService {
     }
 
     private func fetch(
-        _ key: RecordKey, maximumAge: UInt64, uid: UInt32, in flights: FlightBatch, on executor: Inbox
+        _ key: RecordKey, maximumAge: UInt64, in flights: FlightBatch, for address: ReturnAddress
     ) async -> Reply {
-        await withCheckedContinuation { continuation in
-            let waiter = waiter(for: continuation)
-            let (reply, ticket) = join(key, waiter, maximumAge, uid: uid, on: executor)
-            if let reply { deliver(reply, to: [waiter]) }
-            guard let tickets = flights.noteJoined(leading: ticket) else { return }
-            start(tickets, on: executor)
+        let number = waitingTasks.newNumber()
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                waitingTasks.wait(number, continuation)
+                var led: FlightTicket?
+                switch join(key, .task(number), maximumAge, uid: address.uid, on: address.inbox) {
+                case .answered(let reply): waitingTasks.resume(number, reply)
+                case .waits(let flight, let ticket):
+                    led = ticket
+                    flights.noteWaiting(number, for: flight)
+                }
+                if let tickets = flights.noteJoined(leading: led) { start(tickets, flights, for: address) }
+                // The handler may have run before there was anything to give up.
+                if Task.isCancelled { giveUp(number, flights) }
+            }
+        } onCancel: {
+            self.giveUp(number, flights)
         }
     }
 
-    private func start(_ tickets: [FlightTicket], on executor: Inbox) {
+    /// Nobody waits for this key any more; nor for its flight, perhaps.
+    private func giveUp(_ number: UInt64, _ flights: FlightBatch) {
+        if let flight = flights.noteLeft(number) {
+            let isClosed = cache.leave(flight: flight, waiter: .task(number), isClosing: flights.leads(flight))
+            if isClosed { flights.noteClosed() }
+        }
+        waitingTasks.resume(number, .failure(.abandoned))
+    }
+
+    private func start(_ tickets: [FlightTicket], _ flights: FlightBatch, for address: ReturnAddress) {
+        let (executor, work) = (address.inbox, address.work)
         var batches: [String: (records: RecordStore, tickets: [FlightTicket])] = [:]
         for ticket in tickets {
             guard let records = try? pool.store(for: ticket.key) else {
@@ -118,9 +138,13 @@ extension CredentialService {
             }
             batches[records.vaultName, default: (records, [])].tickets.append(ticket)
         }
-        for (records, tickets) in batches.values {
-            Task(executorPreference: executor) { await self.fly(tickets, to: records) }
+        let tasks = batches.values.map { records, tickets in
+            Task(executorPreference: executor) {
+                await self.fly(tickets, to: records)
+                withExtendedLifetime(work) {}
+            }
         }
+        flights.noteStarted(tasks)
     }
 }
 
@@ -140,19 +164,55 @@ private struct Missing {
     }
 }
 
-/// The flights that one GetMany leads, until all its keys have been looked at.
+/// The flights of some keys of a GetMany: those that it waits for, and those of them that it
+/// leads, which set out together when all these keys have been looked at.
 private final class FlightBatch: Sendable {
-    private let state: Mutex<(missing: Int, tickets: [FlightTicket])>
+    private struct State {
+        var missing: Int
+        var tickets: [FlightTicket] = []
+        var led: Set<UInt64> = []
+        /// By the numbers of the tasks that wait.
+        var waiting: [UInt64: UInt64] = [:]
+        /// Flights led, less those that nobody waits for.
+        var wanted = 0
+        var tasks: [Task<Void, Never>] = []
+    }
 
-    init(count: Int) { state = Mutex((count, [])) }
+    private let state: Mutex<State>
+
+    init(count: Int) { state = Mutex(State(missing: count)) }
+
+    func noteWaiting(_ number: UInt64, for flight: UInt64) { state.withLock { $0.waiting[number] = flight } }
+
+    /// - Returns: the flight that the task waited for, once.
+    func noteLeft(_ number: UInt64) -> UInt64? { state.withLock { $0.waiting.removeValue(forKey: number) } }
+
+    func leads(_ flight: UInt64) -> Bool { state.withLock { $0.led.contains(flight) } }
 
     /// - Returns: all tickets, once, when the last key has been looked at.
     func noteJoined(leading ticket: FlightTicket?) -> [FlightTicket]? {
         state.withLock { state in
             state.missing -= 1
-            if let ticket { state.tickets.append(ticket) }
+            if let ticket {
+                state.tickets.append(ticket)
+                state.led.insert(ticket.id)
+                state.wanted += 1
+            }
             return state.missing == 0 ? state.tickets : nil
         }
+    }
+
+    /// Nobody waits for one of the flights led; if that is so of all, they are broken off.
+    func noteClosed() { cancelIfUnwanted { $0.wanted -= 1 } }
+
+    func noteStarted(_ tasks: [Task<Void, Never>]) { cancelIfUnwanted { $0.tasks = tasks } }
+
+    private func cancelIfUnwanted(_ change: (inout State) -> Void) {
+        let unwanted = state.withLock { state in
+            change(&state)
+            return state.missing == 0 && state.wanted == 0 ? state.tasks : []
+        }
+        for task in unwanted { task.cancel() }
     }
 }
 

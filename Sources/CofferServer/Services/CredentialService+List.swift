@@ -15,7 +15,7 @@ extension CredentialService {
         user: String?, after cursor: [UInt8]?, pageSize: Int, deadline: BootInstant,
         replyTo address: ReturnAddress
     ) {
-        Task(executorPreference: address.inbox) {
+        let task = Task(executorPreference: address.inbox) {
             do throws(Failure) {
                 address.send(
                     .message(
@@ -29,6 +29,7 @@ extension CredentialService {
                 address.send(.failure(error))
             }
         }
+        address.work.onStop { task.cancel() }
     }
 
     private func page(
@@ -40,6 +41,7 @@ extension CredentialService {
         var bytes = 0
         var count: Int { entries.count + unreadable.count }
         repeat {
+            guard !Task.isCancelled else { throw .abandoned }
             let page = try await pool.list(
                 user: user, after: cursor, limit: min(Self.listStep, pageSize - count), deadline: deadline)
             for record in page.records {
@@ -53,6 +55,11 @@ extension CredentialService {
         return ReplyMessages.listResponse(
             entries, unreadable: unreadable, next: cursor.map { pageTokens.encode($0, user: user) } ?? "")
     }
+}
+
+extension Failure {
+    /// For nobody: who asked has gone.
+    static let abandoned = Failure(.cancelled, .cancelled, "nobody waits for it any more", isUnsent: true)
 }
 
 extension Record {

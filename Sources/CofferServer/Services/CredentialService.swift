@@ -17,8 +17,7 @@ package final class CredentialService: Sendable {
     let budget: BufferBudget
     private let sealer: SharedSealer
     private let inboxes: [Inbox]
-    private let waitingTasks = Mutex<[UInt64: CheckedContinuation<Reply, Never>]>([:])
-    private let nextTask = Atomic<UInt64>(0)
+    let waitingTasks = WaitingTasks()
     /// How long a flight may take; it belongs to no single client.
     private let flightTime: Duration
 
@@ -48,9 +47,18 @@ package final class CredentialService: Sendable {
     /// - Parameter maximumAge: 0 = the vault is to be asked after now.
     func fetch(_ key: RecordKey, maximumAge: UInt64, replyTo address: ReturnAddress) {
         let waiter = CacheWaiter.call(reactor: address.reactor, serial: address.serial)
-        let (reply, ticket) = join(key, waiter, maximumAge, uid: address.uid, on: address.inbox)
-        if let reply { address.send(reply) }
-        if let ticket { Task(executorPreference: address.inbox) { await self.fly(ticket) } }
+        switch join(key, waiter, maximumAge, uid: address.uid, on: address.inbox) {
+        case .answered(let reply): address.send(reply)
+        case .waits(let flight, let ticket):
+            let work = address.work
+            // The flight goes on: what it brings is for who asks again.
+            work.onStop { _ = self.cache.leave(flight: flight, waiter: waiter, isClosing: false) }
+            guard let ticket else { return }
+            Task(executorPreference: address.inbox) {
+                await self.fly(ticket)
+                withExtendedLifetime(work) {}
+            }
+        }
     }
 
     /// Asks the vault anew for what is cached, if `Cache.lookup` said so.
@@ -64,25 +72,30 @@ package final class CredentialService: Sendable {
         deliver(cache.takeStale(flight: flight, now: clock.boot, wall: clock.wall))
     }
 
-    /// - Returns: an answer if there is one at once, else the waiter gets it; and
-    ///   the flight that the caller has to start, if any.
+    enum Joined {
+        case answered(Reply)
+        /// The waiter gets its answer with this flight, which the caller has to start if there is
+        /// a ticket.
+        case waits(flight: UInt64, FlightTicket?)
+    }
+
     func join(
         _ key: RecordKey, _ waiter: CacheWaiter, _ maximumAge: UInt64, uid: UInt32, on executor: Inbox
-    ) -> (Reply?, FlightTicket?) {
+    ) -> Joined {
         switch cache.join(
             key, waiter: waiter, uid: uid, now: clock.boot, wall: clock.wall, maximumAge: maximumAge)
         {
         case .hit(let hit):
             if hit.wantsRefresh { refresh(key, uid: uid, on: executor) }
-            return (open(hit), nil)
-        case .absent: return (.failure(.notFound), nil)
+            return .answered(open(hit))
+        case .absent: return .answered(.failure(.notFound))
         case .lead(let ticket, let patience):
             if let patience { executor.post(.patience(flight: ticket.id, until: patience)) }
-            return (nil, ticket)
+            return .waits(flight: ticket.id, ticket)
         case .follow(let flight, let patience):
             if let patience { executor.post(.patience(flight: flight, until: patience)) }
-            return (nil, nil)
-        case .refused: return (.failure(.tooManyFlights), nil)
+            return .waits(flight: flight, nil)
+        case .refused: return .answered(.failure(.tooManyFlights))
         }
     }
 
@@ -147,21 +160,10 @@ package final class CredentialService: Sendable {
             switch waiter {
             case .call(let reactor, let serial):
                 batches[reactor].append(.reply(call: serial, reply, more: false))
-            case .task(let id): resume(id, reply)
+            case .task(let id): waitingTasks.resume(id, reply)
             }
         }
         for (inbox, batch) in zip(inboxes, batches) { inbox.post(batch) }
-    }
-
-    /// A task as a waiter: it goes on with its reply.
-    func waiter(for continuation: CheckedContinuation<Reply, Never>) -> CacheWaiter {
-        let id = nextTask.wrappingAdd(1, ordering: .relaxed).newValue
-        waitingTasks.withLock { $0[id] = continuation }
-        return .task(id)
-    }
-
-    private func resume(_ id: UInt64, _ reply: Reply) {
-        waitingTasks.withLock { $0.removeValue(forKey: id) }?.resume(returning: reply)
     }
 
     /// The answer to give, and the same sealed for the cache.

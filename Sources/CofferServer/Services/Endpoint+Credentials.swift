@@ -74,7 +74,8 @@ extension Endpoint: CredentialsHandler {
     func store(_ request: UnsafePointer<Coffer__V1__StoreRequest>, _ call: Call) throws(Failure) {
         try authorize(call, .store)
         let command = try StoreCommand(request, limit: shared.limits.credentialBytes)
-        let (address, deadline) = try call.reactor.begin(call, .write)
+        let (address, deadline) = try call.reactor.begin(
+            call, .write, weight: CallWork.Weight.ofBytes(command.credential.count))
         credentials.store(command, deadline: deadline, replyTo: address)
     }
 
@@ -108,7 +109,7 @@ extension Endpoint: CredentialsHandler {
         let maximumAge =
             request.pointee.freshness_case == COFFER__V1__GET_MANY_REQUEST__FRESHNESS_MAX_AGE_MS
             ? request.pointee.max_age_ms : .max
-        let (address, _) = try call.reactor.begin(call, .read)
+        let (address, _) = try call.reactor.begin(call, .read, weight: CallWork.Weight.ofKeys(count, atOnce: CredentialService.askedAtOnce))
         credentials.getMany(keys, maximumAge: maximumAge, holding: reservation, replyTo: address)
     }
 

@@ -44,6 +44,7 @@ package final class VaultStatus: Sendable {
     /// A refusal by a rule of ours or a condition not met is an answer, not a fault.
     func noteFailure(_ failure: Failure) {
         switch failure.reason {
+        case .cancelled: return
         case .versionMismatch, .alreadyExists, .badField, .credentialTooLarge, .notSupported:
             noteSuccess()
         case .unreadableRecord:

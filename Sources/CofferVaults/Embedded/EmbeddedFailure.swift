@@ -9,6 +9,10 @@ extension Failure {
             vault: vault, retryable: true, isUnsent: true)
     }
 
+    static func revoked(vault: String) -> Failure {
+        Failure(.cancelled, .cancelled, "the caller went away", vault: vault, isUnsent: true)
+    }
+
     static func closed(vault: String) -> Failure {
         Failure(.unavailable, .draining, "the vault is being closed", vault: vault, retryable: true, isUnsent: true)
     }

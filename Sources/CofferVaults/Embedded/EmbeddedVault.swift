@@ -153,7 +153,7 @@ package final class EmbeddedVault: PromptVault {
     ) async throws(Failure) -> VaultPage {
         let cursor = try ListCursor(userTag: user?.tag, after: cursor)
         let request = ReadRequest.page(ofOneUser: user != nil, after: cursor, limit: max(1, limit))
-        guard case .page(let page) = try await reads.submit(request, deadline: deadline) else {
+        guard case .page(let page) = try await reads.submitRevocably(request, deadline: deadline) else {
             throw .internalError("a reader answered another question")
         }
         return page

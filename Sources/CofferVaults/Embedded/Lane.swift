@@ -47,6 +47,34 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
         return try outcome.get()
     }
 
+    /// The same; if the task is cancelled before a thread has taken the request, it is taken
+    /// back and nothing is done.
+    func submitRevocably(_ request: Request, deadline: BootInstant) async throws(Failure) -> Reply {
+        let submitted = Mutex<LaneCall?>(nil)
+        let outcome = await withTaskCancellationHandler {
+            await withCheckedContinuation { caller in
+                let call = LaneCall(request, deadline: deadline, caller: TaskCaller(caller))
+                submitted.withLock { $0 = call }
+                enqueue(call)
+                // The handler may have run before there was anything to take back.
+                if Task.isCancelled { revoke(call) }
+            }
+        } onCancel: {
+            if let call = submitted.withLock({ $0 }) { revoke(call) }
+        }
+        return try outcome.get()
+    }
+
+    private func revoke(_ call: LaneCall) {
+        let isRevoked = state.withLock { state in
+            guard let place = state.waiting.firstIndex(where: { $0 === call }) else { return false }
+            state.waiting.remove(at: place)
+            waitingNow.store(state.waiting.count, ordering: .relaxed)
+            return true
+        }
+        if isRevoked { call.answer(.failure(.revoked(vault: vault))) }
+    }
+
     /// Hands the request to a thread and returns. The caller gets what the other
     /// `submit` returns or throws.
     func submit(_ request: Request, deadline: BootInstant, for caller: any Caller<Reply>) {

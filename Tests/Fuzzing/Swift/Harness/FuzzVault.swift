@@ -11,6 +11,7 @@ final class FuzzVault: VaultAdapter {
         var fails = false
         var holds = false
         var held: [CheckedContinuation<Void, Never>] = []
+        var begun = 0
     }
 
     let name = "fuzz"
@@ -45,6 +46,11 @@ final class FuzzVault: VaultAdapter {
         call?.resume()
     }
 
+    /// Calls that wait for `answer`.
+    var heldCount: Int { state.withLock { $0.held.count } }
+    /// Calls since `reset`.
+    var begun: Int { state.withLock { $0.begun } }
+
     var isIdle: Bool { state.withLock { $0.held.isEmpty } }
 
     private static let failures: [Failure] = [
@@ -57,7 +63,11 @@ final class FuzzVault: VaultAdapter {
     private func access<R: Sendable>(
         _ body: @Sendable (inout State) throws(Failure) -> R
     ) async throws(Failure) -> R {
-        if state.withLock({ $0.holds }) {
+        let holds = state.withLock { state in
+            state.begun += 1
+            return state.holds
+        }
+        if holds {
             await withCheckedContinuation { call in state.withLock { $0.held.append(call) } }
         }
         return try state.withLock { state throws(Failure) in

@@ -75,10 +75,11 @@ final class Service {
     /// Nil, or what a client that has gone left behind.
     func leftover() -> String? {
         if reactor.openCount != 0 { return "the connection is still open" }
-        if ledger.calls != 0 || ledger.connections != 0 {
-            return "the ledger counts \(ledger.calls) calls, \(ledger.connections) connections"
+        if ledger.work != 0 || ledger.connections != 0 {
+            return "the ledger counts \(ledger.work) calls, \(ledger.connections) connections"
         }
         if reactor.budget.bytes != 0 { return "the budget counts \(reactor.budget.bytes) bytes" }
+        if !reactor.calls.isEmpty { return "a call still waits" }
         if credentials.cache.usage.flights != 0 { return "a flight is still on its way" }
         clock.advance(byMilliseconds: 61_000)
         reactor.turn(waiting: 0)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import CofferServer
 
-/// A connection with too many calls or answers is not read for a while: what was
+/// A connection with too many answers is not read for a while: what was
 /// sent before comes to its turn all the same, and what nothing follows is let go.
 @Suite struct PausedReadingTests {
     private static func limits(calls: Int) -> ServerLimits {
@@ -36,17 +36,19 @@ import Testing
 
     @Test("frames held back are answered after the end of input, and the start of one more is let go", arguments: [0, 9])
     func endOfInputBehindAPause(bytesOfOneMore: Int) throws {
-        let conversation = try Conversation(limits: Self.limits(calls: 2))
+        let conversation = try Self.narrow(calls: 2)
         conversation.run {
-            let frames = (1...5).flatMap { Conversation.get(callID: $0) }
-            conversation.send(frames + Conversation.get(callID: 6).prefix(bytesOfOneMore))
+            // Those too many are refused at once: with that it pauses, and has frames in hand.
+            let frames = (1...400).flatMap { Conversation.get(callID: $0) }
+            conversation.send(frames + Conversation.get(callID: 401).prefix(bytesOfOneMore))
             conversation.settle()
             conversation.client.endSending()
             conversation.settle()
             #expect(conversation.service.reactor.openCount == 1)
+            conversation.receiveAll()
             conversation.answerAll()
         }
-        #expect(conversation.answers.map(\.callID).sorted() == [1, 2, 3, 4, 5])
+        #expect(conversation.answers.map(\.callID).sorted() == Array(1...400))
         #expect(conversation.service.reactor.openCount == 0)
     }
 
@@ -67,14 +69,15 @@ import Testing
 
     /// A drain refuses what waits, and by that ends pauses, before its own end.
     @Test func aDrainAnswersWhatAPauseHeldBack() throws {
-        let conversation = try Conversation(limits: Self.limits(calls: 2))
+        let conversation = try Self.narrow(calls: 2)
         conversation.run {
-            conversation.send((1...5).flatMap { Conversation.get(callID: $0) } + Conversation.get(callID: 6).prefix(9))
+            conversation.send((1...400).flatMap { Conversation.get(callID: $0) } + Conversation.get(callID: 401).prefix(9))
             conversation.drainUntilWaitingIsRefused()
+            conversation.receiveAll()
             conversation.answerAll()
             #expect(conversation.service.reactor.openCount == 0)
         }
-        #expect(conversation.answers.map(\.callID).sorted() == [0, 1, 2, 3, 4, 5])
+        #expect(conversation.answers.map(\.callID).sorted() == Array(0...400))
     }
 
     @Test func aDrainAnswersMoreThanTheClientTakes() throws {
