@@ -14,6 +14,7 @@ import Testing
             format: json
             accept: [json]
             prefix: x/y
+            literal_names: true
             timeout_ms: 1
             concurrency: 2
             queue: 3
@@ -88,6 +89,7 @@ import Testing
                     format: sealed
                     accept: [sealed, json, "legacy-aes"]
                     prefix: "ai2-connectors"
+                    literal_names: false
                     timeout_ms: 5000
                     concurrency: 64
                     queue: 8192
@@ -120,6 +122,7 @@ import Testing
         ("kms_key", "k", "\u{85}"), ("kms_key", "k", "\u{2028}"), ("kms_key", "k", "\u{feff}"),
         ("server_name", "a.example", "a:1"), ("server_name", "a", "a/"), ("proxy", "http://p:3128", "p:3128"),
         ("proxy", "https://p", "socks5://p"), ("allow_http", "true", "yes"), ("soft_delete", "false", "False"),
+        ("literal_names", "true", "yes"),
         ("address", "https://h:65535", "https://h:65536"), ("address", "https://h", "https://h:0"),
         ("address", "https://h/", "https://h/v1"), ("address", "https://[::1]:1", "https://[::1"),
         ("address", "https://h", "https://u@h"), ("address", "https://h", "https://h?a"),
@@ -149,7 +152,8 @@ import Testing
         func messages(_ nodes: String, _ more: String = "") -> [String] {
             do throws(ConfigurationErrors) {
                 _ = try read(
-                    "vaults: {a: {type: vault, address: 'https://h:1', auth: token, nodes: \(nodes)\(more)}}\nroutes: [{vault: a}]")
+                    "vaults: {a: {type: vault, address: 'https://h:1', auth: token, nodes: \(nodes)\(more)}}\nroutes: [{vault: a}]"
+                )
                 return []
             } catch {
                 return error.errors.map(\.message)

@@ -223,7 +223,7 @@ struct BridgedOutage {
             wake(gate.noteCheck(failure, allowance: .seconds(5), now: now, wall: wall, random: random))
         }
         guard check == nil, let due = gate.nextCheck, due <= now else { return }
-        gate.beginCheck(at: now)
+        gate.beginCheck(at: now, random: random)
         asked.append(time)
         check = (time + outcome.seconds, outcome.failure)
     }

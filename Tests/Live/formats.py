@@ -23,14 +23,15 @@ import run  # noqa: E402
 run.enter_environment()
 
 import aws  # noqa: E402
+import guide  # noqa: E402
 import hvac_interop  # noqa: E402
 import openbao  # noqa: E402
+from guide import PASSPHRASE  # noqa: E402
 from harness import Daemon, Status, SystemTest, messages  # noqa: E402
 from harness.options import options  # noqa: E402
 from servers import CannotStart, certificates  # noqa: E402
 
 PREFIX = "ai2-connectors"
-PASSPHRASE = "correct horse battery staple"
 #: What the TypeScript code has: objects, written by JSON.stringify.
 CREDENTIALS = [
     {"apiKey": "sk_123", "secret": "s/+="},
@@ -65,14 +66,14 @@ class Shared:
     def fetch(self, connection: str) -> str:
         raise NotImplementedError
 
-    def started(self, form: str, passphrase: str = PASSPHRASE) -> Daemon:
+    def started(self, form: str, passphrase: str = PASSPHRASE, **settings: object) -> Daemon:
         """A daemon on the vault, with the passphrase in a file."""
         vault, variables = self.settings()
         file = tempfile.NamedTemporaryFile(mode="w", prefix="coffer-passphrase-")
         self.addCleanup(file.close)
         file.write(passphrase + "\n")
         file.flush()
-        text = json.dumps({"vaults": {"shared": vault | {"format": form}}})
+        text = json.dumps({"vaults": {"shared": vault | {"format": form} | settings}})
         return self.daemon(config=text, env=variables | {"CREDENTIAL_ENCRYPTION_KEY_FILE": file.name})
 
     def printed(self, daemon: Daemon, connection: str) -> str:
@@ -140,7 +141,7 @@ class Shared:
         self.assertIn(b"has another CREDENTIAL_ENCRYPTION_KEY than this daemon", ended.stderr)
 
 
-class OpenBaoFormats(Shared, SystemTest):
+class OpenBaoFormats(Shared, guide.GuideOnOpenBao, SystemTest):
     server: openbao.Server
 
     @classmethod
@@ -167,7 +168,7 @@ class OpenBaoFormats(Shared, SystemTest):
         return data.get("coffer") or stringify(data)
 
 
-class AWSFormats(Shared, SystemTest):
+class AWSFormats(Shared, guide.GuideOnAWS, SystemTest):
     @classmethod
     def setUpClass(cls) -> None:
         folder = Path(tempfile.mkdtemp(prefix="coffer-formats-"))

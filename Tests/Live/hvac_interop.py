@@ -39,8 +39,9 @@ def write(address: str, ca: str, token: str) -> None:
     kv.delete_latest_version_of_secret(path=f"{FOLDER}/hvac/deleted")
     put("destroyed", {"apiKey": "old"})
     kv.destroy_secret_versions(path=f"{FOLDER}/hvac/destroyed", versions=[1])
-    # Not a name that Coffer makes: listings pass it over.
+    # A name that Coffer would have escaped, and one that none of its records can have.
     kv.create_or_update_secret(path=f"{FOLDER}/hvac/not plain", secret={"apiKey": "x"})
+    kv.create_or_update_secret(path=f"{FOLDER}/hvac/not..ours", secret={"apiKey": "x"})
 
 
 def check(address: str, ca: str, token: str) -> None:

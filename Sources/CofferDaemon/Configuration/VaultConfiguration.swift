@@ -37,7 +37,7 @@ package struct VaultConfiguration: Equatable, Sendable {
     /// The values of vaults of type `vault`.
     package struct HashiCorp: Equatable, Sendable {
         package var address = ""
-        /// Addresses of the cluster's other nodes: a redirect to one of them is followed.
+        /// Addresses of the cluster's other nodes: each may be asked, and a redirect to it is followed.
         package var nodes: [String] = []
         package var mount = "secret"
         package var namespace = ""
@@ -76,6 +76,8 @@ package struct VaultConfiguration: Equatable, Sendable {
     var acceptedFormats: [VaultFormat]?
     /// The first part of every name.
     package var prefix = "ai2-connectors"
+    /// Records have the names that the guide's program gives them, as far as those are safe.
+    package var literalNames = false
     /// Milliseconds that one read may take.
     package var timeoutMilliseconds = 5_000
     var concurrencyLimit: Int?

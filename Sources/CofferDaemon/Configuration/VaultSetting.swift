@@ -29,6 +29,7 @@ package struct VaultSetting: Sendable {
         choice("format", any, \.format),
         list("accept", any, { $0.accept }) { $0.acceptedFormats = $1 },
         text("prefix", path, remote, \.prefix, isValid: isPath),
+        flag("literal_names", remote, \.literalNames),
         number("timeout_ms", 1...600_000, any, \.timeoutMilliseconds),
         number("concurrency", 1...4_096, any, { $0.concurrency }) { $0.concurrencyLimit = $1 },
         number("queue", 0...65_536, any, { $0.queue }) { $0.queueLimit = $1 },
@@ -49,7 +50,8 @@ package struct VaultSetting: Sendable {
 
         text("address", url, hashiCorp, \.hashiCorp.address) { VaultAddress($0) != nil },
         VaultSetting(
-            name: "nodes", expects: "a list of at most 16 addresses with https:// and port", types: hashiCorp, isList: true,
+            name: "nodes", expects: "a list of at most 16 addresses with https:// and port", types: hashiCorp,
+            isList: true,
             apply: { texts, vault in
                 guard texts.count <= 16, texts.allSatisfy({ VaultAddress($0) != nil }) else { return false }
                 vault.hashiCorp.nodes = texts

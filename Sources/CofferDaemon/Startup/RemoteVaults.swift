@@ -18,13 +18,19 @@ struct RemoteVaults {
     ) throws(Failure) -> HashiCorpVault {
         let options = try HashiCorpOptions(
             auth: try auth(login, vault.name, token, secretID), mount: settings.mount, prefix: vault.prefix,
-            namespace: settings.namespace, softDelete: settings.softDelete)
+            namespace: settings.namespace, softDelete: settings.softDelete,
+            literalNames: vault.literalNames)
         let origin = try origin(settings.address, vault.name)
         var endpoint = endpoint(origin, vault, transport)
-        for node in settings.nodes { endpoint.allowedOrigins.insert(try self.origin(node, vault.name)) }
+        var nodes = [origin]
+        for node in settings.nodes {
+            let node = try self.origin(node, vault.name)
+            if !nodes.contains(node) { nodes.append(node) }
+        }
+        endpoint.allowedOrigins.formUnion(nodes.dropFirst())
         let client = try engine.client(endpoint)
         return HashiCorpVault(
-            name: vault.name, options: options, transport: client, isSecure: origin.isSecure,
+            name: vault.name, options: options, transport: client, isSecure: origin.isSecure, nodes: nodes,
             seams: HashiCorpSeams(clock: clock, random: random) { path throws(Failure) in
                 try SecretFile.read(path)
             })
@@ -61,7 +67,8 @@ struct RemoteVaults {
         let options = AWSOptions(
             region: Self.given(settings.region), endpoint: Self.given(settings.endpoint), prefix: vault.prefix,
             deletion: settings.recoveryWindowDays == 0 ? .forced : .recoverable(days: settings.recoveryWindowDays),
-            keyID: Self.given(settings.kmsKey), profile: Self.given(settings.profile))
+            keyID: Self.given(settings.kmsKey), profile: Self.given(settings.profile),
+            literalNames: vault.literalNames)
         let surroundings = AWSSurroundings(
             variable: { name in variables[name] ?? SecretVariables.value(of: name) },
             file: { path throws(Failure) in try SecretFile.readIfThere(path) },

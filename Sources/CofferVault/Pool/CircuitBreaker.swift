@@ -11,16 +11,20 @@ package struct CircuitBreaker: Sendable {
     package struct Limits: Hashable, Sendable {
         /// Failures in a row that open it.
         package var failures = 5
-        /// The first time it stays open; the n-th in a row n times as long.
-        package var rest = Duration.seconds(30)
-        package var maximumRest = Duration.seconds(300)
-        /// How long it stays open for a vault that could not prove who it is.
+        /// How long it stays open the first time. Each time that the vault was asked in
+        /// vain doubles it, up to `maximumRest`: so an outage costs about what it lasts,
+        /// and a long one is met with few calls.
+        package var rest = Duration.milliseconds(100)
+        package var maximumRest = Duration.seconds(30)
+        /// How long it stays open for a vault that could not prove who it is; such a
+        /// vault is checked every `maximumRest`.
         package var mistrustRest = Duration.seconds(300)
-        /// How far a rest may differ from its length, as a part of it.
+        /// How far a rest may differ from its length, as a part of it. The longest is
+        /// never shortened.
         package var jitter = 0.2
-        /// While open the vault is not asked more often than once in this time, be it
-        /// by a call or by a check.
-        package var spacing = Duration.seconds(30)
+        /// After this long without an opening, and after at least the last rest, the
+        /// next outage begins with the shortest rest again.
+        package var calm = Duration.seconds(5)
 
         package init() {}
     }
@@ -53,7 +57,9 @@ package struct CircuitBreaker: Sendable {
 
     private let limits: Limits
     private var epoch: UInt64 = 0
-    private var lastRest = Duration.zero
+    /// How long it stayed, or stays, open the last time.
+    package private(set) var lastRest = Duration.zero
+    private var isMistrusted = false
     private var checkAt = BootInstant(nanoseconds: 0)
     private var closedAt: BootInstant?
 
@@ -82,7 +88,7 @@ package struct CircuitBreaker: Sendable {
     ) -> Change {
         guard pass.epoch == epoch else { return .none }
         switch (pass.isProbe, outcome) {
-        case (true, .answered):
+        case (true, .answered), (true, .limited):
             enter(.closed)
             closedAt = now
             return .closed
@@ -91,10 +97,9 @@ package struct CircuitBreaker: Sendable {
             return .opened
         case (true, .silent):
             // The probe told nothing, but the vault was asked.
-            enter(.open(since: now, until: now + limits.spacing))
-            checkAt = now + limits.spacing
+            rest(after: outcome, at: now, random: random)
             return .none
-        case (false, .answered):
+        case (false, .answered), (false, .limited):
             failures = 0
             return .none
         case (false, .silent):
@@ -109,11 +114,13 @@ package struct CircuitBreaker: Sendable {
         if case .open = state { checkAt } else { nil }
     }
 
-    /// A check begins: no call need ask the same, nor another check.
-    package mutating func beginCheck(at now: BootInstant) {
+    /// A check begins: no call need ask the same, nor another check. Until it has
+    /// ended it counts as one that was in vain.
+    package mutating func beginCheck(at now: BootInstant, random: some RandomSource) {
         guard case .open(let since, let until) = state else { return }
-        checkAt = max(checkAt, now + limits.spacing)
-        state = .open(since: since, until: max(until, now + limits.spacing))
+        let length = isMistrusted ? limits.maximumRest : nextRest(after: .transient, random: random)
+        checkAt = max(checkAt, now + length)
+        state = .open(since: since, until: max(until, now + length))
     }
 
     /// A look at the vault from beside the calls has ended. A good one lets the
@@ -123,10 +130,10 @@ package struct CircuitBreaker: Sendable {
         _ outcome: VaultOutcome, at now: BootInstant, random: some RandomSource
     ) -> Change {
         switch (state, outcome) {
-        case (.open(let since, let until), .answered):
+        case (.open(let since, let until), .answered), (.open(let since, let until), .limited):
             state = .open(since: since, until: min(until, now))
             return .none
-        case (.closed, .answered):
+        case (.closed, .answered), (.closed, .limited):
             failures = 0
             return .none
         case (.closed, .transient), (.closed, .mistrusted):
@@ -142,20 +149,27 @@ package struct CircuitBreaker: Sendable {
         failures += 1
         guard failures >= limits.failures else { return .none }
         // A vault that fails again soon after it came back goes on counting.
-        if let closedAt, now.duration(since: closedAt) >= lastRest { openings = 0 }
+        if let closedAt, now.duration(since: closedAt) >= max(limits.calm, lastRest) { openings = 0 }
         rest(after: outcome, at: now, random: random)
         return .opened
     }
 
     private mutating func rest(after outcome: VaultOutcome, at now: BootInstant, random: some RandomSource) {
-        openings += 1
-        let length =
-            outcome == .mistrusted
-            ? limits.mistrustRest
-            : min(limits.maximumRest, limits.rest * min(openings, 1_000))
-        lastRest = max(limits.spacing, length * (1 - limits.jitter + 2 * limits.jitter * random.unit()))
+        lastRest = nextRest(after: outcome, random: random)
+        isMistrusted = outcome == .mistrusted
         enter(.open(since: now, until: now + lastRest))
-        checkAt = now + limits.spacing
+        checkAt = now + min(lastRest, limits.maximumRest)
+    }
+
+    /// How long to leave the vault alone after it was asked in vain once more.
+    private mutating func nextRest(after outcome: VaultOutcome, random: some RandomSource) -> Duration {
+        openings += 1
+        let spread = 1 - limits.jitter + 2 * limits.jitter * random.unit()
+        if outcome == .mistrusted { return limits.mistrustRest * spread }
+        let doubled = limits.rest * Double(UInt64(1) << UInt64(min(openings - 1, 40)))
+        return doubled < limits.maximumRest
+            ? min(limits.maximumRest, doubled * spread)
+            : limits.maximumRest * (1 + limits.jitter * random.unit())
     }
 
     private mutating func enter(_ state: State) {

@@ -16,7 +16,8 @@ extension Failure {
             ? "its TLS certificate does not verify; check its CA file, its address and this host's clock"
             : "it kept failing; check that it runs and that this host reaches it"
         // Spread, or everybody who was told would be back in the same millisecond.
-        let advice = left.wholeMilliseconds.addingClamped(UInt32(1_000 * spread))
+        let range = min(longestSpread, until.duration(since: since)) * spread
+        let advice = left.wholeMilliseconds.addingClamped(range.wholeMilliseconds)
         return Failure(
             .unavailable, .vaultUnreachable,
             "the vault is not asked since \(now.duration(since: since).text) and for \(left.text) more: \(what)\(last(cause))",
@@ -24,11 +25,15 @@ extension Failure {
     }
 
     /// The breaker is half-open.
-    static func probing(_ vault: String, cause: Failure?, spread: Double) -> Failure {
-        Failure(
+    ///
+    /// - Parameter rest: how long it was open before.
+    static func probing(_ vault: String, rest: Duration, cause: Failure?, spread: Double) -> Failure {
+        let range = min(longestSpread, max(.milliseconds(100), rest))
+        return Failure(
             .unavailable, .vaultUnreachable,
             "the vault kept failing, and one call is finding out whether it answers again\(last(cause))",
-            vault: vault, retryable: true, retryAfterMilliseconds: 500 + UInt32(1_000 * spread), isUnsent: true)
+            vault: vault, retryable: true, retryAfterMilliseconds: (range * (0.5 + spread)).wholeMilliseconds,
+            isUnsent: true)
     }
 
     private static func last(_ cause: Failure?) -> String {

@@ -93,7 +93,7 @@ package final class GuardedVault: VaultAdapter {
     /// ``CircuitBreaker/noteCheck(_:at:random:)``.
     package func check(deadline: BootInstant) async throws(Failure) {
         let began = clock.boot
-        door.withGate { $0.beginCheck(at: began) }
+        door.withGate { $0.beginCheck(at: began, random: random) }
         let end = min(deadline, began + limits.timeout)
         do throws(Failure) {
             try await vault.check(deadline: end)

@@ -63,7 +63,7 @@ package struct RetryPolicy: Sendable {
     package mutating func note(_ outcome: VaultOutcome) {
         switch outcome {
         case .answered: tokens = min(Self.fullBucket, tokens + Self.answerGain)
-        case .transient, .mistrusted: tokens = max(0, tokens - Self.failureCost)
+        case .transient, .mistrusted, .limited: tokens = max(0, tokens - Self.failureCost)
         case .silent: break
         }
     }
@@ -76,7 +76,8 @@ package struct RetryPolicy: Sendable {
         after attempt: Attempt, active: Int, now: BootInstant, random: some RandomSource
     ) -> BootInstant? {
         let failure = attempt.failure
-        guard failure.outcome == .transient, failure.retryable, attempt.number < limits.attempts,
+        guard failure.outcome == .transient || failure.outcome == .limited, failure.retryable,
+            attempt.number < limits.attempts,
             attempt.repeatability == .always || failure.isUnsent,
             tokens > Self.fullBucket / 2,
             retrying < max(limits.minimumShare, Int(Double(active) * limits.share))

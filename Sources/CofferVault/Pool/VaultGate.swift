@@ -113,8 +113,8 @@ package struct VaultGate: Sendable {
     package var nextCheck: BootInstant? { breaker.nextCheck }
 
     /// A check of the vault, which needs no place, begins.
-    package mutating func beginCheck(at now: BootInstant) {
-        breaker.beginCheck(at: now)
+    package mutating func beginCheck(at now: BootInstant, random: some RandomSource) {
+        breaker.beginCheck(at: now, random: random)
         noteRest()
     }
 
@@ -244,7 +244,7 @@ package struct VaultGate: Sendable {
             .resting(
                 vault, since: since, until: until, now: now, cause: record.lastFailure, spread: random.unit())
         } else {
-            .probing(vault, cause: record.lastFailure, spread: random.unit())
+            .probing(vault, rest: breaker.lastRest, cause: record.lastFailure, spread: random.unit())
         }
     }
 

@@ -4,6 +4,8 @@ package import CofferCore
 package enum VaultOutcome: Hashable, Sendable {
     /// It answered, with what was asked for or with a clear refusal.
     case answered
+    /// It refused because it gets too many calls: it works, and this is no outage.
+    case limited
     /// It did not do its work, and may do it later.
     case transient
     /// It could not prove who it is: an outage, behind which there may be somebody
@@ -23,8 +25,8 @@ extension Failure {
         case (_, .disk): .answered
         // A quota that this record, or one kind of call, has used up; not the rate of calls.
         case (.resourceExhausted, .vaultRefused): .answered
-        case (.unavailable, _), (.deadlineExceeded, _), (.resourceExhausted, _), (.internal, _), (.unknown, _):
-            .transient
+        case (.resourceExhausted, _): .limited
+        case (.unavailable, _), (.deadlineExceeded, _), (.internal, _), (.unknown, _): .transient
         default: .answered
         }
     }

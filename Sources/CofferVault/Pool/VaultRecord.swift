@@ -20,7 +20,7 @@ struct VaultRecord: Sendable {
             latencyMicroseconds =
                 latencyMicroseconds == 0 ? last : (latencyMicroseconds * 7 + last + 4) / 8
         }
-        if outcome == .transient || outcome == .mistrusted { failures += 1 }
+        if outcome == .transient || outcome == .mistrusted || outcome == .limited { failures += 1 }
         noteCheck(outcome, failure, wall: wall)
     }
 
@@ -31,6 +31,9 @@ struct VaultRecord: Sendable {
             lastGoodContact = wall
         case .transient, .mistrusted:
             isReachable = false
+            lastFailure = failure
+        case .limited:
+            isReachable = true
             lastFailure = failure
         case .silent: break
         }

@@ -93,7 +93,8 @@ enum AWSDocument {
                 let envelope = cursor.array(count: cursor.remaining(in: bytes), in: bytes), !envelope.isEmpty
             else { return nil }
             return VaultItem(
-                payload: .sealed(envelope), version: version, createdAt: created, updatedAt: updated, expiresAt: expires)
+                payload: .sealed(envelope), version: version, createdAt: created, updatedAt: updated, expiresAt: expires
+            )
         }
     }
 

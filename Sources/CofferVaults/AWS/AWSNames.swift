@@ -11,9 +11,11 @@ struct AWSNames: Sendable {
     private static let escape = NameEscape(plain: "-_.@+")
 
     let prefix: String
+    /// The literal name is the one that is written.
+    let prefersLiteral: Bool
 
     /// - Throws: INVALID_ARGUMENT for a prefix that cannot begin a name.
-    init(prefix: String, vault: String) throws(Failure) {
+    init(prefix: String, prefersLiteral: Bool = false, vault: String) throws(Failure) {
         let isPlain = prefix.utf8.allSatisfy { AWSText.isLetterOrDigit($0) || "/_+=.@-".utf8.contains($0) }
         guard isPlain, (1...128).contains(prefix.utf8.count), !prefix.hasPrefix("/"), !prefix.hasSuffix("/") else {
             throw Failure(
@@ -28,6 +30,55 @@ struct AWSNames: Sendable {
                 vault: vault)
         }
         self.prefix = prefix
+        self.prefersLiteral = prefersLiteral
+    }
+
+    /// The name of a program that takes ids as they are; nil if it is that of
+    /// `name(of:)` too, is not allowed, or may be another record's.
+    func literalName(of key: RecordKey) -> String? {
+        let literal = "\(prefix)/\(key.user)/\(key.connection)"
+        let isAllowed =
+            literal.utf8.count <= Self.maximumBytes
+            && [key.user, key.connection].allSatisfy { id in
+                id.utf8.allSatisfy { AWSText.isLetterOrDigit($0) || "_+=.@-".utf8.contains($0) }
+            }
+        // A name that looks escaped belongs to another id; and so do names of parts that do.
+        guard isAllowed, literal != name(of: key), self.key(ofName: literal) == nil, Self.isOwn(key.user),
+            Self.isOwn(key.connection)
+        else { return nil }
+        return literal
+    }
+
+    private static func isOwn(_ id: String) -> Bool {
+        escape.unescape(id).map { Array($0.utf8) == Array(id.utf8) } ?? true
+    }
+
+    /// Every name that the record may have, the one that is written first.
+    ///
+    /// - Throws: as `name(of:vault:)`.
+    func all(_ key: RecordKey, vault: String) throws(Failure) -> [String] {
+        guard let literal = literalName(of: key) else { return [try name(of: key, vault: vault)] }
+        let escaped = try name(of: key, vault: vault)
+        return prefersLiteral ? [literal, escaped] : [escaped, literal]
+    }
+
+    /// What the names of a user's records begin with, however they are written.
+    func userPrefixes(_ user: String) -> [String] {
+        let (escaped, literal) = (userPrefix(user), "\(prefix)/\(user)/")
+        let isAllowed = user.utf8.allSatisfy { AWSText.isLetterOrDigit($0) || "_+=.@-".utf8.contains($0) }
+        return isAllowed && literal != escaped ? [escaped, literal] : [escaped]
+    }
+
+    /// Whose record this is, however its name is written.
+    func key(ofListed name: String) -> RecordKey? {
+        if let key = key(ofName: name) { return key }
+        guard name.hasPrefix(allPrefix) else { return nil }
+        let segments = name.dropFirst(allPrefix.count).split(separator: "/", omittingEmptySubsequences: false)
+        guard segments.count == 2,
+            let key = try? RecordKey(user: String(segments[0]), connection: String(segments[1])),
+            literalName(of: key) == name
+        else { return nil }
+        return key
     }
 
     /// - Throws: INVALID_ARGUMENT for ids that are too long together.

@@ -28,11 +28,14 @@ package struct AWSOptions: Sendable {
     package var keyID: String?
     /// A profile by name: the environment's keys are passed over then.
     package var profile: String?
+    /// Records have the names that a program gives them which does not escape ids,
+    /// where those can be no other record's.
+    package var literalNames: Bool
 
     package init(
         region: String? = nil, endpoint: String? = nil, tokenEndpoint: String? = nil, fips: Bool? = nil,
         dualStack: Bool? = nil, prefix: String = "ai2-connectors", deletion: Deletion = .forced,
-        keyID: String? = nil, profile: String? = nil
+        keyID: String? = nil, profile: String? = nil, literalNames: Bool = false
     ) {
         self.region = region
         self.endpoint = endpoint
@@ -43,6 +46,7 @@ package struct AWSOptions: Sendable {
         self.deletion = deletion
         self.keyID = keyID
         self.profile = profile
+        self.literalNames = literalNames
     }
 
     /// - Throws: INVALID_ARGUMENT that says what is allowed.

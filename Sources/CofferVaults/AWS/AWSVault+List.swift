@@ -11,14 +11,23 @@ extension AWSVault {
     package func list(
         user: VaultUser?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
     ) async throws(Failure) -> VaultPage {
-        let start = user.map { names.userPrefix($0.id) } ?? names.allPrefix
+        let starts = user.map { names.userPrefixes($0.id) } ?? [names.allPrefix]
+        let start = starts[0]
         let cursor = try cursor.map { bytes throws(Failure) in try AWSListCursor(bytes, listing: start) }
         return try await during(deadline) { () throws(Failure) in
-            let (keys, token) = try await self.names(beginning: start, cursor?.token, limit, deadline)
-            let values = await self.values(of: keys.map(\.secret), deadline)
+            let (keys, token) = try await self.names(beginning: starts, cursor?.token, limit, deadline)
+            // A record that has two names is listed where the one is that is read.
+            let preferred = keys.compactMap { try? self.names.all($0.key, vault: self.name) }
+            let values = await self.values(
+                of: Set(keys.map(\.secret) + preferred.compactMap(\.first)).sorted(), deadline)
             let now = self.clock.wall
             var page = VaultPage(entries: [], next: token.map { AWSListCursor(token: $0).bytes(listing: start) })
             for (secret, key) in keys {
+                if let first = try self.names.all(key, vault: self.name).first, first != secret,
+                    case .success(let other)? = values[first], !other.isAbsent(at: now)
+                {
+                    continue
+                }
                 do throws(Failure) {
                     let found = try (values[secret] ?? .success(.absent)).get()
                     guard let item = try found.live(at: now, vault: self.name) else { continue }
@@ -34,11 +43,11 @@ extension AWSVault {
 
     /// Names of records, and the service's token for those behind them.
     private func names(
-        beginning start: String, _ token: String?, _ limit: Int, _ deadline: BootInstant
+        beginning starts: [String], _ token: String?, _ limit: Int, _ deadline: BootInstant
     ) async throws(Failure) -> (keys: [(secret: String, key: RecordKey)], token: String?) {
         var body: [(name: String, value: JSON)] = [
             ("MaxResults", .integer(min(max(limit, 1), Self.pageSize))),
-            ("Filters", .array([.object([("Key", .string("name")), ("Values", .array([.string(start)]))])])),
+            ("Filters", .array([.object([("Key", .string("name")), ("Values", .array(starts.map(JSON.string)))])])),
         ]
         if let token { body.append(("NextToken", .string(token))) }
         let answer: JSON
@@ -56,8 +65,8 @@ extension AWSVault {
         }
         // The service's filter is not relied on.
         let keys = list.compactMap { entry -> (secret: String, key: RecordKey)? in
-            guard let secret = entry["Name"]?.text, secret.hasPrefix(start) else { return nil }
-            return names.key(ofName: secret).map { (secret, $0) }
+            guard let secret = entry["Name"]?.text, starts.contains(where: secret.hasPrefix) else { return nil }
+            return names.key(ofListed: secret).map { (secret, $0) }
         }
         guard let next = answer["NextToken"], !next.isNull else { return (keys, nil) }
         guard let next = next.text, (1...AWSListCursor.maximumTokenBytes).contains(next.utf8.count), next != token

@@ -25,13 +25,32 @@ extension AWSVault {
             case .unreadable: throw .unreadable(vault: vault)
             }
         }
+
+        func isAbsent(at now: WallMilliseconds) -> Bool {
+            switch self {
+            case .absent, .scheduled: true
+            case .item(let item): !item.isLive(at: now)
+            case .unreadable: false
+            }
+        }
     }
 
     package func read(_ key: VaultKey, deadline: BootInstant) async throws(Failure) -> VaultItem? {
-        let secret = try names.name(of: key.key, vault: name)
+        let secrets = try names.all(key.key, vault: name)
         return try await during(deadline) { () throws(Failure) in
-            try await self.current(named: secret, deadline).live(at: self.clock.wall, vault: self.name)
+            try await self.current(of: secrets, deadline).found.live(at: self.clock.wall, vault: self.name)
         }
+    }
+
+    /// What is under the first of these names that has a live record; if none has, under the first.
+    func current(of secrets: [String], _ deadline: BootInstant) async throws(Failure) -> (found: Found, secret: String)
+    {
+        let first = try await current(named: secrets[0], deadline)
+        for other in secrets.dropFirst() where first.isAbsent(at: clock.wall) {
+            let found = try await current(named: other, deadline)
+            if !found.isAbsent(at: clock.wall) { return (found, other) }
+        }
+        return (first, secrets[0])
     }
 
     func current(named secret: String, _ deadline: BootInstant) async throws(Failure) -> Found {
@@ -68,20 +87,20 @@ extension AWSVault {
     }
 
     package func readMany(_ keys: [VaultKey], deadline: BootInstant) async -> [Result<VaultItem?, Failure>] {
-        let wanted = keys.map { key -> Result<String, Failure> in
-            do throws(Failure) { return .success(try names.name(of: key.key, vault: name)) } catch {
+        let wanted = keys.map { key -> Result<[String], Failure> in
+            do throws(Failure) { return .success(try names.all(key.key, vault: name)) } catch {
                 return .failure(error)
             }
         }
-        let secrets = Set(wanted.compactMap { try? $0.get() })
+        let secrets = Set(wanted.flatMap { (try? $0.get()) ?? [] })
         do throws(Failure) {
             let outcomes = try await during(deadline) { () async throws(Failure) in
                 await self.values(of: secrets.sorted(), deadline)
             }
             let now = clock.wall
             return wanted.map { wanted in
-                wanted.flatMap { secret in
-                    (outcomes[secret] ?? .success(.absent)).flatMap { found in
+                wanted.flatMap { secrets in
+                    Self.first(of: secrets, outcomes, at: now).flatMap { found in
                         do throws(Failure) { return .success(try found.live(at: now, vault: name)) } catch {
                             return .failure(error)
                         }
@@ -91,6 +110,17 @@ extension AWSVault {
         } catch {
             return keys.map { _ in .failure(error) }
         }
+    }
+
+    /// As `current(of:_:)`, of names that were asked for already.
+    static func first(
+        of secrets: [String], _ outcomes: [String: Result<Found, Failure>], at now: WallMilliseconds
+    ) -> Result<Found, Failure> {
+        for secret in secrets {
+            let outcome = outcomes[secret] ?? .success(.absent)
+            guard case .success(let found) = outcome, found.isAbsent(at: now) else { return outcome }
+        }
+        return .success(.absent)
     }
 
     /// An outcome for each of the names.

@@ -6,27 +6,39 @@ extension AWSVault {
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
     ) async throws(Failure) -> VaultReceipt {
         guard condition == .none else { throw noConditions() }
-        let secret = try names.name(of: key.key, vault: name)
+        let secrets = try names.all(key.key, vault: name)
+        let secret = secrets[0]
         // Before anything is asked: whether it fits does not depend on what is there.
         var value = try AWSDocument.value(of: item, created: item.updatedAt, vault: name)
         return try await during(deadline) { () throws(Failure) in
             var (created, first) = (item.updatedAt, Step.put)
             // Text has no room for the time of its creation.
             if case .sealed = item.payload {
-                let before = try await self.current(named: secret, deadline)
+                let (before, place) = try await self.current(of: secrets, deadline)
                 if case .item(let old) = before, old.isLive(at: self.clock.wall) {
                     // An attempt before this one whose answer was lost.
-                    if old.version == item.version {
+                    if old.version == item.version, place == secret {
                         return VaultReceipt(version: old.version, createdAt: old.createdAt)
                     }
                     created = old.createdAt
                     value = try AWSDocument.value(of: item, created: created, vault: self.name)
                 }
                 if case .absent = before { first = .create }
+                // Another program's name is left to it.
+                if place != secret { first = .create }
                 if case .scheduled = before { first = .restore }
             }
             try await Write(vault: self, key: key.key, secret: secret, item: item, value: value, deadline: deadline)
                 .run(from: first)
+            if self.names.prefersLiteral {
+                for other in secrets.dropFirst() {
+                    do throws(Failure) {
+                        _ = try await self.delete(other, deadline)
+                    } catch {
+                        throw error.afterChange
+                    }
+                }
+            }
             return VaultReceipt(version: item.version, createdAt: created)
         }
     }
@@ -35,24 +47,37 @@ extension AWSVault {
         _ key: VaultKey, ifVersion: String?, deadline: BootInstant
     ) async throws(Failure) -> Bool {
         guard ifVersion == nil else { throw noConditions() }
-        let secret = try names.name(of: key.key, vault: name)
+        let secrets = try names.all(key.key, vault: name)
         return try await during(deadline) { () throws(Failure) in
-            let existed = try await self.exists(secret, deadline)
-            // In any case: reads may lag behind a write, and what has expired goes too.
-            var body: [(name: String, value: JSON)] = [("SecretId", .string(secret))]
-            switch self.options.deletion {
-            case .forced: body.append(("ForceDeleteWithoutRecovery", .bool(true)))
-            case .recoverable(let days): body.append(("RecoveryWindowInDays", .integer(days)))
-            }
-            do throws(AWSFault) {
-                _ = try await self.client.call("DeleteSecret", .object(body), writing: true, deadline: deadline)
-            } catch {
-                guard case .refused(let refusal) = error, refusal.kind == .notFound || refusal.kind == .scheduled else {
-                    throw self.failure(error, writing: true)
+            var existed = false
+            for secret in secrets {
+                do throws(Failure) {
+                    if try await self.delete(secret, deadline) { existed = true }
+                } catch {
+                    throw existed ? error.afterChange : error
                 }
             }
             return existed
         }
+    }
+
+    /// - Returns: whether a live record was under this name.
+    private func delete(_ secret: String, _ deadline: BootInstant) async throws(Failure) -> Bool {
+        let existed = try await exists(secret, deadline)
+        // In any case: reads may lag behind a write, and what has expired goes too.
+        var body: [(name: String, value: JSON)] = [("SecretId", .string(secret))]
+        switch options.deletion {
+        case .forced: body.append(("ForceDeleteWithoutRecovery", .bool(true)))
+        case .recoverable(let days): body.append(("RecoveryWindowInDays", .integer(days)))
+        }
+        do throws(AWSFault) {
+            _ = try await client.call("DeleteSecret", .object(body), writing: true, deadline: deadline)
+        } catch {
+            guard case .refused(let refusal) = error, refusal.kind == .notFound || refusal.kind == .scheduled else {
+                throw failure(error, writing: true)
+            }
+        }
+        return existed
     }
 
     /// Whether a live record is there. Only its text shows whether it is alive;

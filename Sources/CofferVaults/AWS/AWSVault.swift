@@ -54,7 +54,7 @@ package final class AWSVault: VaultAdapter {
                 try await finder.find(deadline: deadline)
             },
             clock: corrected, vault: name)
-        names = try AWSNames(prefix: options.prefix, vault: name)
+        names = try AWSNames(prefix: options.prefix, prefersLiteral: options.literalNames, vault: name)
         identity = Self.identity(prefix: options.prefix)
         self.name = name
         self.options = options

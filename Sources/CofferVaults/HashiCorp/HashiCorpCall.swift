@@ -65,6 +65,22 @@ struct HashiCorpAnswer: Sendable {
         (json?["errors"]?.elements ?? []).prefix(16).compactMap { $0.text.map { String($0.prefix(4096)) } }
     }
 
+    // MARK: Nodes that have done nothing
+
+    /// The node has not caught up with the index that was sent. OpenBao says it by
+    /// a 429 without a text; for a limit of the rate it has one.
+    var isLagging: Bool { status == 412 || status == 429 && json?["errors"]?.elements?.isEmpty == true }
+
+    /// A node that is to forward the request knows no active one.
+    var isLeaderless: Bool { status == 500 && says("active cluster node not found") }
+
+    /// The node is sealed, not initialised, no longer of the cluster, or a secondary.
+    /// A 503 that is not the vault's own may come from a gateway, after a write was done.
+    func isOfNoUse(for purpose: HashiCorpCall.Purpose) -> Bool {
+        status == 503
+            ? purpose != .write || json?["errors"]?.elements != nil : [472, 474, 501, 530].contains(status)
+    }
+
     /// An answer that only the KV engine gives for what is not there: a reverse
     /// proxy's page is none.
     var isAbsence: Bool {

@@ -7,20 +7,31 @@ struct HashiCorpClient: Sendable {
     let wire: HashiCorpWire
     let session: HashiCorpSession
 
+    /// Tokens that one call uses up at most: each of them may die before it is used.
+    private static let maximumTokens = 4
+
     /// Sends with a token that works. After a 403 for a token that no longer
-    /// does, once more with a new one.
+    /// does, again with a new one.
     ///
     /// - Returns: the answer, whatever its status.
     nonisolated(nonsending)
         func call(_ call: HashiCorpCall, deadline: BootInstant) async throws(Failure) -> HashiCorpAnswer
     {
         guard wire.seams.clock.boot < deadline else { throw .notBegun(vault: vault) }
-        let lease = try await session.lease(deadline: deadline)
-        let answer = try await wire.exchange(call, token: lease.token, deadline: deadline)
-        guard answer.status == 403,
-            let fresh = try await session.replacement(for: lease.number, deadline: deadline)
-        else { return answer }
-        return try await wire.exchange(call, token: fresh.token, deadline: deadline)
+        var lease = try await session.lease(deadline: deadline)
+        var tokens = 1
+        while true {
+            let answer = try await wire.exchange(call, token: lease.token, deadline: deadline)
+            guard answer.status == 403 else {
+                if answer.isSuccess || answer.isAbsence { lease.use.noteWork() }
+                return answer
+            }
+            guard tokens < Self.maximumTokens,
+                let fresh = try await session.replacement(for: lease.number, deadline: deadline)
+            else { return answer }
+            lease = fresh
+            tokens += 1
+        }
     }
 
     /// As `call`, for answers without content.

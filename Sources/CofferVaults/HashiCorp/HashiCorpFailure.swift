@@ -26,6 +26,7 @@ extension Failure {
         case (413, _):
             Failure(
                 .invalidArgument, .credentialTooLarge, "the record is larger than the vault takes", vault: vault)
+        case (429, _) where answer.isLagging: unavailable(answer, purpose, vault: vault)
         case (429, _):
             Failure(
                 .resourceExhausted, .limit, "the vault limits the rate of calls; try later, or raise its quota",
@@ -61,6 +62,9 @@ extension Failure {
                 "the record is larger than the vault's storage takes for one entry; see max_entry_size there",
                 vault: vault)
         }
+        if answer.isLeaderless {
+            return .hashiCorpDown("the vault has no active node at this moment; nothing was done, try again", vault)
+        }
         return Failure(
             .internal, .vaultFailed,
             "the vault failed inside; its own log says why", vault: vault, retryable: purpose.isRead,
@@ -73,7 +77,7 @@ extension Failure {
         switch answer.status {
         case 307, 308:
             .hashiCorpDown("the vault names an active node, and that one names another; try again", vault)
-        case 412: .hashiCorpDown("this node of the vault has not caught up yet; try again", vault)
+        case 412, 429: .hashiCorpDown("this node of the vault has not caught up yet; try again", vault)
         case 472: .hashiCorpDown("this is a disaster recovery secondary; name the primary as the address", vault)
         case 474: .hashiCorpDown("this node is a standby that cannot reach the active node", vault)
         case 501: .hashiCorpDown("the vault is not initialised; its operator must initialise and unseal it", vault)
@@ -98,6 +102,19 @@ extension Failure {
         Failure(
             .unavailable, .vaultFailed, message, vault: vault, retryable: true, retryAfterMilliseconds: retryAfter,
             mayHaveWritten: mayHaveWritten)
+    }
+
+    /// The time given ran out while no node could take the call.
+    static func hashiCorpNotReady(_ vault: String) -> Failure {
+        Failure(
+            .deadlineExceeded, .deadline,
+            "within the time given no node of the vault was ready for the call, be it that they lag or that there is "
+                + "no active one; nothing was done",
+            vault: vault, retryable: true)
+    }
+
+    static func hashiCorpCancelled(_ vault: String) -> Failure {
+        Failure(.cancelled, .cancelled, "the call was cancelled; nothing was done", vault: vault)
     }
 
     static func hashiCorpLogin(_ message: String, _ vault: String) -> Failure {

@@ -1,22 +1,34 @@
 internal import CofferCore
 internal import CofferHTTP
+internal import Synchronization
+
+/// Whether the vault ever did what a token asked for.
+final class HashiCorpTokenUse: Sendable {
+    private let worked = Atomic(false)
+
+    var hasWorked: Bool { worked.load(ordering: .relaxed) }
+    func noteWork() { worked.store(true, ordering: .relaxed) }
+}
 
 /// A token and how long it lives.
 struct HashiCorpLease: Sendable {
     let token: Secret
     /// Another one for each token.
     let number: Int
-    let since: BootInstant
+    let use: HashiCorpTokenUse
     /// Seconds that were granted when the token was new; 0 = it never expires.
     let seconds: Int64
     /// nil = never.
     var until: BootInstant?
     var isRenewable: Bool
 
-    init(token: Secret, number: Int, grant: HashiCorpGrant, now: BootInstant) {
+    init(
+        token: Secret, number: Int, use: HashiCorpTokenUse = HashiCorpTokenUse(), grant: HashiCorpGrant,
+        now: BootInstant
+    ) {
         self.token = token
         self.number = number
-        since = now
+        self.use = use
         seconds = grant.seconds
         until = grant.until(now)
         isRenewable = grant.isRenewable

@@ -35,11 +35,14 @@ package struct HashiCorpOptions: Sendable {
     /// Custom metadata (user, connection, created) and the time after which the
     /// vault collects a version. Without it, records in text formats cannot expire.
     package let writesMetadata: Bool
+    /// Records have the names that a program gives them which does not escape ids,
+    /// where those can be no other record's.
+    package let literalNames: Bool
 
     /// - Throws: INVALID_ARGUMENT naming the option that is no path.
     package init(
         auth: Auth, mount: String = "secret", prefix: String = "ai2-connectors", namespace: String? = nil,
-        softDelete: Bool = false, writesMetadata: Bool = true
+        softDelete: Bool = false, writesMetadata: Bool = true, literalNames: Bool = false
     ) throws(Failure) {
         self.auth = auth
         self.mount = try Self.path(mount, option: "mount")
@@ -49,6 +52,7 @@ package struct HashiCorpOptions: Sendable {
         }
         self.softDelete = softDelete
         self.writesMetadata = writesMetadata
+        self.literalNames = literalNames
         switch auth {
         case .token, .tokenFile: break
         case .appRole(let mount, _, _), .kubernetes(let mount, _, _), .jwt(let mount, _, _):
@@ -58,17 +62,12 @@ package struct HashiCorpOptions: Sendable {
 
     static let maximumPathBytes = 512
 
-    /// The server takes two periods in a row for a way out of the mount.
-    private static func hasTwoPeriods(_ segment: Substring) -> Bool {
-        zip(segment.utf8, segment.utf8.dropFirst()).contains { $0 == UInt8(ascii: ".") && $1 == $0 }
-    }
-
     /// `text` without outer and double slashes.
     static func path(_ text: String, option: String) throws(Failure) -> String {
         let segments = text.split(separator: "/")
         let isPath =
             !segments.isEmpty && text.utf8.count <= maximumPathBytes && !text.utf8.containsControlCharacter
-            && segments.allSatisfy { !$0.hasSuffix(".") && !hasTwoPeriods($0) }
+            && segments.allSatisfy { !$0.hasSuffix(".") && !$0.utf8.hasTwoPeriods }
         guard isPath else {
             throw .badField(
                 option,

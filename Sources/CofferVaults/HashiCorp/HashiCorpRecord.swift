@@ -7,19 +7,10 @@ struct HashiCorpRecord: Sendable {
     var version: Int64 = 0
     /// nil = deleted, destroyed or removed; a failure = there is one that cannot be read.
     var item: Result<VaultItem, Failure>?
-    /// An object: the metadata of the key; nil = none.
-    private var custom: JSON?
-    /// Seconds after which the vault collects the newest version; 0 = never.
-    var lifetime: Int64?
+    /// Of the key, as the newest version shows it; nil = none of the two does.
+    private(set) var metadata: HashiCorpMetadata?
 
     static let absent = HashiCorpRecord()
-
-    /// Of the key; nil = none.
-    var metadata: [String: String]? {
-        custom?.members.map { members in
-            Dictionary(members.prefix(64).map { ($0.name, $0.value.text ?? "") }) { first, _ in first }
-        }
-    }
 
     func live(at now: WallMilliseconds) -> Result<VaultItem, Failure>? {
         if case .success(let item)? = item, !item.isLive(at: now) { return nil }
@@ -67,7 +58,8 @@ extension HashiCorpRecord {
     init(_ answer: HashiCorpAnswer, vault: String) throws(Failure) {
         if let metadata = answer.data?["metadata"], answer.status == 404 {
             guard let metadata = Metadata(metadata) else { throw .hashiCorpGarbled(.read, vault) }
-            self.init(version: metadata.version, item: nil, custom: metadata.custom, lifetime: metadata.lifetime)
+            // Its time of deletion says when that was, and not what the key's rule is.
+            self.init(version: metadata.version, item: nil)
             return
         }
         if answer.isAbsence {
@@ -82,8 +74,8 @@ extension HashiCorpRecord {
             throw .hashiCorpGarbled(.read, vault)
         }
         self.init(
-            version: metadata.version, item: try Self.item(data, metadata, vault: vault), custom: metadata.custom,
-            lifetime: metadata.lifetime)
+            version: metadata.version, item: try Self.item(data, metadata, vault: vault),
+            metadata: HashiCorpMetadata(custom: metadata.custom, lifetime: metadata.lifetime))
     }
 
     private static func item(

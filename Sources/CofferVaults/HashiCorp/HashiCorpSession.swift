@@ -9,8 +9,9 @@ actor HashiCorpSession {
     private static let patience = Duration.seconds(10)
     /// How long a refused login is not tried again.
     private static let sulk = Duration.seconds(1)
-    /// A token younger than this is not replaced for a 403: it is the policy then.
-    private static let youth = Duration.seconds(1)
+    /// How often a token that never worked is replaced for a 403: a policy that forbids
+    /// the look-up too is not to make every call a login.
+    private static let doubt = Duration.seconds(1)
     /// How long a token that the vault does not know is not asked about again.
     private static let certainty = Duration.seconds(1)
     /// How often a token file is looked at.
@@ -27,6 +28,8 @@ actor HashiCorpSession {
     private var refusal: (failure: Failure, until: BootInstant)?
     private var dead: (number: Int, until: BootInstant)?
     private var fileReadAt: BootInstant?
+    /// When a token that had never worked was last replaced.
+    private var doubtedAt: BootInstant?
     private var keeper: Task<Void, Never>?
     private var isClosed = false
 
@@ -82,7 +85,10 @@ actor HashiCorpSession {
             }
             return lease
         case .appRole, .kubernetes, .jwt:
-            if now < refused.since + Self.youth { return nil }
+            if !refused.use.hasWorked {
+                if let doubtedAt, now < doubtedAt + Self.doubt { return nil }
+                doubtedAt = now
+            }
             return try await login(replacing: number, deadline: deadline)
         }
     }
@@ -131,7 +137,8 @@ actor HashiCorpSession {
         guard !isClosed, current?.number == lease.number, let grant = answer.flatMap(HashiCorpLogin.remaining),
             grant.isRenewable
         else { return }
-        current = HashiCorpLease(token: lease.token, number: lease.number, grant: grant, now: now)
+        current = HashiCorpLease(
+            token: lease.token, number: lease.number, use: lease.use, grant: grant, now: now)
         scheduleRenewal(in: grant.seconds)
     }
 
@@ -156,7 +163,7 @@ actor HashiCorpSession {
         let outcome = await logins.value(by: deadline) { await self.logIn(replacing: number) }
         guard let outcome else {
             guard !Task.isCancelled else {
-                throw Failure(.cancelled, .cancelled, "the call was cancelled; nothing was done", vault: vault)
+                throw .hashiCorpCancelled(vault)
             }
             throw .notBegun(vault: vault)
         }

@@ -40,7 +40,8 @@ enum HashiCorpValue {
     }
 
     /// - Throws: INVALID_ARGUMENT for what is neither a JSON object nor the
-    ///   predecessor's form, or would be read back as something else.
+    ///   predecessor's form, or would be read back as something else: the engine decodes
+    ///   what it is given, and encodes it anew.
     static func text(_ text: Secret) throws(Failure) -> JSON {
         if text.withBytes(isLegacy) { return .object([(member, .string(text))]) }
         guard let json = try? JSON.parse(text), json.members != nil else {
@@ -51,6 +52,12 @@ enum HashiCorpValue {
                     ? "expected a JSON object, which is all that this format keeps"
                     : "expected a JSON object that nests at most \(JSON.maximumDepth) deep, has each member once, and "
                         + "no half of a surrogate pair alone; a vault could not give this one back")
+        }
+        guard json.hasExactNumbers else {
+            throw .badField(
+                "credential",
+                "a number in it has more digits than a double holds, and the vault would give back another one; "
+                    + "make it a string, or use the format sealed")
         }
         guard case .text = reading(json) else {
             throw .badField(

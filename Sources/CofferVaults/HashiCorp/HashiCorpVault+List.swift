@@ -12,11 +12,12 @@ extension HashiCorpVault {
     private static let pageBytes = 4 << 20
 
     /// In the order of the escaped names. A page may hold fewer entries than the
-    /// limit though more follow; names that the daemon did not make are passed over.
+    /// limit though more follow; names that no record of ours can have are passed over.
     package func list(
         user: VaultUser?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
     ) async throws(Failure) -> VaultPage {
         try begin(deadline)
+        defer { gate.leave() }
         var place = try cursor.map { bytes throws(Failure) in
             try HashiCorpCursor(bytes, identity: identity, user: user?.id)
         }
@@ -68,8 +69,7 @@ extension HashiCorpVault {
     @inline(never)
     private func outcome(of key: RecordKey, _ deadline: BootInstant) async -> Result<VaultItem?, Failure> {
         do throws(Failure) {
-            let record = try await record(names.record(key), deadline: deadline)
-            return .success(try record.live(at: clock.wall)?.get())
+            return .success(try await current(key, deadline: deadline).record.live(at: clock.wall)?.get())
         } catch {
             return .failure(error)
         }
@@ -81,20 +81,18 @@ extension HashiCorpVault {
     ) async throws(Failure) -> (keys: [RecordKey], goesOn: Bool) {
         let users: [String]
         if let user {
-            users = [HashiCorpNames.segment(user)]
+            users = [user]
         } else {
-            users = try await segments(of: nil, folders: true, deadline).filter {
-                !(place.map { $0.user } ?? "").isAfter($0)
+            users = ids(in: try await parts(of: nil, folders: true, deadline)).filter {
+                !(place.map { $0.user } ?? "").isAfter(HashiCorpNames.segment($0))
             }
         }
         var keys: [RecordKey] = []
-        for segment in users {
-            guard let id = HashiCorpNames.id(ofSegment: segment) else { continue }
-            for connection in try await segments(of: id, folders: false, deadline) {
-                if let place, place.user == segment, !connection.isAfter(place.connection) { continue }
-                guard let connection = HashiCorpNames.id(ofSegment: connection),
-                    let key = try? RecordKey(user: id, connection: connection)
-                else { continue }
+        for user in users {
+            for connection in try await connections(of: user, deadline) {
+                guard let key = try? RecordKey(user: user, connection: connection) else { continue }
+                let next = HashiCorpCursor(key)
+                if let place, place.user == next.user, !next.connection.isAfter(place.connection) { continue }
                 if keys.count == limit { return (keys, true) }
                 keys.append(key)
             }
@@ -102,12 +100,29 @@ extension HashiCorpVault {
         return (keys, false)
     }
 
-    /// The parts of names below a folder, in the order of their bytes.
-    private func segments(
-        of user: String?, folders: Bool, _ deadline: BootInstant
+    /// The connections of a user under all names that records may have, in order.
+    private func connections(of user: String, _ deadline: BootInstant) async throws(Failure) -> [String] {
+        var found: [String] = []
+        for folder in HashiCorpNames.folders(of: user) {
+            found += try await parts(of: folder, folders: false, deadline)
+        }
+        return ids(in: found)
+    }
+
+    /// What these parts of names stand for, each once, in the order of the escaped names.
+    private func ids(in parts: [String]) -> [String] {
+        let ids = Set(parts.compactMap { HashiCorpNames.id(ofListed: $0).map { Array($0.utf8) } })
+        return ids.map { String(decoding: $0, as: UTF8.self) }
+            .map { (id: $0, name: HashiCorpNames.segment($0)) }.sorted { $1.name.isAfter($0.name) }.map(\.id)
+    }
+
+    /// The parts of names below a folder.
+    private func parts(
+        of folder: String?, folders: Bool, _ deadline: BootInstant
     ) async throws(Failure) -> [String] {
-        let call = HashiCorpCall(.get, names.listing(user: user), for: .read)
+        let call = HashiCorpCall(.get, names.listing(of: folder), for: .read)
         let answer = try await client.call(call, deadline: deadline)
+        if answer.isSuccess || answer.isAbsence { try await mount.require(isProven: false, deadline: deadline) }
         // An empty folder.
         if answer.isAbsence { return [] }
         guard answer.isSuccess else {
@@ -115,12 +130,12 @@ extension HashiCorpVault {
                 ? .hashiCorpGarbled(.read, name) : .hashiCorp(answer, .read, vault: name)
         }
         guard let names = answer.data?["keys"]?.elements else { throw .hashiCorpGarbled(.read, name) }
-        var segments: [String] = []
+        var parts: [String] = []
         for name in names {
             guard let name = name.text else { throw .hashiCorpGarbled(.read, self.name) }
-            if name.hasSuffix("/") == folders { segments.append(folders ? String(name.dropLast()) : name) }
+            if name.hasSuffix("/") == folders { parts.append(folders ? String(name.dropLast()) : name) }
         }
-        return segments.sorted { $1.isAfter($0) }
+        return parts
     }
 }
 

@@ -17,19 +17,46 @@ extension HashiCorpVault {
     /// meanwhile stays. What is left is a key without data, which the next removal
     /// without a condition takes away. With `softDelete` the version compared is the
     /// one deleted, and a write in between stays as well.
+    ///
+    /// What a program left under the literal name goes too, or it would be read next.
     package func remove(
         _ key: VaultKey, ifVersion: String?, deadline: BootInstant
     ) async throws(Failure) -> Bool {
         try begin(deadline)
-        let path = names.record(key.key)
-        guard let ifVersion else { return try await remove(path, deadline: deadline) }
+        defer { gate.leave() }
+        guard let ifVersion else {
+            var wasLive = false
+            for path in names.all(key.key) {
+                do throws(Failure) {
+                    if try await remove(path, deadline: deadline) { wasLive = true }
+                } catch {
+                    throw wasLive ? error.afterChange : error
+                }
+            }
+            return wasLive
+        }
+        let path = try await removeVersion(ifVersion, key.key, deadline: deadline)
+        for other in names.all(key.key) where path != nil && other != path {
+            do throws(Failure) {
+                _ = try await remove(other, deadline: deadline)
+            } catch {
+                throw error.afterChange
+            }
+        }
+        return path != nil
+    }
+
+    /// - Returns: the name under which it was; nil if there was none.
+    private func removeVersion(
+        _ ifVersion: String, _ key: RecordKey, deadline: BootInstant
+    ) async throws(Failure) -> String? {
         for _ in 0..<Self.maximumAttempts {
-            let record = try await record(path, deadline: deadline)
-            guard let live = record.live(at: clock.wall) else { return false }
+            let (record, path) = try await current(key, deadline: deadline)
+            guard let live = record.live(at: clock.wall) else { return nil }
             guard (try? live.get())?.version.hasSameBytes(as: ifVersion) == true else { throw .versionMismatch }
             if options.softDelete {
                 try await change(.delete, path, [record.version], deadline: deadline)
-                return true
+                return path
             }
             let removal = try await post(
                 HashiCorpValue.removal, to: path, over: record.version, deadline: deadline)
@@ -40,12 +67,12 @@ extension HashiCorpVault {
             } catch {
                 throw error.afterChange
             }
-            return true
+            return path
         }
         throw .versionMismatch
     }
 
-    private func remove(_ path: String, deadline: BootInstant) async throws(Failure) -> Bool {
+    func remove(_ path: String, deadline: BootInstant) async throws(Failure) -> Bool {
         let record = try await record(path, deadline: deadline)
         let live = record.live(at: clock.wall)
         guard record.version > 0, live != nil || !options.softDelete else { return false }

@@ -16,15 +16,18 @@ extension HashiCorpVault {
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
     ) async throws(Failure) -> VaultReceipt {
         try begin(deadline)
+        defer { gate.leave() }
         let size = item.payload.count
         guard (1...Self.maximumPayloadBytes).contains(size) else {
             throw .payloadTooLarge(size, limit: Self.maximumPayloadBytes, vault: name)
         }
-        let path = names.record(key.key)
+        let path = names.all(key.key)[0]
         for attempt in 0..<Self.maximumAttempts {
-            let old = try await record(path, deadline: deadline)
-            let live = old.live(at: clock.wall)
+            let found = try await current(key.key, deadline: deadline)
+            let live = found.record.live(at: clock.wall)
             try check(condition, live)
+            // The one that another program named differently is left to it.
+            let old = found.path == path ? found.record : try await record(path, deadline: deadline)
             var item = item
             item.createdAt = (try? live?.get().createdAt) ?? item.updatedAt
             let data = try data(of: item)
@@ -39,6 +42,7 @@ extension HashiCorpVault {
                         throw error.afterChange
                     }
                 }
+                if names.prefersLiteral { try await dropOtherNames(key.key, path, deadline: deadline) }
                 // Text has no room for a version of ours.
                 let isSealed = item.payload.envelope != nil
                 return VaultReceipt(version: isSealed ? item.version : written.token, createdAt: item.createdAt)
@@ -51,6 +55,17 @@ extension HashiCorpVault {
         throw Failure(
             .aborted, .versionMismatch, "others write this record all the time; nothing was written, try again",
             vault: name, retryable: true)
+    }
+
+    /// A record has one name while another program deletes what it finds under its own.
+    private func dropOtherNames(_ key: RecordKey, _ path: String, deadline: BootInstant) async throws(Failure) {
+        for other in names.all(key) where other != path {
+            do throws(Failure) {
+                _ = try await remove(other, deadline: deadline)
+            } catch {
+                throw error.afterChange
+            }
+        }
     }
 
     private func check(_ condition: WriteCondition, _ live: Result<VaultItem, Failure>?) throws(Failure) {
@@ -108,20 +123,7 @@ extension HashiCorpVault {
 
     // MARK: What stands beside it
 
-    /// Sees to it that the key's metadata is that of this item, before the version
-    /// is written: the vault reckons with what it finds then.
-    ///
-    /// - Returns: the seconds after which the vault is to collect the version.
-    private func prepare(
-        _ path: String, _ key: RecordKey, _ item: VaultItem, _ old: HashiCorpRecord, deadline: BootInstant
-    ) async throws(Failure) -> Int64 {
-        let lifetime = lifetime(of: item)
-        let metadata = metadata(key, item)
-        if old.version > 0, old.lifetime == lifetime, old.metadata == metadata { return lifetime }
-        try await writeMetadata(path, metadata, lifetime: lifetime, item, deadline: deadline)
-        return lifetime
-    }
-
+    /// How long the vault is to keep a version, in seconds; 0 = for ever.
     private func lifetime(of item: VaultItem) -> Int64 {
         guard item.expiresAt > 0 else { return 0 }
         let now = clock.wall
@@ -130,32 +132,59 @@ extension HashiCorpVault {
         return item.payload.envelope == nil ? seconds : seconds + Self.collectionDelay
     }
 
-    private func metadata(_ key: RecordKey, _ item: VaultItem) -> [String: String] {
-        var metadata = ["created": Timestamp.text(item.createdAt)]
-        for (name, id) in [("user", key.user), ("connection", key.connection)] {
-            // The vault takes 1 to 512 printable bytes, and says itself what is printable.
-            let isPlain = id.utf8.allSatisfy { (0x20...0x7E).contains($0) }
-            let text = isPlain ? id : HashiCorpNames.segment(id)
-            if text.utf8.count <= 512 { metadata[name] = text }
+    /// Sees to it that the key's metadata is right for this item, before the version
+    /// is written: the vault reckons with what it finds then. What others have put
+    /// there stays.
+    ///
+    /// - Returns: the seconds after which the vault is to collect the version.
+    private func prepare(
+        _ path: String, _ key: RecordKey, _ item: VaultItem, _ old: HashiCorpRecord, deadline: BootInstant
+    ) async throws(Failure) -> Int64 {
+        guard options.writesMetadata else {
+            if item.payload.envelope == nil, item.expiresAt > 0 {
+                throw .hashiCorpSetUp("a record in this format expires only if metadata is written", name)
+            }
+            return 0
         }
-        return metadata
+        let lifetime = lifetime(of: item)
+        // A version tells the key's time as it was when that version was written.
+        if let shown = old.metadata, shown == shown.changed(for: key, created: item.createdAt, lifetime: lifetime) {
+            return shown.lifetime
+        }
+        return try await settle(path, key, item, lifetime: lifetime, deadline: deadline).now.lifetime
+    }
+
+    /// Reads the key's metadata, and writes what has to be different.
+    private func settle(
+        _ path: String, _ key: RecordKey, _ item: VaultItem, lifetime: Int64, deadline: BootInstant
+    ) async throws(Failure) -> (now: HashiCorpMetadata, isChanged: Bool) {
+        let there = try await metadata(path, deadline: deadline)
+        let wanted = there.changed(for: key, created: item.createdAt, lifetime: lifetime)
+        if wanted != there { try await writeMetadata(path, wanted, item, deadline: deadline) }
+        return (wanted, wanted != there)
+    }
+
+    private func metadata(_ path: String, deadline: BootInstant) async throws(Failure) -> HashiCorpMetadata {
+        if let until = state.withLock({ $0.metadataRefusedUntil }), clock.boot < until {
+            return HashiCorpMetadata(isReadable: false)
+        }
+        let call = HashiCorpCall(.get, names.path(.metadata, path), for: .read)
+        let answer = try await client.call(call, deadline: deadline)
+        if answer.isSuccess { return HashiCorpMetadata(ofKey: answer.data) }
+        if answer.isAbsence { return HashiCorpMetadata() }
+        guard answer.status == 403 || answer.status == 405 else { throw .hashiCorp(answer, .read, vault: name) }
+        // Who may not see what is there must not replace it.
+        state.withLock { $0.metadataRefusedUntil = clock.boot + Self.metadataRefusal }
+        return HashiCorpMetadata(isReadable: false)
     }
 
     private func writeMetadata(
-        _ path: String, _ metadata: [String: String], lifetime: Int64, _ item: VaultItem, deadline: BootInstant
+        _ path: String, _ metadata: HashiCorpMetadata, _ item: VaultItem, deadline: BootInstant
     ) async throws(Failure) {
         // The vault is all that knows when a record expires that is not sealed.
-        let isNeeded = item.payload.envelope == nil && lifetime > 0
-        guard options.writesMetadata else {
-            if isNeeded { throw .hashiCorpSetUp("a record in this format expires only if metadata is written", name) }
-            return
-        }
+        let isNeeded = item.payload.envelope == nil && item.expiresAt > 0
         if !isNeeded, let until = state.withLock({ $0.metadataRefusedUntil }), clock.boot < until { return }
-        let custom = metadata.sorted { $0.key < $1.key }.map { (name: $0.key, value: JSON.string($0.value)) }
-        let call = HashiCorpCall(
-            .post, names.path(.metadata, path),
-            .object([("custom_metadata", .object(custom)), ("delete_version_after", .string("\(lifetime)s"))]),
-            for: .write)
+        let call = HashiCorpCall(.post, names.path(.metadata, path), metadata.body, for: .write)
         let answer = try await client.call(call, deadline: deadline)
         if answer.isSuccess { return state.withLock { $0.metadataRefusedUntil = nil } }
         guard !isNeeded, answer.status == 403 || answer.status == 400 || answer.status == 405 else {
@@ -172,7 +201,6 @@ extension HashiCorpVault {
     }
 
     /// Writes metadata and version again, unless somebody replaced them already.
-    /// The mount may have a shorter time of its own; then it stays so.
     private func correct(
         _ path: String, _ key: RecordKey, _ item: VaultItem, _ data: JSON, over written: HashiCorpWritten,
         deadline: BootInstant
@@ -180,11 +208,13 @@ extension HashiCorpVault {
         var last = written
         for _ in 0..<2 {
             let lifetime = lifetime(of: item)
-            try await writeMetadata(path, metadata(key, item), lifetime: lifetime, item, deadline: deadline)
+            let (metadata, isChanged) = try await settle(path, key, item, lifetime: lifetime, deadline: deadline)
+            // The mount may have a shorter time of its own; then it stays so.
+            guard isChanged || isWrong(last.lifetime, metadata.lifetime, item) else { return last }
             let outcome = try await post(data, to: path, version: last.version, deadline: deadline)
             guard case .written(let next) = outcome else { return last }
             last = next
-            if !isWrong(next.lifetime, lifetime, item) { break }
+            if !isWrong(next.lifetime, metadata.lifetime, item) { break }
         }
         return last
     }

@@ -20,10 +20,11 @@ package final class HashiCorpVault: VaultAdapter {
     let client: HashiCorpClient
     let recent = RecentWrites()
     let state = Mutex(State())
+    let mount: HashiCorpMount
+    let gate = CallGate()
 
     /// What was found out about the vault.
     struct State {
-        var isClosed = false
         /// The mount or a key of it takes check-and-set writes only.
         var needsCheckAndSet = false
         /// The token may not write metadata; looked at again then.
@@ -38,20 +39,26 @@ package final class HashiCorpVault: VaultAdapter {
     /// - Parameters:
     ///   - isSecure: whether the vault's address is https; a redirect to the
     ///     other scheme is not followed.
+    ///   - nodes: the vault's address and those of the other nodes of its cluster,
+    ///     which `transport` allows; empty = the transport's own address alone.
     ///   - transport: to the vault's address. Timeouts and pooling are its own.
     package init(
-        name: String, options: HashiCorpOptions, transport: any HTTPTransport, isSecure: Bool, seams: HashiCorpSeams
+        name: String, options: HashiCorpOptions, transport: any HTTPTransport, isSecure: Bool,
+        nodes: [HTTPOrigin] = [], seams: HashiCorpSeams
     ) {
         self.name = name
         self.options = options
-        names = HashiCorpNames(mount: options.mount, prefix: options.prefix)
+        names = HashiCorpNames(
+            mount: options.mount, prefix: options.prefix, prefersLiteral: options.literalNames)
         capabilities = VaultCapabilities(
             conditionalWrites: true, listing: true, maximumPayloadBytes: Self.maximumPayloadBytes, textPayloads: true,
             nativeExpiry: options.writesMetadata)
         let wire = HashiCorpWire(
-            vault: name, transport: transport, isSecure: isSecure, namespace: options.namespace, seams: seams)
+            vault: name, transport: transport, isSecure: isSecure, nodes: nodes, namespace: options.namespace,
+            seams: seams)
         client = HashiCorpClient(
             vault: name, wire: wire, session: HashiCorpSession(vault: name, auth: options.auth, wire: wire))
+        mount = HashiCorpMount(path: options.mount, client: client)
         identity = Self.identity(options)
     }
 
@@ -67,7 +74,24 @@ package final class HashiCorpVault: VaultAdapter {
 
     package func read(_ key: VaultKey, deadline: BootInstant) async throws(Failure) -> VaultItem? {
         try begin(deadline)
-        return try await record(names.record(key.key), deadline: deadline).live(at: clock.wall)?.get()
+        defer { gate.leave() }
+        return try await current(key.key, deadline: deadline).record.live(at: clock.wall)?.get()
+    }
+
+    /// What is stored for a key, under the first of its names that has a live record;
+    /// if none has, under the one that is written.
+    nonisolated(nonsending) func current(
+        _ key: RecordKey, deadline: BootInstant
+    ) async throws(Failure) -> (record: HashiCorpRecord, path: String) {
+        let path = names.record(key)
+        guard let literal = names.literalRecord(key) else {
+            return (try await record(path, deadline: deadline), path)
+        }
+        let (first, second) = names.prefersLiteral ? (literal, path) : (path, literal)
+        let record = try await record(first, deadline: deadline)
+        guard record.live(at: clock.wall) == nil else { return (record, first) }
+        let other = try await self.record(second, deadline: deadline)
+        return other.live(at: clock.wall) == nil ? (record, first) : (other, second)
     }
 
     /// What is stored at `path`. A node that does not show yet what was written a
@@ -77,7 +101,13 @@ package final class HashiCorpVault: VaultAdapter {
         var pause = Duration.milliseconds(20)
         while true {
             let call = HashiCorpCall(.get, names.path(.data, path), for: .read)
-            let record = try HashiCorpRecord(try await client.call(call, deadline: deadline), vault: name)
+            let answer = try await client.call(call, deadline: deadline)
+            // An engine of version 1 knows no versions, and takes this path for a name.
+            let hasVersion = answer.data?["metadata"]?["version"] != nil
+            if hasVersion || answer.isSuccess || answer.isAbsence {
+                try await mount.require(isProven: hasVersion, deadline: deadline)
+            }
+            let record = try HashiCorpRecord(answer, vault: name)
             guard let expected = recent.expected(path, now: clock.boot), record.version < expected.version,
                 await seams.pause(pause, until: min(deadline, expected.until))
             else { return record }
@@ -87,6 +117,7 @@ package final class HashiCorpVault: VaultAdapter {
 
     package func check(deadline: BootInstant) async throws(Failure) {
         try begin(deadline)
+        defer { gate.leave() }
         let call = HashiCorpCall(.get, "sys/health?standbyok=true&perfstandbyok=true", for: .health)
         let answer = try await client.wire.exchange(call, token: nil, deadline: deadline)
         // 429 and 473 are standbys here, by whatever name the query goes.
@@ -94,15 +125,17 @@ package final class HashiCorpVault: VaultAdapter {
             throw .hashiCorp(answer, .health, vault: name)
         }
         guard answer.json?["initialized"]?.bool != nil else { throw .hashiCorpGarbled(.health, name) }
+        try await mount.require(isProven: false, deadline: deadline)
     }
 
     package func close() async {
-        state.withLock { $0.isClosed = true }
+        await gate.close()
         await client.session.close()
     }
 
+    /// Begins a call, unless it is too late for it; `gate.leave` ends it.
     func begin(_ deadline: BootInstant) throws(Failure) {
-        guard !state.withLock({ $0.isClosed }) else { throw .closed(vault: name) }
         guard clock.boot < deadline else { throw .notBegun(vault: name) }
+        guard gate.enter() else { throw .closed(vault: name) }
     }
 }

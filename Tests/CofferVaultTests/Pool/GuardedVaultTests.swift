@@ -125,7 +125,7 @@ import Testing
             let refused = await outcome { () throws(Failure) in try await guarded.read(key, deadline: .at(900)) }
             guard case .failure(let failure) = refused else { throw Failure.internalError("not refused") }
             #expect(failure.code == .unavailable && failure.vault == "scripted" && failure.isUnsent)
-            #expect(failure.retryAfterMilliseconds == 30_500)
+            #expect(failure.retryAfterMilliseconds == 150)
         }
         #expect(vault.calls.count == 5)
         #expect(guarded.health.rejected == 20)
@@ -274,7 +274,7 @@ import Testing
         for _ in 0..<5 { _ = await guarded.readMany(keys, deadline: .at(60)) }
         for outcome in await guarded.readMany(keys, deadline: .at(60)) {
             guard case .failure(let failure) = outcome else { throw Failure.internalError("not refused") }
-            #expect(failure.retryAfterMilliseconds == 30_500)
+            #expect(failure.retryAfterMilliseconds == 150)
         }
         #expect(vault.calls.count == 5)
     }

@@ -106,8 +106,34 @@ extension VaultGate.Wake {
         #expect(bench.refusal(deadline: 2)?.code == .deadlineExceeded)
     }
 
-    @Test func anOpenBreakerSaysWhatToCheck() throws {
+    /// Half a minute the first time, so that seconds are told apart.
+    private static let longRest: @Sendable (inout VaultLimits) -> Void = { limits in
+        limits.breaker.rest = .seconds(30)
+        limits.breaker.maximumRest = .seconds(300)
+    }
+
+    /// Who is refused for a tenth of a second is not told to stay away for longer.
+    @Test func theAdviceFitsTheRest() throws {
         var bench = Bench()
+        try bench.open()
+        #expect(bench.refusal()?.retryAfterMilliseconds == 150)
+        bench.now = .at(0.1)
+        _ = try bench.pass()
+        #expect(bench.refusal()?.retryAfterMilliseconds == 100)
+    }
+
+    /// A quota of the vault's is no outage: who is within it is served.
+    @Test func aRateLimitShutsNobodyOut() throws {
+        let limited = Failure(.resourceExhausted, .limit, "too many", retryable: true, retryAfterMilliseconds: 9_000)
+        var bench = Bench()
+        for _ in 0..<1_000 { bench.leave(try bench.pass(), limited) }
+        let health = bench.health
+        #expect(health.breaker == .closed && health.isReachable == true && !health.isRecovering)
+        #expect(health.failures == 1_000 && health.lastFailure == limited)
+    }
+
+    @Test func anOpenBreakerSaysWhatToCheck() throws {
+        var bench = Bench(Self.longRest)
         try bench.open()
         bench.now = .at(7)
         let refused = bench.refusal()
@@ -140,7 +166,10 @@ extension VaultGate.Wake {
     }
 
     @Test func whenItOpensEverybodyWhoWaitsIsToldAtOnce() throws {
-        var bench = Bench { $0.admission.maximum = 5 }
+        var bench = Bench {
+            Self.longRest(&$0)
+            $0.admission.maximum = 5
+        }
         let passes = try (0..<5).map { _ in try bench.pass() }
         for _ in 0..<3 { _ = bench.enter() }
         var wakes: [VaultGate.Wake] = []
@@ -151,7 +180,10 @@ extension VaultGate.Wake {
         #expect(wakes.map(\.id) == [6, 7, 8])
         #expect(bench.health.breaker == .open(since: .at(0), until: .at(30)))
 
-        var other = Bench { $0.admission.maximum = 1 }
+        var other = Bench {
+            Self.longRest(&$0)
+            $0.admission.maximum = 1
+        }
         for _ in 0..<4 { other.leave(try other.pass(), .unavailable) }
         let last = try other.pass()
         for _ in 0..<3 { _ = other.enter() }
@@ -177,7 +209,7 @@ extension VaultGate.Wake {
     }
 
     @Test func whoWasToldToComeBackLaterIsExpectedThen() throws {
-        var bench = Bench()
+        var bench = Bench(Self.longRest)
         try bench.open()
         #expect(bench.refusal()?.retryAfterMilliseconds == 30_500)
         bench.now = .at(10)
@@ -226,6 +258,6 @@ extension VaultGate.Wake {
         #expect(health.lastFailure == .unavailable)
         #expect(health.calls == 3 && health.failures == 1 && health.refusedFor == .zero)
         for _ in 0..<4 { bench.leave(try bench.pass(), .unavailable) }
-        #expect(bench.health.refusedFor == .seconds(30))
+        #expect(bench.health.refusedFor == .milliseconds(100))
     }
 }

@@ -6,7 +6,7 @@ import Testing
     @Test(arguments: [
         (StatusCode.unavailable, Failure.Reason.vaultUnreachable, VaultOutcome.transient),
         (.unavailable, .draining, .transient), (.deadlineExceeded, .deadline, .transient),
-        (.resourceExhausted, .limit, .transient), (.internal, .vaultFailed, .transient),
+        (.resourceExhausted, .limit, .limited), (.internal, .vaultFailed, .transient),
         (.unknown, .unspecified, .transient),
         (.notFound, .notFound, .answered), (.permissionDenied, .denied, .answered),
         (.unauthenticated, .vaultRefused, .answered), (.failedPrecondition, .notSupported, .answered),

@@ -49,7 +49,7 @@ import Testing
         let page = try await vault().list(
             user: VaultUser(id: "hvac", tag: user.userTag), after: nil, limit: 100, deadline: Live.deadline)
         #expect(page.next == nil)
-        let keys = try ["json", "legacy", "sealed"].map {
+        let keys = try ["json", "legacy", "not plain", "sealed"].map {
             VaultPage.Entry.Name.key(try RecordKey(user: "hvac", connection: $0))
         }
         #expect(page.entries.map(\.name) == keys)

@@ -109,6 +109,13 @@ struct Operator {
         return (answer.status, (try? JSONSerialization.jsonObject(with: data)) as? [String: Any] ?? [:])
     }
 
+    /// A POST of these very bytes, which has to succeed.
+    func put(_ path: String, _ body: Secret) async throws {
+        let headers = [HTTPHeader("X-Vault-Token", try Live.variable("TOKEN"))]
+        let request = HTTPRequest(.post, "/v1/\(path)", headers: headers, body: body)
+        #expect(try await transport.send(request, deadline: Live.deadline).status == 200)
+    }
+
     /// A token with these policies.
     func token(_ policy: String, fields: [String: Any] = [:]) async throws -> String {
         let body = ["policies": [policy], "no_parent": true].merging(fields) { _, field in field } as [String: Any]

@@ -24,6 +24,19 @@ import Testing
         #expect(names.key(ofName: name) == key)
     }
 
+    @Test(
+        arguments: [
+            ("u", "prod-abc123", "ai2-connectors/u/prod-abc123"), ("a-x-yz", "c", "ai2-connectors/a-x-yz/c"),
+            ("a-bc", "def", "ai2-connectors/a-bc/def"), ("a=b", "c", "ai2-connectors/a=b/c"),
+            ("user123", "conn456", nil), ("user:12", "prod-abc123", nil), ("u", "a/b", nil), ("u", "a=2Fb", nil),
+            ("a=2Dbc", "def", nil), ("u", "prod=2Dabc123", nil),
+        ] as [(String, String, String?)])
+    func literalNames(_ user: String, _ connection: String, _ name: String?) throws {
+        let key = try RecordKey(user: user, connection: connection)
+        #expect(names.literalName(of: key) == name)
+        if let name { #expect(names.key(ofListed: name) == key && names.key(ofName: name) == nil) }
+    }
+
     @Test(arguments: [
         "other/u/c", "ai2-connectors/u", "ai2-connectors/u/c/d", "ai2-connectors//c", "ai2-connectors/u/",
         "ai2-connectors/u/=63",
@@ -49,11 +62,18 @@ import Testing
                     (name.utf8.count < 7 || name.utf8.suffix(7).first != UInt8(ascii: "-"))
                     && name.utf8.allSatisfy { AWSText.isLetterOrDigit($0) || "/_+=.@-".utf8.contains($0) }
                 let isOurs = names.key(ofName: name) == key && name.hasPrefix(names.userPrefix(key.user))
-                guard seen[name, default: key] == key, isAllowed, isOurs else {
-                    Issue.record("\(key.user) and \(key.connection) make \(name)")
-                    return
+                let literal = names.literalName(of: key)
+                let isFound =
+                    literal.map { name in
+                        names.key(ofListed: name) == key && names.userPrefixes(key.user).contains(where: name.hasPrefix)
+                    } ?? true
+                for name in [name, literal ?? name] {
+                    guard seen[name, default: key] == key, isAllowed, isOurs, isFound else {
+                        Issue.record("\(key.user) and \(key.connection) make \(name)")
+                        return
+                    }
+                    seen[name] = key
                 }
-                seen[name] = key
             }
         }
     }

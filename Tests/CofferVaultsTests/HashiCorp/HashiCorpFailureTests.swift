@@ -147,10 +147,13 @@ import Testing
 
     @Test(arguments: [(200, true), (429, true), (473, true), (472, false), (501, false), (503, false), (530, false)])
     func ofHealth(status: Int, isFit: Bool) async throws {
-        let bed = try Bed(namespace: "team") { _, _ in HTTPResponse(status, #"{"initialized":true,"sealed":false}"#) }
+        let bed = try Bed(namespace: "team") { request, _ in
+            request.path.hasPrefix("/v1/sys/health")
+                ? HTTPResponse(status, #"{"initialized":true,"sealed":false}"#) : .absent
+        }
         let error = await failure { () async throws(Failure) in try await bed.vault.check(deadline: bed.deadline) }
         #expect((error == nil) == isFit && (isFit || error?.code == .unavailable))
-        #expect(bed.transport.lines == ["GET /v1/sys/health?standbyok=true&perfstandbyok=true"])
+        #expect(bed.lines == ["GET /v1/sys/health?standbyok=true&perfstandbyok=true"])
         #expect(bed.transport.requests[0].header("X-Vault-Token") == nil)
         #expect(bed.transport.requests[0].header("X-Vault-Namespace") == nil)
     }

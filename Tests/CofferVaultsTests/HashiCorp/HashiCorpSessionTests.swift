@@ -142,8 +142,53 @@ import Testing
         #expect(bed.lines == ["POST /v1/auth/approle/login", "GET /v1/secret/data/ai2-connectors/u/c"])
     }
 
+    /// Revoked, used up, or shorter than said: who logged in just now logs in again.
+    @Test func aTokenThatDiesWithinASecondIsReplacedForAll() async throws {
+        let server = Server(seconds: 600)
+        let bed = try bed(server)
+        _ = try await bed.read()
+        server.revoke("t1")
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<40 { group.addTask { _ = try await bed.read() } }
+            try await group.waitForAll()
+        }
+        #expect(server.logins == 2)
+    }
+
+    /// Even one that died before it did anything.
+    @Test func aTokenThatNeverWorkedIsReplacedOnce() async throws {
+        let server = Server(seconds: 600)
+        server.revoke("t1")
+        let bed = try bed(server)
+        #expect(try await bed.read() == nil)
+        #expect(server.logins == 2)
+    }
+
+    /// A token may be good for so many requests only, the look-up among them.
+    @Test func tokensThatAreUsedUpAreReplaced() async throws {
+        let uses = Mutex<[String: Int]>([:])
+        let logins = Mutex(0)
+        let bed = try Bed(auth: Self.role) { request, _ in
+            if request.path.hasSuffix("/login") {
+                let number = logins.withLock { number in
+                    number += 1
+                    return number
+                }
+                return .login("t\(number)", seconds: 600)
+            }
+            let token = request.header("X-Vault-Token") ?? ""
+            let count = uses.withLock { uses in
+                uses[token, default: 0] += 1
+                return uses[token] ?? 0
+            }
+            return count > 5 ? .denied : .absent
+        }
+        for _ in 0..<50 { _ = try await bed.read() }
+        #expect(logins.withLock { $0 } <= 14)
+    }
+
     /// A policy that forbids the look-up too must not make every call a login.
-    @Test func aFreshTokenIsNotReplaced() async throws {
+    @Test func aTokenThatDoesNothingIsNotReplacedAgainAndAgain() async throws {
         let bed = try Bed(auth: Self.role) { request, _ in
             request.path.hasSuffix("/login") ? .login("t", seconds: 600) : .denied
         }
@@ -151,7 +196,7 @@ import Testing
             let error = await failure { () async throws(Failure) in try await bed.read() }
             #expect(error?.code == .permissionDenied)
         }
-        #expect(bed.transport.lines.count { $0.hasSuffix("login") } == 1)
+        #expect(bed.transport.lines.count { $0.hasSuffix("login") } <= 2)
     }
 
     @Test func aGivenTokenThatIsDeadIsUnauthenticated() async throws {
@@ -246,6 +291,32 @@ import Testing
         cancelled.cancel()
         #expect(await cancelled.value?.code == .cancelled)
         await bed.time.advance(milliseconds: 20_000)
+    }
+
+    /// A Store of several requests that has begun is finished, and no other begins.
+    @Test func closingWaitsForWhatIsUnderWay() async throws {
+        let time = Mutex<VirtualTime?>(nil)
+        let bed = try Bed(auth: Self.role, writesMetadata: false) { request, _ in
+            if request.path.hasSuffix("/login") { return .login("t", seconds: 600) }
+            if request.path.contains("/data/") { try? await time.withLock { $0 }?.sleep(.milliseconds(200)) }
+            return request.method == .post ? .written(1) : .absent
+        }
+        time.withLock { $0 = bed.time }
+        let write = Task { try await bed.write(bed.sealed()) }
+        await bed.time.settle()
+        let isClosed = Mutex(false)
+        let closing = Task {
+            await bed.vault.close()
+            isClosed.withLock { $0 = true }
+        }
+        await bed.time.advance(milliseconds: 200)
+        #expect(!isClosed.withLock { $0 })
+        let late = await failure { () async throws(Failure) in try await bed.read() }
+        #expect(late?.reason == .draining)
+        await bed.time.advance(milliseconds: 600)
+        _ = try await write.value
+        await closing.value
+        #expect(bed.time.sleeperCount == 0)
     }
 
     @Test func closingEndsRenewals() async throws {

@@ -37,6 +37,12 @@ extension HTTPResponse {
             200, #"{"auth":{"client_token":"\#(token)","lease_duration":\#(seconds),"renewable":\#(renewable)}}"#)
     }
 
+    /// What OpenBao says of an index that it has not got yet.
+    static let lagging = HTTPResponse(429, #"{"errors":[]}"#, ["retry-after": "1"])
+    static let limited = HTTPResponse(429, #"{"errors":["request path \"x\": rate limit quota exceeded"]}"#)
+    static let leaderless = HTTPResponse(
+        500, #"{"errors":["local node not active but active cluster node not found"]}"#)
+
     static let denied = HTTPResponse(403, #"{"errors":["permission denied"]}"#)
     static let absent = HTTPResponse(404, #"{"errors":[]}"#)
 
@@ -149,8 +155,9 @@ struct Bed {
 
     init(
         auth: HashiCorpOptions.Auth = .token(Secret(text: "s.token")), namespace: String? = nil,
-        softDelete: Bool = false,
-        writesMetadata: Bool = true, files: Files = Files(), _ script: @escaping ScriptedTransport.Script
+        softDelete: Bool = false, writesMetadata: Bool = true, nodes: [HTTPOrigin] = [], literalNames: Bool = false,
+        files: Files = Files(),
+        _ script: @escaping ScriptedTransport.Script
     ) throws {
         transport = ScriptedTransport(script)
         self.files = files
@@ -165,13 +172,18 @@ struct Bed {
         vault = HashiCorpVault(
             name: "v",
             options: try HashiCorpOptions(
-                auth: auth, namespace: namespace, softDelete: softDelete, writesMetadata: writesMetadata),
-            transport: transport, isSecure: true, seams: seams)
+                auth: auth, namespace: namespace, softDelete: softDelete, writesMetadata: writesMetadata,
+                literalNames: literalNames),
+            transport: transport, isSecure: true, nodes: nodes, seams: seams)
     }
 
     var deadline: BootInstant { time.boot + .seconds(30) }
-    /// All but the look-up that a given token begins with.
-    var lines: [String] { transport.lines.filter { $0 != "GET /v1/auth/token/lookup-self" } }
+    /// All but the look-up that a given token begins with, and the question of what is mounted.
+    var lines: [String] {
+        transport.lines.filter { line in
+            line != "GET /v1/auth/token/lookup-self" && !line.hasPrefix("GET /v1/sys/internal/ui/mounts/")
+        }
+    }
 
     func read(_ user: String = "u", _ connection: String = "c") async throws(Failure) -> VaultItem? {
         try await vault.read(try Self.key(user, connection), deadline: deadline)

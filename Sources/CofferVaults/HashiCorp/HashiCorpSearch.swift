@@ -1,0 +1,49 @@
+internal import CofferCore
+internal import CofferHTTP
+
+/// Looks for the active node of a cluster, once for all calls that wait for it.
+struct HashiCorpSearch: Sendable {
+    /// How long a node is waited for when others can be asked.
+    static let silence = Duration.seconds(1)
+    /// How long one that is looked at may take.
+    private static let glance = Duration.milliseconds(300)
+    private static let pause = Duration.milliseconds(100)
+
+    private let nodes: HashiCorpNodes
+    private let transport: any HTTPTransport
+    private let headers: [HTTPHeader]
+    private let seams: HashiCorpSeams
+    private let shared: SharedWork<Bool>
+
+    init(nodes: HashiCorpNodes, transport: any HTTPTransport, headers: [HTTPHeader], seams: HashiCorpSeams) {
+        self.nodes = nodes
+        self.transport = transport
+        self.headers = headers
+        self.seams = seams
+        shared = SharedWork(seams: seams)
+    }
+
+    /// Waits until one node says that it is the active one, which is asked first then.
+    ///
+    /// - Returns: false if none did in time.
+    nonisolated(nonsending) func findsActive(by deadline: BootInstant) async -> Bool {
+        await shared.value(by: deadline) { await look() } ?? false
+    }
+
+    private func look() async -> Bool {
+        let end = seams.clock.boot + HashiCorpWire.patience
+        repeat {
+            for origin in nodes.order where await isActive(origin) {
+                nodes.prefer(origin)
+                return true
+            }
+        } while await seams.pause(Self.pause * seams.jitter(from: 0.5), until: end)
+        return false
+    }
+
+    private func isActive(_ origin: HTTPOrigin?) async -> Bool {
+        let request = HTTPRequest(.get, "/v1/sys/health", headers: headers, origin: origin)
+        let answer = try? await transport.send(request, deadline: seams.clock.boot + Self.glance)
+        return answer?.status == 200
+    }
+}

@@ -1,0 +1,160 @@
+"""The guide's own programs and Coffer share records, whatever their ids look like."""
+
+import json
+import os
+import re
+import subprocess
+import zlib
+from pathlib import Path
+
+from harness import Daemon, Status
+
+HERE = Path(__file__).resolve().parent
+PASSPHRASE = "correct horse battery staple"
+USERS = [
+    "ann@example.com", "bob.smith+test@mail.example.co.uk", "auth0|5f7c8ec7c33c6c004bbafe82", "auth0|61a2b3",
+    "google-oauth2|108204268033311374519", "github|583231", "facebook|10158", "samlp|acme|jane.doe@acme.example",
+    "550e8400-e29b-41d4-a716-446655440000", "0f8fad5b-d9cb-469f-a165-70867728950e", "user:12", "tenant:7:user:12",
+    "Anna Müller", "josé", "ü", "李雷", "o'brien", "user123", "user_with_underscore", "first.last",
+]
+CONNECTIONS = [
+    "gmail", "conn456", "my mail account", "google-drive", "slack:T024BE7LD", "prod-abc123", "backup-xyz789",
+    "jira|cloud", "kalender für büro", "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "smtp@mail.example", "a=b", "s3+eu",
+    "v1.2", "Exchange (old)", "crm~eu", "x,y;z", "50€", "a b", "stage-1",
+]
+#: Forty records: each user with two connections, each connection with two users.
+IDS = [(user, CONNECTIONS[(number + shift) % len(CONNECTIONS)])
+       for number, user in enumerate(USERS) for shift in (0, 7)]
+
+
+def credential(user: str, connection: str, note: str) -> dict:
+    return {"apiKey": f"{note} {user}/{connection}", "nested": {"n": [1, 2.5, None]}}
+
+
+class Guide:
+    """The tests; each vault says how the guide's program is run, and which ids it takes."""
+
+    script: str
+    form: str
+
+    def guide_environment(self) -> dict[str, str]:
+        raise NotImplementedError
+
+    def takes(self, user: str, connection: str) -> bool:
+        """Whether the vault has a name for these ids as they are."""
+        raise NotImplementedError
+
+    def guide(self, *commands: list) -> list[dict]:
+        """What the guide's program answers to each command."""
+        ended = subprocess.run(
+            ["node", str(HERE / self.script)], input="".join(json.dumps(command) + "\n" for command in commands).encode(),
+            capture_output=True, timeout=60, env={"PATH": os.environ["PATH"]} | self.guide_environment())
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        answers = [json.loads(line) for line in ended.stdout.splitlines()]
+        self.assertEqual(len(answers), len(commands))
+        return answers
+
+    def own(self, user: str) -> str:
+        """Another for each test."""
+        return f"{user}{zlib.crc32(self.id().encode()) % 1000}"
+
+    def ids(self) -> list[tuple[str, str]]:
+        return [(self.own(user), connection) for user, connection in IDS]
+
+    def shared_ids(self) -> list[tuple[str, str]]:
+        shared = [ids for ids in self.ids() if self.takes(*ids)]
+        self.assertGreaterEqual(len(shared), 40)
+        return shared
+
+    def daemon_of_guide(self, literal: bool) -> Daemon:
+        return self.started(self.form, literal_names=literal)
+
+    def test_what_the_guide_stored_is_found_listed_and_deleted(self) -> None:
+        ids = self.shared_ids()
+        stored = self.guide(*(["store", *each, credential(*each, "guide")] for each in ids))
+        self.assertEqual([answer for answer in stored if "error" in answer], [])
+        for literal in (False, True):
+            with self.daemon_of_guide(literal).client() as client:
+                for each in ids:
+                    with self.subTest(ids=each, literal=literal):
+                        self.assertEqual(json.loads(client.get(*each).credential), credential(*each, "guide"))
+                for user in {user for user, _ in ids}:
+                    listed = sorted(entry.connection_id for entry in client.list(user))
+                    self.assertEqual(listed, sorted(connection for owner, connection in ids if owner == user), user)
+        # What Coffer writes, it reads; and it deletes both names.
+        with self.daemon_of_guide(False).client() as client:
+            for index, each in enumerate(ids):
+                if index % 2:
+                    client.store(*each, json.dumps(credential(*each, "coffer")).encode())
+                    self.assertEqual(
+                        json.loads(client.get(*each, max_age_ms=0).credential), credential(*each, "coffer"))
+                self.assertTrue(client.delete(*each))
+                self.assert_fails(Status.NOT_FOUND, client.get, *each, max_age_ms=0)
+        answers = self.guide(*(["get", *each] for each in ids))
+        self.assertEqual(
+            [answer.get("error") for answer in answers],
+            [f"Credentials not found for connection: {connection}" for _, connection in ids])
+
+    def test_what_coffer_stored_is_the_guides_as_well(self) -> None:
+        ids = self.shared_ids()
+        with self.daemon_of_guide(True).client() as client:
+            for each in ids:
+                client.store(*each, json.dumps(credential(*each, "coffer")).encode())
+            answers = self.guide(*(["get", *each] for each in ids))
+            self.assertEqual([answer.get("value") for answer in answers], [credential(*each, "coffer") for each in ids])
+            # Changed and deleted by the guide: Coffer sees it when it asks.
+            self.guide(*(["store", *each, credential(*each, "again")] for each in ids[::2]))
+            self.guide(*(["delete", *each] for each in ids[1::2]))
+            for index, each in enumerate(ids):
+                with self.subTest(ids=each):
+                    if index % 2:
+                        self.assert_fails(Status.NOT_FOUND, client.get, *each, max_age_ms=0)
+                    else:
+                        self.assertEqual(
+                            json.loads(client.get(*each, max_age_ms=0).credential), credential(*each, "again"))
+
+    def test_ids_that_have_no_such_name_are_coffers_alone(self) -> None:
+        for literal in (False, True):
+            with self.daemon_of_guide(literal).client() as client:
+                for each in self.ids():
+                    if self.takes(*each):
+                        continue
+                    with self.subTest(ids=each, literal=literal):
+                        client.store(*each, json.dumps(credential(*each, "coffer")).encode())
+                        self.assertEqual(
+                            json.loads(client.get(*each, max_age_ms=0).credential), credential(*each, "coffer"))
+                        self.assertIn("error", self.guide(["get", *each])[0])
+
+
+class GuideOnOpenBao(Guide):
+    script, form = "guide-vault.mjs", "json"
+
+    def guide_environment(self) -> dict[str, str]:
+        import openbao
+        return {"VAULT_ADDR": self.server.address, "VAULT_TOKEN": openbao.ROOT_TOKEN,
+                "NODE_EXTRA_CA_CERTS": str(self.server.ca)}
+
+    def takes(self, user: str, connection: str) -> bool:
+        return True
+
+    def ids(self) -> list[tuple[str, str]]:
+        # Ids that mean something to a URL: their names are other records', or none.
+        return super().ids() + ([(self.own("u"), "a?b"), (self.own("u"), "a%2Fb")] if "alone" in self.id() else [])
+
+
+class GuideOnAWS(Guide):
+    script, form = "guide-aws.mjs", "legacy-aes"
+
+    def guide_environment(self) -> dict[str, str]:
+        key, secret = self.backend.users["app"]
+        import aws
+        return {"AWS_ENDPOINT": self.backend.endpoint, "AWS_REGION": aws.REGION, "AWS_ACCESS_KEY_ID": key,
+                "AWS_SECRET_ACCESS_KEY": secret, "CREDENTIAL_ENCRYPTION_KEY": PASSPHRASE}
+
+    def takes(self, user: str, connection: str) -> bool:
+        return re.fullmatch(r"[A-Za-z0-9_+=.@-]+/[A-Za-z0-9_+=.@-]+", f"{user}/{connection}") is not None
+
+    def ids(self) -> list[tuple[str, str]]:
+        # Secrets Manager takes fewer characters: more of the ids that it does take.
+        ids = {(user, connection) for user in USERS for connection in CONNECTIONS if self.takes(user, connection)}
+        return super().ids() + [(self.own(user), connection) for user, connection in sorted(ids - set(IDS))[:40]]
