@@ -87,7 +87,7 @@ first_minute() {
     cp .build/release/cofferd .build/release/coffer "$place/bin"
     {
         echo 'set -eu'
-        echo 'cofferd 2>"$HOME/log" & daemon=$!'
+        echo 'cofferd >"$HOME/log" 2>&1 & daemon=$!'
         echo 'trap "kill $daemon && wait $daemon" EXIT'
         echo 'for _ in $(seq 300); do coffer health >"$HOME/health" 2>&1 && break || kill -0 $daemon; sleep 0.1; done'
         grep -v '^export PATH=' "$work/2.sh"
