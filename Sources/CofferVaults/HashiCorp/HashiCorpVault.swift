@@ -94,6 +94,8 @@ package final class HashiCorpVault: VaultAdapter {
             throw .hashiCorp(answer, .health, vault: name)
         }
         guard answer.json?["initialized"]?.bool != nil else { throw .hashiCorpGarbled(.health, name) }
+        // Anybody may ask that. A record that never is needs login and policy, as every call does.
+        _ = try await record("\(options.prefix)/coffer.check/coffer.check", deadline: deadline)
     }
 
     package func close() async {

@@ -147,10 +147,15 @@ import Testing
 
     @Test(arguments: [(200, true), (429, true), (473, true), (472, false), (501, false), (503, false), (530, false)])
     func ofHealth(status: Int, isFit: Bool) async throws {
-        let bed = try Bed(namespace: "team") { _, _ in HTTPResponse(status, #"{"initialized":true,"sealed":false}"#) }
+        let bed = try Bed(namespace: "team") { request, _ in
+            request.path.hasPrefix("/v1/sys/")
+                ? HTTPResponse(status, #"{"initialized":true,"sealed":false}"#) : HTTPResponse(404, #"{"errors":[]}"#)
+        }
         let error = await failure { () async throws(Failure) in try await bed.vault.check(deadline: bed.deadline) }
         #expect((error == nil) == isFit && (isFit || error?.code == .unavailable))
-        #expect(bed.transport.lines == ["GET /v1/sys/health?standbyok=true&perfstandbyok=true"])
+        let record = "GET /v1/secret/data/ai2-connectors/coffer.check/coffer.check"
+        #expect(
+            bed.transport.lines == ["GET /v1/sys/health?standbyok=true&perfstandbyok=true"] + (isFit ? [record] : []))
         #expect(bed.transport.requests[0].header("X-Vault-Token") == nil)
         #expect(bed.transport.requests[0].header("X-Vault-Namespace") == nil)
     }
@@ -159,5 +164,19 @@ import Testing
         let bed = try Bed { _, _ in HTTPResponse(200, "<html>") }
         let error = await failure { () async throws(Failure) in try await bed.vault.check(deadline: bed.deadline) }
         #expect(error?.code == .unavailable)
+    }
+
+    /// Anybody may ask for a server's health: it says nothing about our token and policy.
+    @Test func healthNeedsLoginAndPermission() async throws {
+        for isKnown in [true, false] {
+            let bed = try Bed { request, _ in
+                if request.path.hasPrefix("/v1/sys/") { return HTTPResponse(200, #"{"initialized":true,"sealed":false}"#) }
+                let isLookup = request.path.hasSuffix("lookup-self")
+                return isLookup && isKnown
+                    ? HTTPResponse(200, #"{"data":{"ttl":0}}"#) : HTTPResponse(403, #"{"errors":["permission denied"]}"#)
+            }
+            let error = await failure { () async throws(Failure) in try await bed.vault.check(deadline: bed.deadline) }
+            #expect(error?.code == (isKnown ? .permissionDenied : .unauthenticated))
+        }
     }
 }
