@@ -176,7 +176,9 @@ let package = Package(
             swiftSettings: base),
         .testTarget(
             name: "CofferServerTests",
-            dependencies: ["CofferCore", "CofferAccess", "CofferCache", "CofferCrypto", "CofferWire", "CofferVault", "CofferServer"],
+            dependencies: [
+                "CofferCore", "CofferAccess", "CofferCache", "CofferCrypto", "CofferWire", "CofferVault", "CofferServer", log,
+            ],
             swiftSettings: base),
         .testTarget(
             name: "CofferVaultTests",

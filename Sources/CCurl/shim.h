@@ -67,6 +67,13 @@ static inline CURLcode coffer_easy_set_pointer(CURL *_Nonnull easy, CURLoption o
     return curl_easy_setopt(easy, option, value);
 }
 
+/* libcurl makes a copy. */
+static inline CURLcode coffer_easy_set_bytes(
+    CURL *_Nonnull easy, CURLoption option, const void *_Nonnull bytes, size_t count) {
+    struct curl_blob blob = {(void *)bytes, count, CURL_BLOB_COPY};
+    return curl_easy_setopt(easy, option, &blob);
+}
+
 typedef size_t (*coffer_data_callback)(char *_Nonnull data, size_t size, size_t count, void *_Nonnull context);
 typedef curl_socket_t (*coffer_open_callback)(
     void *_Nonnull context, curlsocktype purpose, struct curl_sockaddr *_Nonnull address);

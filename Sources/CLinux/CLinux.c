@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -30,23 +31,27 @@ int coffer_peer_credentials(int fd, struct coffer_peer *peer) {
     return 0;
 }
 
-static void *map_memfd_secret(size_t bytes) {
+static void *map_memfd_secret(size_t bytes, int *refused) {
     int fd = (int)syscall(SYS_memfd_secret, O_CLOEXEC);
-    if (fd < 0) return NULL;
+    if (fd < 0) {
+        *refused = errno;
+        return NULL;
+    }
     void *region = MAP_FAILED;
     if (ftruncate(fd, (off_t)bytes) == 0)
         region = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (region == MAP_FAILED) *refused = errno;
     close(fd);
     return region == MAP_FAILED ? NULL : region;
 }
 
-void *coffer_secret_map(size_t bytes, bool *secret) {
-    void *region = map_memfd_secret(bytes);
-    *secret = region != NULL;
+void *coffer_secret_map(size_t bytes, struct coffer_refused_memory *refused) {
+    *refused = (struct coffer_refused_memory){0, 0};
+    void *region = map_memfd_secret(bytes, &refused->memfd_secret);
     if (region == NULL) {
         region = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (region == MAP_FAILED) return NULL;
-        (void)mlock(region, bytes);
+        if (mlock(region, bytes) != 0) refused->mlock = errno;
         (void)madvise(region, bytes, MADV_DONTDUMP);
     }
     (void)madvise(region, bytes, MADV_WIPEONFORK);
@@ -151,6 +156,16 @@ int coffer_random(void *memory, size_t bytes) {
 
 int coffer_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
 
+void coffer_default_thread_stack(size_t bytes) {
+    pthread_attr_t attributes;
+    size_t present = 0;
+    if (pthread_getattr_default_np(&attributes) != 0) return;
+    if (pthread_attr_getstacksize(&attributes, &present) == 0 && present < bytes &&
+        pthread_attr_setstacksize(&attributes, bytes) == 0)
+        (void)pthread_setattr_default_np(&attributes);
+    pthread_attr_destroy(&attributes);
+}
+
 void coffer_name_thread(const char *name) {
     char cut[16] = {0};
     strncpy(cut, name, sizeof cut - 1);
@@ -195,10 +210,14 @@ int coffer_unix_listen(const char *path, mode_t mode, int backlog) {
     if (unix_address(path, &address) != 0) return -1;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
-    /* The mode of the socket inode masks that of the path bind() makes. */
-    if (fchmod(fd, mode) != 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
-        chmod(path, mode) != 0 || listen(fd, backlog) != 0)
-        return close_keeping_errno(fd);
+    /* bind() makes the path with the mode of the socket's inode, less the umask: so it has
+     * its mode from the first moment on, and no name is looked up a second time. */
+    mode_t before = umask(~mode & 0777);
+    bool bound = fchmod(fd, mode) == 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    int refused = errno;
+    umask(before);
+    errno = refused;
+    if (!bound || listen(fd, backlog) != 0) return close_keeping_errno(fd);
     return fd;
 }
 

@@ -17,6 +17,8 @@ final class ConnectionGroup: @unchecked Sendable {
     private var sessions: UnsafeMutableRawPointer?
     /// For the next transfer: made while nobody waits for it.
     private var spare: UnsafeMutableRawPointer?
+    /// Of the TLS files that it was made with.
+    private var spareNumber: UInt64?
     private var active: [ObjectIdentifier: Transfer] = [:]
     /// When libcurl wants to be called even if nothing happens.
     private var timer: BootInstant?
@@ -45,7 +47,7 @@ final class ConnectionGroup: @unchecked Sendable {
         guard !transfer.isCancelled.load(ordering: .acquiring) else { return transfer.fail(.cancelled) }
         guard clock.boot < transfer.deadline else { return transfer.fail(.deadline) }
         guard let (multi, sessions) = opened(),
-            let easy = spare.take() ?? TransferOptions.handle(for: endpoint, sessions: sessions)
+            let easy = takeSpare() ?? TransferOptions.handle(for: endpoint, sessions: sessions)
         else { return transfer.fail(.refused) }
         transfer.easy = easy
         active[ObjectIdentifier(transfer)] = transfer
@@ -78,7 +80,18 @@ final class ConnectionGroup: @unchecked Sendable {
         curl_multi_socket_action(multi, fd, flags, &running)
         collect()
         // Here, where nobody waits: `run` may be on the thread that begins a request.
-        if let sessions, spare == nil { spare = TransferOptions.handle(for: endpoint, sessions: sessions) }
+        if let sessions, spare == nil {
+            spareNumber = endpoint.files?.current.number
+            spare = TransferOptions.handle(for: endpoint, sessions: sessions)
+        }
+    }
+
+    /// Nil if there is none, or the TLS files have changed since it was made.
+    private func takeSpare() -> UnsafeMutableRawPointer? {
+        guard let easy = spare.take() else { return nil }
+        if spareNumber == endpoint.files?.current.number { return easy }
+        curl_easy_cleanup(easy)
+        return nil
     }
 
     /// Does what is due.

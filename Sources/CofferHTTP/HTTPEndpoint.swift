@@ -13,6 +13,8 @@ package struct HTTPEndpoint: Sendable, Equatable {
     /// PEM files, both or none.
     package var certificateFile: String?
     package var certificateKeyFile: String?
+    /// What these files hold, if it was read already; else libcurl reads them.
+    package var files: TLSFiles?
     /// The name sent and checked in TLS instead of the origin's host.
     package var serverName: String?
     /// Plain http beyond loopback and Unix sockets: whoever is on the way reads the credentials.

@@ -83,14 +83,23 @@ struct TransferOptions {
     private mutating func setTrust(_ endpoint: HTTPEndpoint) {
         // Refuses short keys and SHA-1, whatever the system's configuration says.
         set(CURLOPT_SSL_CIPHER_LIST, "DEFAULT:@SECLEVEL=2")
-        if let file = endpoint.authorityFile {
+        let files = endpoint.files?.current.content
+        if let authority = files?.authority {
+            set(CURLOPT_CAINFO_BLOB, authority)
+            set(CURLOPT_CAPATH, pointer: nil)
+        } else if let file = endpoint.authorityFile {
             set(CURLOPT_CAINFO, file)
             // Else the system's folder of authorities would be trusted besides.
             set(CURLOPT_CAPATH, pointer: nil)
         }
         set(CURLOPT_CA_CACHE_TIMEOUT, endpoint.maximumLifetime.secondsRoundedUp)
-        if let file = endpoint.certificateFile { set(CURLOPT_SSLCERT, file) }
-        if let file = endpoint.certificateKeyFile { set(CURLOPT_SSLKEY, file) }
+        if let certificate = files?.certificate, let key = files?.key {
+            set(CURLOPT_SSLCERT_BLOB, certificate)
+            set(CURLOPT_SSLKEY_BLOB, key)
+        } else {
+            if let file = endpoint.certificateFile { set(CURLOPT_SSLCERT, file) }
+            if let file = endpoint.certificateKeyFile { set(CURLOPT_SSLKEY, file) }
+        }
     }
 
     private mutating func setLimits(_ endpoint: HTTPEndpoint) {
@@ -147,6 +156,10 @@ struct TransferOptions {
 
     private mutating func set(_ option: CURLoption, _ value: String) {
         accept(value.withCString { coffer_easy_set_text(easy, option, $0) })
+    }
+
+    private mutating func set(_ option: CURLoption, _ value: Secret) {
+        accept(value.withUnsafeBytes { coffer_easy_set_bytes(easy, option, $0.baseAddress!, $0.count) })
     }
 
     private mutating func set(_ option: CURLoption, pointer: UnsafeRawPointer?) {

@@ -38,10 +38,11 @@ package final class DataFile: Sendable {
         guard path.hasPrefix("/"), !path.hasSuffix("/"),
             let slash = path.lastIndex(of: "/"), slash > path.startIndex
         else { throw .badPath }
-        self.path = path
-        folder = String(path[..<slash])
-        try Self.makeFolder(folder)
+        try Self.makeFolder(String(path[..<slash]))
+        folder = try Self.resolved(String(path[..<slash]))
         try Self.check(folder, kind: S_IFDIR, mode: 0o700)
+        let path = folder + path[slash...]
+        self.path = path
         if try Self.exists(path) { try Self.check(path, kind: S_IFREG, mode: 0o600) }
         lock = Mutex(try Self.takeLock(path + ".lock", for: path))
     }
@@ -101,6 +102,34 @@ package final class DataFile: Sendable {
         guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
             throw .system(path: path, errno: errno)
         }
+    }
+
+    /// The folder that a link of ours or of root's leads to, as systemd makes one for a
+    /// service with DynamicUser=; any other folder as it is.
+    private static func resolved(_ folder: String) throws(Problem) -> String {
+        var status = stat()
+        guard lstat(folder, &status) == 0 else { throw .system(path: folder, errno: errno) }
+        guard status.st_mode & S_IFMT == S_IFLNK, status.st_uid == 0 || status.st_uid == geteuid() else { return folder }
+        guard let real = realpath(folder, nil) else { throw .system(path: folder, errno: errno) }
+        defer { free(real) }
+        return String(cString: real)
+    }
+
+    /// Which files the names lead to. What is written to a file that has lost its name is
+    /// gone with the process.
+    package struct Identity: Equatable, Sendable {
+        fileprivate let numbers: [UInt64]
+    }
+
+    /// Of the files with these suffixes appended; a missing one differs from any other.
+    package func identity(suffixes: [String]) -> Identity? {
+        var numbers: [UInt64] = []
+        for suffix in suffixes {
+            var status = stat()
+            guard lstat(path + suffix, &status) == 0 else { return nil }
+            numbers += [UInt64(status.st_dev), UInt64(status.st_ino)]
+        }
+        return Identity(numbers: numbers)
     }
 
     private static func exists(_ path: String) throws(Problem) -> Bool {

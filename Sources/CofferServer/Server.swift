@@ -22,10 +22,13 @@ package final class Server: Sendable {
         package var version: String
         /// Protections that the host does not give, for Health.
         package var warnings: [String]
+        /// Log lines that could not be written, for Stats.
+        package var droppedLogLines: @Sendable () -> UInt64
 
         package init(
             reactors: Int, spin: Duration = .zero, limits: ServerLimits, policy: AccessPolicy, cache: CacheConfiguration,
-            flightTime: Duration, version: String, warnings: [String]
+            flightTime: Duration, version: String, warnings: [String],
+            droppedLogLines: @escaping @Sendable () -> UInt64 = { 0 }
         ) {
             self.reactors = reactors
             self.spin = spin
@@ -35,6 +38,7 @@ package final class Server: Sendable {
             self.flightTime = flightTime
             self.version = version
             self.warnings = warnings
+            self.droppedLogLines = droppedLogLines
         }
     }
 
@@ -64,7 +68,7 @@ package final class Server: Sendable {
             admin: AdminService(
                 credentials: credentials, random: random, counters: counters,
                 ledger: ledger, budget: budget, limits: configuration.limits, clock: clock, version: configuration.version,
-                warnings: configuration.warnings),
+                warnings: configuration.warnings, droppedLogLines: configuration.droppedLogLines),
             bootKey: bootKey, clock: clock, log: log)
         var threads: [WorkerThread] = []
         for index in inboxes.indices {

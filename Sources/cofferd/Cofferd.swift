@@ -32,21 +32,18 @@ struct Cofferd: ParsableCommand {
 
     func run() throws {
         let configuration = load()
-        if check {
-            try StandardStream.output.write(Setting.yaml(configuration))
-            return
-        }
         do throws(StartupError) {
-            try Daemon(configuration).run()
+            if check { try Daemon(configuration).check() } else { try Daemon(configuration).run() }
         } catch {
             CofferdProgram.end(["\(error)"], error.exitCode)
         }
+        if check { try StandardStream.output.write(Setting.yaml(configuration)) }
     }
 
     private func load() -> Configuration {
-        let loader = ConfigurationLoader(
-            environment: Environment.current, isRoot: geteuid() == 0, readFile: Environment.text(ofFile:))
         do throws(ConfigurationErrors) {
+            let loader = ConfigurationLoader(
+                environment: try Environment.current(), isRoot: geteuid() == 0, readFile: Environment.text(ofFile:))
             return try loader.load(
                 .init(config: config, socket: socket, data: data, reactors: reactors))
         } catch {

@@ -114,4 +114,46 @@ import Testing
         #expect(Set(keys.map(\.0)).count == 1)
         #expect(keys.count { $0.1 } == 1)
     }
+
+    // MARK: Who may read a file that the operator lays out
+
+    /// A volume of Kubernetes' Secrets: links, and files of root's that a group may read.
+    @Test func followsTheLinksOfASecretVolume() throws {
+        let file = try folder.write(bytes, to: "key-1", mode: 0o440)
+        let link = folder.file("key")
+        try #require(symlink(file, link) == 0)
+        // Ours, but for root: nobody can write to it, and the group is ours.
+        if geteuid() == 0 { #expect(try key(.file(link)) == bytes) }
+        try #require(chmod(file, 0o400) == 0)
+        #expect(try key(.file(link)) == bytes)
+    }
+
+    @Test(arguments: [0o640, 0o444, 0o604, 0o660, 0o644, 0o442] as [mode_t])
+    func refusesSecretsThatOthersCanReach(mode: mode_t) throws {
+        let path = try folder.write(Array("a passphrase".utf8), to: "secret", mode: mode)
+        for isPassphrase in [true, false] {
+            let error = #expect(throws: KeyError.self) {
+                if isPassphrase { _ = try RootKey.passphraseFile(path) } else { _ = try RootKey.file(path) }
+            }
+            #expect(error?.reason == .permissions)
+            #expect(error?.description.contains("mode 0\(String(mode, radix: 8))") == true)
+        }
+    }
+
+    @Test func aPlatformsFileMayBeReadByOthersButNotWritten() throws {
+        for (mode, isFine) in [(0o644, true), (0o440, true), (0o600, true), (0o664, false), (0o646, false)] {
+            let path = try folder.write(bytes, to: "token", mode: mode_t(mode))
+            func read() throws(KeyError) { _ = try ProtectedFile.read(path, what: "token", limit: 64, rule: .platform) }
+            if isFine { try read() } else { #expect(throws: KeyError.self) { try read() } }
+        }
+    }
+
+    @Test func aFIFOIsRefusedAtOnce() throws {
+        let path = folder.file("fifo")
+        try #require(mkfifo(path, 0o600) == 0)
+        for rule in [ProtectedFile.Rule.own, .secret, .platform, .open] {
+            let error = #expect(throws: KeyError.self) { try ProtectedFile.read(path, what: "file", limit: 64, rule: rule) }
+            #expect(error?.reason == .permissions)
+        }
+    }
 }

@@ -361,4 +361,71 @@ import Testing
         #expect(VaultRoute(user: "**", connection: "*", vault: "a").catchesEverything)
         #expect(!VaultRoute(user: "*a", connection: "*", vault: "a").catchesEverything)
     }
+
+    // MARK: Null
+
+    @Test(arguments: ["", "~", "null", "Null"])
+    func whatIsNullIsNotSet(null: String) throws {
+        let vault = try #require(
+            read(
+                """
+                socket: \(null)
+                limits:
+                  connections: \(null)
+                vaults:
+                  a:
+                    type: vault
+                    address: https://h
+                    auth: token
+                    mount: \(null)
+                    accept: \(null)
+                    token_file: \(null)
+                    soft_delete: \(null)
+                    concurrency: \(null)
+                routes: \(null)
+                """
+            ).vaults.first)
+        var expected = VaultConfiguration.HashiCorp()
+        expected.address = "https://h"
+        expected.authentication = .token
+        #expect(vault.backend == .vault(expected, .token, .init()))
+        #expect(vault.concurrency == 64)
+    }
+
+    @Test func sectionsThatAreNullAreNotThere() throws {
+        #expect(try read("vaults:\nroutes:\nlimits:\n") == Configuration())
+        #expect(
+            mistakes("vaults:\n  a:\n") == ["c.yaml:2:5: vaults.a: type is missing; expected one of embedded, memory, vault, aws"])
+        let routes = try read("vaults: {a: {type: embedded}}\nroutes: [{user: ~, connection: , vault: a}]").routes
+        #expect(routes == [VaultRoute(vault: "a")])
+    }
+
+    // MARK: As Vault's own tools write it
+
+    @Test(arguments: ["admin/", "/admin", "/admin/", "admin"])
+    func slashesAtTheEndsOfPathsDoNotCount(namespace: String) throws {
+        let text = "vaults: {a: {type: vault, address: 'HTTPS://H:8200', auth: token, namespace: \(namespace), mount: kv/}}"
+        let vault = try #require(read(text).vaults.first)
+        #expect(vault.hashiCorp.namespace == "admin")
+        #expect(vault.hashiCorp.mount == "kv")
+        #expect(VaultAddress(vault.hashiCorp.address) == VaultAddress("https://h:8200"))
+    }
+
+    // MARK: What the start refuses
+
+    @Test(arguments: ["a..b", "a.", "x/y..z", "x./y"])
+    func pathsThatVaultRefusesAreRefusedHere(path: String) {
+        for setting in ["prefix", "mount", "namespace"] {
+            let found = mistakesOfVault("    auth: token\n    \(setting): \(path)\n")
+            #expect(found.count == 1 && found[0].hasPrefix("c.yaml:6:\(7 + setting.count): vaults.a.\(setting): "), "\(found)")
+        }
+    }
+
+    @Test(arguments: ["my-app-x", "app-1", "x-"])
+    func prefixesThatAWSRefusesAreRefusedHere(prefix: String) {
+        #expect(
+            mistakes("vaults:\n  a:\n    type: aws\n    prefix: \(prefix)\n") == [
+                "c.yaml:4:13: vaults.a.prefix: must not have a hyphen among its last three characters"
+            ])
+    }
 }

@@ -233,6 +233,35 @@ import Testing
         }
     }
 
+    @Test("files that were read already are used, and others from the moment on that they are replaced")
+    func filesInMemory() async throws {
+        let folder = try HostileServers.shared.get().folder
+        func secret(_ name: String) throws -> Secret {
+            try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)")).withUnsafeBytes { Secret(copying: $0) }
+        }
+        let right = TLSFiles.Content(
+            authority: try secret("root.pem"), certificate: try secret("client.pem"), key: try secret("client.key"))
+        var wrong = right
+        wrong.authority = try secret("client.pem")
+        let files = TLSFiles(wrong)
+        let client = try client("mutual", isSecure: true) {
+            $0.authorityFile = "/absent/ca.pem"
+            $0.certificateFile = "/absent/client.pem"
+            $0.certificateKeyFile = "/absent/client.key"
+            $0.files = files
+        }
+        func isTrusted() async -> Bool {
+            if case .answer(status: 200, _) = await client.ending(.get(token: "t")) { true } else { false }
+        }
+        #expect(await !isTrusted())
+        #expect(files.replace(with: right))
+        #expect(await isTrusted())
+        #expect(!files.replace(with: right))
+        #expect(await isTrusted())
+        #expect(files.replace(with: wrong))
+        #expect(await !isTrusted())
+    }
+
     @Test("the name in TLS may be another than the host")
     func serverName() async throws {
         let client = try client("renamed", isSecure: true) { $0.serverName = "vault.example" }

@@ -36,7 +36,9 @@ import Testing
             #expect(failed?.retryable == true)
             #expect(try await vault.get("before") == "1")
             #expect(try await vault.get("during-\(round)") == nil)
+            #expect(await checkFailure(vault)?.reason == .disk)
             set(COFFER_FAULT_NONE)
+            #expect(await checkFailure(vault) == nil)
             try await vault.put("after-\(round)", "3")
         }
         await vault.close()

@@ -1,4 +1,5 @@
 import CofferCore
+import CofferSQLite
 import CofferVault
 import CofferVaultConformance
 import CofferVaults
@@ -81,6 +82,7 @@ func makeItem(_ version: String, expiresAt: WallMilliseconds = 0) -> VaultItem {
         let clock = ManualClock(wall: SystemClock().wall)
         var options = EmbeddedOptions()
         options.sweepInterval = .milliseconds(20)
+        options.sweepPatience = .zero
         options.sweepBatch = 16
         let vault = try scratch.open(clock: clock, options: options)
         let deadline = clock.boot + .seconds(3600)
@@ -99,6 +101,68 @@ func makeItem(_ version: String, expiresAt: WallMilliseconds = 0) -> VaultItem {
         }
         await vault.close()
         #expect(try countRows() == 40)
+    }
+
+    /// Ten years ahead for half a minute, as a wrong time server or a dead battery has it.
+    @Test func aClockThatJumpsRemovesNothing() async throws {
+        let clock = JumpingClock()
+        var options = EmbeddedOptions()
+        options.sweepInterval = .milliseconds(10)
+        options.sweepPatience = .seconds(60)
+        let vault = try scratch.open(clock: clock, options: options)
+        let deadline = clock.boot + .seconds(36_000)
+        for number in 0..<10 {
+            let item = makeItem("v", expiresAt: clock.wall + 1_000_000)
+            _ = try await vault.write(try testKey("record-\(number)"), item, condition: .none, deadline: deadline)
+        }
+        func run(seconds: Int) async throws {
+            for _ in 0..<seconds {
+                clock.advance(milliseconds: 1_000)
+                // Each write wakes the sweeper, too.
+                try await vault.check(deadline: deadline)
+            }
+        }
+        try await run(seconds: 70)
+        clock.jump(milliseconds: 315_360_000_000)
+        try await run(seconds: 35)
+        #expect(try await vault.list(user: nil, after: nil, limit: 100, deadline: deadline).entries.isEmpty)
+        clock.jump(milliseconds: -315_360_000_000)
+        try await run(seconds: 70)
+        let page = try await vault.list(user: nil, after: nil, limit: 100, deadline: deadline)
+        #expect(page.entries.count == 10)
+        // By a clock that has kept pace for long enough they go.
+        clock.advance(milliseconds: 2_000_000)
+        try await run(seconds: 70)
+        await vault.close()
+        #expect(try countRows() == 0)
+    }
+
+    /// What is written to a file that has lost its name is gone with the process.
+    @Test(arguments: ["", "-wal"])
+    func aDatabaseThatWasRemovedAcknowledgesNothing(suffix: String) async throws {
+        let vault = try scratch.open()
+        try await vault.put("before", "1")
+        try FileManager.default.removeItem(atPath: scratch.path + suffix)
+        let failed = await failure { () async throws(Failure) in try await vault.put("after", "2") }
+        #expect(failed?.code == .unavailable)
+        #expect(failed?.reason == .disk)
+        #expect(try await vault.get("before") == "1")
+        let check = await failure { () async throws(Failure) in
+            try await vault.check(deadline: SystemClock().boot + .seconds(5))
+        }
+        #expect(check?.message.contains(scratch.path) == true)
+        await vault.close()
+    }
+
+    @Test func theFolderMayBeALinkOfOurs() async throws {
+        let link = scratch.folder + "-link"
+        try scratch.makeFolder()
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: scratch.folder)
+        defer { try? FileManager.default.removeItem(atPath: link) }
+        let name = URL(fileURLWithPath: scratch.path).lastPathComponent
+        let file = try DataFile(path: "\(link)/\(name)")
+        #expect(file.path == scratch.path)
+        file.unlock()
     }
 
     /// Rows in the closed database, expired ones too.
@@ -156,4 +220,21 @@ func makeItem(_ version: String, expiresAt: WallMilliseconds = 0) -> VaultItem {
         let vault = try scratch.open()
         try await vault.put("a", "1")
     }
+}
+
+/// Its wall clock can jump beside the one that counts from boot.
+private final class JumpingClock: Clock {
+    private let time = Mutex<(boot: UInt64, wall: UInt64)>((1_000_000_000, 1_800_000_000_000))
+
+    var boot: BootInstant { BootInstant(nanoseconds: time.withLock { $0.boot }) }
+    var wall: WallMilliseconds { time.withLock { $0.wall } }
+
+    func advance(milliseconds: UInt64) {
+        time.withLock { time in
+            time.boot += milliseconds * 1_000_000
+            time.wall += milliseconds
+        }
+    }
+
+    func jump(milliseconds: Int64) { time.withLock { $0.wall = $0.wall &+ UInt64(bitPattern: milliseconds) } }
 }

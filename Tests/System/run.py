@@ -23,8 +23,8 @@ from harness.options import options  # noqa: E402
 
 MODULES = [
     "startup", "socket_path", "data_folder", "records", "lifecycle", "command_line", "console", "vaults", "hostile",
-    "hostile_fields", "hostile_peers", "plaintext", "cores", "durability", "scale", "spinning", "buffers",
-    "user_namespaces", "work",
+    "hostile_fields", "hostile_peers", "blocking", "host", "plaintext", "cores", "durability", "scale", "spinning",
+    "buffers", "user_namespaces", "work",
 ]
 PROGRAMS = ["cofferd", "coffer", "coffer-load"]
 

@@ -1,5 +1,6 @@
 """Many clients at once, and callers that may not."""
 
+import json
 import os
 import resource
 import signal

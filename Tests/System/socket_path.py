@@ -52,6 +52,58 @@ class SocketPath(StartupTest):
         self.assert_refused(self.start(), CONFIGURATION, self.place.socket, "not a socket")
         self.assertEqual((self.place.socket.readlink(), target.read_text()), (target, "precious"))
 
+    def test_folder_that_others_can_write_to_is_refused(self) -> None:
+        folder = self.place.folder / "run"
+        folder.mkdir()
+        self.place.socket = folder / "s"
+        for mode in (0o777, 0o770, 0o773, 0o722):
+            with self.subTest(mode=oct(mode)):
+                folder.chmod(mode)
+                self.assert_refused(self.start(), CONFIGURATION, folder, f"0{mode:o}", "--socket")
+        os.chown(folder, 61_234, 0)
+        folder.chmod(0o700)
+        self.assert_refused(self.start(), CONFIGURATION, folder, "61234")
+        os.chown(folder, 0, 0)
+        for mode in (0o1777, 0o755):
+            folder.chmod(mode)
+            self.assertEqual(self.running().terminate(), 0)
+
+    def test_lock_file_of_somebody_else_is_refused(self) -> None:
+        lock = self.place.socket.with_name("s.lock")
+        lock.touch(0o666)
+        os.chown(lock, 61_234, 61_234)
+        self.assert_refused(self.start(), CONFIGURATION, lock)
+
+    #: Puts a link in the place of the socket at the moment after it was made.
+    SWAP = """
+        #define _GNU_SOURCE
+        #include <dlfcn.h>
+        #include <stdlib.h>
+        #include <sys/socket.h>
+        #include <sys/un.h>
+        #include <unistd.h>
+        int bind(int fd, const struct sockaddr *address, socklen_t length) {
+            int (*real)(int, const struct sockaddr *, socklen_t) = dlsym(RTLD_NEXT, "bind");
+            int result = real(fd, address, length);
+            const char *path = ((const struct sockaddr_un *)address)->sun_path, *victim = getenv("VICTIM");
+            if (result == 0 && address->sa_family == AF_UNIX && victim)
+                if (unlink(path) != 0 || symlink(victim, path) != 0) abort();
+            return result;
+        }
+    """
+
+    def test_the_mode_is_set_through_no_link(self) -> None:
+        source, library = self.place.folder / "swap.c", self.place.folder / "swap.so"
+        source.write_text(self.SWAP)
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+        victim = self.place.folder / "victim"
+        victim.write_text("precious")
+        victim.chmod(0o644)
+        ended = self.start(env={"LD_PRELOAD": str(library), "VICTIM": str(victim)})
+        self.assert_refused(ended, CONFIGURATION, self.place.socket, "replaced")
+        self.assertEqual(victim.stat().st_mode & 0o777, 0o644)
+        self.assertEqual(victim.read_text(), "precious")
+
     def test_mode_of_the_socket_and_the_data(self) -> None:
         old = os.umask(0)
         self.addCleanup(os.umask, old)

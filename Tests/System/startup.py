@@ -80,6 +80,24 @@ class ConfigurationMistakes(StartupTest):
         self.assert_refused(ended, CONFIGURATION, "key.file", "production")
         self.assertFalse((self.place.data / "root.key").exists())
 
+    def test_short_passphrase_in_production(self) -> None:
+        for length, is_fine in ((1, False), (11, False), (12, True)):
+            with self.subTest(length=length):
+                env = {"COFFER_ENV": "production", "CREDENTIAL_ENCRYPTION_KEY": "p" * length}
+                ended = self.start("--check", env=env)
+                if is_fine:
+                    self.assertEqual(ended.returncode, 0, ended.stderr)
+                else:
+                    self.assert_refused(ended, CONFIGURATION, "CREDENTIAL_ENCRYPTION_KEY", f"{length} bytes", "12")
+                    self.assert_refused(self.start(env=env), CONFIGURATION, "CREDENTIAL_ENCRYPTION_KEY", "12")
+
+    def test_passphrase_file_that_others_can_read(self) -> None:
+        path = self.place.folder / "passphrase"
+        path.write_text("correct horse battery staple")
+        path.chmod(0o644)
+        ended = self.start(env={"CREDENTIAL_ENCRYPTION_KEY_FILE": str(path)})
+        self.assert_refused(ended, CONFIGURATION, path, "0644")
+
     def test_production_with_a_key_starts(self) -> None:
         daemon = self.running(
             env={"COFFER_ENV": "production", "CREDENTIAL_ENCRYPTION_KEY": "correct horse battery staple"})
@@ -113,6 +131,53 @@ class Checking(StartupTest):
 
     def test_check_finds_mistakes(self) -> None:
         self.assert_refused(self.start("--check", config="reactors: -1\n"), CONFIGURATION, "coffer.yaml:1:11", "reactors")
+
+    #: Configurations that the start refuses, the variables with them, and what is said.
+    REFUSED = {
+        "AWS prefix": (
+            "vaults:\n  a:\n    type: aws\n    region: eu-central-1\n    prefix: my-app-x\n", {},
+            ("coffer.yaml:5:13", "vaults.a.prefix", "hyphen")),
+        "two periods": (
+            "vaults:\n  a:\n    type: vault\n    address: https://h\n    auth: token\n    mount: a..b\n",
+            {"VAULT_TOKEN": "t"}, ("coffer.yaml:6:12", "vaults.a.mount")),
+        "no key": ("environment: production\n", {}, ("coffer.yaml:1:14", "key.file")),
+        "no token": (
+            "vaults:\n  a:\n    type: vault\n    address: https://h\n    auth: token\n", {},
+            ("coffer.yaml:5:11", "vaults.a.auth", "VAULT_TOKEN")),
+        "no region": ("vaults:\n  a:\n    type: aws\n", {}, ("coffer.yaml:", "vaults.a", "region")),
+        "no profile": (
+            "vaults:\n  a:\n    type: aws\n    region: eu-central-1\n    profile: nobody\n", {},
+            ("coffer.yaml:", "vaults.a", "nobody")),
+        "key file": ("key: {file: /absent/key}\n", {}, ("/absent/key",)),
+        "limits": ("limits:\n  call_ms: 600000\n", {}, ("coffer.yaml:2:12", "limits.call_ms")),
+    }
+
+    def test_check_finds_what_the_start_refuses(self) -> None:
+        for name, (config, env, words) in self.REFUSED.items():
+            with self.subTest(name):
+                started = self.start(config=config, env=env)
+                self.assert_refused(started, CONFIGURATION, *words)
+                checked = self.start("--check", config=config, env=env)
+                self.assertEqual((checked.returncode, checked.stderr), (started.returncode, started.stderr))
+
+    def test_the_guides_region_is_used_and_said(self) -> None:
+        daemon = self.running(env={"VAULT_TYPE": "aws", "AWS_EC2_METADATA_DISABLED": "true"})
+        self.assertIn("us-east-1", daemon.log_text())
+        self.assertIn("AWS_REGION", daemon.log_text())
+
+    def test_bytes_that_are_no_text_are_refused_where_they_stand(self) -> None:
+        bad = os.fsdecode(b"andr\xe9")
+        places = {
+            "argument 5": lambda: self.start(bad),
+            "COFFER_SOCKET": lambda: self.start(env={"COFFER_SOCKET": bad}),
+            "AWS_PROFILE": lambda: self.start(env={"AWS_PROFILE": bad}),
+            "VAULT_ADDR": lambda: self.start(env={"VAULT_ADDR": bad}),
+        }
+        for place, start in places.items():
+            with self.subTest(place):
+                self.assert_refused(start(), CONFIGURATION, place, "UTF-8")
+        self.place.config.write_bytes(b"reactors: 1\nenvironment: andr\xe9\n")
+        self.assert_refused(self.start("--config", self.place.config), CONFIGURATION, "coffer.yaml:2", "not UTF-8")
 
     def test_programs_need_no_swift_on_their_host(self) -> None:
         for program in ("cofferd", "coffer"):

@@ -48,8 +48,8 @@ MODULES = {
         words("CofferCore CofferCrypto CofferCache CofferAccess CofferVault CofferHTTP CofferVaults CofferServer CofferProcess "
               "CLinux"),
         words("Glibc Dispatch Logging Yams"),
-        # Standard output and error, and the variables that are secrets.
-        raw=frozenset(words("Console.swift SecretFile.swift SecretVariables.swift LineLogHandler.swift"))),
+        # Standard output and error, threads, and the variables that are secrets.
+        raw=frozenset(words("Console.swift DaemonThread.swift LogQueue.swift SecretVariables.swift"))),
     "cofferd": Module(words("CofferDaemon CofferCore CofferProcess CofferCommandLine"), words("ArgumentParser Glibc")),
     # On the public client alone: what it can do, every program can.
     "coffer": Module(

@@ -46,7 +46,7 @@ MISTAKES: list[tuple[str, str, str | tuple[str, str]]] = [
     ("every_setting_is_in_the_manual_with_its_default", "Sources/CofferDaemon/Documentation.docc/coffer.example.yaml",
      ("ttl_seconds: 300", "ttl_seconds: 301")),
     ("every_vault_setting_is_in_the_manual", "Sources/CofferDaemon/Configuration/VaultSetting.swift",
-     ('text("mount",', 'text("mounting",')),
+     ('path("mount",', 'path("mounting",')),
     ("every_vault_setting_is_in_the_manual", "Sources/CofferDaemon/Configuration/RoutesSection.swift",
      ('"user", "connection"', '"owner", "connection"')),
     ("every_vault_setting_is_in_the_manual", "Sources/CofferDaemon/Documentation.docc/Configuration.md",

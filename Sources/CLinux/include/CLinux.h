@@ -25,9 +25,14 @@ int coffer_peer_credentials(int fd, struct coffer_peer *_Nonnull peer);
  *
  * The region is memfd_secret(2) memory if the kernel grants it (not even root
  * can read it from outside, and no core dump holds it), else locked anonymous
- * memory left out of core dumps. `*_secret` says which; false is worth a
- * warning. The region is wiped in a forked child where the kernel can. */
-void *_Nullable coffer_secret_map(size_t bytes, bool *_Nonnull secret);
+ * memory left out of core dumps. `refused` says what the kernel refused, which is
+ * worth a warning. The region is wiped in a forked child where the kernel can. */
+struct coffer_refused_memory {
+    /* The errno of each; 0 = it was granted, or not asked for. */
+    int memfd_secret;
+    int mlock;
+};
+void *_Nullable coffer_secret_map(size_t bytes, struct coffer_refused_memory *_Nonnull refused);
 
 /* Overwrites memory; never optimised away. */
 void coffer_wipe(void *_Nonnull memory, size_t bytes);
@@ -50,6 +55,9 @@ int coffer_random(void *_Nonnull memory, size_t bytes);
 
 /* A non-blocking, close-on-exec eventfd(2) at 0. */
 int coffer_eventfd(void);
+
+/* Gives threads that are made from now on without a size at least so much stack. */
+void coffer_default_thread_stack(size_t bytes);
 
 /* Names the calling thread, for people who look with ps or gdb; cut at 15 bytes. */
 void coffer_name_thread(const char *_Nonnull name);

@@ -12,21 +12,37 @@ package final class BootKey: @unchecked Sendable {
     private static let regionBytes = 4096
     private let region: UnsafeMutableRawPointer
 
-    /// Whether the kernel gave memfd_secret(2) memory, which nobody outside of the
-    /// process can read. Otherwise the key lies in locked memory left out of core
-    /// dumps, which root can read: worth a warning.
-    package let isSecretMemory: Bool
+    /// What the kernel refused, for a warning each: memfd_secret(2) memory, which nobody
+    /// outside of the process can read, and without it the lock that keeps the key out of
+    /// swap. Core dumps do not hold it in any case.
+    package let warnings: [String]
 
     private let lanes = Atomic<UInt32>(0)
 
     /// Traps if there is neither memory nor randomness.
     package init() {
-        var secret = false
-        guard let region = coffer_secret_map(Self.regionBytes, &secret),
+        var refused = coffer_refused_memory()
+        guard let region = coffer_secret_map(Self.regionBytes, &refused),
             coffer_random(region, AEADContext.keyBytes) == 0
-        else { fatalError("no locked memory or no randomness for the cache's key") }
+        else { fatalError("no memory or no randomness for the cache's key") }
         self.region = region
-        isSecretMemory = secret
+        warnings = Self.warnings(refused)
+    }
+
+    private static func warnings(_ refused: coffer_refused_memory) -> [String] {
+        func reason(_ number: Int32) -> String { String(cString: strerror(number)) }
+        var warnings: [String] = []
+        if refused.memfd_secret != 0 {
+            warnings.append(
+                "memfd_secret is unavailable (\(reason(refused.memfd_secret))): the cache key is in ordinary memory, "
+                    + "which root can read")
+        }
+        if refused.mlock != 0 {
+            warnings.append(
+                "mlock is refused (\(reason(refused.mlock))): the cache key may be written to swap; raise the limit of "
+                    + "locked memory (ulimit -l, LimitMEMLOCK)")
+        }
+        return warnings
     }
 
     deinit {

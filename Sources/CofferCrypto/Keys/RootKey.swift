@@ -26,7 +26,7 @@ package enum RootKey: Sendable {
     ///
     /// - Throws: as ``file(_:)``.
     package static func passphraseFile(_ path: String) throws(KeyError) -> RootKey {
-        let contents = try ProtectedFile.read(path, what: "passphrase file", limit: maximumFileBytes)
+        let contents = try ProtectedFile.read(path, what: "passphrase file", limit: maximumFileBytes, rule: .secret)
         let passphrase = contents.withUnsafeBytes { bytes in
             let text = bytes.last == UInt8(ascii: "\n") ? bytes.dropLast() : bytes[...]
             return Secret(copying: UnsafeRawBufferPointer(rebasing: text))
@@ -39,7 +39,7 @@ package enum RootKey: Sendable {
     ///
     /// - Throws: `.absent`, `.permissions`, `.badKey`, `.system`.
     package static func file(_ path: String) throws(KeyError) -> RootKey {
-        try read(path, rule: .own)
+        try read(path, rule: .secret)
     }
 
     /// A credential of the systemd unit, in the same forms.

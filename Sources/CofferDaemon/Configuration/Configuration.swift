@@ -44,4 +44,9 @@ package struct Configuration: Equatable, Sendable {
     package init() {}
 
     package var isProduction: Bool { environment == "production" }
+
+    /// A mistake in a setting, at the place where it was set, if it was.
+    func mistake(_ path: String, _ message: String) -> ConfigurationError {
+        places[path].map { ConfigurationError($0, "\(path): \(message)") } ?? ConfigurationError(path, message)
+    }
 }

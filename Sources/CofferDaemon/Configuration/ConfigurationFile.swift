@@ -33,8 +33,12 @@ package enum ConfigurationFile {
         _ root: Node, _ configuration: inout Configuration, _ mistakes: inout FileMistakes
     ) {
         guard case .mapping(let mapping) = root else { return }
-        let routes = mapping.first { $0.key.scalar?.string == "routes" }
-        guard let vaults = mapping.first(where: { $0.key.scalar?.string == "vaults" }) else {
+        // What is null is not set.
+        func section(_ name: String) -> (key: Node, value: Node)? {
+            mapping.first { $0.key.scalar?.string == name && $0.value.null == nil }
+        }
+        let routes = section("routes")
+        guard let vaults = section("vaults") else {
             if let routes {
                 mistakes.add(routes.key, "routes: there is no vaults section whose vaults they could name")
             }
@@ -66,6 +70,7 @@ package enum ConfigurationFile {
                 if node.null == nil { mistakes.add(node, "expected a mapping of settings, got a single value") }
                 return
             }
+            if node.null != nil { return }
             configuration.places[path] = mistakes.place(of: node)
             if !setting.apply(scalar.string, &configuration) {
                 mistakes.add(node, "\(path): \(setting.mistake(scalar.string))")

@@ -100,6 +100,8 @@ package struct ConfigurationLoader {
         guard let setting = Setting.named(path), setting.apply(value, &configuration) else {
             throw single(place, Setting.named(path)?.mistake(value) ?? "there is no setting \(path)")
         }
+        // The file's own place of it says whether it contradicts a `vaults` section.
+        if path != "vault.type" { configuration.places[path] = place }
     }
 
     private func applyDefaultPaths(
@@ -162,12 +164,13 @@ package struct ConfigurationLoader {
             hasPassphrase: !configuration.passphraseFile.isEmpty
                 || !(environment["CREDENTIAL_ENCRYPTION_KEY"] ?? "").isEmpty)
         if !configuration.keyFile.isEmpty && !configuration.passphraseFile.isEmpty {
+            let place = configuration.places["key.passphrase_file"] ?? configuration.places["key.file"] ?? "key"
             errors.append(
-                ConfigurationError("key", "key.file and key.passphrase_file exclude each other; keep one"))
+                ConfigurationError(place, "key.file and key.passphrase_file exclude each other; keep one"))
         }
         if configuration.limits.callMilliseconds > configuration.limits.maximumCallMilliseconds {
             errors.append(
-                ConfigurationError(
+                configuration.mistake(
                     "limits.call_ms",
                     "expected at most limits.maximum_call_ms = \(configuration.limits.maximumCallMilliseconds), got \(configuration.limits.callMilliseconds)"
                 ))
@@ -176,7 +179,7 @@ package struct ConfigurationLoader {
         let needed = configuration.limits.credentialBytes + (16 << 10)
         if configuration.limits.frameBytes < needed {
             errors.append(
-                ConfigurationError(
+                configuration.mistake(
                     "limits.frame_bytes",
                     "expected at least limits.credential_bytes + 16384 = \(needed), got \(configuration.limits.frameBytes)"
                 ))

@@ -58,6 +58,7 @@ enum RoutesSection {
         var isGood = true
         for (key, value) in mapping {
             let word = key.scalar?.string ?? ""
+            if value.null != nil && keys.contains(word) { continue }
             if let mistake = set(word, value.scalar?.string, vaults, &route) {
                 mistakes.add(keys.contains(word) ? value : key, mistake)
                 isGood = false

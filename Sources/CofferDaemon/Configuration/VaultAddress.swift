@@ -9,10 +9,11 @@ package struct VaultAddress: Equatable, Sendable {
     /// Nil if the text is no such address. One slash at the end does not count.
     package init?(_ text: String) {
         var rest = text[...]
-        if rest.hasPrefix("https://") {
+        // A scheme is written in any case: Vault's own tools read it so.
+        if rest.prefix(8).lowercased() == "https://" {
             isSecure = true
             rest = rest.dropFirst(8)
-        } else if rest.hasPrefix("http://") {
+        } else if rest.prefix(7).lowercased() == "http://" {
             isSecure = false
             rest = rest.dropFirst(7)
         } else {

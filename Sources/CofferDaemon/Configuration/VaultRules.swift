@@ -1,3 +1,5 @@
+import CofferVaults
+
 /// What must hold between the settings of a vault.
 enum VaultRules {
     typealias Mistake = (setting: String, message: String)
@@ -9,7 +11,7 @@ enum VaultRules {
         }
         return strangers(vault) + formats(vault) + transport(vault)
             + (vault.type == .vault ? hashiCorp(vault) : [])
-            + (vault.type == .aws ? plain(vault, "endpoint", vault.aws.endpoint) : [])
+            + (vault.type == .aws ? aws(vault) : [])
     }
 
     /// Settings of other kinds of vault.
@@ -51,6 +53,11 @@ enum VaultRules {
                 "expected https://: without TLS whoever is on the way reads the secrets; allow_http: true permits it"
             )
         ]
+    }
+
+    private static func aws(_ vault: VaultConfiguration) -> [Mistake] {
+        plain(vault, "endpoint", vault.aws.endpoint)
+            + (AWSOptions.mistake(inPrefix: vault.prefix).map { [("prefix", $0)] } ?? [])
     }
 
     // MARK: HashiCorp Vault and OpenBao

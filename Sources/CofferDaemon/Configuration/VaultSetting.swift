@@ -28,7 +28,7 @@ package struct VaultSetting: Sendable {
             show: { [$0.type.rawValue] }, explain: VaultType.mistake),
         choice("format", any, \.format),
         list("accept", any, { $0.accept }) { $0.acceptedFormats = $1 },
-        text("prefix", path, remote, \.prefix, isValid: isPath),
+        path("prefix", remote, \.prefix),
         flag("literal_names", remote, \.literalNames),
         number("timeout_ms", 1...600_000, any, \.timeoutMilliseconds),
         number("concurrency", 1...4_096, any, { $0.concurrency }) { $0.concurrencyLimit = $1 },
@@ -58,8 +58,8 @@ package struct VaultSetting: Sendable {
                 return true
             },
             show: { $0.hashiCorp.nodes }, explain: nil),
-        text("mount", path, hashiCorp, \.hashiCorp.mount, isValid: isPath),
-        text("namespace", path, hashiCorp, \.hashiCorp.namespace, isValid: isPath),
+        path("mount", hashiCorp, \.hashiCorp.mount),
+        path("namespace", hashiCorp, \.hashiCorp.namespace),
         VaultSetting(
             name: "auth",
             expects: "one of \(names(VaultConfiguration.Authentication.self))", types: hashiCorp, isList: false,
@@ -70,7 +70,7 @@ package struct VaultSetting: Sendable {
                 return true
             },
             show: { [$0.hashiCorp.authentication?.rawValue ?? ""] }, explain: nil),
-        text("auth_mount", path, hashiCorp, \.hashiCorp.authenticationMount, isValid: isPath),
+        path("auth_mount", hashiCorp, \.hashiCorp.authenticationMount),
         text("token_file", file, hashiCorp, \.hashiCorp.tokenFile),
         text("role", word, hashiCorp, \.hashiCorp.role),
         text("role_id", word, hashiCorp, \.hashiCorp.roleID),
@@ -78,7 +78,7 @@ package struct VaultSetting: Sendable {
         flag("soft_delete", hashiCorp, \.hashiCorp.softDelete),
 
         text("region", "a region's name, for instance eu-central-1", aws, \.aws.region) {
-            (1...64).contains($0.utf8.count) && $0.utf8.allSatisfy(isLowerOrDigit)
+            (1...63).contains($0.utf8.count) && $0.utf8.allSatisfy(isLowerOrDigit)
         },
         text("endpoint", url, aws, \.aws.endpoint) { VaultAddress($0) != nil },
         VaultSetting(
@@ -114,8 +114,8 @@ package struct VaultSetting: Sendable {
     private static let absolute = "the path of a file, from / on"
     private static let word = "a text of 1 to 1024 bytes without control characters"
     private static let url = "https:// with a host and perhaps a port, without user, path or query"
-    private static let path =
-        "names of letters, digits, -, _ and . with / between them, 1 to 256 bytes in all"
+    private static let pathRule =
+        "names of letters, digits, -, _ and . with / between them, 1 to 256 bytes in all; none ends in a period or has two in a row"
 
     @Sendable private static func isAbsolute(_ text: String) -> Bool { text.hasPrefix("/") }
 
@@ -124,10 +124,25 @@ package struct VaultSetting: Sendable {
             || byte == UInt8(ascii: "-")
     }
 
+    /// Slashes at its ends do not count: Vault's own tools show and accept `admin/`.
+    private static func path(_ name: String, _ types: Set<VaultType>, _ value: Value<String>) -> VaultSetting {
+        VaultSetting(
+            name: name, expects: pathRule, types: types, isList: false,
+            apply: { texts, vault in
+                guard let text = texts.first, isText(text) else { return false }
+                let inner = text.drop { $0 == "/" }
+                guard let end = inner.lastIndex(where: { $0 != "/" }), isPath(String(inner[...end])) else { return false }
+                vault[keyPath: value] = String(inner[...end])
+                return true
+            },
+            show: { [$0[keyPath: value]] }, explain: nil)
+    }
+
     @Sendable private static func isPath(_ text: String) -> Bool {
         guard (1...256).contains(text.utf8.count) else { return false }
         return text.split(separator: "/", omittingEmptySubsequences: false).allSatisfy { part in
-            !part.isEmpty && part != "." && part != ".."
+            // The server takes two periods in a row for a way out of the mount.
+            !part.isEmpty && !part.hasSuffix(".") && !zip(part.utf8, part.utf8.dropFirst()).contains { $0 == 0x2E && $1 == 0x2E }
                 && part.utf8.allSatisfy {
                     isLowerOrDigit($0) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0)
                         || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".")

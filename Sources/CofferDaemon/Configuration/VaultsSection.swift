@@ -33,7 +33,8 @@ enum VaultsSection {
         _ node: Node, into vault: inout VaultConfiguration, _ mistakes: inout FileMistakes
     ) {
         let path = "vaults.\(vault.name)"
-        guard case .mapping(let mapping) = node else {
+        let isNull = node.null != nil
+        guard let mapping = isNull ? Node.Mapping([]) : node.mapping else {
             mistakes.add(node, "\(path): expected a mapping with the vault's type and settings")
             return
         }
@@ -46,6 +47,7 @@ enum VaultsSection {
                     key, "unknown setting \(path).\(word)\(hint ?? "; the manual's page on vaults' settings has all")")
                 continue
             }
+            if value.null != nil { continue }
             vault.places[word] = mistakes.place(of: value)
             apply(setting, value, path: "\(path).\(word)", &vault, &mistakes)
         }

@@ -1,7 +1,7 @@
 package import Logging
 import Glibc
 
-/// Writes each log message as one line to standard error: text for people,
+/// Makes each log message one line: text for people,
 /// JSON for programs. Control characters are escaped and lines cut, so that
 /// nobody can forge a line.
 package struct LineLogHandler: LogHandler {
@@ -18,15 +18,19 @@ package struct LineLogHandler: LogHandler {
     private let now: @Sendable () -> UInt64
     private let write: @Sendable (String) -> Void
 
-    /// - Parameter now: Unix milliseconds.
+    /// - Parameters:
+    ///   - now: Unix milliseconds.
+    ///   - write: gets each line, without its end; must not block.
     package init(
         level: Logger.Level, format: Format, now: @escaping @Sendable () -> UInt64,
-        write: @escaping @Sendable (String) -> Void = LineLogHandler.toStandardError
+        write: @escaping @Sendable (String) -> Void
     ) {
         logLevel = level
         self.format = format
         self.now = now
         self.write = write
+        // The C library reads the time zone's file when it is first asked for a date.
+        _ = Self.timestamp(0)
     }
 
     package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -35,29 +39,27 @@ package struct LineLogHandler: LogHandler {
     }
 
     package func log(event: LogEvent) {
-        let fields = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
-            .map { ($0.key, "\($0.value)") }
+        write(line(event.level, "\(event.message)", metadata.merging(event.metadata ?? [:]) { $1 }))
+    }
+
+    /// What `log` writes for this message.
+    package func line(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata) -> String {
+        let fields = metadata.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
         let time = Self.timestamp(now())
         var line: String
         switch format {
         case .text:
-            line = "\(time) \(event.level.rawValue) \(Self.escape("\(event.message)"))"
+            line = "\(time) \(level.rawValue) \(Self.escape(message))"
             for (name, value) in fields { line += " \(name)=\(Self.escape(value))" }
         case .json:
             line =
-                #"{"time":"\#(time)","level":"\#(event.level.rawValue)","message":"\#(Self.escape("\(event.message)"))""#
+                #"{"time":"\#(time)","level":"\#(level.rawValue)","message":"\#(Self.escape(message))""#
             for (name, value) in fields {
                 line += #","\#(Self.escape(name))":"\#(Self.escape(value))""#
             }
             line += "}"
         }
-        write(line)
-    }
-
-    package static func toStandardError(_ line: String) {
-        var bytes = Array(line.utf8)
-        bytes.append(10)
-        bytes.withUnsafeBytes { _ = Glibc.write(2, $0.baseAddress, $0.count) }
+        return line
     }
 
     /// As in JSON strings; also for text, so that a message stays on its line.

@@ -28,11 +28,18 @@ enum KeySource {
             return .systemdCredential(folder: folder)
         }
         guard !configuration.isProduction else {
+            let place = configuration.places["environment"].map { "\($0): environment is production: " } ?? ""
             throw StartupError(
-                "no key is given, and in production none is made up: set key.file, key.passphrase_file, CREDENTIAL_ENCRYPTION_KEY or a systemd credential \(credentialName)",
+                "\(place)no root key is configured, and production never generates one: set key.file, key.passphrase_file, CREDENTIAL_ENCRYPTION_KEY or a systemd credential \(credentialName)",
                 exitCode: StartupError.configurationExitCode)
         }
         return .generated(configuration.data + "/root.key")
+    }
+
+    /// False only for one that the first start makes.
+    var isThere: Bool {
+        guard case .generated(let path) = self else { return true }
+        return access(path, F_OK) == 0
     }
 
     /// For people: where the key is.
@@ -44,6 +51,20 @@ enum KeySource {
         case .systemdCredential: "systemd credential \(Self.credentialName)"
         case .generated(let path): path
         }
+    }
+
+    /// Bytes that a passphrase has at least in production.
+    static let minimumPassphraseBytes = 12
+
+    /// - Throws: if it is a passphrase that production refuses.
+    func check(_ key: RootKey, isProduction: Bool) throws(StartupError) {
+        guard isProduction, case .passphrase(let passphrase) = key,
+            passphrase.count < Self.minimumPassphraseBytes
+        else { return }
+        throw StartupError(
+            "\(place): the passphrase has \(passphrase.count) bytes, and production expects at least "
+                + "\(Self.minimumPassphraseBytes); choose one that is hard to guess, for instance from: openssl rand -base64 24",
+            exitCode: StartupError.configurationExitCode)
     }
 
     /// - Returns: the key, and whether it was made now.

@@ -3,12 +3,30 @@ import CofferCrypto
 import CofferHTTP
 import CofferVault
 import CofferVaults
+import Glibc
+import Logging
 
 /// Makes the adapters of vaults on other hosts from their configuration.
 struct RemoteVaults {
-    let engine: HTTPEngine
-    let clock: any Clock
-    let random: SystemRandom
+    private let engine: HTTPEngine
+    private let log: Logger
+    private let clock: SystemClock
+    private let random: SystemRandom
+    private let secretFiles: FileReader
+    private let platformFiles: FileReader
+
+    init(engine: HTTPEngine, clock: SystemClock, random: SystemRandom, log: Logger) {
+        self.log = log
+        self.engine = engine
+        self.clock = clock
+        self.random = random
+        secretFiles = FileReader(clock: clock) { path throws(Failure) in
+            try SecretFile.readIfThere(path, .secret)
+        }
+        platformFiles = FileReader(clock: clock) { path throws(Failure) in
+            try SecretFile.readIfThere(path, .platform)
+        }
+    }
 
     // MARK: HashiCorp Vault and OpenBao
 
@@ -20,8 +38,9 @@ struct RemoteVaults {
             auth: try auth(login, vault.name, token, secretID), mount: settings.mount, prefix: vault.prefix,
             namespace: settings.namespace, softDelete: settings.softDelete,
             literalNames: vault.literalNames)
+        let (secretFiles, platformFiles) = (secretFiles, platformFiles)
         let origin = try origin(settings.address, vault.name)
-        var endpoint = endpoint(origin, vault, transport)
+        var endpoint = endpoint(origin, vault, transport, try tlsFiles(vault, transport))
         var nodes = [origin]
         for node in settings.nodes {
             let node = try self.origin(node, vault.name)
@@ -31,8 +50,12 @@ struct RemoteVaults {
         let client = try engine.client(endpoint)
         return HashiCorpVault(
             name: vault.name, options: options, transport: client, isSecure: origin.isSecure, nodes: nodes,
-            seams: HashiCorpSeams(clock: clock, random: random) { path throws(Failure) in
-                try SecretFile.read(path)
+            seams: HashiCorpSeams(clock: clock, random: random) { file, deadline async throws(Failure) in
+                let reader = file.isOfPlatform ? platformFiles : secretFiles
+                guard let content = try await reader.read(file.path, deadline: deadline) else {
+                    throw .fileUnreadable(file.path, "it does not exist")
+                }
+                return content
             })
     }
 
@@ -44,7 +67,7 @@ struct RemoteVaults {
             guard let token else {
                 throw Failure(
                     .failedPrecondition, .notSupported,
-                    "vault \(vault) logs in by a token, and VAULT_TOKEN is not set; set it, or choose another auth")
+                    "auth: token logs in with VAULT_TOKEN, which is not set; set it, or choose another auth")
             }
             return .token(token)
         case .tokenFile(let path): return .tokenFile(path)
@@ -64,24 +87,42 @@ struct RemoteVaults {
         _ vault: VaultConfiguration, _ settings: VaultConfiguration.AWS,
         _ transport: VaultConfiguration.Transport, variables: [String: Secret]
     ) throws(Failure) -> AWSVault {
-        let options = AWSOptions(
+        var options = AWSOptions(
             region: Self.given(settings.region), endpoint: Self.given(settings.endpoint), prefix: vault.prefix,
             deletion: settings.recoveryWindowDays == 0 ? .forced : .recoverable(days: settings.recoveryWindowDays),
             keyID: Self.given(settings.kmsKey), profile: Self.given(settings.profile),
             literalNames: vault.literalNames)
+        // Under the guide's own variables, its region.
+        if !vault.isNamed { options.fallbackRegion = "us-east-1" }
+        let tlsFiles = try tlsFiles(vault, transport)
+        let (secretFiles, platformFiles) = (secretFiles, platformFiles)
+        let keyFile = Self.keyFile
+        @Sendable func isKeyFile(_ path: String) -> Bool { path == keyFile }
         let surroundings = AWSSurroundings(
             variable: { name in variables[name] ?? SecretVariables.value(of: name) },
-            file: { path throws(Failure) in try SecretFile.readIfThere(path) },
-            transport: { place throws(Failure) in try engine.client(endpoint(place, vault, transport)) })
+            file: { path throws(Failure) in try SecretFile.readIfThere(path, isKeyFile(path) ? .secret : .platform) },
+            fileLater: { path, deadline async throws(Failure) in
+                try await (isKeyFile(path) ? secretFiles : platformFiles).read(path, deadline: deadline)
+            },
+            transport: { place throws(Failure) in try engine.client(endpoint(place, vault, transport, tlsFiles)) })
         return try AWSVault(
             name: vault.name, options: options, surroundings: surroundings, clock: clock, random: random)
     }
 
+    /// Where AWS's own programs keep keys.
+    private static var keyFile: String? {
+        func text(_ name: String) -> String? {
+            getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+        }
+        let path = text("AWS_SHARED_CREDENTIALS_FILE") ?? "~/.aws/credentials"
+        return path.hasPrefix("~/") ? text("HOME").map { $0 + path.dropFirst(1) } : path
+    }
+
     private func endpoint(
-        _ place: AWSPlace, _ vault: VaultConfiguration, _ transport: VaultConfiguration.Transport
+        _ place: AWSPlace, _ vault: VaultConfiguration, _ transport: VaultConfiguration.Transport, _ files: TLSFiles?
     ) -> HTTPEndpoint {
         switch place.kind {
-        case .service: return endpoint(place.origin, vault, transport)
+        case .service: return endpoint(place.origin, vault, transport, files)
         case .local:
             var endpoint = HTTPEndpoint(origin: place.origin)
             endpoint.allowsPlainHTTP = true
@@ -95,6 +136,17 @@ struct RemoteVaults {
 
     // MARK: The way there
 
+    /// The files of `transport`, read now and looked at again every two seconds.
+    private func tlsFiles(
+        _ vault: VaultConfiguration, _ transport: VaultConfiguration.Transport
+    ) throws(Failure) -> TLSFiles? {
+        let watch = TLSFileWatch(vault: vault.name, transport, log: log)
+        guard let watch else { return nil }
+        let files = TLSFiles(try watch.read())
+        try watch.start(files)
+        return files
+    }
+
     private func origin(_ text: String, _ vault: String) throws(Failure) -> HTTPOrigin {
         guard let address = VaultAddress(text) else {
             throw Failure(.invalidArgument, .badField, "address: expected https://host:port", vault: vault)
@@ -103,13 +155,14 @@ struct RemoteVaults {
     }
 
     private func endpoint(
-        _ origin: HTTPOrigin, _ vault: VaultConfiguration, _ transport: VaultConfiguration.Transport
+        _ origin: HTTPOrigin, _ vault: VaultConfiguration, _ transport: VaultConfiguration.Transport, _ files: TLSFiles?
     ) -> HTTPEndpoint {
         var endpoint = HTTPEndpoint(origin: origin)
         endpoint.maximumConnections = min(vault.concurrency, HTTPEndpoint.connectionLimits.upperBound)
         endpoint.authorityFile = Self.given(transport.caFile)
         endpoint.certificateFile = Self.given(transport.clientCertificateFile)
         endpoint.certificateKeyFile = Self.given(transport.clientKeyFile)
+        endpoint.files = files
         endpoint.serverName = Self.given(transport.serverName)
         endpoint.proxy = VaultAddress(transport.proxy).map {
             HTTPOrigin(isSecure: $0.isSecure, host: $0.host, port: $0.port)

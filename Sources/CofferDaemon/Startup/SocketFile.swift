@@ -22,19 +22,40 @@ package final class SocketFile {
             try Self.clearStale(path)
             listener = coffer_unix_listen(path, mode_t(mode), 1_024)
             guard listener >= 0 else { throw Self.failure("cannot listen on \(path)") }
+            do throws(StartupError) {
+                inode = try Self.checkedInode(path, mode)
+            } catch {
+                close(listener)
+                throw error
+            }
         } catch {
             close(lock)
             throw error
         }
+    }
+
+    /// What stands at the path now has to be what was made there.
+    private static func checkedInode(_ path: String, _ mode: UInt32) throws(StartupError) -> ino_t {
         var status = stat()
-        _ = lstat(path, &status)
-        inode = status.st_ino
+        guard lstat(path, &status) == 0 else { throw failure("cannot examine the socket \(path)") }
+        guard status.st_mode & S_IFMT == S_IFSOCK, status.st_uid == geteuid(), status.st_mode & 0o777 == mode else {
+            throw StartupError(
+                "\(path) was replaced or its mode changed while the socket was made; expected a socket of uid "
+                    + "\(geteuid()) with mode 0\(String(mode, radix: 8)); check who can write to the folder, and its ACLs",
+                exitCode: StartupError.configurationExitCode)
+        }
+        return status.st_ino
+    }
+
+    /// The path leads to our socket.
+    package var isInPlace: Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_ino == inode
     }
 
     /// Takes the path away, if it is still ours: nobody new can connect.
     package func hide() {
-        var status = stat()
-        if lstat(path, &status) == 0 && status.st_ino == inode { unlink(path) }
+        if isInPlace { unlink(path) }
     }
 
     /// Hides it, stops listening, and lets another daemon have the path.
@@ -46,15 +67,48 @@ package final class SocketFile {
 
     /// The folder, for its owner alone, if it is not there; its parent must be.
     private static func makeFolder(of path: String) throws(StartupError) {
-        guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return }
-        let folder = String(path[..<slash])
-        if mkdir(folder, 0o700) == 0 || errno == EEXIST { return try SocketRule.check(folder) }
-        throw failure("cannot make the socket's folder \(folder)")
+        guard let slash = path.lastIndex(of: "/") else { return try checkFolder(".") }
+        let folder = slash == path.startIndex ? "/" : String(path[..<slash])
+        guard mkdir(folder, 0o700) == 0 || errno == EEXIST else {
+            throw failure("cannot make the socket's folder \(folder)")
+        }
+        try SocketRule.check(folder)
+        try checkFolder(folder)
+    }
+
+    /// Nobody else may put another socket in the place of ours.
+    private static func checkFolder(_ folder: String) throws(StartupError) {
+        var status = stat()
+        guard stat(folder, &status) == 0 else { throw failure("cannot examine the socket's folder \(folder)") }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            throw StartupError(
+                "\(folder), the socket's folder, is no folder; choose another --socket",
+                exitCode: StartupError.configurationExitCode)
+        }
+        func refuse(_ why: String) -> StartupError {
+            StartupError(
+                "the socket's folder \(folder) \(why), so that others can replace the socket; choose another --socket, "
+                    + "or make the folder its owner's alone",
+                exitCode: StartupError.configurationExitCode)
+        }
+        guard status.st_uid == geteuid() || status.st_uid == 0 else {
+            throw refuse("belongs to uid \(status.st_uid), expected \(geteuid()) or 0")
+        }
+        guard status.st_mode & 0o022 == 0 || status.st_mode & S_ISVTX != 0 else {
+            throw refuse("has mode 0\(String(status.st_mode & 0o7777, radix: 8))")
+        }
     }
 
     private static func takeLock(_ lockPath: String, socket: String) throws(StartupError) -> Int32 {
-        let lock = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        let lock = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o600)
         guard lock >= 0 else { throw failure("cannot open \(lockPath)") }
+        var status = stat()
+        guard fstat(lock, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_uid == geteuid() else {
+            close(lock)
+            throw StartupError(
+                "\(lockPath) is no file of uid \(geteuid()); remove it or choose another --socket",
+                exitCode: StartupError.configurationExitCode)
+        }
         guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
             close(lock)
             throw StartupError(

@@ -83,5 +83,5 @@ extension Failure {
         retryable: true, retryAfterMilliseconds: 1_000)
 
     static let denied = Failure(
-        .permissionDenied, .denied, "this uid may not do this; the policy decides")
+        .permissionDenied, .denied, "denied: only the uid that the daemon runs as is served")
 }

@@ -18,6 +18,7 @@ package final class AdminService: Sendable {
     private let started: BootInstant
     private let version: String
     private let warnings: [String]
+    private let droppedLogLines: @Sendable () -> UInt64
     private let isDraining = Atomic<Bool>(false)
     private let checks = VaultRounds<Check>()
     private let examinations = VaultRounds<VaultExamination>()
@@ -31,7 +32,7 @@ package final class AdminService: Sendable {
     init(
         credentials: CredentialService, random: any RandomSource,
         counters: [ReactorCounters], ledger: UIDLedger, budget: BufferBudget, limits: ServerLimits, clock: any Clock,
-        version: String, warnings: [String]
+        version: String, warnings: [String], droppedLogLines: @escaping @Sendable () -> UInt64 = { 0 }
     ) {
         self.credentials = credentials
         self.random = random
@@ -45,6 +46,7 @@ package final class AdminService: Sendable {
         started = clock.boot
         self.version = version
         self.warnings = warnings
+        self.droppedLogLines = droppedLogLines
     }
 
     func noteDraining() { isDraining.store(true, ordering: .relaxed) }
@@ -137,10 +139,10 @@ package final class AdminService: Sendable {
         let status = statuses[records]
         do throws(Failure) {
             try await records.check(deadline: deadline)
-            status.noteSuccess()
+            status.noteSuccess(.check)
             return true
         } catch {
-            status.noteFailure(error)
+            status.noteFailure(error, .check)
             return false
         }
     }
@@ -195,6 +197,7 @@ package final class AdminService: Sendable {
             ("limit_maximum_call_ms", UInt64(limits.maximumCallMilliseconds)),
             ("limit_output_bytes", UInt64(limits.outputBytes)),
             ("limit_write_stall_seconds", UInt64(limits.writeStallSeconds)),
+            ("log_lines_dropped_total", droppedLogLines()),
             ("reactors", UInt64(counters.count)),
             ("uptime_ms", clock.boot.milliseconds(since: started)),
             ("vault_calls_total", statuses.total(\.calls)),

@@ -33,7 +33,7 @@ extension CredentialService {
             do throws(Failure) {
                 let records = try self.pool.store(for: key)
                 let existed = try await records.remove(key, ifVersion: ifVersion, deadline: deadline)
-                self.statuses[records].noteSuccess()
+                self.statuses[records].noteSuccess(.write)
                 self.endWrite(ticket, .acknowledged(nil))
                 address.send(.message(ReplyMessages.deleteResponse(existed: existed)))
             } catch {
@@ -45,7 +45,7 @@ extension CredentialService {
     fileprivate func endFailedWrite(
         _ ticket: WriteTicket, _ failure: Failure, _ address: ReturnAddress
     ) {
-        statuses[failure.vault]?.noteFailure(failure)
+        statuses[failure.vault]?.noteFailure(failure, .write)
         endWrite(ticket, failure.writeOutcome)
         address.send(.failure(failure))
     }
@@ -81,7 +81,7 @@ private final class PendingStore: Sendable {
     func end(_ outcome: Result<VaultReceipt, Failure>) {
         switch outcome {
         case .success(let receipt):
-            status.noteSuccess()
+            status.noteSuccess(.write)
             let record = write.record(receipt)
             service.endWrite(ticket, .acknowledged(service.prepare(record, fetchedAt: started).1))
             address.send(.message(ReplyMessages.storeResponse(record.metadata)))

@@ -23,9 +23,9 @@ extension CredentialService {
                             user: user, after: cursor, pageSize: pageSize, deadline: deadline)))
                 // Of several, who knows which were asked.
                 let vaults = self.pool.stores(forUser: user)
-                if vaults.count == 1 { self.statuses[vaults[0]].noteSuccess() }
+                if vaults.count == 1 { self.statuses[vaults[0]].noteSuccess(.list) }
             } catch {
-                self.statuses[error.vault]?.noteFailure(error)
+                self.statuses[error.vault]?.noteFailure(error, .list)
                 address.send(.failure(error))
             }
         }

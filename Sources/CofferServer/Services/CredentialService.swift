@@ -131,14 +131,14 @@ package final class CredentialService: Sendable {
     ) {
         switch outcome {
         case .success(let record?):
-            status.noteSuccess()
+            status.noteSuccess(.read)
             let (message, cached) = prepare(record, fetchedAt: started)
             end(ticket, .found(cached), .record(message, GetResponseTail(source: .vault, ageMilliseconds: 0)))
         case .success(nil):
-            status.noteSuccess()
+            status.noteSuccess(.read)
             end(ticket, .absent, .failure(.notFound))
         case .failure(let failure):
-            status.noteFailure(failure)
+            status.noteFailure(failure, .read)
             end(ticket, failure.flightOutcome, .failure(failure))
         }
     }

@@ -5,6 +5,14 @@ import Synchronization
 
 /// What recent calls say about a vault.
 package final class VaultStatus: Sendable {
+    /// What a call asks of the vault. One kind may fail while another works: a policy
+    /// that forbids to write, a full disk.
+    package enum Work: Hashable, Sendable {
+        case read, write, list
+        /// Reads, and writes where the vault is ours.
+        case check
+    }
+
     private struct State {
         var lastGoodContact: WallMilliseconds = 0
         var lastFailure = Failure.Reason.unspecified
@@ -12,7 +20,8 @@ package final class VaultStatus: Sendable {
         var calls: UInt64 = 0
         var reads: UInt64 = 0
         var failures: UInt64 = 0
-        var isFailing = false
+        /// What has failed since it last worked, and whether the failure was the whole vault's.
+        var failing: [Work: Bool] = [:]
         var nextUnreadableReport = BootInstant(nanoseconds: 0)
     }
 
@@ -20,20 +29,29 @@ package final class VaultStatus: Sendable {
     private let vault: String
     private let clock: any Clock
     private let log: Logger
+    private let checksWrites: Bool
 
-    init(vault: String, clock: any Clock, log: Logger) {
+    /// - Parameter checksWrites: its check writes, too.
+    init(vault: String, checksWrites: Bool, clock: any Clock, log: Logger) {
         self.vault = vault
+        self.checksWrites = checksWrites
         self.clock = clock
         self.log = log
     }
 
-    func noteSuccess() {
+    /// A call that needs login and permission came back.
+    func noteSuccess(_ work: Work) {
         let now = clock.wall
+        let checksWrites = checksWrites
         let recovered = state.withLock { state in
-            defer { state.isFailing = false }
             state.calls += 1
             state.lastGoodContact = now
-            return state.isFailing
+            guard !state.failing.isEmpty else { return false }
+            state.failing = state.failing.filter { failed, isWhole in
+                if isWhole || failed == work { return false }
+                return !(work == .check && (failed == .read || checksWrites))
+            }
+            return state.failing.isEmpty
         }
         if recovered { log.notice("vault works again", metadata: ["vault": "\(vault)"]) }
     }
@@ -41,24 +59,26 @@ package final class VaultStatus: Sendable {
     /// Records asked for one by one, answered or not.
     func noteRead() { state.withLock { $0.reads += 1 } }
 
-    /// A refusal by a rule of ours or a condition not met is an answer, not a fault.
-    func noteFailure(_ failure: Failure) {
+    /// A refusal by a rule of ours says nothing about the vault, and a condition not met is
+    /// an answer, not a fault.
+    func noteFailure(_ failure: Failure, _ work: Work) {
         switch failure.reason {
         case .cancelled: return
-        case .versionMismatch, .alreadyExists, .badField, .credentialTooLarge, .notSupported:
-            noteSuccess()
+        case .versionMismatch, .alreadyExists: noteSuccess(work)
+        case .badField, .credentialTooLarge, .notSupported:
+            state.withLock { $0.calls += 1 }
         case .unreadableRecord:
             // The vault works; this record does not.
             noteUnreadable(failure)
         default:
             let now = clock.wall
             let began = state.withLock { state in
-                defer { state.isFailing = true }
+                defer { state.failing[work] = failure.isOfWholeVault }
                 state.calls += 1
                 state.failures += 1
                 state.lastFailure = failure.reason
                 state.lastFailureAt = now
-                return !state.isFailing
+                return state.failing.isEmpty
             }
             guard began else { return }
             // Told once, not with every call: Stats counts them.
@@ -101,4 +121,15 @@ package final class VaultStatus: Sendable {
     var calls: UInt64 { state.withLock { $0.calls } }
     var reads: UInt64 { state.withLock { $0.reads } }
     var failures: UInt64 { state.withLock { $0.failures } }
+}
+
+extension Failure {
+    /// Nobody could use the vault; otherwise it may have been this kind of call alone.
+    fileprivate var isOfWholeVault: Bool {
+        switch code {
+        case .unavailable: reason != .disk
+        case .deadlineExceeded, .unauthenticated: true
+        default: reason == .vaultUnreachable
+        }
+    }
 }

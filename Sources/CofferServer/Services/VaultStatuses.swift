@@ -8,7 +8,12 @@ package struct VaultStatuses: Sendable {
 
     init(_ pool: VaultPool, clock: any Clock, log: Logger) {
         byName = Dictionary(
-            uniqueKeysWithValues: pool.vaults.map { ($0.name, VaultStatus(vault: $0.name, clock: clock, log: log)) })
+            uniqueKeysWithValues: pool.vaults.map { vault in
+                (
+                    vault.name,
+                    VaultStatus(vault: vault.name, checksWrites: vault.guarded == nil, clock: clock, log: log)
+                )
+            })
     }
 
     /// Nil for a name that no vault has, as failures without a vault bear it.

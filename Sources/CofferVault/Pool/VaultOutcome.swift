@@ -16,6 +16,11 @@ package enum VaultOutcome: Hashable, Sendable {
 }
 
 extension Failure {
+    /// The vault did what was asked, and found a condition of the call not met.
+    package var isConditionNotMet: Bool {
+        reason == .versionMismatch || reason == .alreadyExists || reason == .notFound
+    }
+
     /// What this failure, thrown by an adapter, says about the vault.
     package var outcome: VaultOutcome {
         switch (code, reason) {

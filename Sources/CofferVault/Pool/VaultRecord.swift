@@ -28,7 +28,8 @@ struct VaultRecord: Sendable {
         switch outcome {
         case .answered:
             isReachable = true
-            lastGoodContact = wall
+            // A refusal shows that somebody answers, not that the vault can be used.
+            if failure?.isConditionNotMet ?? true { lastGoodContact = wall } else { lastFailure = failure }
         case .transient, .mistrusted:
             isReachable = false
             lastFailure = failure

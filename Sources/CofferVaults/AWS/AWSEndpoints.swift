@@ -17,6 +17,8 @@ struct AWSEndpoints: Sendable {
     }
 
     let region: String
+    /// Nobody named the region.
+    let isFallback: Bool
     let secretsManager: HTTPOrigin
     let tokens: HTTPOrigin
 
@@ -26,10 +28,10 @@ struct AWSEndpoints: Sendable {
         _ options: AWSOptions, profile: AWSProfile?, surroundings: AWSSurroundings, vault: String
     ) throws(Failure) {
         let profileRegion = profile?.text("region")
-        guard
-            let region = options.region ?? surroundings.text("AWS_REGION") ?? surroundings.text("AWS_DEFAULT_REGION")
-                ?? profileRegion
-        else {
+        let named =
+            options.region ?? surroundings.text("AWS_REGION") ?? surroundings.text("AWS_DEFAULT_REGION") ?? profileRegion
+        isFallback = named == nil
+        guard let region = named ?? options.fallbackRegion else {
             throw Failure(
                 .failedPrecondition, .vaultRefused,
                 "no AWS region is given; set the vault's region, AWS_REGION, AWS_DEFAULT_REGION or the profile's region",

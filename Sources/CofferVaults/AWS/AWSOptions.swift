@@ -13,6 +13,9 @@ package struct AWSOptions: Sendable {
 
     /// "eu-central-1", …
     package var region: String?
+    /// Used when neither the options nor the environment nor the profile names one; nil =
+    /// that is an error.
+    package var fallbackRegion: String?
     /// Another server than the region's, as `https://host[:port]`.
     package var endpoint: String?
     /// Another token service than the region's.
@@ -47,6 +50,16 @@ package struct AWSOptions: Sendable {
         self.keyID = keyID
         self.profile = profile
         self.literalNames = literalNames
+    }
+
+    /// What is wrong with a prefix of names; nil = nothing.
+    package static func mistake(inPrefix prefix: String) -> String? {
+        do throws(Failure) {
+            _ = try AWSNames(prefix: prefix, vault: "")
+            return nil
+        } catch {
+            return String(error.message.trimmingPrefix("prefix: "))
+        }
     }
 
     /// - Throws: INVALID_ARGUMENT that says what is allowed.

@@ -6,8 +6,10 @@ package struct AWSSurroundings: Sendable {
     /// An environment variable; nil if it is not set.
     package let variable: @Sendable (String) -> Secret?
     /// A whole file, links followed; nil if it is not there. Throws for one that
-    /// cannot be read, or is larger than is plausible: 1 MiB.
+    /// cannot be read, or is larger than is plausible: 1 MiB. For the start, as it may block.
     package let file: @Sendable (String) throws(Failure) -> Secret?
+    /// The same by a deadline, without blocking the thread.
+    package let fileLater: @Sendable (String, BootInstant) async throws(Failure) -> Secret?
     /// Reaches a place. Called once for each; what it returns is kept.
     package let transport: @Sendable (AWSPlace) throws(Failure) -> any HTTPTransport
     /// Lets time pass, and ends early when the task is cancelled.
@@ -16,11 +18,17 @@ package struct AWSSurroundings: Sendable {
     package init(
         variable: @escaping @Sendable (String) -> Secret?,
         file: @escaping @Sendable (String) throws(Failure) -> Secret?,
+        fileLater: (@Sendable (String, BootInstant) async throws(Failure) -> Secret?)? = nil,
         transport: @escaping @Sendable (AWSPlace) throws(Failure) -> any HTTPTransport,
         pause: @escaping @Sendable (Duration) async -> Void = { try? await Task.sleep(for: $0) }
     ) {
         self.variable = variable
         self.file = file
+        if let fileLater {
+            self.fileLater = fileLater
+        } else {
+            self.fileLater = { (path, _) async throws(Failure) -> Secret? in try file(path) }
+        }
         self.transport = transport
         self.pause = pause
     }
@@ -34,6 +42,12 @@ package struct AWSSurroundings: Sendable {
     func secret(_ name: String) -> Secret? { variable(name).flatMap { $0.count > 0 ? $0 : nil } }
 
     func isTrue(_ name: String) -> Bool { text(name)?.lowercased() == "true" }
+
+    /// These, with files that have been read already.
+    func with(files: [String: Secret]) -> AWSSurroundings {
+        AWSSurroundings(
+            variable: variable, file: { files[$0] }, fileLater: fileLater, transport: transport, pause: pause)
+    }
 
     /// Where a file is, with `~/` for $HOME.
     func path(_ variable: String, default place: String) -> String? {

@@ -12,8 +12,8 @@ struct AWSURL: Equatable {
         guard text.utf8.allSatisfy({ (0x21...0x7E).contains($0) && !"\"<>\\^`{|}#@".utf8.contains($0) }) else {
             return nil
         }
-        let isSecure = text.hasPrefix("https://")
-        guard isSecure || text.hasPrefix("http://") else { return nil }
+        let isSecure = text.prefix(8).lowercased() == "https://"
+        guard isSecure || text.prefix(7).lowercased() == "http://" else { return nil }
         let rest = text.dropFirst(isSecure ? 8 : 7)
         let end = rest.firstIndex { $0 == "/" || $0 == "?" } ?? rest.endIndex
         guard let (host, port) = Self.hostAndPort(rest[..<end], default: isSecure ? 443 : 80) else { return nil }

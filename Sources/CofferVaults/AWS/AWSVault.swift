@@ -13,6 +13,8 @@ package final class AWSVault: VaultAdapter {
     package let name: String
     package let kind = "aws"
     package let identity: [UInt8]
+    /// The region, where nobody named one and the options' fallback is used.
+    package let fallbackRegion: String?
     package let capabilities = VaultCapabilities(
         conditionalWrites: false, listing: true, maximumPayloadBytes: AWSDocument.maximumPayloadBytes,
         textPayloads: true, nativeExpiry: false, repeatableWrites: true, lags: true)
@@ -55,6 +57,7 @@ package final class AWSVault: VaultAdapter {
             },
             clock: corrected, vault: name)
         names = try AWSNames(prefix: options.prefix, prefersLiteral: options.literalNames, vault: name)
+        fallbackRegion = endpoints.isFallback ? endpoints.region : nil
         identity = Self.identity(prefix: options.prefix)
         self.name = name
         self.options = options

@@ -25,6 +25,8 @@ final class EmbeddedConnections: Sendable {
     private let writer = Slot()
     private let readers: [Slot]
     private let state = Mutex(Health.sound)
+    /// The database and its log as they were opened.
+    private let opened = Mutex<DataFile.Identity?>(nil)
 
     init(_ file: DataFile, settings: SQLiteSettings, name: String, readers: Int) throws(Failure) {
         self.file = file
@@ -40,14 +42,32 @@ final class EmbeddedConnections: Sendable {
 
     var health: Health { state.withLock { $0 } }
 
+    /// The names of the database and its log lead to the files that are open. SQLite makes
+    /// the log with the first write at the latest.
+    private var isInPlace: Bool {
+        let identity = file.identity(suffixes: Self.suffixes)
+        return opened.withLock { opened in
+            if opened == nil { opened = identity }
+            return opened == identity
+        }
+    }
+
+    private static let suffixes = ["", "-wal"]
+
     /// Runs `body` on the connection that writes; from the writer's thread only.
     func write<R>(
         _ body: (borrowing SQLiteSession) throws(SQLiteError) -> R
     ) throws(Failure) -> R {
         switch health {
-        case .sound: return try run(on: writer, body)
+        case .sound: break
         case .failing(let failure), .damaged(let failure): throw failure
         }
+        // Before, so that nothing is written in vain, and after: only what is under its
+        // name then is acknowledged.
+        guard isInPlace else { throw .replaced(file.path, vault: name) }
+        let result = try run(on: writer, body)
+        guard isInPlace else { throw .replaced(file.path, vault: name) }
+        return result
     }
 
     /// Runs `body` on the connection of this reader. Reading goes on while
@@ -132,6 +152,8 @@ final class EmbeddedConnections: Sendable {
             let reading = try SQLiteConnection(path: file.path, settings: settings)
             slot.connection.withLock { $0 = reading }
         }
+        let identity = file.identity(suffixes: Self.suffixes)
+        opened.withLock { $0 = identity }
     }
 
     /// Moves the log into the database file and closes both. What fails here

@@ -68,6 +68,15 @@ extension Failure {
         }
     }
 
+    /// Somebody removed the database, or put another one in its place.
+    static func replaced(_ path: String, vault: String) -> Failure {
+        Failure(
+            .unavailable, .disk,
+            "\(path) or its log was removed or replaced under the daemon, and nothing is written; copy the records that "
+                + "are needed, restore the file, and restart cofferd",
+            vault: vault)
+    }
+
     /// The vault keeps envelopes, and got text.
     static func sealedOnly(vault: String, kind: String) -> Failure {
         Failure(

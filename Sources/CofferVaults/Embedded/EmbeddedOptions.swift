@@ -8,6 +8,9 @@ package struct EmbeddedOptions: Sendable {
     package var queueCapacity = 8192
     /// How often expired records are looked for.
     package var sweepInterval: Duration = .seconds(30)
+    /// How long the wall clock must have kept pace with the clock that counts from boot
+    /// before an expired record is removed by it: removing cannot be undone.
+    package var sweepPatience: Duration = .seconds(3_600)
     /// The most records removed in one go; a write waits for no more than that.
     package var sweepBatch = 256
     /// SQLite's layer to the operating system, below ours; tests put a faulty one in.

@@ -161,7 +161,10 @@ package final class EmbeddedVault: PromptVault {
 
     package func check(deadline: BootInstant) async throws(Failure) {
         switch connections.health {
-        case .sound: _ = try await reads.submit(.probe, deadline: deadline)
+        case .sound:
+            _ = try await reads.submit(.probe, deadline: deadline)
+            // A full disk, or one that hangs, shows only to writers.
+            _ = try await writes.submit(.probe, deadline: deadline)
         case .failing(let failure), .damaged(let failure): throw failure
         }
     }

@@ -5,6 +5,8 @@ internal import CofferVault
 enum WriteRequest: Sendable {
     case write(RowWrite)
     case remove(VaultKey, ifVersion: String?)
+    /// Writes what is there already.
+    case probe
 
     var payloadBytes: Int {
         if case .write(let row) = self { row.payload.count } else { 0 }
@@ -14,6 +16,7 @@ enum WriteRequest: Sendable {
 enum WriteReply: Sendable {
     case created(WallMilliseconds)
     case removed(Bool)
+    case probed
 
     /// Of a write.
     ///
@@ -57,6 +60,7 @@ struct EmbeddedWriter {
     /// Until when a group waits for the callers answered last.
     private var gatherUntil: BootInstant
     private var nextSweep: BootInstant
+    private var steadyTime: SteadyTime
     private var nextReopening: BootInstant
     /// The size of the log, and that at which it is copied.
     private var logBytes = 0
@@ -69,6 +73,7 @@ struct EmbeddedWriter {
         self.options = options
         gatherUntil = clock.boot
         nextSweep = clock.boot
+        steadyTime = SteadyTime(patience: options.sweepPatience, wall: clock.wall, boot: clock.boot)
         nextReopening = clock.boot
     }
 
@@ -175,6 +180,9 @@ struct EmbeddedWriter {
                 return .failure(.versionMismatch)
             }
             return .success(.removed(removed))
+        case .probe:
+            try session.statement(RecordTable.writeProbe).run()
+            return .success(.probed)
         }
     }
 
@@ -196,7 +204,10 @@ struct EmbeddedWriter {
     }
 
     private mutating func sweep() {
-        let now = clock.wall
+        guard let now = steadyTime.wall(clock.wall, at: clock.boot) else {
+            nextSweep = clock.boot + options.sweepInterval
+            return
+        }
         let limit = options.sweepBatch
         let swept = try? connections.write { session throws(SQLiteError) in
             try session.transaction { () throws(SQLiteError) in try session.sweep(limit: limit, now: now) }

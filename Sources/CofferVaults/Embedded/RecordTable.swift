@@ -71,6 +71,7 @@ enum RecordTable {
           SELECT rowid FROM records WHERE expires > 0 AND expires <= ?1 LIMIT ?2)
         """)
 
+    static let writeProbe = SQLiteQuery("UPDATE meta SET value = value WHERE name = 'identity'")
     static let probe = SQLiteQuery("SELECT 1 FROM records LIMIT 1")
 }
 

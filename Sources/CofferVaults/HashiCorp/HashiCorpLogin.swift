@@ -60,8 +60,11 @@ enum HashiCorpLogin {
 
     /// - Throws: what is wrong with the files it needs.
     static func call(
-        _ auth: HashiCorpOptions.Auth, seams: HashiCorpSeams, vault: String
-    ) throws(Failure) -> HashiCorpCall? {
+        _ auth: HashiCorpOptions.Auth, seams: HashiCorpSeams, vault: String, deadline: BootInstant
+    ) async throws(Failure) -> HashiCorpCall? {
+        func word(_ file: HashiCorpOptions.File) async throws(Failure) -> JSON {
+            .string(try await self.word(in: file, seams, vault: vault, deadline: deadline))
+        }
         switch auth {
         case .token, .tokenFile: return nil
         case .appRole(let mount, let roleID, let secretID):
@@ -69,15 +72,15 @@ enum HashiCorpLogin {
             switch secretID {
             case nil: break
             case .value(let secret): members.append(("secret_id", .string(secret)))
-            case .file(let path): members.append(("secret_id", .string(try word(inFile: path, seams, vault: vault))))
+            case .file(let path): members.append(("secret_id", try await word(.init(path))))
             }
             return try login(mount, members)
         case .kubernetes(let mount, let role, let file):
             return try login(
-                mount, [("role", .string(role)), ("jwt", .string(try word(inFile: file, seams, vault: vault)))])
+                mount, [("role", .string(role)), ("jwt", try await word(.init(file, isOfPlatform: true)))])
         case .jwt(let mount, let role, let file):
             let role = role.map { [(name: "role", value: JSON.string($0))] } ?? []
-            return try login(mount, role + [("jwt", .string(try word(inFile: file, seams, vault: vault)))])
+            return try login(mount, role + [("jwt", try await word(.init(file, isOfPlatform: true)))])
         }
     }
 
@@ -114,9 +117,9 @@ enum HashiCorpLogin {
 
     /// The only word in a file, without the white space around it.
     static func word(
-        inFile path: String, _ seams: HashiCorpSeams, vault: String
-    ) throws(Failure) -> Secret {
-        let content = try seams.readFile(path)
+        in file: HashiCorpOptions.File, _ seams: HashiCorpSeams, vault: String, deadline: BootInstant
+    ) async throws(Failure) -> Secret {
+        let content = try await seams.readFile(file, deadline)
         let word = content.withBytes { bytes in
             var (start, end) = (0, bytes.byteCount)
             while start < end, bytes.byte(at: start) <= 0x20 { start += 1 }
@@ -126,7 +129,7 @@ enum HashiCorpLogin {
         guard isHeaderValue(word) else {
             throw Failure(
                 .failedPrecondition, .vaultRefused,
-                "\(path): expected one token of 1 to \(maximumBytes) visible ASCII characters, got \(word.count) bytes",
+                "\(file.path): expected one token of 1 to \(maximumBytes) visible ASCII characters, got \(word.count) bytes",
                 vault: vault)
         }
         return word

@@ -9,6 +9,19 @@ package struct HashiCorpOptions: Sendable {
         case file(String)
     }
 
+    /// A file with a token or a secret id.
+    package struct File: Hashable, Sendable {
+        package let path: String
+        /// A platform lays it out, for instance Kubernetes the token of a pod: its
+        /// mode is not the operator's to choose.
+        package let isOfPlatform: Bool
+
+        package init(_ path: String, isOfPlatform: Bool = false) {
+            self.path = path
+            self.isOfPlatform = isOfPlatform
+        }
+    }
+
     /// How the daemon gets its token.
     package enum Auth: Sendable {
         /// A token as it is; renewed if it can be.
@@ -84,13 +97,14 @@ package struct HashiCorpSeams: Sendable {
     package let random: any RandomSource
     /// Ends early, by throwing, when its task is cancelled.
     package let sleep: @Sendable (Duration) async throws -> Void
-    /// The bytes of a file that holds a token or a secret id.
-    package let readFile: @Sendable (String) throws(Failure) -> Secret
+    /// The bytes of a file that holds a token or a secret id, by a deadline. Must not
+    /// block the thread: it may be a reactor's.
+    package let readFile: @Sendable (HashiCorpOptions.File, BootInstant) async throws(Failure) -> Secret
 
     package init(
         clock: any Clock = SystemClock(), random: any RandomSource = SystemRandom(),
         sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) },
-        readFile: @escaping @Sendable (String) throws(Failure) -> Secret
+        readFile: @escaping @Sendable (HashiCorpOptions.File, BootInstant) async throws(Failure) -> Secret
     ) {
         self.clock = clock
         self.random = random

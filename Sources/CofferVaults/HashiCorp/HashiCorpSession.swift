@@ -61,7 +61,7 @@ actor HashiCorpSession {
             return try adopt(token)
         case .tokenFile(let path):
             if let current, let fileReadAt, now < fileReadAt + Self.fileAge { return current }
-            return try readToken(path)
+            return try await readToken(path, deadline: deadline)
         case .appRole, .kubernetes, .jwt:
             if let current, current.isUsable(at: now) { return current }
             return try await login(replacing: 0, deadline: deadline)
@@ -79,7 +79,7 @@ actor HashiCorpSession {
         switch auth {
         case .token: throw .hashiCorpLogin("the vault no longer takes the daemon's token; give it a new one", vault)
         case .tokenFile(let path):
-            let lease = try readToken(path)
+            let lease = try await readToken(path, deadline: deadline)
             guard lease.number != number else {
                 throw .hashiCorpLogin("\(path): the vault no longer takes this token; put a new one there", vault)
             }
@@ -142,8 +142,9 @@ actor HashiCorpSession {
         scheduleRenewal(in: grant.seconds)
     }
 
-    private func readToken(_ path: String) throws(Failure) -> HashiCorpLease {
-        let token = try HashiCorpLogin.word(inFile: path, seams, vault: vault)
+    private func readToken(_ path: String, deadline: BootInstant) async throws(Failure) -> HashiCorpLease {
+        let token = try await HashiCorpLogin.word(in: .init(path), seams, vault: vault, deadline: deadline)
+        guard !isClosed else { throw .closed(vault: vault) }
         fileReadAt = now
         if let current, current.token.isEqual(to: token) { return current }
         return take(token, .forever)
@@ -188,7 +189,8 @@ actor HashiCorpSession {
     }
 
     private func askForToken() async throws(Failure) -> (Secret, HashiCorpGrant) {
-        guard let call = try HashiCorpLogin.call(auth, seams: seams, vault: vault) else {
+        let deadline = now + Self.patience
+        guard let call = try await HashiCorpLogin.call(auth, seams: seams, vault: vault, deadline: deadline) else {
             throw .internalError("a token that is given was asked for by a login")
         }
         let answer: HashiCorpAnswer

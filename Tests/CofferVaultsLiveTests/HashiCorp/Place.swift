@@ -27,9 +27,9 @@ enum Live {
     }
 
     static func seams(clock: any Clock = SystemClock()) -> HashiCorpSeams {
-        HashiCorpSeams(clock: clock) { path throws(Failure) in
-            guard let content = FileManager.default.contents(atPath: path) else {
-                throw Failure(.failedPrecondition, .vaultRefused, "\(path): cannot be read")
+        HashiCorpSeams(clock: clock) { file, _ throws(Failure) in
+            guard let content = FileManager.default.contents(atPath: file.path) else {
+                throw Failure(.failedPrecondition, .vaultRefused, "\(file.path): cannot be read")
             }
             return content.withUnsafeBytes { Secret(copying: $0) }
         }

@@ -153,7 +153,8 @@ import Testing
         }
         let error = await failure { () async throws(Failure) in try await bed.vault.check(deadline: bed.deadline) }
         #expect((error == nil) == isFit && (isFit || error?.code == .unavailable))
-        #expect(bed.lines == ["GET /v1/sys/health?standbyok=true&perfstandbyok=true"])
+        let record = "GET /v1/secret/data/ai2-connectors/coffer.check/coffer.check"
+        #expect(bed.lines == ["GET /v1/sys/health?standbyok=true&perfstandbyok=true"] + (isFit ? [record] : []))
         #expect(bed.transport.requests[0].header("X-Vault-Token") == nil)
         #expect(bed.transport.requests[0].header("X-Vault-Namespace") == nil)
     }
@@ -162,5 +163,19 @@ import Testing
         let bed = try Bed { _, _ in HTTPResponse(200, "<html>") }
         let error = await failure { () async throws(Failure) in try await bed.vault.check(deadline: bed.deadline) }
         #expect(error?.code == .unavailable)
+    }
+
+    /// Anybody may ask for a server's health: it says nothing about our token and policy.
+    @Test func healthNeedsLoginAndPermission() async throws {
+        for isKnown in [true, false] {
+            let bed = try Bed { request, _ in
+                if request.path.hasPrefix("/v1/sys/") { return HTTPResponse(200, #"{"initialized":true,"sealed":false}"#) }
+                let isLookup = request.path.hasSuffix("lookup-self")
+                return isLookup && isKnown
+                    ? HTTPResponse(200, #"{"data":{"ttl":0}}"#) : HTTPResponse(403, #"{"errors":["permission denied"]}"#)
+            }
+            let error = await failure { () async throws(Failure) in try await bed.vault.check(deadline: bed.deadline) }
+            #expect(error?.code == (isKnown ? .permissionDenied : .unauthenticated))
+        }
     }
 }

@@ -130,7 +130,7 @@ import Testing
                 options: try HashiCorpOptions(
                     auth: .tokenFile("/t"), mount: mount, prefix: prefix, namespace: namespace),
                 transport: ScriptedTransport { _, _ in .absent }, isSecure: true,
-                seams: HashiCorpSeams { _ in Secret(text: "") }
+                seams: HashiCorpSeams { _, _ in Secret(text: "") }
             ).identity
         }
         let all = [

@@ -163,9 +163,9 @@ struct Bed {
         self.files = files
         let time = time
         let seams = HashiCorpSeams(clock: time, random: NoRandom(), sleep: { try await time.sleep($0) }) {
-            path throws(Failure) in
-            guard let content = files[path] else {
-                throw Failure(.failedPrecondition, .vaultRefused, "\(path): is not there")
+            file, _ throws(Failure) in
+            guard let content = files[file.path] else {
+                throw Failure(.failedPrecondition, .vaultRefused, "\(file.path): is not there")
             }
             return Secret(text: content)
         }

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Sequence
 
@@ -56,11 +57,13 @@ class Daemon:
 
     def __init__(
         self, *arguments: object, config: str = "", env: dict[str, str] | None = None,
-        place: Place | None = None, descriptors: int | None = None, through: Sequence[str] = ()
+        place: Place | None = None, descriptors: int | None = None, through: Sequence[str] = (),
+        prepare: Callable[[], None] | None = None, program: Path | None = None
     ):
         """
         `config`: the YAML file's text. `descriptors`: how many files it may have open.
         `through`: a command that becomes the daemon, for instance one that makes it another user's.
+        `prepare`: called in the new process before it is cofferd. `program`: another copy of it.
         """
         self.owns_place = place is None
         self.place = place or Place()
@@ -71,6 +74,8 @@ class Daemon:
         self.env = environment(env)
         self.descriptors = descriptors
         self.through = list(through)
+        self.prepare = prepare
+        self.program = program or binary("cofferd")
         self.process: subprocess.Popen | None = None
         Daemon.live.append(self)
 
@@ -86,19 +91,25 @@ class Daemon:
 
     # Start
 
-    def spawn(self) -> "Daemon":
-        """Starts it and does not wait. Call from the main thread: the daemon dies with its thread."""
+    def spawn(self, output: int | None = None) -> "Daemon":
+        """Starts it and does not wait. Call from the main thread: the daemon dies with its thread.
+
+        `output`: a descriptor for what it prints and logs, instead of the log file.
+        """
         assert self.process is None or self.process.poll() is not None, "it runs already"
         with open(self.place.log, "ab") as log:
             self.process = subprocess.Popen(
-                [*self.through, binary("cofferd"), *map(str, self.arguments)], env=self.env, cwd=self.place.folder,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=self._prepare)
+                [*self.through, self.program, *map(str, self.arguments)], env=self.env, cwd=self.place.folder,
+                stdin=subprocess.DEVNULL, stdout=log if output is None else output,
+                stderr=log if output is None else output, preexec_fn=self._prepare)
         return self
 
     def _prepare(self) -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if self.descriptors is not None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (self.descriptors, self.descriptors))
+        if self.prepare is not None:
+            self.prepare()
 
     def start(self, seconds: float = 15) -> "Daemon":
         """Starts it and waits until it serves."""

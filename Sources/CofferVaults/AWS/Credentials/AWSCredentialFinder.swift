@@ -15,7 +15,8 @@ struct AWSCredentialFinder: Sendable {
     ///   there was none.
     func find(deadline: BootInstant) async throws(Failure) -> AWSCredentials {
         if profile == nil, let found = try environment() { return found }
-        let profiles = try AWSProfiles(name: profile, surroundings: surroundings, vault: vault)
+        let profiles = try await AWSProfiles.read(
+            name: profile, surroundings: surroundings, vault: vault, deadline: deadline)
         let current = profiles.current
         if let current, current.text("role_arn") != nil, hasSource(current) {
             return try await assume(current, profiles, seen: [], deadline)
@@ -189,7 +190,7 @@ struct AWSCredentialFinder: Sendable {
         } else {
             return nil
         }
-        guard let content = try surroundings.file(path) else {
+        guard let content = try await surroundings.fileLater(path, deadline) else {
             throw .awsCredentials("the web identity token file is not there; check its path and mount", vault: vault)
         }
         return try await tokens.assume(role, webIdentity: AWSText.trimmingLineEnd(content), deadline: deadline)

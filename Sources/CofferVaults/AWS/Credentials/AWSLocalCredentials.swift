@@ -20,10 +20,10 @@ struct AWSLocalCredentials: Sendable {
     func container(deadline: BootInstant) async throws(Failure) -> AWSCredentials {
         let url = try containerURL()
         let transport = try transports.transport(to: AWSPlace(.local, url.origin))
-        let response = try await attempt(3, deadline, "the container's credential endpoint") { () throws(Failure) in
+        let response = try await attempt(3, deadline, "the container's credential endpoint") { () async throws(Failure) in
             // Read again each time: the platform replaces it.
             var headers = [HTTPHeader("Accept", "application/json")]
-            if let token = try containerToken() { headers.append(HTTPHeader("Authorization", token)) }
+            if let token = try await containerToken(deadline) { headers.append(HTTPHeader("Authorization", token)) }
             return (transport, HTTPRequest(.get, url.path, headers: headers), Duration.seconds(2))
         }
         guard response.status == 200, let credentials = Self.decode(response) else {
@@ -52,11 +52,11 @@ struct AWSLocalCredentials: Sendable {
         return url
     }
 
-    private func containerToken() throws(Failure) -> Secret? {
+    private func containerToken(_ deadline: BootInstant) async throws(Failure) -> Secret? {
         var token = surroundings.secret("AWS_CONTAINER_AUTHORIZATION_TOKEN")
         var place = "AWS_CONTAINER_AUTHORIZATION_TOKEN"
         if let path = surroundings.text("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") {
-            guard let content = try surroundings.file(path) else {
+            guard let content = try await surroundings.fileLater(path, deadline) else {
                 throw .awsCredentials(
                     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names a file that is not there", vault: vault)
             }
@@ -79,7 +79,7 @@ struct AWSLocalCredentials: Sendable {
         let timeout = surroundings.text("AWS_METADATA_SERVICE_TIMEOUT").flatMap { Double($0) } ?? 1
         func ask(_ request: HTTPRequest, _ what: String) async throws(Failure) -> HTTPResponse {
             let response = try await attempt(min(max(attempts, 1), 10), deadline, "the instance metadata service") {
-                () throws(Failure) in (transport, request, Duration.seconds(min(max(timeout, 0.1), 60)))
+                () async throws(Failure) in (transport, request, Duration.seconds(min(max(timeout, 0.1), 60)))
             }
             guard response.status == 200 else { throw refused(response.status, what) }
             return response
@@ -141,12 +141,12 @@ struct AWSLocalCredentials: Sendable {
     /// Repeats what got no answer, or one of the server's faults, after a second.
     private func attempt(
         _ attempts: Int, _ deadline: BootInstant, _ service: String,
-        _ make: () throws(Failure) -> (any HTTPTransport, HTTPRequest, timeout: Duration)
+        _ make: () async throws(Failure) -> (any HTTPTransport, HTTPRequest, timeout: Duration)
     ) async throws(Failure) -> HTTPResponse {
         var left = attempts
         while true {
             left -= 1
-            let (transport, request, timeout) = try make()
+            let (transport, request, timeout) = try await make()
             do throws(HTTPError) {
                 let response = try await transport.send(request, deadline: min(deadline, clock.boot + timeout))
                 if response.status < 500 || left == 0 { return response }

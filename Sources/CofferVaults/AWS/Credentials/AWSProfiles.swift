@@ -22,6 +22,23 @@ struct AWSProfiles: Sendable {
     let chosen: String
     let isNamed: Bool
 
+    /// Variables, where the files are without them, and whether it is the one with profiles' settings.
+    private static let files = [
+        ("AWS_CONFIG_FILE", "~/.aws/config", true), ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials", false),
+    ]
+
+    /// As ``init(name:surroundings:vault:)``, without blocking the thread.
+    static func read(
+        name: String?, surroundings: AWSSurroundings, vault: String, deadline: BootInstant
+    ) async throws(Failure) -> AWSProfiles {
+        var texts: [String: Secret] = [:]
+        for (variable, place, _) in files {
+            guard let path = surroundings.path(variable, default: place) else { continue }
+            texts[path] = try await surroundings.fileLater(path, deadline)
+        }
+        return try AWSProfiles(name: name, surroundings: surroundings.with(files: texts), vault: vault)
+    }
+
     /// - Parameter name: from the configuration; nil = by the environment.
     /// - Throws: for a file that cannot be read or understood, and for a named
     ///   profile that is not there.
@@ -30,10 +47,7 @@ struct AWSProfiles: Sendable {
         chosen = named ?? "default"
         isNamed = named != nil
         var profiles: [String: AWSProfile] = [:]
-        let files = [
-            ("AWS_CONFIG_FILE", "~/.aws/config", true), ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials", false),
-        ]
-        for (variable, place, isConfiguration) in files {
+        for (variable, place, isConfiguration) in Self.files {
             guard let path = surroundings.path(variable, default: place),
                 let text = try surroundings.file(path)
             else { continue }

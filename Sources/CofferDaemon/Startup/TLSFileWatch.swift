@@ -1,0 +1,101 @@
+import CofferCore
+import CofferCrypto
+import CofferHTTP
+import Glibc
+import Logging
+
+/// Reads the PEM files of a vault's connections, and again when they have changed:
+/// on a thread of its own, as a file system may hang.
+struct TLSFileWatch: Sendable {
+    /// How long a changed file goes unnoticed.
+    static let interval: UInt32 = 2
+    private static let maximumBytes = 4 << 20
+
+    /// The setting, its file, and who else may read it.
+    private struct Place: Sendable {
+        let setting: String
+        let path: String
+        let rule: ProtectedFile.Rule
+    }
+
+    private let vault: String
+    private let authority: Place?
+    private let certificate: Place?
+    private let key: Place?
+    private let log: Logger
+
+    /// Nil if the transport has no files.
+    init?(vault: String, _ transport: VaultConfiguration.Transport, log: Logger) {
+        func place(_ setting: String, _ path: String, _ rule: ProtectedFile.Rule) -> Place? {
+            path.isEmpty ? nil : Place(setting: setting, path: path, rule: rule)
+        }
+        self.vault = vault
+        self.log = log
+        authority = place("ca_file", transport.caFile, .open)
+        certificate = place("client_certificate_file", transport.clientCertificateFile, .open)
+        key = place("client_key_file", transport.clientKeyFile, .secret)
+        if authority == nil && certificate == nil { return nil }
+    }
+
+    /// All of them.
+    ///
+    /// - Throws: FAILED_PRECONDITION that names the setting and the file.
+    func read() throws(Failure) -> TLSFiles.Content {
+        func content(_ place: Place?) throws(Failure) -> Secret? {
+            guard let place else { return nil }
+            do throws(KeyError) {
+                return try ProtectedFile.read(
+                    place.path, what: "file", limit: Self.maximumBytes, rule: place.rule)
+            } catch {
+                throw Failure(.failedPrecondition, .vaultRefused, "\(place.setting): \(error.description)", vault: vault)
+            }
+        }
+        return TLSFiles.Content(
+            authority: try content(authority), certificate: try content(certificate), key: try content(key))
+    }
+
+    /// Keeps `files` as the files are. What cannot be read leaves what was read before.
+    func start(_ files: TLSFiles) throws(Failure) {
+        do throws(StartupError) {
+            try DaemonThread.start("coffer-tls") { follow(files) }
+        } catch {
+            throw .internalError(error.message)
+        }
+    }
+
+    private func follow(_ files: TLSFiles) {
+        var last = stamps
+        var isReadable = true
+        while true {
+            sleep(Self.interval)
+            let now = stamps
+            guard now != last || !isReadable else { continue }
+            do throws(Failure) {
+                if files.replace(with: try read()) {
+                    log.notice("read changed TLS files", metadata: ["vault": "\(vault)"])
+                }
+                isReadable = true
+                last = now
+            } catch {
+                if isReadable {
+                    log.error(
+                        "cannot read changed TLS files: those read before stay in use",
+                        metadata: ["vault": "\(vault)", "cause": "\(error.message)"])
+                }
+                isReadable = false
+            }
+        }
+    }
+
+    /// What changes when a file does, links followed; a missing one has none.
+    private var stamps: [[Int]] {
+        [authority, certificate, key].map { place in
+            var status = stat()
+            guard let place, stat(place.path, &status) == 0 else { return [] }
+            return [
+                Int(status.st_dev), Int(bitPattern: UInt(status.st_ino)), Int(status.st_size), status.st_mtim.tv_sec,
+                status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec,
+            ]
+        }
+    }
+}

@@ -1,0 +1,271 @@
+"""What a host does to a process: each of it goes on, or is a clear error; nothing is lost,
+and nothing is written where it does not belong."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import ssl
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+from harness import CallFailed, Daemon, Status, binary, eventually
+from harness.start import CONFIGURATION, FAILURE, StartupTest
+
+#: A uid that nobody has.
+SOMEBODY = 61_234
+
+
+def limited(name: int, value: int, hard: int | None = None):
+    return lambda: resource.setrlimit(name, (value, value if hard is None else hard))
+
+
+def as_somebody(then=lambda: None):
+    def prepare() -> None:
+        then()
+        os.setgroups([])
+        os.setgid(SOMEBODY)
+        os.setuid(SOMEBODY)
+    return prepare
+
+
+class HostTest(StartupTest):
+    def spawned(self, prepare, **fields) -> Daemon:
+        """One that may run as somebody else: its program lies where everybody gets at it."""
+        program = self.place.folder / "cofferd"
+        shutil.copy(binary("cofferd"), program)
+        os.chown(self.place.folder, SOMEBODY, SOMEBODY)
+        self.place.folder.chmod(0o755)
+        daemon = Daemon(place=self.place, prepare=prepare, program=program, **fields)
+        self.addCleanup(daemon.dispose)
+        return daemon.spawn()
+
+
+class Limits(HostTest):
+    """Each limit of a process, low."""
+
+    SERVING = {
+        "descriptors": limited(resource.RLIMIT_NOFILE, 96),
+        "stack": limited(resource.RLIMIT_STACK, 256 << 10, resource.RLIM_INFINITY),
+        "memory": limited(resource.RLIMIT_AS, 1 << 30),
+        "locked memory": limited(resource.RLIMIT_MEMLOCK, 0),
+        "cores": limited(resource.RLIMIT_CORE, 0),
+        "pending signals": limited(resource.RLIMIT_SIGPENDING, 0),
+    }
+
+    def test_daemon_serves(self) -> None:
+        for name, prepare in self.SERVING.items():
+            with self.subTest(limit=name):
+                daemon = self.daemon(prepare=prepare)
+                with daemon.client() as client:
+                    for number in range(50):
+                        client.store("u", f"c{number}", b"x" * 60_000)
+                    self.assertEqual(client.get("u", "c7", max_age_ms=0).credential, b"x" * 60_000)
+                self.assertEqual(daemon.terminate(), 0)
+
+    def refused(self, prepare, code: int, *words: str) -> None:
+        daemon = self.spawned(prepare)
+        self.assertEqual(daemon.process.wait(15), code, daemon.log_text())
+        for word in words:
+            self.assertIn(word, daemon.log_text())
+
+    def test_too_little_stack_is_refused(self) -> None:
+        self.refused(limited(resource.RLIMIT_STACK, 256 << 10), CONFIGURATION, "ulimit -s")
+
+    def test_no_threads_are_refused(self) -> None:
+        self.refused(as_somebody(limited(resource.RLIMIT_NPROC, 1)), FAILURE, "ulimit -u")
+
+    def test_locked_memory_that_is_refused_is_said(self) -> None:
+        daemon = self.spawned(as_somebody(limited(resource.RLIMIT_MEMLOCK, 0)))
+        eventually("it serves", 15, lambda: '"serving"' in daemon.log_text())
+        self.assertIn("memfd_secret is unavailable (", daemon.log_text())
+        self.assertIn("mlock is refused (", daemon.log_text())
+
+    def test_a_file_that_may_not_grow_fails_writes_and_nothing_else(self) -> None:
+        daemon = self.running()
+        with daemon.client() as client:
+            client.store("u", "c", b"value")
+            resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (4_096, resource.RLIM_INFINITY))
+            for number in range(20):
+                with self.assertRaises(CallFailed) as failed:
+                    client.store("u", f"d{number}", b"x" * 1_000)
+                self.assertIn(failed.exception.status, (Status.UNAVAILABLE, Status.RESOURCE_EXHAUSTED))
+            resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+            def stores() -> bool:
+                try:
+                    client.store("u", "after", b"value")
+                    return True
+                except CallFailed:
+                    return False
+
+            eventually("Stores work again", 15, stores)
+            self.assertEqual(client.get("u", "c", max_age_ms=0).credential, b"value")
+
+
+class Streams(StartupTest):
+    """Standard streams that are closed or full."""
+
+    def check(self, daemon: Daemon) -> None:
+        with daemon.client() as client:
+            client.store("u", "c", b"value")
+            self.assertEqual(client.get("u", "c", max_age_ms=0).credential, b"value")
+        self.assertEqual(daemon.terminate(), 0)
+        for path in self.place.data.rglob("*"):
+            self.assertNotIn(b"draining", path.read_bytes(), f"{path} holds a part of the log")
+
+    def test_closed(self) -> None:
+        def close() -> None:
+            for descriptor in (0, 1, 2):
+                os.close(descriptor)
+
+        self.check(self.running(prepare=close))
+
+    def test_full(self) -> None:
+        with open("/dev/full", "wb") as full:
+            daemon = Daemon(place=self.place)
+            self.addCleanup(daemon.dispose)
+            daemon.spawn(output=full.fileno())
+        eventually("cofferd serves", 15, daemon.serves)
+        with daemon.client() as client:
+            eventually("dropped lines are counted", 5, lambda: client.stats()["log_lines_dropped_total"] > 0)
+        self.check(daemon)
+
+
+class Links(HostTest):
+    def test_the_data_folder_may_be_a_link(self) -> None:
+        """systemd's DynamicUser= has /var/lib/coffer lead to /var/lib/private/coffer."""
+        real = self.place.folder / "private"
+        real.mkdir(0o700)
+        self.place.data.symlink_to(real)
+        daemon = self.running()
+        with daemon.client() as client:
+            client.store("u", "c", b"value")
+        daemon.restart()
+        with daemon.client() as client:
+            self.assertEqual(client.get("u", "c").credential, b"value")
+        self.assertTrue((real / "vault.db").is_file())
+
+    def test_secrets_of_a_kubernetes_volume(self) -> None:
+        """Root's, 0440, for a group of ours, behind two links."""
+        volume = self.place.folder / "secret"
+        (volume / "..2026").mkdir(parents=True)
+        (volume / "..2026" / "key").write_bytes(os.urandom(32))
+        os.chown(volume / "..2026" / "key", 0, SOMEBODY)
+        (volume / "..2026" / "key").chmod(0o440)
+        (volume / "..data").symlink_to("..2026")
+        (volume / "key").symlink_to("..data/key")
+        daemon = self.spawned(as_somebody(), env={"COFFER_KEY_FILE": str(volume / "key"), "COFFER_ENV": "production"})
+        eventually("it serves", 15, lambda: '"serving"' in daemon.log_text())
+
+
+class Removed(StartupTest):
+    """Files that go away under the running daemon."""
+
+    def test_a_socket_that_is_gone_is_logged(self) -> None:
+        daemon = self.running()
+        self.place.socket.unlink()
+        eventually("it is logged", 15, lambda: "the socket was removed or replaced" in daemon.log_text())
+        self.assertEqual(daemon.terminate(), 0)
+
+    def test_a_database_that_is_gone_acknowledges_nothing(self) -> None:
+        for suffix in ("", "-wal"):
+            with self.subTest(suffix=suffix):
+                daemon = self.daemon()
+                with daemon.client() as client:
+                    client.store("u", "c", b"value")
+                    os.unlink(f"{daemon.place.data}/vault.db{suffix}")
+                    failed = self.assert_fails(Status.UNAVAILABLE, client.store, "u", "d", b"value")
+                    self.assertIn("removed or replaced", str(failed))
+                    self.assertEqual(client.get("u", "c", max_age_ms=0).credential, b"value")
+                    self.assertFalse(client.health().vaults[0].reachable)
+                self.assertEqual(daemon.terminate(), 0)
+
+    def test_a_key_ring_that_is_gone_is_not_needed(self) -> None:
+        daemon = self.running()
+        with daemon.client() as client:
+            client.store("u", "c", b"value")
+            (self.place.data / "keyring").unlink()
+            client.store("u", "d", b"value")
+            self.assertEqual(client.get("u", "c", max_age_ms=0).credential, b"value")
+
+
+class Authority:
+    """A server over TLS with a certificate that is its own authority."""
+
+    def __init__(self, folder, name: str) -> None:
+        self.certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+             "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", self.certificate],
+            check=True, capture_output=True)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(self.certificate, key)
+
+
+class Answers(BaseHTTPRequestHandler):
+    """A vault that holds nothing."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        is_health = self.path.startswith("/v1/sys/health")
+        body = json.dumps({"initialized": True, "sealed": False} if is_health else {"errors": []}).encode()
+        self.send_response(200 if is_health else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class QuietServer(HTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """A handshake that fails is what a test wants."""
+
+
+class RotatedAuthority(StartupTest):
+    def serve(self, authority: Authority, port: int = 0) -> HTTPServer:
+        server = QuietServer(("127.0.0.1", port), Answers)
+        server.socket = authority.context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self.addCleanup(self.stop, server)
+        return server
+
+    @staticmethod
+    def stop(server: HTTPServer) -> None:
+        server.shutdown()
+        server.server_close()
+
+    def test_is_read_within_seconds(self) -> None:
+        old, new = Authority(self.place.folder, "old"), Authority(self.place.folder, "new")
+        file = self.place.folder / "ca.pem"
+        shutil.copy(old.certificate, file)
+        server = self.serve(old)
+        port = server.server_address[1]
+        daemon = self.running(env={
+            "VAULT_TYPE": "vault", "VAULT_ADDR": f"https://127.0.0.1:{port}", "VAULT_TOKEN": "s.token",
+            "VAULT_CACERT": str(file)})
+        with daemon.client() as client:
+            def is_reachable() -> bool:
+                return client.health().vaults[0].reachable
+
+            self.assertTrue(is_reachable(), daemon.log_text())
+            self.stop(server)
+            self.serve(new, port)
+            self.assertFalse(is_reachable(), "a certificate of an unknown authority is trusted")
+            shutil.copy(new.certificate, self.place.folder / "ca.new")
+            os.replace(self.place.folder / "ca.new", file)
+            eventually("the new authority is trusted", 20, is_reachable, step=0.5)
+
+    def test_a_missing_file_is_refused_at_the_start_and_by_check(self) -> None:
+        env = {
+            "VAULT_TYPE": "vault", "VAULT_ADDR": "https://127.0.0.1:1", "VAULT_TOKEN": "s.token",
+            "VAULT_CACERT": "/absent/ca.pem"}
+        for arguments in ([], ["--check"]):
+            ended = self.start(*arguments, env=env)
+            self.assert_refused(ended, CONFIGURATION, "VAULT_CACERT", "ca_file", "/absent/ca.pem")
