@@ -122,7 +122,7 @@ let package = Package(
             // and what was in them, on the stack.
             linkerSettings: program + [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "now"])]),
         .executableTarget(
-            name: "coffer", dependencies: ["CofferProcess", "CofferCommandLine", client, arguments],
+            name: "coffer", dependencies: ["CofferProcess", "CofferCommandLine", "CLinux", client, arguments],
             swiftSettings: base, linkerSettings: program),
 
         // The load generator, which shares no code with what it measures, and the workloads

@@ -6,6 +6,7 @@
 #include <curl/curl.h>
 #include <malloc.h>
 #include <netinet/in.h>
+#include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -49,6 +50,21 @@ static inline void coffer_curl_clean_environment(void) {
 static inline CURLcode coffer_curl_start(void) {
     coffer_curl_clean_environment();
     return curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, coffer_curl_free, coffer_curl_realloc, strdup, calloc);
+}
+
+/* Of a connection that has nothing to do, OpenSSL keeps neither buffers nor what it has
+ * decrypted: without the first, its buffers stay as they are until the next record comes;
+ * without the second, what the caller has taken stays in them until they are written again. */
+static inline CURLcode coffer_tls_forget(CURL *_Nullable easy, void *_Nonnull context, void *_Nullable unused) {
+    (void)easy;
+    (void)unused;
+    SSL_CTX_set_mode((SSL_CTX *)context, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_options((SSL_CTX *)context, SSL_OP_CLEANSE_PLAINTEXT);
+    return CURLE_OK;
+}
+
+static inline CURLcode coffer_easy_forget_tls(CURL *_Nonnull easy) {
+    return curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, coffer_tls_forget);
 }
 
 static inline CURLcode coffer_easy_set(CURL *_Nonnull easy, CURLoption option, long value) {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -56,6 +57,14 @@ void *coffer_secret_map(size_t bytes, struct coffer_refused_memory *refused) {
     }
     (void)madvise(region, bytes, MADV_WIPEONFORK);
     return region;
+}
+
+void coffer_forget_variable(const char *name) {
+    size_t length = strlen(name);
+    for (char **entry = environ; entry != NULL && *entry != NULL; entry++)
+        if (strncmp(*entry, name, length) == 0 && (*entry)[length] == '=')
+            explicit_bzero(*entry + length + 1, strlen(*entry + length + 1));
+    unsetenv(name);
 }
 
 void coffer_wipe(void *memory, size_t bytes) { explicit_bzero(memory, bytes); }

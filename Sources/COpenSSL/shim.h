@@ -18,10 +18,45 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
+#include <malloc.h>
 #include <openssl/sha.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* An allocator that wipes what it frees: OpenSSL does so for keys only. */
+
+static inline void *_Nullable coffer_openssl_take(size_t bytes, const char *_Nullable file, int line) {
+    (void)file;
+    (void)line;
+    return bytes == 0 ? NULL : malloc(bytes);
+}
+
+static inline void coffer_openssl_free(void *_Nullable memory, const char *_Nullable file, int line) {
+    (void)file;
+    (void)line;
+    if (memory == NULL) return;
+    explicit_bzero(memory, malloc_usable_size(memory));
+    free(memory);
+}
+
+static inline void *_Nullable coffer_openssl_resize(void *_Nullable memory, size_t bytes, const char *_Nullable file,
+                                                    int line) {
+    void *moved = bytes == 0 ? NULL : malloc(bytes);
+    if (moved == NULL && bytes > 0) return NULL;
+    if (memory != NULL) {
+        size_t before = malloc_usable_size(memory);
+        if (moved != NULL) memcpy(moved, memory, before < bytes ? before : bytes);
+        coffer_openssl_free(memory, file, line);
+    }
+    return moved;
+}
+
+/* False if OpenSSL has taken memory already: then it keeps its own allocator. */
+static inline bool coffer_openssl_wipe(void) {
+    return CRYPTO_set_mem_functions(coffer_openssl_take, coffer_openssl_resize, coffer_openssl_free) == 1;
+}
 
 static inline bool coffer_cleared(bool ok) {
     if (!ok) ERR_clear_error();

@@ -15,14 +15,17 @@ package struct Daemon {
     private static let closeSeconds = 10
 
     private let configuration: Configuration
+    private let mayBeNew: Bool
     private let log: Logger
     private let lines: LogQueue
     private let clock = SystemClock()
     private let random = SystemRandom()
     private let overflow = OverflowIDs.ofKernel
 
-    package init(_ configuration: Configuration) {
+    /// - Parameter mayBeNew: empty databases may take the place of missing ones.
+    package init(_ configuration: Configuration, mayBeNew: Bool = false) {
         self.configuration = configuration
+        self.mayBeNew = mayBeNew
         let format = configuration.logFormat
         let isText = format == .text || (format == .auto && isatty(2) == 1)
         let clock = clock
@@ -51,6 +54,9 @@ package struct Daemon {
         defer { lines.flush(milliseconds: 1_000) }
         let stop = try stopSignal()
         umask(0o077)
+        if !OpenSSLMemory.wipeWhatIsFreed() {
+            log.warning("OpenSSL does not overwrite what it frees")
+        }
         if coffer_harden_process() != 0 {
             log.warning("cannot turn off core dumps and ptrace", metadata: ["errno": "\(errno)"])
         }
@@ -71,8 +77,9 @@ package struct Daemon {
     /// - Throws: what is wrong, in one line.
     package func check() throws(StartupError) {
         let secrets = SecretVariables.take()
-        let source = try KeySource.choose(configuration, passphrase: secrets.passphrase)
-        if source.isThere { _ = try rootKey(source) }
+        let found = DataFolder(configuration)
+        try found.checkDatabases(mayBeNew: mayBeNew)
+        try KeyStore.check(configuration, passphrase: secrets.passphrase, found: found)
         try lines.start()
         defer { lines.flush(milliseconds: 1_000) }
         try VaultOpener(configuration, secrets, clock: clock, random: random, log: log).check()
@@ -94,7 +101,7 @@ package struct Daemon {
     /// What serving needs.
     private struct Opened {
         let pool: VaultPool
-        let keyPlace: String
+        let keys: KeyStore
         let socket: SocketFile
     }
 
@@ -104,11 +111,15 @@ package struct Daemon {
     private func open() throws(StartupError) -> Opened {
         let secrets = SecretVariables.take()
         try makeDataFolder()
-        let (keys, keyPlace) = try openKeys(secrets)
+        let found = DataFolder(configuration)
+        try found.checkDatabases(mayBeNew: mayBeNew)
+        let keys = try KeyStore(configuration, passphrase: secrets.passphrase, found: found, now: clock.wall)
         let socket = try SocketFile(path: configuration.socket, mode: configuration.socketMode)
         do throws(StartupError) {
-            let pool = try VaultOpener(configuration, secrets, clock: clock, random: random, log: log).open(keys)
-            return Opened(pool: pool, keyPlace: keyPlace, socket: socket)
+            let pool = try VaultOpener(configuration, secrets, clock: clock, random: random, log: log).open(keys.ring)
+            try keys.save()
+            tellWhatIsNew(keys, found)
+            return Opened(pool: pool, keys: keys, socket: socket)
         } catch {
             socket.remove()
             throw error
@@ -118,10 +129,11 @@ package struct Daemon {
     private func serve(_ opened: Opened, _ stop: StopSignal) throws(StartupError) {
         let (pool, socket) = (opened.pool, opened.socket)
         let bootKey = BootKey()
-        let server = try startServer(pool, bootKey, socket)
+        let server = try startServer(opened, bootKey)
         let prober = VaultProber(pool, clock: clock, random: random, sleeper: TaskSleeper(clock: clock))
         let probing = Task { await prober.run() }
-        announce(opened.keyPlace)
+        announce(opened.keys.place)
+        for vault in configuration.vaults where !vault.type.isLocal { tellWhatIsWritten(vault) }
         log.info(
             "serving",
             metadata: [
@@ -153,9 +165,8 @@ package struct Daemon {
         }
     }
 
-    private func startServer(
-        _ pool: VaultPool, _ bootKey: BootKey, _ socket: SocketFile
-    ) throws(StartupError) -> Server {
+    private func startServer(_ opened: Opened, _ bootKey: BootKey) throws(StartupError) -> Server {
+        let (pool, socket) = (opened.pool, opened.socket)
         let lines = lines
         var limits = configuration.limits
         let room = DescriptorLimit.raise()
@@ -169,7 +180,7 @@ package struct Daemon {
             reactors: configuration.reactors, spin: .microseconds(configuration.spinMicroseconds), limits: limits,
             policy: AccessPolicy(owner: geteuid(), overflow: overflow), cache: configuration.cache,
             flightTime: .milliseconds(configuration.vaults.map(\.timeoutMilliseconds).max() ?? 5_000),
-            version: Self.version, warnings: warnings(bootKey, pool), droppedLogLines: { lines.droppedTotal })
+            version: Self.version, warnings: warnings(bootKey, opened), droppedLogLines: { lines.droppedTotal })
         do throws(Failure) {
             return try Server(
                 server, listener: socket.listener, pool: pool, bootKey: bootKey, clock: clock, random: random, log: log)
@@ -179,40 +190,43 @@ package struct Daemon {
     }
 
     /// Protections that are missing, logged and shown by Health.
-    private func warnings(_ bootKey: BootKey, _ pool: VaultPool) -> [String] {
+    private func warnings(_ bootKey: BootKey, _ opened: Opened) -> [String] {
         var warnings = bootKey.warnings
-        if pool.vaults.contains(where: { $0.store.vaultKind == "memory" }) {
+        if opened.keys.isGenerated, configuration.vaults.contains(where: { !$0.type.isLocal }) {
+            warnings.append(
+                "the key of records in vaults on other hosts is in the data folder only, where the daemon made it: keep a copy, or set CREDENTIAL_ENCRYPTION_KEY or key.file"
+            )
+        }
+        if configuration.vaults.contains(where: { $0.type == .memory }) {
             warnings.append("the memory vault forgets everything when the daemon stops")
         }
         for warning in warnings { log.warning("\(warning)") }
         return warnings
     }
 
-    /// The ring, and for people where its key is. The key itself is gone then.
-    private func openKeys(_ secrets: SecretVariables) throws(StartupError) -> (KeyRing, place: String) {
-        let source = try KeySource.choose(configuration, passphrase: secrets.passphrase)
-        let (key, isNew) = try rootKey(source)
-        do throws(KeyError) {
-            let file = try KeyRingFile.openOrCreate(
-                path: configuration.data + "/keyring", root: key, now: clock.wall)
-            return (
-                file.ring,
-                source.place + (isNew ? " (made now: keep a copy apart from the data)" : ""))
-        } catch {
-            throw StartupError(error.description, exitCode: StartupError.configurationExitCode)
+    /// What a start that lost something makes in its place.
+    private func tellWhatIsNew(_ keys: KeyStore, _ found: DataFolder) {
+        if keys.isDerived {
+            log.notice(
+                "no key ring was there: made it from the root key; records sealed under another ring do not open",
+                metadata: ["path": "\(found.ring)"])
+        }
+        for (vault, path) in found.missing {
+            log.notice("no database was there: made an empty one", metadata: ["vault": "\(vault)", "path": "\(path)"])
         }
     }
 
-    private func rootKey(_ source: KeySource) throws(StartupError) -> (key: RootKey, isNew: Bool) {
-        let found: (key: RootKey, isNew: Bool)
-        do throws(KeyError) {
-            found = try source.load()
-        } catch {
-            throw StartupError(error.description, exitCode: StartupError.configurationExitCode)
+    /// What records look like in a vault that other programs may read and write too.
+    private func tellWhatIsWritten(_ vault: VaultConfiguration) {
+        var text = "records are written as \(vault.format.readers)"
+        if let kept = vault.keep.first {
+            text += "; one that is there as \(kept.readers), stays so; set COFFER_FORMAT to choose one format for all"
         }
-        try source.check(found.key, isProduction: configuration.isProduction)
-        return found
+        let unsealed = vault.accept.filter { $0 != .sealed && $0 != vault.format }.map(\.rawValue)
+        if !unsealed.isEmpty { text += "; \(unsealed.joined(separator: ", ")) is accepted too" }
+        log.notice("\(text)", metadata: ["vault": "\(vault.name)"])
     }
+
 
     /// Where everything is, and a command to try.
     private func announce(_ keyPlace: String) {

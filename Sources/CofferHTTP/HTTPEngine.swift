@@ -20,10 +20,9 @@ internal import Synchronization
 ///
 /// What is wiped: header lines, bodies of answers, request bodies (with their
 /// last owner), and everything that libcurl itself allocates, because its
-/// allocator here wipes what it frees, handles after each request. What is not:
-/// - OpenSSL keeps the last decrypted record (16 KiB) of each kept connection
-///   until the next one arrives, and frees it unwiped.
-/// - The kernel's socket buffers; the headers of answers.
+/// allocator here wipes what it frees, handles after each request. OpenSSL wipes what it
+/// decrypted when it has been taken, and gives its buffers back; `OpenSSLMemory` has it wipe
+/// what it frees. What is not wiped: the kernel's socket buffers; the headers of answers.
 package final class HTTPEngine: Sendable {
     private let loop: EngineLoop
     private let thread: Mutex<pthread_t?>

@@ -127,10 +127,13 @@ package struct VaultReceipt: Equatable, Sendable {
     /// That of the item, unless the vault has versions of its own: see `VaultItem`.
     package var version: String
     package var createdAt: WallMilliseconds
+    /// When this version was written, as reading it will say; nil = as the item says.
+    package var updatedAt: WallMilliseconds?
 
-    package init(version: String, createdAt: WallMilliseconds) {
+    package init(version: String, createdAt: WallMilliseconds, updatedAt: WallMilliseconds? = nil) {
         self.version = version
         self.createdAt = createdAt
+        self.updatedAt = updatedAt
     }
 }
 

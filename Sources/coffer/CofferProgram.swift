@@ -1,4 +1,5 @@
 import ArgumentParser
+import CLinux
 import CofferCommandLine
 import CofferProcess
 import Glibc
@@ -13,6 +14,8 @@ enum CofferProgram {
         // Before anything can open a descriptor.
         StandardStream.prepare()
         Faults.endQuietly()
+        // Credentials go through this process: it leaves no core, and no other process looks in.
+        _ = coffer_harden_process()
         let arguments: [String]
         do {
             arguments = try ProcessInput.arguments()

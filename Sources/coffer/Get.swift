@@ -44,6 +44,7 @@ private struct RecordOutput: Encodable {
     let source: String
     let ageMs: Int64
     let stale: Bool
+    let foreignFormat: String?
 
     init(_ record: CredentialRecord) {
         credentialBase64 = CredentialOutput.base64(record.credential)
@@ -61,5 +62,6 @@ private struct RecordOutput: Encodable {
             }
         ageMs = Int64(record.age / .milliseconds(1))
         stale = record.isStale
+        foreignFormat = record.foreignFormat
     }
 }

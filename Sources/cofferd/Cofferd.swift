@@ -27,13 +27,38 @@ struct Cofferd: ParsableCommand {
     @Option(help: ArgumentHelp("Threads that serve connections; 0 = one for each core, at most 4.", valueName: "count"))
     var reactors: Int?
 
+    @Flag(help: "Begin with an empty database where one is missing beside a key ring that is in use.")
+    var newDatabase = false
+
     @Flag(help: "Check the configuration, print it, and end.")
     var check = false
+
+    /// A wrong command line is told without the values in it: one may be a secret in the wrong place.
+    static func main() {
+        do {
+            let command = try parse()
+            try command.run()
+        } catch {
+            guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
+            Console.error(withoutValues(fullMessage(for: error)) + "\n")
+            Glibc.exit(exitCode(for: error).rawValue)
+        }
+    }
+
+    private static func withoutValues(_ message: String) -> String {
+        CommandLine.arguments.dropFirst().reduce(message) { text, argument in
+            let parts = argument.split(separator: "=", maxSplits: 1)
+            let value = argument.hasPrefix("-") ? parts.dropFirst().first.map(String.init) : argument
+            guard let value, !value.isEmpty else { return text }
+            return text.split(separator: value, omittingEmptySubsequences: false).joined(separator: "…")
+        }
+    }
 
     func run() throws {
         let configuration = load()
         do throws(StartupError) {
-            if check { try Daemon(configuration).check() } else { try Daemon(configuration).run() }
+            let daemon = Daemon(configuration, mayBeNew: newDatabase)
+            if check { try daemon.check() } else { try daemon.run() }
         } catch {
             CofferdProgram.end(["\(error)"], error.exitCode)
         }

@@ -50,6 +50,50 @@ import Testing
                     "\(path): the key ring does not open with this key; give the key or passphrase that it was made with"))
     }
 
+    /// Who has the key or the passphrase has the records, on any host with any disk.
+    @Test func theRootKeyAloneGivesTheSameKeysEverywhere() throws {
+        for root in [root, .passphrase(Secret("correct horse"))] {
+            let other = try TemporaryFolder()
+            let here = try KeyRingFile.derive(path: path, root: root, now: 1).ring
+            let there = try KeyRing.openOrCreate(path: other.file("ring"), root: root, now: 2)
+            let sealed = try here.seal(Secret("x"), type: .value, generation: 1, context: .sample())
+            #expect(try there.open(sealed, type: .value, context: .sample()).array == Array("x".utf8))
+            #expect(there.tag(user: "u", connection: "c") == here.tag(user: "u", connection: "c"))
+            let another = try KeyRingFile.derive(path: path, root: .key(.random(count: 32)), now: 1).ring
+            #expect(throws: CryptoError.self) { try another.open(sealed, type: .value, context: .sample()) }
+            #expect(another.tag(user: "u", connection: "c") != here.tag(user: "u", connection: "c"))
+        }
+        #expect(try folder.names == [], "only a ring that is created has a file")
+    }
+
+    /// By ENVELOPE.md alone.
+    @Test func derivesTheKeysOfThePage() throws {
+        let ring = try KeyRingFile.derive(path: path, root: root, now: 1).ring
+        guard case .key(let seed) = root else { return }
+        func hkdf(_ info: String) -> [UInt8] {
+            KeyDerivation.hkdf(seed, salt: [], info: Array(info.utf8), count: 32).array
+        }
+        #expect(ring.base.array == hkdf("coffer.key.ring.base.v1"))
+        #expect(ring.terms.map(\.key.array) == [hkdf("coffer.key.ring.term.v1")])
+        #expect(ring.terms.map(\.id) == [1])
+    }
+
+    /// Rings that were made before have random keys.
+    @Test func opensARingThatWasNotDerived() throws {
+        let random = KeyRing.sample()
+        let preamble = RingPreamble(for: root, random: SystemRandom())
+        let sealed = try Envelope.seal(
+            count: random.encoded().count, { $0.append(random.encoded()) },
+            key: preamble.wrappingKey(from: root, path: path), header: EnvelopeHeader(type: .keyRing, term: 0, generation: 1),
+            salt: [UInt8](repeating: 1, count: 32),
+            context: EnvelopeContext(
+                vaultIdentity: Array(repeating: 0, count: 16), environment: "", name: preamble.encoded,
+                contentType: "coffer.key-ring.v1"))
+        try folder.write(preamble.encoded + sealed, to: "ring")
+        #expect(try openOrCreate().ring.encoded().isEqual(to: random.encoded()))
+        #expect(throws: KeyError.self) { try openOrCreate().create() }
+    }
+
     @Test func newRingsGetTheStandardCost() throws {
         let ring = RingPreamble(for: .passphrase(Secret("x")), random: SystemRandom())
         #expect(ring.costLog2 == 17)

@@ -17,9 +17,9 @@ import Testing
     }
 
     @Test func namesDependOnTheRingButNotOnItsTerms() throws {
-        var ring = KeyRing.new(termName: "first", now: 1)
+        var ring = KeyRing.sample(terms: 1)
         let tag = ring.tag(user: "u", connection: "c")
-        #expect(KeyRing.new(termName: "first", now: 1).tag(user: "u", connection: "c") != tag)
+        #expect(try KeyRing.derived(from: .key(.random(count: 32)), now: 1).tag(user: "u", connection: "c") != tag)
         try ring.promote(ring.addTerm(name: "second", now: 2))
         #expect(ring.tag(user: "u", connection: "c") == tag)
     }
@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test func addsATermBeforeItSealsUnderIt() throws {
-        var ring = KeyRing.new(termName: "first", now: 1)
+        var ring = KeyRing.sample(terms: 1)
         let id = try ring.addTerm(name: "second", now: 2)
         #expect(id == 2)
         #expect(ring.active.id == 1)
@@ -46,20 +46,20 @@ import Testing
     }
 
     @Test func refusesAnUnknownTermAndKeepsTheActiveOne() {
-        var ring = KeyRing.new(termName: "first", now: 1)
+        var ring = KeyRing.sample(terms: 1)
         #expect(throws: KeyError.self) { try ring.promote(2) }
         #expect(ring.active.id == 1)
     }
 
     @Test(arguments: ["", "a\nb", "\u{7f}", String(repeating: "x", count: 65)])
     func refusesATermName(name: String) {
-        var ring = KeyRing.new(termName: "first", now: 1)
+        var ring = KeyRing.sample(terms: 1)
         #expect(throws: KeyError.self) { try ring.addTerm(name: name, now: 1) }
         #expect(ring.terms.count == 1)
     }
 
     @Test func limitsTheNumberOfTerms() throws {
-        var ring = KeyRing.new(termName: "first", now: 1)
+        var ring = KeyRing.sample(terms: 1)
         for _ in 1..<KeyRing.maximumTerms { _ = try ring.addTerm(name: "another", now: 1) }
         #expect(throws: KeyError(.limit, "the key ring has 256 terms; the limit is 256")) {
             try ring.addTerm(name: "one more", now: 1)
@@ -67,7 +67,7 @@ import Testing
     }
 
     @Test func decodesWhatItEncodes() throws {
-        var ring = KeyRing.new(termName: "first", now: 1)
+        var ring = KeyRing.sample(terms: 1)
         for _ in 1..<KeyRing.maximumTerms {
             _ = try ring.addTerm(name: String(repeating: "é", count: 32), now: .max)
         }

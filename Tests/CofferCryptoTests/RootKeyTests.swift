@@ -16,7 +16,7 @@ import Testing
 
     @Test func readsRawAndHexFiles() throws {
         let hex = Hex.digits(bytes)
-        let forms = [bytes, hex, hex + Array("\n".utf8), Array(Hex.text(bytes).uppercased().utf8)]
+        let forms = [bytes, hex, hex + Array("\n".utf8), hex + Array("\r\n".utf8), Array(Hex.text(bytes).uppercased().utf8)]
         for form in forms {
             #expect(try key(.file(folder.write(form, to: "key"))) == bytes)
         }
@@ -26,7 +26,7 @@ import Testing
     func refusesOtherSizes(size: Int) throws {
         let path = try folder.write((0..<size).map { UInt8(ascii: $0 % 2 == 0 ? "a" : "b") }, to: "key")
         let expected = KeyError(
-            .badKey, "\(path): expected 32 bytes, or 64 hex digits and a newline; the file has \(size) bytes")
+            .badKey, "\(path): expected 32 bytes, or 64 hex digits and a line end; the file has \(size) bytes")
         #expect(throws: expected) { try RootKey.file(path) }
     }
 
@@ -39,20 +39,31 @@ import Testing
     @Test func refusesAKeyThatNobodyDrew() throws {
         let path = try folder.write(Array(repeating: 0, count: 32), to: "key")
         #expect(throws: KeyError.self) { try RootKey.file(path) }
-        #expect(throws: KeyError.self) { try RootKey.checked(passphrase: Secret("")) }
+        #expect(throws: KeyError.self) { try Passphrase(inVariable: Secret("\n")) }
     }
 
-    @Test(arguments: ["hunter 2", "hunter 2\n"])
-    func readsAPassphraseFile(text: String) throws {
-        guard case .passphrase(let passphrase) = try RootKey.passphraseFile(folder.write(Array(text.utf8), to: "p"))
-        else {
-            Issue.record("expected a passphrase")
-            return
-        }
-        #expect(passphrase.array == Array("hunter 2".utf8))
+    /// The rule of versions before left out a newline only, and in a variable not even that.
+    @Test(
+        arguments: [
+            ("hunter 2", nil, nil), ("hunter 2\n", nil, "hunter 2\n"), ("hunter 2\r\n", "hunter 2\r", "hunter 2\r\n"),
+        ] as [(String, String?, String?)])
+    func aLineEndAtTheEndOfAPassphraseDoesNotCount(text: String, formerInFile: String?, formerInVariable: String?) throws {
+        let file = try RootKey.passphraseFile(folder.write(Array(text.utf8), to: "p"))
+        let variable = try Passphrase(inVariable: Secret(text))
+        #expect(file.text.array == Array("hunter 2".utf8))
+        #expect(variable.text.array == Array("hunter 2".utf8))
+        #expect(file.former?.array == formerInFile.map { Array($0.utf8) })
+        #expect(variable.former?.array == formerInVariable.map { Array($0.utf8) })
     }
 
-    @Test(arguments: ["", "\n"])
+    @Test(arguments: ["hunter 2\n\n", "hunter 2\r", " hunter 2 ", "\nhunter 2"])
+    func nothingElseIsLeftOutOfAPassphrase(text: String) throws {
+        let expected = text.hasSuffix("\n") ? String(text.dropLast()) : text
+        #expect(try RootKey.passphraseFile(folder.write(Array(text.utf8), to: "p")).text.array == Array(expected.utf8))
+        #expect(try Passphrase(inVariable: Secret(text)).text.array == Array(expected.utf8))
+    }
+
+    @Test(arguments: ["", "\n", "\r\n"])
     func refusesAnEmptyPassphraseFile(text: String) throws {
         let path = try folder.write(Array(text.utf8), to: "p")
         #expect(throws: KeyError.self) { try RootKey.passphraseFile(path) }

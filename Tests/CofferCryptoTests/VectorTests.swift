@@ -69,6 +69,19 @@ import Testing
         #expect(terms == expect.terms)
     }
 
+    @Test(arguments: file.vectors.filter { $0.kind == .derived })
+    func derived(_ vector: Vector) throws {
+        let root: RootKey =
+            if let passphrase = vector.passphrase {
+                .passphrase(Secret(passphrase))
+            } else {
+                .key(Secret(try vector.bytes("root")))
+            }
+        let ring = try KeyRing.derived(from: root, now: 1)
+        #expect(Hex.text(ring.base.array) == vector.expect?.base)
+        #expect(ring.terms.map { Hex.text($0.key.array) } == [vector.expect?.key])
+    }
+
     @Test(arguments: file.vectors.filter { $0.kind == .tags })
     func tags(_ vector: Vector) throws {
         let ring = ring(active: 1, base: try vector.bytes("base"))
@@ -139,7 +152,7 @@ struct VectorFile: Decodable {
 }
 
 struct Vector: Decodable, Sendable, CustomTestStringConvertible {
-    enum Kind: String, Decodable, CaseIterable { case envelope, text, ring, tags, purpose, legacy }
+    enum Kind: String, Decodable, CaseIterable { case envelope, text, ring, derived, tags, purpose, legacy }
 
     struct Term: Decodable, Equatable {
         let id: UInt32

@@ -26,6 +26,15 @@ import Testing
         #expect(SecretVariables.take().vaultToken == nil)
     }
 
+    @Test(arguments: ["token\n", "token\r\n", "token"]) func aLineEndDoesNotCount(value: String) throws {
+        setenv("VAULT_TOKEN", value, 1)
+        setenv("VAULT_SECRET_ID", String(value.dropFirst(5)), 1)
+        #expect(try Environment.current()["VAULT_SECRET_ID"] ?? "" == "", "nothing but a line end is nothing")
+        let taken = SecretVariables.take()
+        #expect(text(taken.vaultToken) == "token")
+        #expect(taken.vaultSecretID == nil)
+    }
+
     @Test func openBaosWinsEvenWhenEmpty() throws {
         setenv("VAULT_TOKEN", "v", 1)
         setenv("BAO_TOKEN", "b", 1)

@@ -58,7 +58,8 @@ import Testing
         ("cache.ttl_seconds", "3600", "3601"), ("cache.stale_seconds", "86400", "86401"),
         ("cache.negative_seconds", "60", "61"), ("cache.refresh_ahead", "0", "65"), ("socket_mode", "0777", "01777"), ("socket_mode", "600", "0200"),
         ("vault.timeout_ms", "1", "0"), ("reactors", "1", "1.0"), ("reactors", "1", " 1"), ("cache.bytes", "0", "64M"),
-        ("environment", "x", ""), ("key.file", "/k", ""), ("log.level", "info", "INFO"),
+        ("environment", "x", ""), ("key.file", "/k", ""), ("log.level", "info", "loud"), ("environment", "pre-production", "Produktion"),
+        ("environment", "x", "prod"), ("environment", "x", "a\u{200b}b"), ("environment", "x", " \r\n"),
     ])
     func hasItsRange(path: String, good: String, bad: String) throws {
         let setting = try #require(Setting.named(path))

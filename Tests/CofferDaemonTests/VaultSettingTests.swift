@@ -13,6 +13,7 @@ import Testing
             type: vault
             format: json
             accept: [json]
+            keep: [json]
             prefix: x/y
             literal_names: true
             timeout_ms: 1
@@ -87,7 +88,8 @@ import Testing
                   a:
                     type: aws
                     format: sealed
-                    accept: [sealed, json, "legacy-aes"]
+                    accept: [sealed]
+                    keep: []
                     prefix: "ai2-connectors"
                     literal_names: false
                     timeout_ms: 5000
@@ -121,7 +123,7 @@ import Testing
         ("ca_file", "/a/b.pem", "b.pem"),
         ("kms_key", "k", "\u{85}"), ("kms_key", "k", "\u{2028}"), ("kms_key", "k", "\u{feff}"),
         ("server_name", "a.example", "a:1"), ("server_name", "a", "a/"), ("proxy", "http://p:3128", "p:3128"),
-        ("proxy", "https://p", "socks5://p"), ("allow_http", "true", "yes"), ("soft_delete", "false", "False"),
+        ("proxy", "https://p", "socks5://p"), ("allow_http", "true", "yes"), ("soft_delete", "false", "no"),
         ("literal_names", "true", "yes"),
         ("address", "https://h:65535", "https://h:65536"), ("address", "https://h", "https://h:0"),
         ("address", "https://h/", "https://h/v1"), ("address", "https://[::1]:1", "https://[::1"),
@@ -129,7 +131,7 @@ import Testing
         ("address", "https://h", "https://"), ("address", "https://h", "h:8200"),
         ("address", "https://h", "https://h:+1"),
         ("address", "HTTPS://h".lowercased(), "ftp://h"), ("region", "us-east-1", "US"), ("auth", "jwt", "ldap"),
-        ("recovery_window_days", "30", "31"), ("recovery_window_days", "0", "1"), ("type", "aws", "AWS"),
+        ("recovery_window_days", "30", "31"), ("recovery_window_days", "0", "1"), ("type", "aws", "amazon"),
     ])
     func hasItsRange(name: String, good: String, bad: String) throws {
         let type = ["region", "recovery_window_days"].contains(name) ? "aws" : "vault"

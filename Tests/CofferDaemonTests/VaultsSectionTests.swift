@@ -45,7 +45,7 @@ import Testing
         #expect(vault.backend == .vault(expected, .token, .init()))
         #expect(expected.mount == "secret")
         #expect(vault.prefix == "ai2-connectors")
-        #expect(vault.accept == [.sealed, .json, .legacyAES])
+        #expect(vault.accept == [.sealed])
         #expect(vault.concurrency == 64)
         #expect(vault.queue == 8_192)
     }

@@ -38,8 +38,12 @@ final class OpenVault: VaultAdapter {
     let identity = [UInt8](repeating: 9, count: 16)
     private let state = Mutex<(items: [(key: RecordKey, item: VaultItem)], reads: [Int])>(([], []))
 
-    init(name: String = "open", textPayloads: Bool = true, nativeExpiry: Bool = false) {
+    /// Milliseconds that its clock is ahead of ours; nil = it takes our times.
+    private let lag: UInt64?
+
+    init(name: String = "open", textPayloads: Bool = true, nativeExpiry: Bool = false, lag: UInt64? = nil) {
         self.name = name
+        self.lag = lag
         capabilities = VaultCapabilities(
             conditionalWrites: true, listing: true, maximumPayloadBytes: 4_096, textPayloads: textPayloads,
             nativeExpiry: nativeExpiry)
@@ -74,8 +78,11 @@ final class OpenVault: VaultAdapter {
     func write(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
     ) async throws(Failure) -> VaultReceipt {
+        var item = item
+        item.updatedAt += lag ?? 0
         self[key.key] = item
-        return VaultReceipt(version: item.version, createdAt: item.updatedAt)
+        return VaultReceipt(
+            version: item.version, createdAt: item.createdAt, updatedAt: lag == nil ? nil : item.updatedAt)
     }
 
     func remove(_ key: VaultKey, ifVersion: String?, deadline: BootInstant) async throws(Failure) -> Bool {

@@ -1,6 +1,8 @@
 """No secret is found where none may be."""
 
+import ctypes
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -8,10 +10,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from harness import CallFailed, Canaries, Daemon, SystemTest
+from harness import CallFailed, Canaries, Daemon, Place, SystemTest, eventually, run
 from harness.canary import disguised
 from harness.client import HEADER, cancel, encode, method_id
 from harness.core import Core
+from harness.options import binary
 
 
 class Scanner(SystemTest):
@@ -259,3 +262,66 @@ class Plaintext(SystemTest):
         limits = Path(f"/proc/{self.served.pid}/limits").read_text()
         (line,) = [line for line in limits.splitlines() if line.startswith("Max core file size")]
         self.assertEqual(line.split()[4:6], ["0", "0"], line)
+
+
+class Environment(SystemTest):
+    """What came by the environment or an argument, and the process of the command line."""
+
+    def exec_with(self, entries: list[bytes], command: list[str], **fields) -> subprocess.Popen:
+        """A child whose environment has exactly these entries: a name may come twice, as no dictionary allows."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        arguments = (ctypes.c_char_p * (len(command) + 1))(*[part.encode() for part in command], None)
+        variables = (ctypes.c_char_p * (len(entries) + 1))(*entries, None)
+        child = subprocess.Popen(
+            ["cofferd"], executable=command[0], preexec_fn=lambda: libc.execve(arguments[0], arguments, variables),
+            **fields)
+        self.addCleanup(child.wait, 10)
+        self.addCleanup(child.kill)
+        return child
+
+    def test_every_copy_of_a_variable_is_overwritten(self) -> None:
+        canaries, place = Canaries(), Place()
+        self.addCleanup(place.remove)
+        names = ["CREDENTIAL_ENCRYPTION_KEY", "VAULT_TOKEN", "BAO_TOKEN", "VAULT_SECRET_ID", "AWS_SECRET_ACCESS_KEY"]
+        entries = [b"COFFER_LOG_LEVEL=trace", *(f"{name}=".encode() + canaries.new() for name in names * 3), b"LAST=kept"]
+        with open(place.log, "wb") as log:
+            child = self.exec_with(
+                entries, [binary("cofferd"), "--socket", str(place.socket), "--data", str(place.data)], stdout=log,
+                stderr=log)
+        eventually("cofferd serves", 15, lambda: b"serving" in place.log.read_bytes())
+        shown = Path(f"/proc/{child.pid}/environ").read_bytes()
+        self.assertIn(b"LAST=kept", shown)
+        self.assertEqual(canaries.find(shown), [])
+        self.assertEqual(canaries.find(place.log.read_bytes()), [])
+
+    def test_no_secret_in_the_wrong_place_is_repeated(self) -> None:
+        """Typed where it does not belong, it is in no message."""
+        canaries = Canaries()
+        word = canaries.new().decode()
+        for variables, arguments in [
+            ({"VAULT_TYPE": "vault", "VAULT_ADDR": f"https://user:{word}@vault.example", "VAULT_TOKEN": "t"}, []),
+            ({"VAULT_TYPE": word}, []), ({"COFFER_FORMAT": word, "VAULT_TYPE": "aws"}, []), ({"NODE_ENV": word * 9}, []),
+            ({"COFFER_LOG_LEVEL": word}, []), ({"COFFER_LOG_FORMAT": word}, []),
+            ({"VAULT_TYPE": "vault", "VAULT_ADDR": "https://h", "VAULT_TOKEN": word, "VAULT_ROLE_ID": word}, []),
+            ({}, [word]), ({}, ["--reactors", word]), ({}, [f"--passphrase={word}"]), ({}, ["--check", word]),
+        ]:
+            with self.subTest(variables=list(variables), arguments=len(arguments)):
+                place = Place()
+                self.addCleanup(place.remove)
+                ended = run("cofferd", "--socket", place.socket, "--data", place.data, *arguments, env=variables)
+                self.assertNotEqual(ended.returncode, 0)
+                self.assertEqual(canaries.find(ended.stdout + ended.stderr), [], ended.stderr)
+
+    def test_the_command_line_leaves_no_core(self) -> None:
+        """Its limit is 0, and the kernel counts its memory as nobody's to look at: /proc shows root's files."""
+        child = subprocess.Popen(
+            [binary("coffer"), "store", "u", "c", "--socket", "/nobody-listens"], stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=lambda: (resource.setrlimit(resource.RLIMIT_CORE, (1 << 20, 1 << 20)), os.setuid(12345)))
+        try:
+            limits = Path(f"/proc/{child.pid}/limits")
+            eventually("coffer has no core", 10, lambda: limits.read_text().split("Max core file size")[1].split()[:2] == ["0", "0"])
+            eventually("coffer is closed", 10, lambda: os.stat(f"/proc/{child.pid}/environ").st_uid == 0)
+        finally:
+            child.kill()
+            child.communicate(timeout=10)

@@ -51,9 +51,9 @@ MODULES = {
         # Standard output and error, threads, and the variables that are secrets.
         raw=frozenset(words("Console.swift DaemonThread.swift LogQueue.swift SecretVariables.swift"))),
     "cofferd": Module(words("CofferDaemon CofferCore CofferProcess CofferCommandLine"), words("ArgumentParser Glibc")),
-    # On the public client alone: what it can do, every program can.
+    # On the public client alone: what it can do, every program can. CLinux hardens the process.
     "coffer": Module(
-        words("CofferProcess CofferCommandLine"), words("Coffer ArgumentParser FoundationEssentials Glibc"),
+        words("CofferProcess CofferCommandLine CLinux"), words("Coffer ArgumentParser FoundationEssentials Glibc"),
         raw=frozenset(words("CredentialInput.swift CredentialOutput.swift"))),
     # Workloads as files, for the load generator and for the cache's simulation.
     "CofferTrace": Module(set(), words("FoundationEssentials Glibc")),

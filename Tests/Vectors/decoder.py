@@ -122,6 +122,12 @@ def open_ring(file, passphrase=None, key=None):
     return {"base": base.hex(), "generation": str(generation), "terms": terms}
 
 
+def derived_ring(passphrase=None, key=None):
+    seed = key if passphrase is None else scrypt(passphrase, b"coffer.key.ring.seed.v1", 17)
+    return {name: hkdf(seed, b"", b"coffer.key.ring." + label + b".v1", 32).hex()
+            for name, label in (("base", b"base"), ("key", b"term"))}
+
+
 def purpose_key(base, purpose):
     return hkdf(base, b"", b"coffer.key." + purpose.encode() + b".v1", 32)
 
@@ -151,6 +157,9 @@ def run(vector, keys):
     if kind == "ring":
         passphrase = vector["passphrase"].encode() if "passphrase" in vector else None
         return open_ring(given["file"], passphrase, given.get("root"))
+    if kind == "derived":
+        passphrase = vector["passphrase"].encode() if "passphrase" in vector else None
+        return derived_ring(passphrase, given.get("root"))
     if kind == "tags":
         return tags(given["base"], vector["user"].encode(), vector["connection"].encode())
     if kind == "purpose":

@@ -275,6 +275,18 @@ def rings():
         refused(what, ring_file(clear, root, content))
 
 
+def derived():
+    """The keys of a new ring: from the root key, and nothing else."""
+    password = "correct horse battery staple"
+    for what, seed, given in (
+            ("a key", fixed("root"), {"root": fixed("root")}),
+            ("a passphrase", Scrypt(b"coffer.key.ring.seed.v1", 32, 1 << 17, 8, 1).derive(password.encode()),
+             {"passphrase": password})):
+        expect = {"base": derive(seed, None, b"coffer.key.ring.base.v1", 32).hex(),
+                  "key": derive(seed, None, b"coffer.key.ring.term.v1", 32).hex()}
+        add(f"derives a ring from {what}", "derived", expect, **given)
+
+
 def names():
     base = fixed("base")
 
@@ -325,7 +337,7 @@ def legacy():
 
 
 def main():
-    for group in (good_envelopes, damaged_envelopes, forged_envelopes, moved_envelopes, texts, rings, names, legacy):
+    for group in (good_envelopes, damaged_envelopes, forged_envelopes, moved_envelopes, texts, rings, derived, names, legacy):
         group()
     document = {"keys": {str(term): key.hex() for term, key in KEYS.items()}, "vectors": VECTORS}
     print(json.dumps(document, indent=1, ensure_ascii=False))

@@ -37,6 +37,10 @@ void *_Nullable coffer_secret_map(size_t bytes, struct coffer_refused_memory *_N
 /* Overwrites memory; never optimised away. */
 void coffer_wipe(void *_Nonnull memory, size_t bytes);
 
+/* Takes a variable out of the environment and overwrites every value that it had
+ * there: a name can come more than once, and getenv(3) shows only the first. */
+void coffer_forget_variable(const char *_Nonnull name);
+
 /* Clears what finished calls have left on this thread's stack below the caller,
  * and in the vector registers: copies of secrets that no owner can wipe. */
 void coffer_forget_traces(void);

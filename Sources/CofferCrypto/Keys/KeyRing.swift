@@ -23,14 +23,34 @@ package struct KeyRing: Sendable {
         self.base = base
         self.terms = terms
         self.failures = failures
-        indexKey = HMACKey(Self.derive(.index, from: base))
+        indexKey = HMACKey(Self.derive(Purpose.index.rawValue, from: base))
     }
 
-    /// A ring with one term.
-    static func new(termName: String, now: WallMilliseconds) -> KeyRing {
+    /// A ring with one term, which the root key alone gives: whoever derives it from the
+    /// same root key, on any host at any time, has the same keys.
+    ///
+    /// - Parameter now: when its term was created.
+    /// - Throws: `.system` if there is no memory to derive from a passphrase.
+    static func derived(from root: RootKey, now: WallMilliseconds) throws(KeyError) -> KeyRing {
+        let seed = try seed(of: root)
         let term = KeyTerm(
-            id: 1, name: termName, state: .active, createdAt: now, key: .random(count: KeyTerm.keyBytes))
-        return KeyRing(base: .random(count: 32), terms: [term])
+            id: 1, name: "first", state: .active, createdAt: now, key: derive("ring.term", from: seed))
+        return KeyRing(base: derive("ring.base", from: seed), terms: [term])
+    }
+
+    /// The cost and the salt never change: another one would give other keys.
+    private static func seed(of root: RootKey) throws(KeyError) -> Secret {
+        switch root {
+        case .key(let key): return key
+        case .passphrase(let passphrase):
+            do {
+                return try KeyDerivation.scrypt(
+                    passphrase, salt: Array("coffer.key.ring.seed.v1".utf8), costLog2: 17, blockSize: 8,
+                    parallelism: 1)
+            } catch {
+                throw KeyError(.system, "deriving the keys from the passphrase needs 128 MiB of memory")
+            }
+        }
     }
 
     /// What new records are sealed under.
@@ -121,10 +141,10 @@ package struct KeyRing: Sendable {
     }
 
     /// The 32-byte key for a purpose.
-    package func key(for purpose: Purpose) -> Secret { Self.derive(purpose, from: base) }
+    package func key(for purpose: Purpose) -> Secret { Self.derive(purpose.rawValue, from: base) }
 
-    private static func derive(_ purpose: Purpose, from base: Secret) -> Secret {
-        KeyDerivation.hkdf(base, salt: [], info: Array("coffer.key.\(purpose.rawValue).v1".utf8), count: 32)
+    private static func derive(_ label: String, from key: Secret) -> Secret {
+        KeyDerivation.hkdf(key, salt: [], info: Array("coffer.key.\(label).v1".utf8), count: 32)
     }
 }
 

@@ -15,11 +15,11 @@ package struct KeyRingFile: Sendable {
 
     // MARK: Opening
 
-    /// Opens the ring at `path`, or makes one with a single term if there is none.
+    /// Opens the ring at `path`, or makes the one that the root key gives if there is none.
     ///
     /// - Parameters:
     ///   - now: when a new ring's term was created.
-    ///   - random: gives a new ring's salts; its keys come from the kernel.
+    ///   - random: gives a new file's salts.
     /// - Throws: `.wrongKey`, `.damaged`, `.permissions`, `.limit`, `.system`. A ring
     ///   that does not open is never replaced.
     package static func openOrCreate(
@@ -35,13 +35,43 @@ package struct KeyRingFile: Sendable {
         do {
             return try open(path: path, root: root)
         } catch where error.reason == .absent {
+            let file = try derive(path: path, root: root, now: now, random: random, costLog2: costLog2)
             do {
-                return try create(path: path, root: root, now: now, random: random, costLog2: costLog2)
+                try file.create(random: random)
+                return file
             } catch where error.reason == .exists {
                 // Another process was first.
                 return try open(path: path, root: root)
             }
         }
+    }
+
+    /// The ring that the root key alone gives, of which there is no file yet.
+    ///
+    /// - Parameters: as `openOrCreate`.
+    /// - Throws: `.system` if there is no memory to derive from a passphrase.
+    package static func derive(
+        path: String, root: RootKey, now: WallMilliseconds, random: some RandomSource = SystemRandom()
+    ) throws(KeyError) -> KeyRingFile {
+        try derive(path: path, root: root, now: now, random: random, costLog2: RingPreamble.standardCostLog2)
+    }
+
+    private static func derive(
+        path: String, root: RootKey, now: WallMilliseconds, random: some RandomSource, costLog2: UInt8
+    ) throws(KeyError) -> KeyRingFile {
+        let preamble = RingPreamble(for: root, costLog2: costLog2, random: random)
+        return KeyRingFile(
+            path: path, ring: try .derived(from: root, now: now), preamble: preamble,
+            wrappingKey: try preamble.wrappingKey(from: root, path: path))
+    }
+
+    /// Makes the file of a derived ring, durably.
+    ///
+    /// - Throws: `.exists` if there is one, whatever is in it; `.permissions`, `.system`.
+    package func create(random: some RandomSource = SystemRandom()) throws(KeyError) {
+        let bytes = encode(ring, revision: 1, random: random)
+        let folder = try ProtectedFolder(of: path)
+        try folder.create(bytes.span.bytes)
     }
 
     /// Opens the ring at `path`.
@@ -52,19 +82,6 @@ package struct KeyRingFile: Sendable {
         let wrappingKey = try preamble.wrappingKey(from: root, path: path)
         let (ring, _) = try decode(sealed, preamble, wrappingKey, path, failures: OpenFailureCounts())
         return KeyRingFile(path: path, ring: ring, preamble: preamble, wrappingKey: wrappingKey)
-    }
-
-    private static func create(
-        path: String, root: RootKey, now: WallMilliseconds, random: some RandomSource, costLog2: UInt8
-    ) throws(KeyError) -> KeyRingFile {
-        let preamble = RingPreamble(for: root, costLog2: costLog2, random: random)
-        let file = KeyRingFile(
-            path: path, ring: .new(termName: "first", now: now), preamble: preamble,
-            wrappingKey: try preamble.wrappingKey(from: root, path: path))
-        let bytes = file.encode(file.ring, revision: 1, random: random)
-        let folder = try ProtectedFolder(of: path)
-        try folder.create(bytes.span.bytes)
-        return file
     }
 
     private init(path: String, ring: KeyRing, preamble: RingPreamble, wrappingKey: Secret) {

@@ -11,31 +11,15 @@ package enum RootKey: Sendable {
     package static let byteCount = 32
     private static let maximumFileBytes = 4096
 
-    /// Any passphrase that is not empty.
-    ///
-    /// - Throws: `.badKey`.
-    package static func checked(passphrase: Secret) throws(KeyError) -> RootKey {
-        guard passphrase.count > 0 else {
-            throw KeyError(.badKey, "the passphrase is empty; give one that is hard to guess")
-        }
-        return .passphrase(passphrase)
-    }
-
-    /// The passphrase in a file of ours, closed to everyone else; one newline at
-    /// its end does not count.
+    /// The passphrase in a file of ours, closed to everyone else, as it stands there.
     ///
     /// - Throws: as ``file(_:)``.
-    package static func passphraseFile(_ path: String) throws(KeyError) -> RootKey {
-        let contents = try ProtectedFile.read(path, what: "passphrase file", limit: maximumFileBytes, rule: .secret)
-        let passphrase = contents.withUnsafeBytes { bytes in
-            let text = bytes.last == UInt8(ascii: "\n") ? bytes.dropLast() : bytes[...]
-            return Secret(copying: UnsafeRawBufferPointer(rebasing: text))
-        }
-        return try checked(passphrase: passphrase)
+    package static func passphraseFile(_ path: String) throws(KeyError) -> Passphrase {
+        try Passphrase(inFile: try ProtectedFile.read(path, what: "passphrase file", limit: maximumFileBytes, rule: .secret))
     }
 
     /// A key file of ours, closed to everyone else: 32 raw bytes, or 64 hex
-    /// digits with or without a newline after them.
+    /// digits with or without a line end after them.
     ///
     /// - Throws: `.absent`, `.permissions`, `.badKey`, `.system`.
     package static func file(_ path: String) throws(KeyError) -> RootKey {
@@ -79,7 +63,7 @@ package enum RootKey: Sendable {
         guard let key = parse(contents) else {
             throw KeyError(
                 .badKey,
-                "\(path): expected 32 bytes, or 64 hex digits and a newline; the file has \(contents.count) bytes")
+                "\(path): expected 32 bytes, or 64 hex digits and a line end; the file has \(contents.count) bytes")
         }
         guard key.withUnsafeBytes({ bytes in !bytes.allSatisfy { $0 == bytes[0] } }) else {
             throw KeyError(.badKey, "\(path): all bytes of the key are equal; make it with: head -c 32 /dev/urandom")
@@ -88,12 +72,10 @@ package enum RootKey: Sendable {
     }
 
     private static func parse(_ contents: Secret) -> Secret? {
-        contents.withUnsafeBytes { bytes in
-            if bytes.count == byteCount { return contents }
+        if contents.count == byteCount { return contents }
+        return contents.withoutLineEnd.withUnsafeBytes { bytes in
             let digits = 2 * byteCount
-            guard bytes.count == digits || (bytes.count == digits + 1 && bytes[digits] == UInt8(ascii: "\n")) else {
-                return nil
-            }
+            guard bytes.count == digits else { return nil }
             return try? Secret(count: byteCount) { key throws(NotHex) in
                 for index in 0..<byteCount {
                     guard let high = Hex.value(bytes[2 * index], upperCase: true),

@@ -14,18 +14,32 @@ package struct LegacyFormat: Sendable {
     private static let startBytes = 2 * (2 * 16 + 1)
 
     private let key: Secret
+    /// Opens only.
+    private let otherKey: Secret?
 
     /// Derives the key: takes 16 MiB and some tens of milliseconds, so keep the value.
     ///
     /// - Parameter passphrase: what `CREDENTIAL_ENCRYPTION_KEY` said; not empty.
     /// - Throws: `.badKey`, and `.system` without the memory.
     package init(passphrase: Secret) throws(KeyError) {
+        key = try Self.derive(passphrase)
+        otherKey = nil
+    }
+
+    /// The same for a passphrase with a line end at its end, which counts for the
+    /// predecessor: it is sealed with, and without it is opened too.
+    package init(_ passphrase: Passphrase) throws(KeyError) {
+        key = try Self.derive(passphrase.former ?? passphrase.text)
+        otherKey = passphrase.former == nil ? nil : try Self.derive(passphrase.text)
+    }
+
+    private static func derive(_ passphrase: Secret) throws(KeyError) -> Secret {
         guard passphrase.count > 0 else {
             throw KeyError(.badKey, "the passphrase of the legacy format is empty; set CREDENTIAL_ENCRYPTION_KEY")
         }
         do {
-            key = try KeyDerivation.scrypt(
-                passphrase, salt: Self.salt, costLog2: 14, blockSize: 8, parallelism: 1)
+            return try KeyDerivation.scrypt(
+                passphrase, salt: salt, costLog2: 14, blockSize: 8, parallelism: 1)
         } catch {
             throw KeyError(.system, "deriving the key of the legacy format needs 16 MiB of memory")
         }
@@ -49,11 +63,22 @@ package struct LegacyFormat: Sendable {
             let iv = Hex.bytes(text[..<32]), let tag = Hex.bytes(text[33..<65]),
             let ciphertext = Hex.bytes(text[66...])
         else { throw .doesNotOpen }
-        return try Secret(count: ciphertext.count) { plaintext throws(CryptoError) in
+        let sealed = ciphertext + tag
+        guard let otherKey else { return try Self.open(sealed, iv, key) }
+        do {
+            return try Self.open(sealed, iv, key)
+        } catch {
+            return try Self.open(sealed, iv, otherKey)
+        }
+    }
+
+    /// - Parameter sealed: ciphertext and tag.
+    private static func open(_ sealed: [UInt8], _ iv: [UInt8], _ key: Secret) throws(CryptoError) -> Secret {
+        try Secret(count: sealed.count - AEADContext.tagBytes) { plaintext throws(CryptoError) in
             let opened = key.withUnsafeBytes { key in
                 iv.withUnsafeBytes { iv in
-                    (ciphertext + tag).withUnsafeBytes { sealed in
-                        AEADContext(nonceBytes: Self.ivBytes).open(
+                    sealed.withUnsafeBytes { sealed in
+                        AEADContext(nonceBytes: ivBytes).open(
                             sealed, key: key, nonce: iv, associated: UnsafeRawBufferPointer(start: nil, count: 0),
                             into: plaintext)
                     }

@@ -43,7 +43,7 @@ package struct Configuration: Equatable, Sendable {
 
     package init() {}
 
-    package var isProduction: Bool { environment == "production" }
+    package var isProduction: Bool { environment == EnvironmentName.production }
 
     /// A mistake in a setting, at the place where it was set, if it was.
     func mistake(_ path: String, _ message: String) -> ConfigurationError {

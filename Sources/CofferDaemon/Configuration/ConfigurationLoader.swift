@@ -148,6 +148,11 @@ package struct ConfigurationLoader {
             errors.append(
                 ConfigurationError(place, "\(path): the vaults at \(section) say it for each vault; keep one of the two"))
         }
+        if !(environment[VaultVariables.formatVariable] ?? "").isEmpty {
+            errors.append(
+                ConfigurationError(
+                    VaultVariables.formatVariable, "the vaults at \(section) say their formats themselves; unset it"))
+        }
         if let variable, !configuration.vaults.contains(where: { $0.type == configuration.vault }) {
             errors.append(
                 ConfigurationError(

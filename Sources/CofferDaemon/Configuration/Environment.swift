@@ -12,7 +12,7 @@ package enum Environment {
         var result: [String: String] = [:]
         let names =
             ConfigurationLoader.variables.map(\.name) + VaultVariables.names
-            + ["XDG_RUNTIME_DIR", "XDG_DATA_HOME", "HOME"]
+            + [VaultVariables.formatVariable, "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "HOME"]
         let mistakes = Self.mistakes
         guard mistakes.isEmpty else { throw ConfigurationErrors(mistakes) }
         for name in names where !SecretVariables.names.contains(name) {

@@ -43,13 +43,18 @@ package struct Setting: Sendable {
             },
             show: { "0" + String($0.socketMode, radix: 8) }),
         text("data", "the absolute path of a folder", \.data) { $0.hasPrefix("/") && $0 != "/" },
-        text("environment", "a name of 1 to 64 bytes, for instance production", \.environment) {
-            (1...64).contains($0.utf8.count)
-        },
+        Setting(
+            path: "environment", expects: EnvironmentName.expects,
+            apply: { text, configuration in
+                guard let name = EnvironmentName.meant(by: text) else { return false }
+                configuration.environment = name
+                return true
+            },
+            show: { $0.environment }, explain: EnvironmentName.mistake),
         Setting(
             path: "vault.type", expects: VaultType.expects,
             apply: { text, configuration in
-                guard let type = VaultType(rawValue: text) else { return false }
+                guard let type = VaultType.meant(by: text) else { return false }
                 configuration.vault = type
                 return true
             },
@@ -86,7 +91,7 @@ package struct Setting: Sendable {
             path: "log.level",
             expects: "one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))",
             apply: { text, configuration in
-                guard let level = Logger.Level(rawValue: text) else { return false }
+                guard let level = Logger.Level.meant(by: text) else { return false }
                 configuration.logLevel = level
                 return true
             },
@@ -156,7 +161,7 @@ package struct Setting: Sendable {
         Setting(
             path: path, expects: "one of \(C.allCases.map(\.rawValue).joined(separator: ", "))",
             apply: { text, configuration in
-                guard let choice = C(rawValue: text) else { return false }
+                guard let choice = C.meant(by: text) else { return false }
                 configuration[keyPath: value] = choice
                 return true
             },

@@ -7,7 +7,7 @@ enum Spelling {
     }
 
     /// Levenshtein's edit distance.
-    private static func distance(_ a: String, _ b: String) -> Int {
+    static func distance(_ a: String, _ b: String) -> Int {
         let a = Array(a.utf8)
         let b = Array(b.utf8)
         var row = Array(0...b.count)

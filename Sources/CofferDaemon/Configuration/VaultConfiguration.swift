@@ -72,8 +72,10 @@ package struct VaultConfiguration: Equatable, Sendable {
     package let name: String
     package var type = VaultType.embedded
     package var format = VaultFormat.sealed
-    /// What is read, in the order of `VaultFormat`; nil = all that this kind can hold.
+    /// What is read, in the order of `VaultFormat`; nil = by what is written.
     var acceptedFormats: [VaultFormat]?
+    /// A record that lies there in one of these stays in it when it is stored again.
+    package var keep: [VaultFormat] = []
     /// The first part of every name.
     package var prefix = "ai2-connectors"
     /// Records have the names that the guide's program gives them, as far as those are safe.
@@ -91,8 +93,8 @@ package struct VaultConfiguration: Equatable, Sendable {
 
     package init(name: String) { self.name = name }
 
-    /// What is read, whatever is written.
-    package var accept: [VaultFormat] { acceptedFormats ?? (type.isLocal ? [.sealed] : VaultFormat.allCases) }
+    /// What is read.
+    package var accept: [VaultFormat] { acceptedFormats ?? (type.isLocal ? [.sealed] : format.acceptedByDefault) }
     /// Calls that the vault works on at once.
     package var concurrency: Int { concurrencyLimit ?? (type.isLocal ? 1_024 : 64) }
     /// Calls that wait for one of them to end: twice what one uid may have waiting.

@@ -32,7 +32,8 @@ enum VaultRules {
         guard vault.accept.contains(vault.format) else {
             return [("accept", "expected \(vault.format.rawValue) among them: it is what this vault writes")]
         }
-        return []
+        guard let unread = vault.keep.first(where: { !vault.accept.contains($0) }) else { return [] }
+        return [("keep", "\(unread.rawValue) is not among the formats of accept, so none of its records can be read")]
     }
 
     private static func transport(_ vault: VaultConfiguration) -> [Mistake] {

@@ -55,7 +55,7 @@ extension VaultSetting {
         VaultSetting(
             name: name, expects: "true or false", types: types, isList: false,
             apply: { texts, vault in
-                guard let flag = texts.first.flatMap({ Bool($0) }) else { return false }
+                guard let flag = texts.first.flatMap({ Bool(Enumerated.plain($0)) }) else { return false }
                 vault[keyPath: value] = flag
                 return true
             },
@@ -68,7 +68,7 @@ extension VaultSetting {
         VaultSetting(
             name: name, expects: "one of \(names(C.self))", types: types, isList: false,
             apply: { texts, vault in
-                guard let choice = texts.first.flatMap({ C(rawValue: $0) }) else { return false }
+                guard let choice = texts.first.flatMap({ C.meant(by: $0) }) else { return false }
                 vault[keyPath: value] = choice
                 return true
             },
@@ -84,7 +84,7 @@ extension VaultSetting {
         VaultSetting(
             name: name, expects: "a list of \(names(C.self))", types: types, isList: true,
             apply: { texts, vault in
-                let choices = texts.compactMap { C(rawValue: $0) }
+                let choices = texts.compactMap { C.meant(by: $0) }
                 guard choices.count == texts.count, choices.count >= minimum else { return false }
                 set(&vault, C.allCases.filter(choices.contains))
                 return true

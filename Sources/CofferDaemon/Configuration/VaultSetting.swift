@@ -21,13 +21,14 @@ package struct VaultSetting: Sendable {
         VaultSetting(
             name: "type", expects: VaultType.expects, types: any, isList: false,
             apply: { texts, vault in
-                guard let text = texts.first, let type = VaultType(rawValue: text) else { return false }
+                guard let text = texts.first, let type = VaultType.meant(by: text) else { return false }
                 vault.type = type
                 return true
             },
             show: { [$0.type.rawValue] }, explain: VaultType.mistake),
         choice("format", any, \.format),
         list("accept", any, { $0.accept }) { $0.acceptedFormats = $1 },
+        list("keep", remote, { $0.keep }, minimum: 0) { $0.keep = $1 },
         path("prefix", remote, \.prefix),
         flag("literal_names", remote, \.literalNames),
         number("timeout_ms", 1...600_000, any, \.timeoutMilliseconds),
@@ -64,7 +65,7 @@ package struct VaultSetting: Sendable {
             name: "auth",
             expects: "one of \(names(VaultConfiguration.Authentication.self))", types: hashiCorp, isList: false,
             apply: { texts, vault in
-                guard let text = texts.first, let method = VaultConfiguration.Authentication(rawValue: text)
+                guard let text = texts.first, let method = VaultConfiguration.Authentication.meant(by: text)
                 else { return false }
                 vault.hashiCorp.authentication = method
                 return true

@@ -22,6 +22,15 @@ package enum VaultType: String, CaseIterable, Sendable {
             ? "this version has no vault of type \(text); expected \(expects)" : "expected \(expects)"
     }
 
+    /// How the guide's program, which comes from TypeScript, writes to vaults of this kind.
+    var guidesFormat: VaultFormat? {
+        switch self {
+        case .vault: .json
+        case .aws: .legacyAES
+        case .embedded, .memory: nil
+        }
+    }
+
     /// The daemon keeps the records itself; nobody else reads them.
     package var isLocal: Bool { self == .embedded || self == .memory }
 }
@@ -36,4 +45,22 @@ package enum VaultFormat: String, CaseIterable, Sendable {
     case legacyAES = "legacy-aes"
 
     static let names = allCases.map(\.rawValue).joined(separator: ", ")
+
+    /// Those that are accepted where nothing is said of it: this one, and what is better protected.
+    var acceptedByDefault: [VaultFormat] {
+        switch self {
+        case .sealed: [.sealed]
+        case .legacyAES: [.sealed, .legacyAES]
+        case .json: VaultFormat.allCases
+        }
+    }
+
+    /// For people: what is written, and who can read it.
+    var readers: String {
+        switch self {
+        case .sealed: "sealed, which only daemons with this key can read"
+        case .json: "json, in the clear for all who may read the vault"
+        case .legacyAES: "legacy-aes, which all who have CREDENTIAL_ENCRYPTION_KEY can read"
+        }
+    }
 }

@@ -12,6 +12,9 @@ struct VaultVariables {
     /// All that are read; those of secrets only for whether they are set.
     static let names = (variables.map(\.name) + ["TOKEN", "SECRET_ID"]).flatMap { ["BAO_" + $0, "VAULT_" + $0] }
 
+    /// How records are written, by this alone where no `vaults` are named.
+    static let formatVariable = "COFFER_FORMAT"
+
     private let environment: [String: String]
 
     init(_ environment: [String: String]) { self.environment = environment }
@@ -25,8 +28,11 @@ struct VaultVariables {
         vault.type = type
         vault.timeoutMilliseconds = milliseconds
         vault.places["type"] = place
-        guard type == .vault else { return vault }
-        var errors: [ConfigurationError] = []
+        var errors = chooseFormat(&vault)
+        guard type == .vault else {
+            guard errors.isEmpty else { throw ConfigurationErrors(errors) }
+            return try checked(vault, place)
+        }
         for (name, setting) in Self.variables {
             guard let (variable, value) = value(name), let setting = VaultSetting.named(setting) else { continue }
             vault.places[setting.name] = variable
@@ -36,6 +42,31 @@ struct VaultVariables {
         }
         errors += authenticate(&vault)
         guard errors.isEmpty else { throw ConfigurationErrors(errors) }
+        return try checked(vault, place)
+    }
+
+    /// The guide's program may have put records there, and may still run: what it has written is
+    /// read, and stays as it is until the format is said.
+    private func chooseFormat(_ vault: inout VaultConfiguration) -> [ConfigurationError] {
+        var errors: [ConfigurationError] = []
+        let said = environment[Self.formatVariable].flatMap { $0.isEmpty ? nil : $0 }
+        if let said {
+            vault.places["format"] = Self.formatVariable
+            guard let format = VaultFormat.meant(by: said) else {
+                errors.append(ConfigurationError(Self.formatVariable, "expected one of \(VaultFormat.names)"))
+                return errors
+            }
+            vault.format = format
+        }
+        guard let guides = vault.type.guidesFormat else { return errors }
+        vault.acceptedFormats = VaultFormat.allCases.filter { vault.accept.contains($0) || $0 == guides }
+        if said == nil { vault.keep = [guides] }
+        return errors
+    }
+
+    private func checked(
+        _ vault: VaultConfiguration, _ place: String
+    ) throws(ConfigurationErrors) -> VaultConfiguration {
         let mistakes = VaultRules.mistakes(in: vault).map { setting, message in
             ConfigurationError(vault.places[setting] ?? place, message)
         }

@@ -5,7 +5,7 @@ import Glibc
 /// Where the root key comes from, in the order it is looked for.
 enum KeySource {
     /// `$CREDENTIAL_ENCRYPTION_KEY`, taken out of the environment.
-    case passphraseVariable(Secret)
+    case passphraseVariable(Passphrase)
     case passphraseFile(String)
     case keyFile(String)
     /// A credential named `coffer.key` that systemd has laid out.
@@ -15,25 +15,20 @@ enum KeySource {
 
     private static let credentialName = "coffer.key"
 
-    /// - Parameter passphrase: `$CREDENTIAL_ENCRYPTION_KEY`.
+    /// - Parameter passphrase: `$CREDENTIAL_ENCRYPTION_KEY`, as it stood there.
+    /// - Returns: nil if none is given, and none may be made up.
     static func choose(
         _ configuration: Configuration, passphrase: Secret?
-    ) throws(StartupError) -> KeySource {
+    ) throws(KeyError) -> KeySource? {
         if !configuration.keyFile.isEmpty { return .keyFile(configuration.keyFile) }
         if !configuration.passphraseFile.isEmpty { return .passphraseFile(configuration.passphraseFile) }
-        if let passphrase { return .passphraseVariable(passphrase) }
+        if let passphrase { return .passphraseVariable(try Passphrase(inVariable: passphrase)) }
         if let folder = getenv("CREDENTIALS_DIRECTORY").map({ String(cString: $0) }),
             access("\(folder)/\(credentialName)", F_OK) == 0
         {
             return .systemdCredential(folder: folder)
         }
-        guard !configuration.isProduction else {
-            let place = configuration.places["environment"].map { "\($0): environment is production: " } ?? ""
-            throw StartupError(
-                "\(place)no root key is configured, and production never generates one: set key.file, key.passphrase_file, CREDENTIAL_ENCRYPTION_KEY or a systemd credential \(credentialName)",
-                exitCode: StartupError.configurationExitCode)
-        }
-        return .generated(configuration.data + "/root.key")
+        return configuration.isProduction ? nil : .generated(configuration.data + "/root.key")
     }
 
     /// False only for one that the first start makes.
@@ -67,15 +62,32 @@ enum KeySource {
             exitCode: StartupError.configurationExitCode)
     }
 
-    /// - Returns: the key, and whether it was made now.
-    func load() throws(KeyError) -> (key: RootKey, isNew: Bool) {
+    /// A root key as it is understood now, and as versions before understood what was given, if
+    /// that is another: a ring may have been made with it.
+    struct Loaded {
+        let key: RootKey
+        let former: RootKey?
+        /// It was made now.
+        var isNew = false
+
+        init(_ key: RootKey, isNew: Bool = false) { (self.key, former, self.isNew) = (key, nil, isNew) }
+
+        init(_ passphrase: Passphrase) {
+            key = .passphrase(passphrase.text)
+            former = passphrase.former.map { .passphrase($0) }
+        }
+    }
+
+    func load() throws(KeyError) -> Loaded {
         switch self {
-        case .passphraseVariable(let secret): (try .checked(passphrase: secret), false)
-        case .passphraseFile(let path): (try .passphraseFile(path), false)
-        case .keyFile(let path): (try .file(path), false)
+        case .passphraseVariable(let passphrase): return Loaded(passphrase)
+        case .passphraseFile(let path): return Loaded(try RootKey.passphraseFile(path))
+        case .keyFile(let path): return Loaded(try .file(path))
         case .systemdCredential(let folder):
-            (try .credential(Self.credentialName, folder: folder), false)
-        case .generated(let path): try RootKey.fileOrGenerated(path)
+            return Loaded(try .credential(Self.credentialName, folder: folder))
+        case .generated(let path):
+            let (key, isNew) = try RootKey.fileOrGenerated(path)
+            return Loaded(key, isNew: isNew)
         }
     }
 }

@@ -99,7 +99,7 @@ struct RemoteVaults {
         let keyFile = Self.keyFile
         @Sendable func isKeyFile(_ path: String) -> Bool { path == keyFile }
         let surroundings = AWSSurroundings(
-            variable: { name in variables[name] ?? SecretVariables.value(of: name) },
+            variable: { name in variables[name] ?? SecretVariables.value(of: name)?.withoutLineEnd },
             file: { path throws(Failure) in try SecretFile.readIfThere(path, isKeyFile(path) ? .secret : .platform) },
             fileLater: { path, deadline async throws(Failure) in
                 try await (isKeyFile(path) ? secretFiles : platformFiles).read(path, deadline: deadline)

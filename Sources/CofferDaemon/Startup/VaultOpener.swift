@@ -125,7 +125,7 @@ struct VaultOpener {
     ) throws(Failure) -> RecordStore {
         try RecordStore(
             vault: adapter, keys: keys, environment: configuration.environment, format: format(vault.format),
-            accept: Set(vault.accept.map(format)), legacy: legacy, clock: clock, random: BufferedRandom(random))
+            accept: Set(vault.accept.map(format)), keep: Set(vault.keep.map(format)), legacy: legacy, clock: clock, random: BufferedRandom(random))
     }
 
     private func format(_ format: VaultFormat) -> RecordFormat {
@@ -164,18 +164,18 @@ struct VaultOpener {
         let isWanted = configuration.vaults.contains { !$0.type.isLocal && $0.accept.contains(.legacyAES) }
         do throws(KeyError) {
             guard isWanted, let passphrase = try passphrase() else { return nil }
-            return try LegacyFormat(passphrase: passphrase)
+            return try LegacyFormat(passphrase)
         } catch {
             throw Failure(.failedPrecondition, .notSupported, error.description)
         }
     }
 
     /// The one that is the root key too, where a passphrase is; nil if there is none.
-    private func passphrase() throws(KeyError) -> Secret? {
-        guard !configuration.passphraseFile.isEmpty else { return secrets.passphrase }
-        guard case .passphrase(let passphrase) = try RootKey.passphraseFile(configuration.passphraseFile) else {
-            return nil
+    private func passphrase() throws(KeyError) -> Passphrase? {
+        guard configuration.passphraseFile.isEmpty else {
+            return try RootKey.passphraseFile(configuration.passphraseFile)
         }
-        return passphrase
+        guard let passphrase = secrets.passphrase else { return nil }
+        return try Passphrase(inVariable: passphrase)
     }
 }

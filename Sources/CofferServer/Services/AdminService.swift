@@ -199,6 +199,7 @@ package final class AdminService: Sendable {
             ("limit_write_stall_seconds", UInt64(limits.writeStallSeconds)),
             ("log_lines_dropped_total", droppedLogLines()),
             ("reactors", UInt64(counters.count)),
+            ("records_foreign_format_total", pool.vaults.reduce(0) { $0 + $1.store.foreignReads }),
             ("uptime_ms", clock.boot.milliseconds(since: started)),
             ("vault_calls_total", statuses.total(\.calls)),
             ("vault_failures_total", statuses.total(\.failures)),

@@ -66,7 +66,7 @@ extension Record {
     var metadata: RecordMetadata {
         RecordMetadata(
             version: version, labels: body.labels, createdAt: createdAt, updatedAt: body.updatedAt,
-            expiresAt: body.expiresAt)
+            expiresAt: body.expiresAt, foreignFormat: foreignFormat?.rawValue ?? "")
     }
 
     /// About how much of a ListResponse it takes.

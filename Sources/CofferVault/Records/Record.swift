@@ -6,6 +6,8 @@ package struct Record: Sendable {
     package let version: String
     /// When the record first came to be, by the vault's word.
     package let createdAt: WallMilliseconds
+    /// How it lies in the vault, if that is not how its store writes.
+    package let foreignFormat: RecordFormat?
 
     package var key: RecordKey { body.key }
 }

@@ -9,8 +9,23 @@ struct RecordCodec: Sendable {
     let sealed: SealedCodec
     let text: TextCodec
 
-    func encode(_ body: RecordBody, tag: [UInt8]) throws(Failure) -> (VaultPayload, version: String) {
-        format == .sealed ? try sealed.encode(body, tag: tag) : try text.encode(body, as: format)
+    /// - Parameter format: as what; nil = as this codec writes.
+    func encode(
+        _ body: RecordBody, tag: [UInt8], as format: RecordFormat? = nil
+    ) throws(Failure) -> (VaultPayload, version: String) {
+        let format = format ?? self.format
+        return format == .sealed ? try sealed.encode(body, tag: tag) : try text.encode(body, as: format)
+    }
+
+    /// The format, if it is another than this codec writes.
+    func foreign(_ format: RecordFormat) -> RecordFormat? { format == self.format ? nil : format }
+
+    /// What a reader takes a payload for; nil if it is no record.
+    func format(of payload: VaultPayload) -> RecordFormat? {
+        switch payload {
+        case .sealed: .sealed
+        case .text(let value): value.withBytes { CredentialText.format(of: $0) }
+        }
     }
 
     /// - Parameter name: under which the vault keeps the item.
@@ -23,14 +38,16 @@ struct RecordCodec: Sendable {
         case .text(let value):
             let format = try format(of: value)
             guard accept.contains(format) else { throw notAccepted(format) }
-            guard format == .sealed else { return try text.decode(item, value, as: format, key: name.key) }
+            guard format == .sealed else {
+                return try text.decode(item, value, as: format, key: name.key, foreignFormat: foreign(format))
+            }
             return try open(try envelope(in: value), item, name)
         }
     }
 
     private func open(_ envelope: [UInt8], _ item: VaultItem, _ name: VaultKey) throws(Failure) -> Record {
         guard accept.contains(.sealed) else { throw notAccepted(.sealed) }
-        let record = try sealed.decode(envelope, createdAt: item.createdAt, tag: name.tag)
+        let record = try sealed.decode(envelope, createdAt: item.createdAt, tag: name.tag, foreignFormat: foreign(.sealed))
         guard record.key == name.key else { throw .unreadable(vault: sealed.vault) }
         return record
     }
@@ -59,13 +76,14 @@ struct RecordCodec: Sendable {
             case .tag(let tag): tag
             case .key(let key): tag(key)
             }
-        let record = try sealed.decode(envelope, createdAt: item.createdAt, tag: expected)
+        let record = try sealed.decode(
+            envelope, createdAt: item.createdAt, tag: expected, foreignFormat: foreign(.sealed))
         guard tag(record.key) == expected else { throw .unreadable(vault: sealed.vault) }
         return record
     }
 
     private func format(of value: Secret) throws(Failure) -> RecordFormat {
-        guard let format = value.withBytes({ CredentialText.format(of: $0) }) else {
+        guard let format = format(of: .text(value)) else {
             throw Failure(
                 .dataLoss, .unreadableRecord,
                 "the stored value has \(value.count) bytes that are no record: expected an envelope, a JSON object, or the predecessor's iv:tag:ciphertext in hex",

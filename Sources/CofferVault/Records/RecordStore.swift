@@ -1,5 +1,6 @@
 package import CofferCore
 package import CofferCrypto
+internal import Synchronization
 
 /// A vault seen as records rather than payloads: puts what goes in into the
 /// vault's format, opens what comes out, and keeps the rules that no vault is
@@ -15,8 +16,10 @@ package final class RecordStore: Sendable {
     private let codec: RecordCodec
     /// Nil for a vault that never lags.
     let acknowledged: AcknowledgedWrites?
+    private let kept: Set<RecordFormat>
+    private let foreign = Atomic<UInt64>(0)
 
-    /// A store that writes envelopes and reads what it finds.
+    /// A store that writes envelopes and reads nothing else.
     ///
     /// - Parameter environment: bound into every envelope; records of another
     ///   environment do not open.
@@ -25,21 +28,24 @@ package final class RecordStore: Sendable {
         random: any RandomSource, sleeper: (any Sleeper)? = nil
     ) {
         self.init(
-            keeping: vault, keys: keys, environment: environment, format: .sealed,
-            accept: Set(RecordFormat.allCases), legacy: nil, clock: clock, random: random, sleeper: sleeper)
+            of: vault, keys: keys, environment: environment, format: .sealed, accept: [.sealed], keep: [], legacy: nil,
+            clock: clock, random: random, sleeper: sleeper)
     }
 
     /// A store for a vault that may be shared with other programs.
     ///
     /// - Parameters:
     ///   - format: what is written.
-    ///   - accept: what is read; must have `format`.
+    ///   - accept: what is read; must have `format`. Whoever can write to the vault can put
+    ///     there what is not sealed.
+    ///   - keep: a record that lies there in one of these is written in it again, whatever
+    ///     `format` says. Each write is preceded by a read then.
     ///   - legacy: opens and seals `legacy-aes`; nil = such records are refused.
     /// - Throws: FAILED_PRECONDITION if the vault cannot keep `format`, its key is
     ///   missing, or `accept` lacks it.
     package convenience init(
         vault: any VaultAdapter, keys: KeyRing, environment: String, format: RecordFormat,
-        accept: Set<RecordFormat> = Set(RecordFormat.allCases), legacy: LegacyFormat?, clock: any Clock,
+        accept: Set<RecordFormat>, keep: Set<RecordFormat> = [], legacy: LegacyFormat?, clock: any Clock,
         random: any RandomSource, sleeper: (any Sleeper)? = nil
     ) throws(Failure) {
         guard format == .sealed || vault.capabilities.textPayloads else {
@@ -56,15 +62,16 @@ package final class RecordStore: Sendable {
                 vault: vault.name)
         }
         self.init(
-            keeping: vault, keys: keys, environment: environment, format: format, accept: accept,
+            of: vault, keys: keys, environment: environment, format: format, accept: accept, keep: keep,
             legacy: legacy, clock: clock, random: random, sleeper: sleeper)
     }
 
     private init(
-        keeping vault: any VaultAdapter, keys: KeyRing, environment: String, format: RecordFormat,
-        accept: Set<RecordFormat>, legacy: LegacyFormat?, clock: any Clock, random: any RandomSource,
-        sleeper: (any Sleeper)?
+        of vault: any VaultAdapter, keys: KeyRing, environment: String, format: RecordFormat,
+        accept: Set<RecordFormat>, keep: Set<RecordFormat>, legacy: LegacyFormat?, clock: any Clock,
+        random: any RandomSource, sleeper: (any Sleeper)?
     ) {
+        kept = keep
         self.vault = vault
         promptVault = vault as? any PromptVault
         self.keys = keys
@@ -85,6 +92,8 @@ package final class RecordStore: Sendable {
     package var vaultKind: String { vault.kind }
     /// What is written.
     package var format: RecordFormat { codec.format }
+    /// Records that were read in another format, since the start.
+    package var foreignReads: UInt64 { foreign.load(ordering: .relaxed) }
 
     // MARK: Reading
 
@@ -129,6 +138,7 @@ package final class RecordStore: Sendable {
     private func open(_ item: VaultItem?, _ name: VaultKey) throws(Failure) -> Record? {
         guard let item else { return nil }
         let record = try codec.decode(item, name)
+        if record.foreignFormat != nil { foreign.wrappingAdd(1, ordering: .relaxed) }
         return isLive(record) ? record : nil
     }
 
@@ -154,37 +164,59 @@ package final class RecordStore: Sendable {
         guard condition == .none || vault.capabilities.conditionalWrites else {
             throw unsupported("conditional writes")
         }
-        guard ttlSeconds == 0 || codec.format == .sealed || vault.capabilities.nativeExpiry else {
-            throw unsupported("expiry in the format \(codec.format.rawValue)")
-        }
         let now = clock.wall
         let body = RecordBody(
             key: key, credential: credential, labels: labels, updatedAt: now,
             expiresAt: ttlSeconds == 0 ? 0 : now + UInt64(ttlSeconds) * 1_000)
         let name = name(of: key)
-        let (payload, version) = try codec.encode(body, tag: name.tag)
-        guard payload.count <= vault.capabilities.maximumPayloadBytes else {
-            throw tooLarge(payload.count, body)
+        return SealedWrite(name, try item(of: body, name, as: codec.format), condition, of: body)
+    }
+
+    private func item(of body: RecordBody, _ name: VaultKey, as format: RecordFormat) throws(Failure) -> VaultItem {
+        guard body.expiresAt == 0 || format == .sealed || vault.capabilities.nativeExpiry else {
+            throw unsupported("expiry in the format \(format.rawValue)")
         }
-        let item = VaultItem(
-            payload: payload, version: version, createdAt: now, updatedAt: now, expiresAt: body.expiresAt)
-        return SealedWrite(name, item, condition, of: body)
+        let (payload, version) = try codec.encode(body, tag: name.tag, as: format)
+        guard payload.count <= vault.capabilities.maximumPayloadBytes else {
+            throw tooLarge(payload.count, body, format)
+        }
+        return VaultItem(
+            payload: payload, version: version, createdAt: body.updatedAt, updatedAt: body.updatedAt,
+            expiresAt: body.expiresAt)
     }
 
     /// The second half of `write`.
     package func write(_ write: SealedWrite, deadline: BootInstant) async throws(Failure) -> VaultReceipt {
-        guard let acknowledged else {
-            return try await vault.write(write.name, write.item, condition: write.condition, deadline: deadline)
+        var item = write.item
+        if let format = try await keptFormat(of: write, deadline) {
+            item = try self.item(of: write.body, write.name, as: format)
+            write.noteKept(format)
         }
-        let change = acknowledged.begin(AcknowledgedWrites.Change(write.item), of: write.name.tag)
+        guard let acknowledged else {
+            return try await vault.write(write.name, item, condition: write.condition, deadline: deadline)
+        }
+        let change = acknowledged.begin(AcknowledgedWrites.Change(item), of: write.name.tag)
         do throws(Failure) {
-            let receipt = try await vault.write(
-                write.name, write.item, condition: write.condition, deadline: deadline)
+            let receipt = try await vault.write(write.name, item, condition: write.condition, deadline: deadline)
             acknowledged.end(change, of: write.name.tag, nil, now: clock.boot)
             return receipt
         } catch {
             acknowledged.end(change, of: write.name.tag, error, now: clock.boot)
             throw error
+        }
+    }
+
+    /// The format to keep of the record that is there; nil if there is none to keep.
+    private func keptFormat(of write: SealedWrite, _ deadline: BootInstant) async throws(Failure) -> RecordFormat? {
+        guard !kept.isEmpty, write.condition != .ifAbsent else { return nil }
+        do throws(Failure) {
+            let found = try await vault.read(write.name, deadline: deadline)
+            guard let found, let format = codec.format(of: found.payload), kept.contains(format) else { return nil }
+            return format
+        } catch {
+            // What nobody can read is replaced, as it is everywhere.
+            guard error.code == .dataLoss else { throw error.ofRead }
+            return nil
         }
     }
 
@@ -305,17 +337,17 @@ package final class RecordStore: Sendable {
             vault: vault.name)
     }
 
-    private func tooLarge(_ bytes: Int, _ body: RecordBody) -> Failure {
+    private func tooLarge(_ bytes: Int, _ body: RecordBody, _ format: RecordFormat) -> Failure {
         let limit = vault.capabilities.maximumPayloadBytes
         var room = ""
-        if codec.format == .sealed {
+        if format == .sealed {
             let beside = body.encodedByteCount - body.credential.count
             let count = max(0, Envelope.maximumPlaintextBytes(sealed: limit) - beside)
             room = "; with these ids and labels there is room for a credential of \(count) bytes"
         }
         return Failure(
             .invalidArgument, .credentialTooLarge,
-            "the record has \(bytes) bytes in the format \(codec.format.rawValue), this vault takes at most \(limit)\(room)",
+            "the record has \(bytes) bytes in the format \(format.rawValue), this vault takes at most \(limit)\(room)",
             vault: vault.name)
     }
 }

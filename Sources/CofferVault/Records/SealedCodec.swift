@@ -27,12 +27,14 @@ struct SealedCodec: Sendable {
 
     /// - Parameter tag: of the key under which the vault keeps it.
     /// - Throws: `.unreadable`, whatever the cause.
-    func decode(_ envelope: [UInt8], createdAt: WallMilliseconds, tag: [UInt8]) throws(Failure) -> Record {
+    func decode(
+        _ envelope: [UInt8], createdAt: WallMilliseconds, tag: [UInt8], foreignFormat: RecordFormat?
+    ) throws(Failure) -> Record {
         guard let plaintext = try? keys.open(envelope, type: .value, context: try context(tag: tag)),
             let body = RecordBody(decoding: plaintext),
             let version = Envelope.version(of: envelope)
         else { throw .unreadable(vault: vault) }
-        return Record(body: body, version: version, createdAt: createdAt)
+        return Record(body: body, version: version, createdAt: createdAt, foreignFormat: foreignFormat)
     }
 
     private func context(tag: [UInt8]) throws(CryptoError) -> EnvelopeContext {

@@ -1,4 +1,5 @@
 internal import CofferCore
+internal import Synchronization
 
 /// A record in the format of its vault, on its way there. A class, so that it is
 /// handed on without copies.
@@ -6,7 +7,9 @@ package final class SealedWrite: Sendable {
     let name: VaultKey
     let item: VaultItem
     let condition: WriteCondition
-    private let body: RecordBody
+    let body: RecordBody
+    /// What it was written as instead, if it kept the format of the record before it.
+    private let keptFormat = Mutex<RecordFormat?>(nil)
 
     init(_ name: VaultKey, _ item: VaultItem, _ condition: WriteCondition, of body: RecordBody) {
         self.name = name
@@ -15,8 +18,14 @@ package final class SealedWrite: Sendable {
         self.body = body
     }
 
+    func noteKept(_ format: RecordFormat) { keptFormat.withLock { $0 = format } }
+
     /// What is in the vault after it said this.
     package func record(_ receipt: VaultReceipt) -> Record {
-        Record(body: body, version: receipt.version, createdAt: receipt.createdAt)
+        var body = body
+        if let updatedAt = receipt.updatedAt { body.updatedAt = updatedAt }
+        return Record(
+            body: body, version: receipt.version, createdAt: receipt.createdAt,
+            foreignFormat: keptFormat.withLock { $0 })
     }
 }

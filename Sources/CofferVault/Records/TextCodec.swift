@@ -27,21 +27,26 @@ struct TextCodec: Sendable {
     }
 
     /// - Parameter key: under which the vault keeps it.
-    func decode(_ item: VaultItem, _ text: Secret, as format: RecordFormat, key: RecordKey) throws(Failure) -> Record {
-        Self.record(item, key: key, credential: format == .json ? text : try open(text))
+    func decode(
+        _ item: VaultItem, _ text: Secret, as format: RecordFormat, key: RecordKey, foreignFormat: RecordFormat?
+    ) throws(Failure) -> Record {
+        Self.record(
+            item, key: key, credential: format == .json ? text : try open(text), foreignFormat: foreignFormat)
     }
 
     /// The record without its credential: a listing needs none, and some vaults
     /// list without giving it.
     static func listed(_ item: VaultItem, key: RecordKey) -> Record {
-        record(item, key: key, credential: SecretWriter.build(count: 0) { _ in })
+        record(item, key: key, credential: SecretWriter.build(count: 0) { _ in }, foreignFormat: nil)
     }
 
-    private static func record(_ item: VaultItem, key: RecordKey, credential: Secret) -> Record {
+    private static func record(
+        _ item: VaultItem, key: RecordKey, credential: Secret, foreignFormat: RecordFormat?
+    ) -> Record {
         Record(
             body: RecordBody(
                 key: key, credential: credential, labels: [:], updatedAt: item.updatedAt, expiresAt: item.expiresAt),
-            version: item.version, createdAt: item.createdAt)
+            version: item.version, createdAt: item.createdAt, foreignFormat: foreignFormat)
     }
 
     // What is sealed in the legacy format is no secret any more: arrays may hold it.

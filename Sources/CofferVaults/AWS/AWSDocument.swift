@@ -104,8 +104,9 @@ enum AWSDocument {
     /// - Returns: nil for a sealed record that is damaged.
     static func item(_ text: Secret, version: String, created: WallMilliseconds) -> VaultItem? {
         guard let (document, envelope) = sealed(text) else {
+            let written = AWSToken.time(ofVersion: version) ?? created
             return VaultItem(
-                payload: .text(text), version: version, createdAt: created, updatedAt: created, expiresAt: 0)
+                payload: .text(text), version: version, createdAt: written, updatedAt: written, expiresAt: 0)
         }
         guard let version = document["version"]?.text, (1...128).contains(version.utf8.count),
             version.utf8.allSatisfy({ $0 < 0x80 }),

@@ -31,16 +31,6 @@ enum AWSText {
         }
     }
 
-    /// Without one line end at the end: files are often written with one.
-    static func trimmingLineEnd(_ secret: Secret) -> Secret {
-        secret.withBytes { bytes in
-            var count = bytes.byteCount
-            if count > 0, bytes.byte(at: count - 1) == UInt8(ascii: "\n") { count -= 1 }
-            if count > 0, count < bytes.byteCount, bytes.byte(at: count - 1) == UInt8(ascii: "\r") { count -= 1 }
-            return Secret(copying: bytes.extracting(0..<count))
-        }
-    }
-
     /// Whether it can stand in a header: visible ASCII and inner spaces.
     static func isHeaderValue(_ secret: Secret) -> Bool {
         secret.withBytes { bytes in

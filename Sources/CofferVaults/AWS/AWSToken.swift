@@ -1,3 +1,4 @@
+internal import CofferCore
 internal import CofferCrypto
 internal import CofferVault
 
@@ -23,6 +24,13 @@ enum AWSToken {
         bytes[8] = bytes[8] & 0x3F | 0x80
         let hex = Array(AWSText.hex(bytes))
         return [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { String(hex[$0]) }.joined(separator: "-")
+    }
+
+    /// When a text of this version was written, if it was by us: versions of texts begin
+    /// with that in microseconds, in hex. The service's own time comes too late: it gives none when it is written.
+    static func time(ofVersion version: String) -> WallMilliseconds? {
+        guard version.utf8.count == 24, version.utf8.allSatisfy(AWSText.isLetterOrDigit) else { return nil }
+        return UInt64(version.prefix(16), radix: 16).map { $0 / 1_000 }
     }
 
     /// The version of a text, as it was written by us; others' ids as they are.

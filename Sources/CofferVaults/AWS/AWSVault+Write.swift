@@ -39,7 +39,10 @@ extension AWSVault {
                     }
                 }
             }
-            return VaultReceipt(version: item.version, createdAt: created)
+            guard case .text = item.payload, let written = AWSToken.time(ofVersion: item.version) else {
+                return VaultReceipt(version: item.version, createdAt: created)
+            }
+            return VaultReceipt(version: item.version, createdAt: written, updatedAt: written)
         }
     }
 

@@ -105,7 +105,8 @@ extension HashiCorpRecord {
     /// Nil for what is no answer to a write.
     static func written(_ answer: HashiCorpAnswer) -> HashiCorpWritten? {
         guard answer.isSuccess, let metadata = Metadata(answer.data) else { return nil }
-        return HashiCorpWritten(version: metadata.version, token: metadata.token, lifetime: metadata.lifetime)
+        return HashiCorpWritten(
+            version: metadata.version, token: metadata.token, created: metadata.created, lifetime: metadata.lifetime)
     }
 }
 
@@ -114,6 +115,8 @@ struct HashiCorpWritten: Equatable, Sendable {
     let version: Int64
     /// Names the version beyond the life of its key; see `VaultItem.version`.
     let token: String
+    /// By the vault's clock.
+    let created: WallMilliseconds
     /// Seconds after which the vault collects it; 0 = never.
     let lifetime: Int64
 }

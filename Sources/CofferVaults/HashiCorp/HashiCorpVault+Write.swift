@@ -43,9 +43,13 @@ extension HashiCorpVault {
                     }
                 }
                 if names.prefersLiteral { try await dropOtherNames(key.key, path, deadline: deadline) }
-                // Text has no room for a version of ours.
+                // Text has no room for a version and times of ours.
                 let isSealed = item.payload.envelope != nil
-                return VaultReceipt(version: isSealed ? item.version : written.token, createdAt: item.createdAt)
+                return isSealed
+                    ? VaultReceipt(version: item.version, createdAt: item.createdAt)
+                    : VaultReceipt(
+                        version: written.token, createdAt: min(item.createdAt, written.created),
+                        updatedAt: written.created)
             }
             // Whoever was faster got further; let them pass.
             let pause = Duration.milliseconds(5 * min(attempt, 10)) * seams.jitter(from: 0)

@@ -10,16 +10,19 @@ package struct RecordMetadata: Equatable, Sendable {
     package var updatedAt: WallMilliseconds
     /// 0 = never.
     package var expiresAt: WallMilliseconds
+    /// How it lies in its vault, if that is not how the vault is written; else empty.
+    package var foreignFormat: String
 
     package init(
         version: String, labels: Labels, createdAt: WallMilliseconds,
-        updatedAt: WallMilliseconds, expiresAt: WallMilliseconds
+        updatedAt: WallMilliseconds, expiresAt: WallMilliseconds, foreignFormat: String = ""
     ) {
         self.version = version
         self.labels = labels
         self.createdAt = createdAt
         self.updatedAt = updatedAt
         self.expiresAt = expiresAt
+        self.foreignFormat = foreignFormat
     }
 }
 
@@ -46,6 +49,7 @@ package enum ReplyMessages {
         message.pointee.created_at_ms = metadata.createdAt
         message.pointee.updated_at_ms = metadata.updatedAt
         message.pointee.expires_at_ms = metadata.expiresAt
+        message.pointee.foreign_format = builder.string(metadata.foreignFormat)
         return credential.withUnsafeBytes { bytes in
             // protobuf-c only reads it.
             message.pointee.credential.data = UnsafeMutablePointer(

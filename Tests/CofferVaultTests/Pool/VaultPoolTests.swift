@@ -14,9 +14,11 @@ import Testing
 
     private var end: BootInstant { time.boot + .seconds(5) }
 
-    private func member(_ vault: OpenVault) -> VaultPool.Member {
+    private func member(_ vault: OpenVault) throws -> VaultPool.Member {
         VaultPool.Member(
-            store: RecordStore(vault: vault, keys: keys, environment: "test", clock: time, random: SeededRandom(1)))
+            store: try RecordStore(
+                vault: vault, keys: keys, environment: "test", format: .sealed, accept: Set(RecordFormat.allCases),
+                legacy: nil, clock: time, random: SeededRandom(1)))
     }
 
     private func pool(_ routes: (String, String, String)...) throws -> VaultPool {

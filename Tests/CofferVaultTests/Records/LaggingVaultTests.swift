@@ -19,7 +19,7 @@ import Testing
 
     private func store(_ format: RecordFormat = .sealed) throws -> RecordStore {
         try RecordStore(
-            vault: vault, keys: keys, environment: "test", format: format, legacy: nil, clock: time,
+            vault: vault, keys: keys, environment: "test", format: format, accept: [format], legacy: nil, clock: time,
             random: SeededRandom(1), sleeper: SkippingSleeper(time: time))
     }
 

@@ -21,10 +21,11 @@ import Testing
     private var end: BootInstant { time.boot + .seconds(5) }
 
     private func store(
-        _ vault: any VaultAdapter, _ format: RecordFormat, accept: Set<RecordFormat> = all, hasKey: Bool = true
+        _ vault: any VaultAdapter, _ format: RecordFormat, accept: Set<RecordFormat> = all,
+        keep: Set<RecordFormat> = [], hasKey: Bool = true
     ) throws(Failure) -> RecordStore {
         try RecordStore(
-            vault: vault, keys: keys, environment: "test", format: format, accept: accept,
+            vault: vault, keys: keys, environment: "test", format: format, accept: accept, keep: keep,
             legacy: hasKey ? legacy : nil, clock: time, random: SystemRandom())
     }
 
@@ -72,6 +73,63 @@ import Testing
         #expect(read.createdAt == written.createdAt)
         #expect(read.body.updatedAt == time.wall)
         #expect(read.key == key)
+    }
+
+    /// Somebody who can write to the vault may have put it there.
+    @Test(arguments: RecordFormat.allCases, RecordFormat.allCases)
+    func aRecordInAnotherFormatIsMarkedAndCounted(kept: RecordFormat, configured: RecordFormat) async throws {
+        let vault = OpenVault()
+        #expect(try await write(store(vault, kept), json).foreignFormat == nil)
+        let store = try store(vault, configured)
+        let isForeign = kept != configured
+        #expect(try await read(store).foreignFormat == (isForeign ? kept : nil))
+        _ = await store.readMany([key], deadline: end)
+        #expect(store.foreignReads == (isForeign ? 2 : 0))
+    }
+
+    /// Whoever writes it reads it in no other format, unless that is asked for.
+    @Test func whatIsNotSealedIsNotTakenForARecord() async throws {
+        let vault = OpenVault()
+        vault.put(json, key)
+        let store = RecordStore(vault: vault, keys: keys, environment: "test", clock: time, random: SystemRandom())
+        await #expect(throws: Failure.self) { _ = try await store.read(key, deadline: end) }
+    }
+
+    @Test(arguments: [RecordFormat.json, .legacyAES])
+    func aRecordKeepsTheFormatThatItHas(format: RecordFormat) async throws {
+        let vault = OpenVault()
+        let store = try store(vault, .sealed, keep: [format])
+        #expect(try await write(store, json).foreignFormat == nil)
+        #expect(vault[key]?.payload.envelope != nil, "a new one is written as configured")
+        try await write(self.store(vault, format), "{\"a\":1}")
+        let written = try await write(store, json)
+        #expect(written.foreignFormat == format)
+        let read = try await read(store)
+        #expect(read.body.credential.text == json && read.foreignFormat == format && read.version == written.version)
+        let expected = refused("1 labels were given, and the format \(format.rawValue) keeps none, as the programs it is shared with know none; leave them out, or use the format sealed")
+        let failure = await failure { () throws(Failure) in try await write(store, json, labels: ["a": "b"]) }
+        #expect(failure == expected)
+        #expect(try await self.read(store).version == written.version)
+    }
+
+    @Test func whatNobodyCanReadIsReplacedAndOtherFormatsToo() async throws {
+        let vault = OpenVault()
+        let store = try store(vault, .sealed, keep: [.json])
+        vault.put("nothing", key)
+        try await write(store, json)
+        #expect(vault[key]?.payload.envelope != nil)
+        vault.put(String(decoding: try legacy.seal(Secret(json)), as: UTF8.self), key)
+        try await write(store, json)
+        #expect(vault[key]?.payload.envelope != nil)
+    }
+
+    /// A vault of its own clock says when a text was written.
+    @Test func storeAndGetSayTheSameTime() async throws {
+        let vault = OpenVault(lag: 77)
+        let written = try await write(store(vault, .json), json)
+        let read = try await read(store(vault, .json))
+        #expect(written.body.updatedAt == time.wall + 77)
+        #expect(read.body.updatedAt == written.body.updatedAt)
     }
 
     /// iv:tag:ciphertext in hex, by nobody who knows of Coffer.

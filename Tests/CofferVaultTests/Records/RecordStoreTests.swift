@@ -63,7 +63,7 @@ private struct LyingVault: VaultAdapter {
             at: folder, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
         defer { try? FileManager.default.removeItem(at: folder) }
         let root = RootKey.key(
-            SecretWriter.build(count: 32) { writer in for byte in UInt8(1)...32 { writer.append(byte) } })
+            SecretWriter.build(count: 32) { writer in for _ in 0..<32 { writer.append(UInt8.random(in: 0...255)) } })
         return try KeyRingFile.openOrCreate(
             path: folder.appendingPathComponent("keyring").path, root: root, now: 1
         ).ring

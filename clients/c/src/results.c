@@ -69,6 +69,10 @@ bool coffer_record_stale(const coffer_record *record) {
     return record != NULL && record->message->stale;
 }
 
+const char *coffer_record_foreign_format(const coffer_record *record) {
+    return record == NULL || record->message->foreign_format[0] == '\0' ? NULL : record->message->foreign_format;
+}
+
 size_t coffer_record_label_count(const coffer_record *record) {
     return record == NULL ? 0 : record->message->n_labels;
 }

@@ -50,6 +50,7 @@ static void get_script(fake_server *s) {
     record.source = COFFER__V1__SOURCE__SOURCE_STALE_ON_ERROR;
     record.age_ms = 4;
     record.stale = true;
+    record.foreign_format = "json";
     server_respond(s, header.call_id, 0, &record.base);
 }
 
@@ -75,6 +76,8 @@ static void get_brings_all_of_a_record(void) {
     CHECK(coffer_record_source(record) == COFFER_SOURCE_STALE_ON_ERROR);
     CHECK(coffer_record_age_ms(record) == 4);
     CHECK(coffer_record_stale(record));
+    CHECK_TEXT("json", coffer_record_foreign_format(record));
+    CHECK(coffer_record_foreign_format(NULL) == NULL);
     coffer_record_free(record);
     server_finish(&server);
 }

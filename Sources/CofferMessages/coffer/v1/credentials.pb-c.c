@@ -1065,7 +1065,7 @@ const ProtobufCMessageDescriptor coffer__v1__get_response__labels_entry__descrip
   (ProtobufCMessageInit) coffer__v1__get_response__labels_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor coffer__v1__get_response__field_descriptors[9] =
+static const ProtobufCFieldDescriptor coffer__v1__get_response__field_descriptors[10] =
 {
   {
     "credential",
@@ -1175,12 +1175,25 @@ static const ProtobufCFieldDescriptor coffer__v1__get_response__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "foreign_format",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__GetResponse, foreign_format),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned coffer__v1__get_response__field_indices_by_name[] = {
   7,   /* field[7] = age_ms */
   3,   /* field[3] = created_at_ms */
   0,   /* field[0] = credential */
   5,   /* field[5] = expires_at_ms */
+  9,   /* field[9] = foreign_format */
   2,   /* field[2] = labels */
   6,   /* field[6] = source */
   8,   /* field[8] = stale */
@@ -1190,7 +1203,7 @@ static const unsigned coffer__v1__get_response__field_indices_by_name[] = {
 static const ProtobufCIntRange coffer__v1__get_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor coffer__v1__get_response__descriptor =
 {
@@ -1200,7 +1213,7 @@ const ProtobufCMessageDescriptor coffer__v1__get_response__descriptor =
   "Coffer__V1__GetResponse",
   "coffer.v1",
   sizeof(Coffer__V1__GetResponse),
-  9,
+  10,
   coffer__v1__get_response__field_descriptors,
   coffer__v1__get_response__field_indices_by_name,
   1,  coffer__v1__get_response__number_ranges,

@@ -193,6 +193,6 @@ struct AWSCredentialFinder: Sendable {
         guard let content = try await surroundings.fileLater(path, deadline) else {
             throw .awsCredentials("the web identity token file is not there; check its path and mount", vault: vault)
         }
-        return try await tokens.assume(role, webIdentity: AWSText.trimmingLineEnd(content), deadline: deadline)
+        return try await tokens.assume(role, webIdentity: content.withoutLineEnd, deadline: deadline)
     }
 }

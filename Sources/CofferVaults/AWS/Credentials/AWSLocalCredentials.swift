@@ -60,7 +60,7 @@ struct AWSLocalCredentials: Sendable {
                 throw .awsCredentials(
                     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names a file that is not there", vault: vault)
             }
-            token = AWSText.trimmingLineEnd(content)
+            token = content.withoutLineEnd
             place = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
         }
         guard token.map(AWSText.isHeaderValue) ?? true else {

@@ -178,6 +178,9 @@ COFFER_API coffer_source coffer_record_source(const coffer_record *record);
 COFFER_API uint64_t coffer_record_age_ms(const coffer_record *record);
 /* Older than the TTL allows; stands in for a vault that could not be asked. */
 COFFER_API bool coffer_record_stale(const coffer_record *record);
+/* The record's format in the vault, "json" for instance, if it is not the one that the vault
+ * is written in: somebody else may have written it. Else NULL. */
+COFFER_API const char *coffer_record_foreign_format(const coffer_record *record);
 COFFER_API size_t coffer_record_label_count(const coffer_record *record);
 /* NULL where there is no such index. */
 COFFER_API const char *coffer_record_label_name(const coffer_record *record, size_t index);

@@ -16,7 +16,8 @@ extension CredentialRecord {
             labels: response.labels, createdAtMilliseconds: response.createdAtMs,
             updatedAtMilliseconds: response.updatedAtMs,
             expiresAtMilliseconds: response.expiresAtMs == 0 ? nil : response.expiresAtMs,
-            source: source, age: .milliseconds(clamping: response.ageMs), isStale: response.stale)
+            source: source, age: .milliseconds(clamping: response.ageMs), isStale: response.stale,
+            foreignFormat: response.foreignFormat.isEmpty ? nil : response.foreignFormat)
     }
 }
 

@@ -44,6 +44,9 @@ public struct CredentialRecord: Equatable, Sendable {
     public let age: Duration
     /// Whether the answer is older than the TTL allows.
     public let isStale: Bool
+    /// The record's format in the vault, "json" for instance, if it is not the one that the
+    /// vault is written in: somebody else may have written it. Else nil.
+    public let foreignFormat: String?
 }
 
 /// What a Store has done. Times are Unix milliseconds, UTC.

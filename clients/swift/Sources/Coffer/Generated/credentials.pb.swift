@@ -244,6 +244,10 @@ public nonisolated struct Coffer_V1_GetResponse: Sendable {
   /// stands in for a vault that could not be asked.
   public var stale: Bool = false
 
+  /// The record's format in the vault, "json" for instance, if it is not the one
+  /// that the vault is written in: somebody else may have written it. Else empty.
+  public var foreignFormat: String = String()
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -854,7 +858,7 @@ nonisolated extension Coffer_V1_GetRequest: SwiftProtobuf.Message, SwiftProtobuf
 
 nonisolated extension Coffer_V1_GetResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".GetResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}credential\0\u{1}version\0\u{1}labels\0\u{3}created_at_ms\0\u{3}updated_at_ms\0\u{3}expires_at_ms\0\u{1}source\0\u{3}age_ms\0\u{1}stale\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}credential\0\u{1}version\0\u{1}labels\0\u{3}created_at_ms\0\u{3}updated_at_ms\0\u{3}expires_at_ms\0\u{1}source\0\u{3}age_ms\0\u{1}stale\0\u{3}foreign_format\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -871,6 +875,7 @@ nonisolated extension Coffer_V1_GetResponse: SwiftProtobuf.Message, SwiftProtobu
       case 7: try { try decoder.decodeSingularEnumField(value: &self.source) }()
       case 8: try { try decoder.decodeSingularUInt64Field(value: &self.ageMs) }()
       case 9: try { try decoder.decodeSingularBoolField(value: &self.stale) }()
+      case 10: try { try decoder.decodeSingularStringField(value: &self.foreignFormat) }()
       default: break
       }
     }
@@ -904,6 +909,9 @@ nonisolated extension Coffer_V1_GetResponse: SwiftProtobuf.Message, SwiftProtobu
     if self.stale != false {
       try visitor.visitSingularBoolField(value: self.stale, fieldNumber: 9)
     }
+    if !self.foreignFormat.isEmpty {
+      try visitor.visitSingularStringField(value: self.foreignFormat, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -917,6 +925,7 @@ nonisolated extension Coffer_V1_GetResponse: SwiftProtobuf.Message, SwiftProtobu
     if lhs.source != rhs.source {return false}
     if lhs.ageMs != rhs.ageMs {return false}
     if lhs.stale != rhs.stale {return false}
+    if lhs.foreignFormat != rhs.foreignFormat {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -323,10 +323,15 @@ struct  Coffer__V1__GetResponse
    * stands in for a vault that could not be asked.
    */
   protobuf_c_boolean stale;
+  /*
+   * The record's format in the vault, "json" for instance, if it is not the one
+   * that the vault is written in: somebody else may have written it. Else empty.
+   */
+  char *foreign_format;
 };
 #define COFFER__V1__GET_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&coffer__v1__get_response__descriptor) \
-    , {0,NULL}, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, COFFER__V1__SOURCE__SOURCE_UNSPECIFIED, 0, 0 }
+    , {0,NULL}, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, COFFER__V1__SOURCE__SOURCE_UNSPECIFIED, 0, 0, (char *)protobuf_c_empty_string }
 
 
 typedef enum {

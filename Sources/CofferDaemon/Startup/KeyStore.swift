@@ -1,0 +1,103 @@
+import CofferCore
+import CofferCrypto
+
+/// The keys of a start. A ring of which there is no file is derived from the root key, and
+/// becomes a file only when the vaults have opened under it: a start that is refused
+/// leaves no ring behind that would be taken for the right one.
+struct KeyStore {
+    let ring: KeyRing
+    /// For people: where the root key is.
+    let place: String
+    /// The ring was derived now.
+    let isDerived: Bool
+    /// The daemon drew the root key itself, now or earlier.
+    let isGenerated: Bool
+    private let file: KeyRingFile
+
+    /// - Throws: what is missing or does not fit, and what to do. No ring was made then.
+    init(
+        _ configuration: Configuration, passphrase: Secret?, found: DataFolder, now: WallMilliseconds
+    ) throws(StartupError) {
+        let source = try Self.source(configuration, passphrase, found)
+        let root = try Self.root(source, isProduction: configuration.isProduction)
+        do throws(KeyError) {
+            let opened = try Self.opened(found.ring, root)
+            isDerived = opened == nil
+            if let opened {
+                file = opened
+            } else {
+                file = try .derive(path: found.ring, root: root.key, now: now)
+            }
+            ring = file.ring
+            place = source.place + (root.isNew ? " (made now: keep a copy apart from the data)" : "")
+        } catch {
+            throw StartupError(error.description, exitCode: StartupError.configurationExitCode)
+        }
+        isGenerated = if case .generated = source { true } else { false }
+    }
+
+    /// Finds what a start would refuse about the root key, and makes none.
+    static func check(_ configuration: Configuration, passphrase: Secret?, found: DataFolder) throws(StartupError) {
+        let source = try source(configuration, passphrase, found)
+        if source.isThere { _ = try root(source, isProduction: configuration.isProduction) }
+    }
+
+    private static func root(_ source: KeySource, isProduction: Bool) throws(StartupError) -> KeySource.Loaded {
+        let root: KeySource.Loaded
+        do throws(KeyError) {
+            root = try source.load()
+        } catch {
+            throw StartupError(error.description, exitCode: StartupError.configurationExitCode)
+        }
+        try source.check(root.key, isProduction: isProduction)
+        return root
+    }
+
+    /// Makes the file of a ring that was derived now.
+    func save() throws(StartupError) {
+        guard isDerived else { return }
+        do throws(KeyError) {
+            try file.create()
+        } catch {
+            throw StartupError(error.description, exitCode: StartupError.configurationExitCode)
+        }
+    }
+
+    /// The ring in the file; nil if there is none.
+    private static func opened(_ path: String, _ root: KeySource.Loaded) throws(KeyError) -> KeyRingFile? {
+        do throws(KeyError) {
+            return try KeyRingFile.open(path: path, root: root.key)
+        } catch where error.reason == .absent {
+            return nil
+        } catch where error.reason == .wrongKey {
+            guard let former = root.former, let file = try? KeyRingFile.open(path: path, root: former) else {
+                throw error
+            }
+            return file
+        }
+    }
+
+    private static func source(
+        _ configuration: Configuration, _ passphrase: Secret?, _ found: DataFolder
+    ) throws(StartupError) -> KeySource {
+        let source: KeySource?
+        do throws(KeyError) {
+            source = try KeySource.choose(configuration, passphrase: passphrase)
+        } catch {
+            throw StartupError(error.description, exitCode: StartupError.configurationExitCode)
+        }
+        guard let source else {
+            let place = configuration.places["environment"].map { "\($0): environment is production: " } ?? ""
+            throw StartupError(
+                "\(place)no root key is configured, and production never generates one: set key.file, key.passphrase_file, CREDENTIAL_ENCRYPTION_KEY or a systemd credential coffer.key",
+                exitCode: StartupError.configurationExitCode)
+        }
+        // A key that is made up now opens nothing that is there.
+        if case .generated(let path) = source, !DataFolder.isThere(path), let sealed = found.sealed {
+            throw StartupError(
+                "no key is given, and \(sealed) needs the one that it was made with: set key.file, key.passphrase_file or CREDENTIAL_ENCRYPTION_KEY, or bring back \(path)",
+                exitCode: StartupError.configurationExitCode)
+        }
+        return source
+    }
+}
