@@ -89,7 +89,8 @@ import Testing
         // systemd shows the mask of its ACL as the group's bits.
         try folder.write(bytes, to: "root.key", mode: 0o440)
         #expect(try key(.credential("root.key", folder: folder.path)) == bytes)
-        #expect(throws: KeyError.self) { try RootKey.file(folder.file("root.key")) }
+        try folder.write(bytes, to: "other.key", mode: 0o640)
+        #expect(throws: KeyError.self) { try RootKey.file(folder.file("other.key")) }
         try folder.write(bytes, to: "open", mode: 0o444)
         #expect(throws: KeyError.self) { try RootKey.credential("open", folder: folder.path) }
         #expect(throws: KeyError.self) { try RootKey.credential("../root.key", folder: folder.path) }

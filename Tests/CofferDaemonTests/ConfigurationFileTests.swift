@@ -49,7 +49,7 @@ import Testing
         ("limits:\n  connections: 0\n", "c.yaml:2:16: limits.connections: expected a whole number from 1 to 1000000"),
         ("cache: {ttl_seconds: 86400}\n", "c.yaml:1:22: cache.ttl_seconds: expected a whole number from 0 to 3600"),
         ("socket_mode: 0400\n", "c.yaml:1:14: socket_mode: expected an octal mode from 0600 to 0777, owner rw included"),
-        ("socket:\n", "c.yaml:1:8: socket: expected a path of 1 to 107 bytes"),
+        ("socket: \"\"\n", "c.yaml:1:9: socket: expected a path of 1 to 107 bytes"),
         ("vault:\n  type: floppy\n", "c.yaml:2:9: vault.type: expected one of embedded, memory, vault, aws"),
         ("log: {format: xml}\n", "c.yaml:1:15: log.format: expected one of auto, text, json"),
         ("reactors:\n  many: 1\n", "c.yaml:2:3: reactors is a single value, not a mapping"),

@@ -147,8 +147,8 @@ import Testing
             mistakes(
                 ["COFFER_KEY_FILE": "/k", "CREDENTIAL_ENCRYPTION_KEY_FILE": "/p"],
                 files: ["/etc/coffer/coffer.yaml": "limits: {frame_bytes: 81919}\n"]) == [
-                    "key: key.file and key.passphrase_file exclude each other; keep one",
-                    "limits.frame_bytes: expected at least limits.credential_bytes + 16384 = 81920, got 81919",
+                    "CREDENTIAL_ENCRYPTION_KEY_FILE: key.file and key.passphrase_file exclude each other; keep one",
+                    "/etc/coffer/coffer.yaml:1:23: limits.frame_bytes: expected at least limits.credential_bytes + 16384 = 81920, got 81919",
                 ])
         #expect(mistakes(files: ["/etc/coffer/coffer.yaml": "limits: {frame_bytes: 81920}\n"]) == [])
     }

@@ -117,7 +117,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("prefix", "a/b.c-D_1", "/a"), ("prefix", "a", "a/"), ("prefix", "a", "a//b"), ("prefix", "a", "../b"),
+        ("prefix", "a/b.c-D_1", "/"), ("prefix", "a", "a."), ("prefix", "a.b", "a..b"), ("prefix", "a", "a//b"), ("prefix", "a", "../b"),
         ("mount", "kv", "k v"), ("mount", "kv", ""), ("namespace", "a", "a\u{e9}"), ("timeout_ms", "600000", "600001"),
         ("concurrency", "4096", "0"), ("queue", "65536", "-1"), ("ca_file", "/ü", "/\n"), ("ca_file", "/", ""),
         ("ca_file", "/a/b.pem", "b.pem"),

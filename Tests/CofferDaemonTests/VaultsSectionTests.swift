@@ -395,7 +395,7 @@ import Testing
     @Test func sectionsThatAreNullAreNotThere() throws {
         #expect(try read("vaults:\nroutes:\nlimits:\n") == Configuration())
         #expect(
-            mistakes("vaults:\n  a:\n") == ["c.yaml:2:5: vaults.a: type is missing; expected one of embedded, memory, vault, aws"])
+            mistakes("vaults:\n  a:\n") == ["c.yaml:2:3: vaults.a: type is missing; expected one of embedded, memory, vault, aws"])
         let routes = try read("vaults: {a: {type: embedded}}\nroutes: [{user: ~, connection: , vault: a}]").routes
         #expect(routes == [VaultRoute(vault: "a")])
     }

@@ -18,7 +18,8 @@ extension Setting {
         return isPlain ? text : text + vaultsYAML(configuration)
     }
 
-    /// In double quotes unless it is made of letters, digits and harmless signs.
+    /// In double quotes unless it is made of letters, digits and harmless signs, and is not
+    /// what stands for nothing in YAML.
     static func quoted(_ value: String) -> String {
         let isPlain = value.utf8.allSatisfy { byte in
             switch byte {
@@ -28,6 +29,7 @@ extension Setting {
             default: false
             }
         }
-        return isPlain ? value : "\"\(LineLogHandler.escape(value))\""
+        let isNull = value.isEmpty || value.lowercased() == "null"
+        return isPlain && !isNull ? value : "\"\(LineLogHandler.escape(value))\""
     }
 }

@@ -5,7 +5,7 @@ internal import CofferVault
 enum WriteRequest: Sendable {
     case write(RowWrite)
     case remove(VaultKey, ifVersion: String?)
-    /// Writes what is there already.
+    /// Writes a row that means nothing.
     case probe
 
     var payloadBytes: Int {

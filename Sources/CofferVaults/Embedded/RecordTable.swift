@@ -71,7 +71,12 @@ enum RecordTable {
           SELECT rowid FROM records WHERE expires > 0 AND expires <= ?1 LIMIT ?2)
         """)
 
-    static let writeProbe = SQLiteQuery("UPDATE meta SET value = value WHERE name = 'identity'")
+    /// Another value each time: SQLite writes nothing where nothing changes.
+    static let writeProbe = SQLiteQuery(
+        """
+        INSERT INTO meta (name, value) VALUES ('probe', randomblob(16))
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value
+        """)
     static let probe = SQLiteQuery("SELECT 1 FROM records LIMIT 1")
 }
 
