@@ -16,7 +16,7 @@ package struct CacheConfiguration: Equatable, Sendable {
     package var maximumRefreshes: Int
     /// Waiters of one flight; one more is refused.
     package var maximumWaiters: Int
-    /// Flights at once, over all shards.
+    /// Flights at once in a shard, for many may be of one key; limits on calls bound their sum.
     package var maximumFlights: Int
     /// The same of one uid.
     package var maximumFlightsPerUID: Int

@@ -44,8 +44,8 @@ package struct CacheShard: Sendable {
         table = EntryTable(
             maximumBytes: configuration.maximumBytes / count,
             largestCost: configuration.maximumBytes / CacheConfiguration.largestPart, lifetimes: lifetimes)
-        maximumFlights = max(1, configuration.maximumFlights / count)
-        maximumFlightsPerUID = max(1, configuration.maximumFlightsPerUID / count)
+        maximumFlights = configuration.maximumFlights
+        maximumFlightsPerUID = configuration.maximumFlightsPerUID
         fences = Array(repeating: 0, count: Self.stripeCount)
         nextFlight = UInt64(index)
         flightStep = UInt64(count)

@@ -72,7 +72,8 @@ import Testing
 
     @Test(arguments: [
         ("limits.conections", "limits.connections"), ("limit.connections", "limits.connections"),
-        ("limits.call_m", "limits.call_ms"), ("socketmode", "socket_mode"), ("cache.ttl", nil), ("flux_capacitor", nil),
+        ("limits.call", "limits.calls"), ("limits.call_m", "limits.call_ms"), ("socketmode", "socket_mode"),
+        ("cache.ttl", nil), ("flux_capacitor", nil),
         ("x", nil), ("log.lvl", "log.level"),
     ] as [(String, String?)])
     func suggestsWhatIsNear(typed: String, suggestion: String?) {
