@@ -155,7 +155,7 @@ class KeyLoss(StartupTest):
         env = self.variables(vault, production, None if row.keyless else row.key or "right")
         refused = row.refused.get(vault)
         if row.keyless and production:
-            refused = ("no key is given, and in production none is made up",)
+            refused = ("no root key is configured, and production never generates one",)
         before = self.contents()
         if refused:
             self.assert_refused(self.start(*row.flags, env=env), CONFIGURATION, *refused)

@@ -198,7 +198,7 @@ class Damage(SystemTest):
             self.assert_fails(Status.DATA_LOSS, client.get, "user", "b")
         listed = daemon.coffer("list", "user")
         self.assertEqual(listed.returncode, 0, listed.stderr)
-        self.assertIn(b"DATA_LOSS: the stored record does not open", listed.stdout)
+        self.assertIn(b"\tDATA_LOSS\tthe stored record does not open", listed.stdout)
         self.assertEqual(len(listed.stdout.splitlines()), 3)
         entries = json.loads(daemon.coffer("list", "user", "--json").stdout)
         self.assertEqual(sorted(entry.get("status", "") for entry in entries), ["", "", "DATA_LOSS"])
