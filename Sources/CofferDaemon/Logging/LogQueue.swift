@@ -16,6 +16,7 @@ package final class LogQueue: Sendable {
 
     private struct State {
         var lines: [Line] = []
+        /// Of these, and of those being written.
         var bytes = 0
         /// Not yet reported.
         var dropped: UInt64 = 0
@@ -92,7 +93,9 @@ package final class LogQueue: Sendable {
                 for line in lines where !write(line.descriptor, line.bytes) { lost += 1 }
                 var reported = dropped
                 if dropped > 0, !write(2, Array(report(dropped).utf8) + [10]) { reported = 0 }
+                let written = lines.reduce(0) { $0 + $1.bytes.count + Self.lineOverhead }
                 state.withLock { state in
+                    state.bytes -= written
                     state.dropped = state.dropped + lost - reported
                     state.droppedTotal += lost
                 }
@@ -110,7 +113,6 @@ package final class LogQueue: Sendable {
             }
             let lines = state.lines
             state.lines = []
-            state.bytes = 0
             return ((lines, state.dropped), [])
         }
         for waiter in idle { waiter.signal() }
