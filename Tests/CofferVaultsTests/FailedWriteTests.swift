@@ -74,8 +74,8 @@ import Testing
             return request.path.contains("/metadata/") ? .written(1) : try row.fault.response()
         }
         let writing = Task { await failure { () async throws(Failure) in try await bed.write(bed.sealed()) } }
-        // The repetitions after a 412 wait.
-        await bed.time.advance(milliseconds: 2_000)
+        // The repetitions after a 412, and the search for an active node, wait.
+        await bed.time.advance(milliseconds: 8_000)
         check(await writing.value, row.mayHaveWritten)
     }
 
@@ -92,7 +92,7 @@ import Testing
                 await failure { () async throws(Failure) in try await bed.remove() }
             )
         }
-        await bed.time.advance(milliseconds: 4_000)
+        await bed.time.advance(milliseconds: 16_000)
         let (write, removal) = await writing.value
         check(write, false)
         if removal != nil { check(removal, false) }

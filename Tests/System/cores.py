@@ -34,7 +34,7 @@ class Loaded:
         self.values = [self.canaries.new() * (1 + number % 32) for number in range(VALUES)]
         self.daemon = Daemon(
             "--reactors", REACTORS, env=self.stand_ins(without),
-            config="limits: {write_stall_seconds: 60}\ncache: {ttl_seconds: 3600}\n")
+            config="limits: {write_stall_seconds: 60, output_bytes: 1048576}\ncache: {ttl_seconds: 3600}\n")
         self._load: subprocess.Popen | None = None
 
     def stand_ins(self, names: tuple[str, ...]) -> dict[str, str]:

@@ -104,7 +104,8 @@ class Connections(SystemTest):
     def test_idle_connections_cost_little_and_slow_nobody(self) -> None:
         limit = raise_descriptor_limit()
         self.assertGreaterEqual(limit, self.IDLE + 500, "the hard limit of open files (ulimit -Hn) is too low here")
-        daemon = self.daemon(descriptors=limit)
+        daemon = self.daemon(
+            descriptors=limit, config=f"limits: {{connections_per_uid: {self.IDLE + 500}}}\n")
         with daemon.client() as client:
             client.store("user", "c", b"value")
             for _ in range(1000):

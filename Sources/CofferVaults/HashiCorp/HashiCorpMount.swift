@@ -64,7 +64,7 @@ final class HashiCorpMount: Sendable {
         let seams = client.wire.seams
         let call = HashiCorpCall(.get, "sys/internal/ui/mounts/" + PercentEncoding.path(path), for: .read)
         do throws(Failure) {
-            let answer = try await client.call(call, deadline: seams.clock.boot + .seconds(5))
+            let answer = try await client.call(call, deadline: seams.clock.boot + .seconds(4))
             let now = seams.clock.boot
             guard answer.isSuccess || (400..<429).contains(answer.status) else {
                 return .failure(client.failure(answer, .read))

