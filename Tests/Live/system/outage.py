@@ -193,7 +193,7 @@ class Outage(SystemTest):
                 refused = resting + [sample for sample in samples if "one call is finding out" in sample.message]
                 # All but the calls that find out whether the vault is back, and those that wait for their ends.
                 others = Counter(f"{sample.status.name}: {sample.message}" for sample in samples if sample not in refused)
-                self.assertGreater(len(refused), 0.9 * len(samples), others.most_common(5))
+                self.assertLessEqual(others.total(), 20, others.most_common(5))
                 for sample in refused:
                     self.assertEqual(sample.status, Status.UNAVAILABLE)
                     self.assertGreater(sample.retry_ms, 0)
