@@ -12,7 +12,9 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
@@ -27,7 +29,8 @@ import guide  # noqa: E402
 import hvac_interop  # noqa: E402
 import openbao  # noqa: E402
 from guide import PASSPHRASE  # noqa: E402
-from harness import Daemon, Status, SystemTest, messages  # noqa: E402
+from harness import Client, Daemon, Status, SystemTest, messages  # noqa: E402
+from harness.client import cancel  # noqa: E402
 from harness.options import options  # noqa: E402
 from servers import CannotStart, certificates  # noqa: E402
 
@@ -184,7 +187,6 @@ class Shared:
 
     def test_with_the_guides_variables_their_records_stay_theirs(self) -> None:
         daemon = self.by_variables()
-        self.assertIn("records are written as sealed, which only daemons with this key can read", daemon.log_text())
         self.put("theirs", self.theirs('{"a":1}'))
         self.assertEqual(json.loads(self.printed(daemon, "theirs")), {"a": 1})
         self.store(daemon, "theirs", '{"a":2}')
@@ -195,17 +197,64 @@ class Shared:
         self.assertRegex(self.fetch("new"), "^coffer1:")
         marked = json.loads(daemon.coffer("get", self.user, "theirs", "--json").stdout)
         self.assertEqual(marked["foreignFormat"], self.guides_format)
+        self.assertIn("records are written as sealed, which only daemons with this key can read", daemon.log_text())
 
     def test_a_variable_chooses_the_format(self) -> None:
         self.put("theirs", self.theirs('{"a":1}'))
         daemon = self.by_variables(COFFER_FORMAT=self.guides_format)
-        self.assertIn(f"records are written as {self.guides_format}", daemon.log_text())
         self.store(daemon, "new", '{"a":2}')
         self.assertFalse(self.fetch("new").startswith("coffer1:"))
+        self.assertIn(f"records are written as {self.guides_format}", daemon.log_text())
         daemon = self.by_variables(COFFER_FORMAT="sealed")
         self.assertEqual(json.loads(self.printed(daemon, "theirs")), {"a": 1})
         self.store(daemon, "theirs", '{"a":3}')
         self.assertRegex(self.fetch("theirs"), "^coffer1:")
+
+    def test_no_client_opens_the_breaker_for_others(self) -> None:
+        """Whatever one client sends, and whatever stands in the records that it asks for."""
+        odd = [f"odd-{number}" for number in range(len(self.unreadable))]
+        for connection, text in zip(odd, self.unreadable, strict=True):
+            self.put(connection, text)
+        for form in ("json", "sealed"):
+            daemon = self.started(form, accept=["sealed", "json", "legacy-aes"])
+            with daemon.client() as victim, daemon.client() as client:
+                victim.store(self.user, f"victim-{form}", b'{"a":1}')
+                for number, call_id in enumerate(self.attack(client, odd)):
+                    if number % 3 == 0:
+                        client.send(cancel(call_id))
+                    while (frame := client.response()).more or frame.call_id != call_id:
+                        pass
+                    if number % 20 == 0:
+                        got = victim.get(self.user, f"victim-{form}", max_age_ms=0)
+                        self.assertEqual(json.loads(got.credential), {"a": 1})
+                vault = json.loads(daemon.coffer("vaults", "--json").stdout)[0]
+                self.assertEqual((vault["breaker"], vault["refusals"], vault["reachable"]), ("closed", 0, True), vault)
+
+    def attack(self, client: Client, odd: list[str]) -> Iterator[int]:
+        """Sends one call after another; their ids."""
+        random = Random(self.id())
+        credentials = messages.credentials
+        ids = [self.user, "..", "a/b", "%2e%2e", "x" * 256, "\u2028", "\ufeff", "\u00e9", "data", "coffer.check"]
+        texts = [b'{"a":1}', b"{", b"[1]", b'{"a":1,"a":2}', b"\xff", b"{" * 40, b"x" * 65_536,
+                 b'{"a":' * 31 + b"{}" + b"}" * 31, b'{"coffer":"coffer1:AAAA"}', b'{"a":9007199254740993}']
+        for _ in range(240):
+            user, connection = random.choice(ids), random.choice([*odd, *odd, *ids])
+            key = {"user_id": self.user if connection in odd else user, "connection_id": connection}
+            method, request = random.choice([
+                ("Get", credentials.GetRequest(**key, max_age_ms=0)), ("Get", credentials.GetRequest(**key, max_age_ms=0)),
+                ("GetMany", credentials.GetManyRequest(
+                    keys=[credentials.Key(user_id=self.user, connection_id=name) for name in odd], max_age_ms=0)),
+                ("List", credentials.ListRequest(user_id=user, page_size=random.choice([0, 1, 1_000]))),
+                ("List", credentials.ListRequest(user_id=user, page_token="AAAA")),
+                ("Store", credentials.StoreRequest(
+                    user_id=user, connection_id=random.choice(ids), credential=random.choice(texts),
+                    ttl_seconds=random.choice([0, 0, 1, 4_000_000_000]))),
+                ("Store", credentials.StoreRequest(
+                    user_id=user, connection_id=random.choice(ids), credential=b'{"a":1}', if_version="no-such-version")),
+                ("Delete", credentials.DeleteRequest(user_id=user, connection_id=random.choice(ids))),
+                ("Delete", credentials.DeleteRequest(user_id=user, connection_id=random.choice(ids), if_version="other")),
+            ])
+            yield client.begin(f"Credentials/{method}", request, random.choice([0, 0, 1, 3, 10]))
 
     def test_another_passphrase_is_said_to_be_one(self) -> None:
         self.put("credential", node("seal", stringify(CREDENTIALS[0])).stdout.decode())
@@ -218,6 +267,10 @@ class Shared:
 class OpenBaoFormats(Shared, guide.GuideOnOpenBao, SystemTest):
     server: openbao.Server
     guides_format = "json"
+    unreadable = [
+        '{"a":' * 40 + "1" + "}" * 40, '{"coffer":"coffer1:AAAA"}', '{"coffer":"coffer1:AAAA","version":7}',
+        '{"coffer":"' + "0" * 32 + ":" + "0" * 32 + ':00"}',
+    ]
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -247,8 +300,59 @@ class OpenBaoFormats(Shared, guide.GuideOnOpenBao, SystemTest):
         return data.get("coffer") or stringify(data)
 
 
+    def version_1(self) -> str:
+        """A mount of the KV engine that keeps one version of each key, under other paths."""
+        mount = "first"
+        if f"{mount}/" not in self.server.require("GET", "sys/mounts")["data"]:
+            self.server.require("POST", f"sys/mounts/{mount}", {"type": "kv", "options": {"version": "1"}})
+        return mount
+
+    def test_a_mount_of_version_1_gets_nothing(self) -> None:
+        vault, variables = self.settings()
+        for form in ("sealed", "json"):
+            with self.subTest(form=form):
+                config = json.dumps({"vaults": {"shared": vault | {"format": form, "mount": self.version_1()}}})
+                daemon = self.daemon(config=config, env=variables | {"CREDENTIAL_ENCRYPTION_KEY": PASSPHRASE})
+                for command, stdin in (("store", b'{"a":1}'), ("get", b""), ("delete", b"")):
+                    ended = daemon.coffer(command, self.user, "c", stdin=stdin)
+                    self.assertEqual(ended.returncode, Status.FAILED_PRECONDITION, ended.stderr)
+                    self.assertIn(b"version 2", ended.stderr)
+                self.assertEqual(daemon.coffer("list", self.user).returncode, Status.FAILED_PRECONDITION)
+                with daemon.client() as client:
+                    self.assertFalse(client.health().vaults[0].reachable)
+        self.assertEqual(self.server.status("LIST", f"{self.version_1()}/"), 404, "something was written")
+
+    def test_what_others_said_of_a_key_stays(self) -> None:
+        path = f"{PREFIX}/{self.user}/c"
+        self.put("c", '{"a":1}')
+        self.kv.update_metadata(path=path, custom_metadata={"owner": "ops"}, delete_version_after="720h0m0s")
+        for form in ("json", "sealed"):
+            self.store(self.started(form), "c", '{"a":2}')
+            kept = self.kv.read_secret_metadata(path=path)["data"]
+            self.assertEqual(kept["custom_metadata"].get("owner"), "ops", form)
+            self.assertEqual(kept["delete_version_after"], "720h0m0s", form)
+
+    def test_what_the_vault_would_change_is_refused(self) -> None:
+        """It decodes numbers to doubles, and half of a surrogate pair to another character."""
+        daemon = self.started("json")
+        for number, text in enumerate((
+            '{"a":9007199254740993}', '{"a":[{"b":3.14159265358979323846}]}', '{"a":1e400}', '{"a":123456789012345678901}',
+            '{"a":"\\ud800"}', '{"\\udfff":1}',
+        )):
+            with self.subTest(text=text):
+                ended = daemon.coffer("store", self.user, f"c{number}", stdin=text.encode())
+                self.assertEqual(ended.returncode, Status.INVALID_ARGUMENT, ended)
+                self.assertEqual(daemon.coffer("get", self.user, f"c{number}").returncode, Status.NOT_FOUND)
+        for number, text in enumerate(('{"a":9007199254740992}', '{"a":1.50,"b":[1e2,-0]}', '{"a":"\\ud83d\\udddd"}')):
+            with self.subTest(text=text):
+                self.store(daemon, f"kept{number}", text)
+                got = daemon.coffer("get", self.user, f"kept{number}", "--max-age-ms", "0")
+                self.assertEqual(json.loads(got.stdout), json.loads(text))
+
+
 class AWSFormats(Shared, guide.GuideOnAWS, SystemTest):
     guides_format = "legacy-aes"
+    unreadable = ["nothing", "coffer1:AAAA", '{"coffer":"coffer1:AAAA"}', "0" * 32 + ":" + "0" * 32 + ":00", "[1]"]
 
     @classmethod
     def setUpClass(cls) -> None:

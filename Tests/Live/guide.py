@@ -67,7 +67,8 @@ class Guide:
         return shared
 
     def daemon_of_guide(self, literal: bool) -> Daemon:
-        return self.started(self.form, literal_names=literal)
+        # Without it as the default is.
+        return self.started(self.form, **({"literal_names": True} if literal else {}))
 
     def test_what_the_guide_stored_is_found_listed_and_deleted(self) -> None:
         ids = self.shared_ids()
