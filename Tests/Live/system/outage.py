@@ -4,10 +4,12 @@ import signal
 import time
 from collections import Counter
 
-from harness import Status, SystemTest, eventually, messages
+from harness import Client, Daemon, Status, SystemTest, eventually, messages
 from harness.options import options
 from load import Sample, Traffic, get, store
+from openbao import Server
 from stage import Audit, Stage, configuration, new_daemon, peak
+from tap import Tap
 from wire import Wire
 
 KEYS, TTL = 50, 2
@@ -286,21 +288,90 @@ class Outage(SystemTest):
                 self.assertLessEqual(peak(times, scenario.calm, scenario.ended), 2 * steady)
 
 
-class StoreInAnOutage(SystemTest):
-    def test_what_is_not_sent_does_not_cost_what_is_cached(self) -> None:
+class Blip(SystemTest):
+    LENGTH, SETTLED = 0.6, 1.5
+
+    def test_a_blip_costs_about_what_it_lasts(self) -> None:
         stage = Stage()
         self.addCleanup(stage.dispose)
-        bao = stage.bao("away")
+        bao = stage.bao("blip")
+        tap = Tap(int(bao.address.rpartition(":")[2]))
+        self.addCleanup(tap.close)
+        daemon = new_daemon(configuration({"main": stage.vault(bao, address=f"https://127.0.0.1:{tap.port}")}))
+        self.addCleanup(daemon.dispose)
+        traffic = [
+            Traffic(daemon, lambda n: store("u", f"key-{n % 10}", f"value-{n}".encode()), 20, TIMEOUT).start(),
+            Traffic(daemon, lambda n: get("u", f"key-{n % 10}", max_age_ms=0), 20, TIMEOUT).start()]
+        try:
+            time.sleep(1.5)
+            tap.cut()
+            time.sleep(self.LENGTH)
+            tap.mend()
+            mended = time.time()
+            time.sleep(self.SETTLED + 2)
+        finally:
+            for each in traffic:
+                each.stop()
+        samples = [sample for each in traffic for sample in each.samples]
+        failed = [sample for sample in samples if not sample.reached]
+        self.assertTrue(any("is not asked since" in sample.message for sample in failed), "the breaker did not open")
+        print(f"  a blip of {self.LENGTH} s: {len(failed)} of {len(samples)} calls failed, the last was sent "
+              f"{max(sample.sent for sample in failed) - mended:.2f} s after its end", flush=True)
+        late = [sample for sample in samples if sample.sent >= mended + self.SETTLED]
+        self.assertGreater(len(late), 50)
+        self.assertEqual([sample for sample in late if not sample.reached], [])
+
+
+class StoreInAnOutage(SystemTest):
+    def setUp(self) -> None:
+        self.stage = Stage()
+        self.addCleanup(self.stage.dispose)
+
+    def begin(self, name: str, keys: list[str], **settings: object) -> tuple[Server, Daemon]:
+        """A vault, and a daemon that has these records in its cache."""
+        bao = self.stage.bao(name)
         daemon = new_daemon(configuration(
-            {"main": stage.vault(bao)}, f"cache: {{ttl_seconds: {TTL}, stale_seconds: 3600}}"))
+            {"main": self.stage.vault(bao, **settings)}, f"cache: {{ttl_seconds: {TTL}, stale_seconds: 3600}}"))
         self.addCleanup(daemon.dispose)
         with daemon.client() as client:
-            client.store("u", "kept", b"value")
+            for key in keys:
+                client.store("u", key, b'{"a":1}')
+        return bao, daemon
+
+    def assert_kept(self, client: Client, keys: list[str]) -> None:
+        for key in keys:
+            with self.subTest(key=key):
+                answer = client.get("u", key)
+                self.assertEqual((answer.credential, answer.stale), (b'{"a":1}', True))
+
+    def test_what_was_not_written_does_not_cost_what_is_cached(self) -> None:
+        keys = ["refused input", "condition", "sealed", "no way there", "breaker open"]
+        bao, daemon = self.begin("away", keys, format="json")
+        with daemon.client() as client:
+            self.assert_fails(Status.INVALID_ARGUMENT, client.store, "u", "refused input", b"no JSON")
+            self.assert_fails(
+                Status.FAILED_PRECONDITION, client.store, "u", "refused input", b"{}", labels={"name": "value"})
+            self.assert_fails(Status.ALREADY_EXISTS, client.store, "u", "condition", b"{}", if_absent=True)
+            self.assertEqual(client.get("u", "condition").credential, b'{"a":1}')
+            bao.seal()
+            self.assert_fails(Status.UNAVAILABLE, client.store, "u", "sealed", b"{}")
             bao.process.kill()
+            self.assert_fails(Status.UNAVAILABLE, client.store, "u", "no way there", b"{}")
             for number in range(6):
-                self.assert_fails(Status.UNAVAILABLE, client.store, "u", f"other-{number}", b"value")
-            refused = self.assert_fails(Status.UNAVAILABLE, client.store, "u", "kept", b"new")
-            self.assertIn("is not asked since", str(refused))
+                self.assert_fails(Status.UNAVAILABLE, client.store, "u", f"other-{number}", b"{}")
+            refused = self.assert_fails(Status.UNAVAILABLE, client.store, "u", "breaker open", b"{}")
+            self.assertIn("is not asked", str(refused))
             time.sleep(TTL)
-            answer = client.get("u", "kept")
-            self.assertEqual((answer.credential, answer.stale), (b"value", True))
+            self.assert_kept(client, keys)
+
+    def test_what_may_have_been_written_serves_the_old_copy_marked(self) -> None:
+        """While the Store waits, and after it has failed."""
+        bao, daemon = self.begin("hung", ["key"])
+        with daemon.client() as writer, daemon.client() as reader:
+            bao.process.send(signal.SIGSTOP)
+            writer.begin(*store("u", "key", b'{"a":2}'), timeout=TIMEOUT)
+            self.assert_kept(reader, ["key"])
+            self.assertEqual(writer.response().code, Status.DEADLINE_EXCEEDED)
+            self.assert_kept(reader, ["key"])
+            bao.process.send(signal.SIGCONT)
+            eventually("the vault says what is so", 40, lambda: not reader.get("u", "key").stale, step=0.2)

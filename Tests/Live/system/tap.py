@@ -23,6 +23,7 @@ class Tap:
             self._served.load_cert_chain(folder / "server.pem", folder / "server.key")
         self._lock = threading.Lock()
         self._sent, self._received = bytearray(), bytearray()
+        self._is_cut, self._writers = False, set()
         ready: Future[int] = Future()
         threading.Thread(target=asyncio.run, args=(self._listen(ready),), daemon=True).start()
         self.port = ready.result(10)
@@ -30,6 +31,19 @@ class Tap:
     def close(self) -> None:
         """The connections, too."""
         self._loop.call_soon_threadsafe(self._closed.set)
+
+    def cut(self) -> None:
+        """Every connection breaks, and new ones end at once, until it is mended."""
+        self._loop.call_soon_threadsafe(self._cut, True)
+
+    def mend(self) -> None:
+        self._loop.call_soon_threadsafe(self._cut, False)
+
+    def _cut(self, is_cut: bool) -> None:
+        self._is_cut = is_cut
+        if is_cut:
+            for writer in self._writers:
+                writer.transport.abort()
 
     @property
     def sent(self) -> bytes:
@@ -58,6 +72,9 @@ class Tap:
         listener.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_cut:
+            writer.close()
+            return
         try:
             replies, requests = await asyncio.open_connection("127.0.0.1", self._target, ssl=self._asked)
         except OSError:
@@ -66,9 +83,11 @@ class Tap:
         copies = [
             asyncio.create_task(self._copy(reader, requests, self._sent)),
             asyncio.create_task(self._copy(replies, writer, self._received))]
+        self._writers.add(writer)
         try:
             await asyncio.wait(copies, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._writers.discard(writer)
             for copy in copies:
                 copy.cancel()
             for end in (requests, writer):
