@@ -65,6 +65,12 @@ class Streams(SystemTest):
         asks = arguments[0][0] != "-" and arguments[0] != "help"
         return [binary("coffer"), *arguments, *more, *(["--socket", self.served.place.socket] if asks else [])]
 
+    def test_every_command_is_here(self) -> None:
+        help_ = ended([binary("coffer"), "--help"]).stdout.decode()
+        commands = re.findall(r"(?m)^  ([a-z]+) ", help_.partition("SUBCOMMANDS:")[2])
+        self.assertGreater(len(commands), 8, help_)
+        self.assertEqual(set(commands) - {"help"}, {arguments[0] for arguments, _ in COMMANDS.values()} - {"help", "--help", "--version"})
+
     def test_pipe(self) -> None:
         for name, (arguments, printed) in COMMANDS.items():
             with self.subTest(command=name):
@@ -124,6 +130,9 @@ class Streams(SystemTest):
                 command += ["--data", place.data, "--socket", place.socket]
             with self.subTest(command=command):
                 self.assertEqual(ended(command).returncode, 0)
+                with Terminal([str(part) for part in command]) as terminal:
+                    self.assertEqual(terminal.wait(), 0, terminal.shown)
+                    self.assertNotRegex(terminal.shown.replace(b"\r\n", b""), rb"[\x00-\x1f\x7f]")
                 for kind in ("full", "closed pipe", "closed"):
                     result = self.failing(kind, command)
                     self.assertEqual(result.returncode, 1, result.stderr)

@@ -4,7 +4,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from harness import Canaries, Daemon, Place, run
+from harness import Canaries, Daemon, Place, Status, run
 from harness.start import CONFIGURATION, FAILURE, StartupTest
 
 
@@ -99,6 +99,18 @@ class DataFolder(StartupTest):
         path = self.key_file("open", mode=0o644)
         self.assert_refused(
             self.start(env={"COFFER_KEY_FILE": str(path)}), CONFIGURATION, path, "0644", "chmod 0600")
+
+    def test_login_files_open_to_others(self) -> None:
+        """Tokens and secret ids are refused like keys, when they are read."""
+        path = self.key_file("login", b"s.token", mode=0o644)
+        for auth in (f"token-file, token_file: {path}", f"approle, role_id: r, secret_id_file: {path}"):
+            with self.subTest(auth=auth):
+                config = f'vaults: {{there: {{type: vault, address: "https://127.0.0.1:1", auth: {auth}}}}}'
+                daemon = self.daemon(config=config)
+                with daemon.client() as client:
+                    failed = self.assert_fails(Status.FAILED_PRECONDITION, client.get, "u", "c")
+                for word in (str(path), "0644", "chmod 0600"):
+                    self.assertIn(word, str(failed))
 
     def test_key_file_of_the_wrong_size(self) -> None:
         path = self.key_file("short", b"x" * 31)
