@@ -36,5 +36,5 @@ package struct BytesOption: ExpressibleByArgument, Sendable {
         self.count = count
     }
 
-    package var defaultValueDescription: String { "\(count)B" }
+    package var defaultValueDescription: String { Quantity.exact(Int64(count), .bytes) }
 }

@@ -10,23 +10,46 @@ package enum Quantity {
         ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1),
     ]
 
-    /// What a bare number means: that of the setting's name.
-    package enum BareUnit: String, Sendable {
+    /// What a bare number counts: the unit in the name of its setting.
+    package enum Unit: String, CaseIterable, Sendable {
+        case bytes = "B"
+        case microseconds = "us"
         case milliseconds = "ms"
         case seconds = "s"
+        case days = "d"
+
+        fileprivate var all: [(name: String, size: Int64)] { self == .bytes ? sizes : times }
+        fileprivate var size: Int64 { all.first { $0.name == rawValue }?.size ?? 1 }
     }
 
     /// A duration of one or several parts, each a number with a unit: `1.5h`, `1h30m`.
     ///
     /// - Returns: nil if it is none, is negative or is more than 292 years.
-    package static func duration(_ text: String, bare: BareUnit) -> Duration? {
+    package static func duration(_ text: String, bare: Unit) -> Duration? {
         total(text, times, bare: bare.rawValue).map { .nanoseconds($0) }
+    }
+
+    /// A duration or size as a count of its unit; a bare number is that count.
+    ///
+    /// - Returns: nil if it is none, is negative or too large, or no whole number of the unit.
+    package static func count(_ text: String, of unit: Unit) -> Int64? {
+        guard let total = total(text, unit.all, bare: unit.rawValue), total % unit.size == 0 else { return nil }
+        return total / unit.size
+    }
+
+    /// What `count` reads back as the same, with the largest unit that leaves no fraction: `90s`, `64KiB`.
+    ///
+    /// - Parameter count: at least 0, and with its unit at most 292 years or 8 EiB.
+    package static func exact(_ count: Int64, _ unit: Unit) -> String {
+        let total = count * unit.size
+        guard total > 0, let best = unit.all.first(where: { total % $0.size == 0 }) else { return "\(count)\(unit.rawValue)" }
+        return "\(total / best.size)\(best.name)"
     }
 
     /// A size in bytes; a bare number counts bytes.
     ///
     /// - Returns: nil if it is none, or no whole number of bytes.
-    package static func bytes(_ text: String) -> Int? { total(text, sizes, bare: "B").map { Int($0) } }
+    package static func bytes(_ text: String) -> Int? { count(text, of: .bytes).map { Int($0) } }
 
     /// For people: `0.4ms`, `12ms`, `3.2s`, `2h5m`.
     package static func text(_ duration: Duration) -> String {

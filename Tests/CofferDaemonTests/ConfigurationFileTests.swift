@@ -23,7 +23,7 @@ import Testing
             vault: {type: memory}
             limits:
               connections: 12
-            cache: {ttl_seconds: 7}
+            cache: {ttl_seconds: 7s, bytes: 1MiB}
             """
         try ConfigurationFile.apply(text, name: "c.yaml", to: &configuration)
         var expected = Configuration()
@@ -32,6 +32,7 @@ import Testing
         expected.vault = .memory
         expected.limits.connections = 12
         expected.cache.ttlMilliseconds = 7_000
+        expected.cache.maximumBytes = 1 << 20
         #expect(configuration == expected)
     }
 
@@ -47,7 +48,11 @@ import Testing
         ("zzz: 5\n", "c.yaml:1:1: unknown setting zzz; cofferd --check prints all settings"),
         ("limits:\n  connections: many\n", "c.yaml:2:16: limits.connections: expected a whole number from 1 to 1000000"),
         ("limits:\n  connections: 0\n", "c.yaml:2:16: limits.connections: expected a whole number from 1 to 1000000"),
-        ("cache: {ttl_seconds: 86400}\n", "c.yaml:1:22: cache.ttl_seconds: expected a whole number from 0 to 3600"),
+        ("cache: {ttl_seconds: 86400}\n", "c.yaml:1:22: cache.ttl_seconds: expected a duration from 0s to 1h in whole seconds"),
+        ("cache:\n  ttl_seconds: 2h\n", "c.yaml:2:16: cache.ttl_seconds: expected a duration from 0s to 1h in whole seconds"),
+        ("limits: {call_ms: -5s}\n", "c.yaml:1:19: limits.call_ms: expected a duration from 1ms to 10m in whole milliseconds"),
+        ("spin_us: 1m\n", "c.yaml:1:10: spin_us: expected a duration from 0us to 1ms in whole microseconds"),
+        ("limits: {output_bytes: 64kb}\n", "c.yaml:1:24: limits.output_bytes: expected a size from 64KiB to 64MiB"),
         ("socket_mode: 0400\n", "c.yaml:1:14: socket_mode: expected an octal mode from 0600 to 0777, owner rw included"),
         ("socket: \"\"\n", "c.yaml:1:9: socket: expected a path of 1 to 107 bytes"),
         ("vault:\n  type: floppy\n", "c.yaml:2:9: vault.type: expected one of embedded, memory, vault, aws"),
@@ -70,8 +75,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("reactors: 1\nreactors: 2\n", "c.yaml:1:1: reactors comes twice"),
-        ("log:\n  level: info\n  level: info\n", "c.yaml:2:3: level comes twice"),
+        ("reactors: 1\nreactors: 2\n", "c.yaml:1:1: reactors appears twice"),
+        ("log:\n  level: info\n  level: info\n", "c.yaml:2:3: level appears twice"),
     ])
     func refusesWhatComesTwice(text: String, mistake: String) {
         #expect(mistakes(text) == [mistake])

@@ -102,7 +102,7 @@ import Testing
         #expect(try load(["XDG_RUNTIME_DIR": folder]).socket.utf8.count == 107)
         #expect(
             mistakes(["XDG_RUNTIME_DIR": folder + "r"]) == [
-                "socket: the path has 108 bytes, the kernel takes at most 107; choose a shorter one"
+                "socket: the path has 108 bytes, the kernel accepts at most 107; choose a shorter one"
             ])
     }
 
@@ -148,7 +148,7 @@ import Testing
                 ["COFFER_KEY_FILE": "/k", "CREDENTIAL_ENCRYPTION_KEY_FILE": "/p"],
                 files: ["/etc/coffer/coffer.yaml": "limits: {frame_bytes: 81919}\n"]) == [
                     "CREDENTIAL_ENCRYPTION_KEY_FILE: key.file and key.passphrase_file exclude each other; keep one",
-                    "/etc/coffer/coffer.yaml:1:23: limits.frame_bytes: expected at least limits.credential_bytes + 16384 = 81920, got 81919",
+                    "/etc/coffer/coffer.yaml:1:23: limits.frame_bytes: expected at least limits.credential_bytes + 16KiB = 80KiB, got 81919B",
                 ])
         #expect(mistakes(files: ["/etc/coffer/coffer.yaml": "limits: {frame_bytes: 81920}\n"]) == [])
     }

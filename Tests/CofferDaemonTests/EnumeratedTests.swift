@@ -32,7 +32,7 @@ import Testing
     func whatIsNearlyProductionIsRefused(word: String) {
         #expect(
             mistakes(["NODE_ENV": word])
-                == ["NODE_ENV: this is nearly production; write production, or take a name that nobody can confuse with it"])
+                == ["NODE_ENV: this is nearly production; write production, or choose a name that nobody can confuse with it"])
     }
 
     @Test(arguments: ["development", "test", "staging", "pre-production", "production-eu", "Testing", "ü"])

@@ -27,10 +27,10 @@ import Testing
     }
 
     @Test func jsonIsForPrograms() throws {
-        logger(.json).error("vault fails", metadata: ["cause": "a \"b\"\n\\c\u{1b}"])
+        logger(.json).error("vault unavailable", metadata: ["cause": "a \"b\"\n\\c\u{1b}"])
         #expect(
             lines.all == [
-                #"{"time":"2023-11-14T22:13:20.007Z","level":"error","message":"vault fails","cause":"a \"b\"\u000a\\c\u001b"}"#
+                #"{"time":"2023-11-14T22:13:20.007Z","level":"error","message":"vault unavailable","cause":"a \"b\"\u000a\\c\u001b"}"#
             ])
         let object = try JSONSerialization.jsonObject(with: Data(lines.all[0].utf8)) as? [String: String]
         #expect(object?["cause"] == "a \"b\"\n\\c\u{1b}")

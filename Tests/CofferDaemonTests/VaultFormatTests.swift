@@ -70,7 +70,7 @@ import Testing
         #expect(
             mistakes(["COFFER_FORMAT": "json"], "vaults: {a: {type: aws}}")
                 == [
-                    "COFFER_FORMAT: the vaults at /etc/coffer/coffer.yaml:1:1 say their formats themselves; unset it"
+                    "COFFER_FORMAT: the vaults at /etc/coffer/coffer.yaml:1:1 set their own formats; unset it"
                 ])
     }
 

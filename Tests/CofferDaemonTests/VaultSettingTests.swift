@@ -45,7 +45,7 @@ import Testing
             type: aws
             region: eu-central-1
             endpoint: https://e
-            recovery_window_days: 30
+            recovery_window_days: 720h
             kms_key: alias/x
             profile: "- p: [q]"
         routes:
@@ -92,7 +92,7 @@ import Testing
                     keep: []
                     prefix: "ai2-connectors"
                     literal_names: false
-                    timeout_ms: 5000
+                    timeout_ms: 5s
                     concurrency: 64
                     queue: 8192
                     # ca_file: not set
@@ -104,7 +104,7 @@ import Testing
                     allow_addresses: []
                     # region: not set
                     # endpoint: not set
-                    recovery_window_days: 0
+                    recovery_window_days: 0d
                     # kms_key: not set
                     # profile: not set
                 routes:
@@ -131,7 +131,8 @@ import Testing
         ("address", "https://h", "https://"), ("address", "https://h", "h:8200"),
         ("address", "https://h", "https://h:+1"),
         ("address", "HTTPS://h".lowercased(), "ftp://h"), ("region", "us-east-1", "US"), ("auth", "jwt", "ldap"),
-        ("recovery_window_days", "30", "31"), ("recovery_window_days", "0", "1"), ("type", "aws", "amazon"),
+        ("recovery_window_days", "30", "31"), ("recovery_window_days", "7d", "169h"), ("recovery_window_days", "0s", "1d"),
+        ("timeout_ms", "10m", "601s"), ("timeout_ms", "0.25s", "1500us"), ("concurrency", "1", "+1"), ("queue", "0", "1s"), ("recovery_window_days", "0", "1"), ("type", "aws", "amazon"),
     ])
     func hasItsRange(name: String, good: String, bad: String) throws {
         let type = ["region", "recovery_window_days"].contains(name) ? "aws" : "vault"

@@ -136,20 +136,20 @@ import Testing
             mistakes(["VAULT_TYPE": "vault", "VAULT_ADDR": "http://h", "VAULT_TOKEN": "set", "VAULT_CLIENT_KEY": "/k"])
                 == [
                     "VAULT_CLIENT_KEY: client_certificate_file is missing; a key needs its certificate",
-                    "VAULT_ADDR: expected https://: without TLS whoever is on the way reads the secrets; allow_http: true permits it",
+                    "VAULT_ADDR: expected https://: without TLS anyone on the network path can read the secrets; allow_http: true permits it",
                 ])
     }
 
-    @Test func twoWaysToLogInAreOneTooMany() {
+    @Test func rejectsTwoLoginMethods() {
         #expect(
             mistakes([
                 "VAULT_TYPE": "vault", "VAULT_ADDR": "https://h", "BAO_TOKEN": "set", "VAULT_TOKEN_FILE": "/t",
-            ]) == ["VAULT_TOKEN_FILE: BAO_TOKEN is set too, and there is one way to log in; unset one of them"])
+            ]) == ["VAULT_TOKEN_FILE: BAO_TOKEN is also set; choose one login method"])
         #expect(
             mistakes([
                 "VAULT_TYPE": "vault", "VAULT_ADDR": "https://h", "VAULT_ROLE_ID": "r", "VAULT_SECRET_ID": "set",
                 "VAULT_SECRET_ID_FILE": "/s",
-            ]) == ["VAULT_SECRET_ID_FILE: VAULT_SECRET_ID is set too; unset one of them"])
+            ]) == ["VAULT_SECRET_ID_FILE: VAULT_SECRET_ID is also set; unset one of them"])
     }
 
     @Test func aSecretIDWithoutItsRoleIsRefused() {
@@ -171,8 +171,8 @@ import Testing
             ])
         #expect(
             mistakes([:], text + "vault:\n  type: memory\n  timeout_ms: 7\n") == [
-                "/etc/coffer/coffer.yaml:3:9: vault.type: the vaults at /etc/coffer/coffer.yaml:1:1 say it for each vault; keep one of the two",
-                "/etc/coffer/coffer.yaml:4:15: vault.timeout_ms: the vaults at /etc/coffer/coffer.yaml:1:1 say it for each vault; keep one of the two",
+                "/etc/coffer/coffer.yaml:3:9: vault.type: the vaults at /etc/coffer/coffer.yaml:1:1 set it for each vault; remove one of the two",
+                "/etc/coffer/coffer.yaml:4:15: vault.timeout_ms: the vaults at /etc/coffer/coffer.yaml:1:1 set it for each vault; remove one of the two",
             ])
     }
 
@@ -203,11 +203,11 @@ import Testing
         }
         #expect(
             mistakes([:], text("auth: token")) == [
-                "/etc/coffer/coffer.yaml:3:46: vaults.b.auth: vaults.a has the one VAULT_TOKEN already, and no secret goes to two vaults; give this one a file"
+                "/etc/coffer/coffer.yaml:3:46: vaults.b.auth: vaults.a already uses VAULT_TOKEN, and a secret belongs to one vault; give this one a file"
             ])
         #expect(
             mistakes([:], text("auth: approle, role_id: r")) == [
-                "/etc/coffer/coffer.yaml:3:46: vaults.b.auth: vaults.a has the one VAULT_SECRET_ID already, and no secret goes to two vaults; give this one a file"
+                "/etc/coffer/coffer.yaml:3:46: vaults.b.auth: vaults.a already uses VAULT_SECRET_ID, and a secret belongs to one vault; give this one a file"
             ])
         #expect(mistakes([:], text("auth: token-file, token_file: /t")) == [])
     }

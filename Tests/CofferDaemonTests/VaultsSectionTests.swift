@@ -221,15 +221,15 @@ import Testing
         ),
         (
             "vaults:\n  a: {type: aws, accept: [json]}\n",
-            "c.yaml:2:26: vaults.a.accept: expected sealed among them: it is what this vault writes"
+            "c.yaml:2:26: vaults.a.accept: expected sealed in this list: it is what this vault writes"
         ),
         (
             "vaults:\n  a: {type: memory, mount: kv}\n",
-            "c.yaml:2:28: vaults.a.mount: only vaults of type vault have it; this one is of type memory"
+            "c.yaml:2:28: vaults.a.mount: only vaults of type vault have this setting; this one is of type memory"
         ),
         (
             "vaults:\n  a: {type: embedded, proxy: 'http://p:1'}\n",
-            "c.yaml:2:30: vaults.a.proxy: only vaults of type vault and aws have it; this one is of type embedded"
+            "c.yaml:2:30: vaults.a.proxy: only vaults of type vault and aws have this setting; this one is of type embedded"
         ),
         (
             "vaults:\n  a: {type: embedded, format: json}\n",
@@ -241,11 +241,11 @@ import Testing
         ),
         (
             "vaults:\n  a: {type: aws, endpoint: 'http://h:1'}\n",
-            "c.yaml:2:28: vaults.a.endpoint: expected https://: without TLS whoever is on the way reads the secrets; allow_http: true permits it"
+            "c.yaml:2:28: vaults.a.endpoint: expected https://: without TLS anyone on the network path can read the secrets; allow_http: true permits it"
         ),
         (
             "vaults:\n  a: {type: aws, recovery_window_days: 6}\n",
-            "c.yaml:2:40: vaults.a.recovery_window_days: expected 0, or a whole number from 7 to 30"
+            "c.yaml:2:40: vaults.a.recovery_window_days: expected 0, or a duration from 7d to 30d in whole days"
         ),
         ("routes: [{vault: a}]\n", "c.yaml:1:1: routes: there is no vaults section whose vaults they could name"),
         ("vautls: {}\n", "c.yaml:1:1: unknown setting vautls; did you mean vaults?"),
@@ -311,9 +311,9 @@ import Testing
         #expect(
             mistakes("vaults:\n  a: {type: memory, queue: x, timeout_ms: 0}\n  b: {type: tape}\n") == [
                 "c.yaml:2:28: vaults.a.queue: expected a whole number from 0 to 65536",
-                "c.yaml:2:43: vaults.a.timeout_ms: expected a whole number from 1 to 600000",
+                "c.yaml:2:43: vaults.a.timeout_ms: expected a duration from 1ms to 10m in whole milliseconds",
                 "c.yaml:3:13: vaults.b.type: expected one of embedded, memory, vault, aws",
-                "c.yaml:1:1: routes are missing: with 2 vaults they say which has whose records",
+                "c.yaml:1:1: routes are missing: 2 vaults need routes that say where records go",
             ])
     }
 
@@ -338,11 +338,11 @@ import Testing
         ),
         (
             "routes: [{user: a*, vault: main}]\n",
-            "3:9: routes: none catches everything; add one with only a vault, as the last, for all that no other fits"
+            "3:9: routes: no catch-all route: add a last route that names only a vault"
         ),
         (
             "routes: [{vault: main}, {user: a, vault: other}]\n",
-            "3:25: routes: this one is never reached, as one before it catches everything; put it higher"
+            "3:25: routes: unreachable: the route at c.yaml:3:10 matches everything"
         ),
     ])
     func saysWhatIsWrongWithARoute(text: String, mistake: String) {
@@ -353,7 +353,7 @@ import Testing
     @Test func severalVaultsNeedRoutes() {
         #expect(
             mistakes("vaults: {a: {type: memory}, b: {type: memory}}\n") == [
-                "c.yaml:1:1: routes are missing: with 2 vaults they say which has whose records"
+                "c.yaml:1:1: routes are missing: 2 vaults need routes that say where records go"
             ])
     }
 

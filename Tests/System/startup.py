@@ -46,7 +46,7 @@ class ConfigurationMistakes(StartupTest):
 
     def test_value_out_of_range(self) -> None:
         ended = self.start(config="cache:\n  ttl_seconds: 86400\n")
-        self.assert_refused(ended, CONFIGURATION, "coffer.yaml:2:16", "cache.ttl_seconds", "3600")
+        self.assert_refused(ended, CONFIGURATION, "coffer.yaml:2:16", "cache.ttl_seconds", "from 0s to 1h")
 
     def test_value_of_the_wrong_kind(self) -> None:
         ended = self.start(config="limits:\n  connections: many\n")
@@ -114,7 +114,7 @@ class Checking(StartupTest):
             env={"CREDENTIAL_ENCRYPTION_KEY": canaries.new().decode(), "COFFER_LOG_LEVEL": "warning"})
         self.assertEqual(ended.returncode, 0, ended.stderr)
         text = ended.stdout.decode()
-        for expected in ("77", str(self.place.socket), str(self.place.data), "warning", "embedded"):
+        for expected in ("77s", str(self.place.socket), str(self.place.data), "warning", "embedded"):
             self.assertIn(expected, text)
         self.assertRegex(text, r"reactors: *3")
         self.assertEqual(canaries.find(ended.stdout + ended.stderr), [])

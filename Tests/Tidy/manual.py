@@ -22,7 +22,7 @@ PROTO = "proto/coffer/v1/credentials.proto"
 def every_setting_is_in_the_manual_with_its_default(repository: Repository) -> list[str]:
     rows = table(repository.text(CONFIGURATION))
     example = example_values(repository.text(EXAMPLE))
-    settings = re.findall(r'(?:path:|text\(|number\(|choice\()\s*"([a-z_.]+)"', repository.text(SETTINGS))
+    settings = re.findall(r'(?:path:|text\(|number\(|quantity\(|choice\()\s*"([a-z_.]+)"', repository.text(SETTINGS))
     problems = [] if settings else [f"{SETTINGS}: no settings found"]
     for path in settings:
         if path not in rows:
@@ -38,7 +38,7 @@ def every_setting_is_in_the_manual_with_its_default(repository: Repository) -> l
 def every_vault_setting_is_in_the_manual(repository: Repository) -> list[str]:
     """A row of the manual for each, and a place in the example file."""
     list_ = re.search(r"static let all: [\s\S]*?\n    \]", repository.text(VAULT_SETTINGS))
-    vault = re.findall(r'(?:name:|text\(|number\(|choice\(|list\(|path\(|flag\()\s*"([a-z_]+)"', list_[0] if list_ else "")
+    vault = re.findall(r'(?:name:|text\(|number\(|quantity\(|choice\(|list\(|path\(|flag\()\s*"([a-z_]+)"', list_[0] if list_ else "")
     keys = re.search(r"static let keys = \[(.*)\]", repository.text(ROUTES))
     route = re.findall(r'"([a-z]+)"', keys[1] if keys else "")
     problems = [] if vault and route else [f"{VAULT_SETTINGS}, {ROUTES}: no settings found"]

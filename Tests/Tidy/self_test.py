@@ -44,7 +44,7 @@ MISTAKES: list[tuple[str, str, str | tuple[str, str]]] = [
     ("every_setting_is_in_the_manual_with_its_default", "Sources/CofferDaemon/Configuration/Setting.swift",
      ('number("reactors",', 'number("actors",')),
     ("every_setting_is_in_the_manual_with_its_default", "Sources/CofferDaemon/Documentation.docc/coffer.example.yaml",
-     ("ttl_seconds: 300", "ttl_seconds: 301")),
+     ("ttl_seconds: 5m", "ttl_seconds: 6m")),
     ("every_vault_setting_is_in_the_manual", "Sources/CofferDaemon/Configuration/VaultSetting.swift",
      ('path("mount",', 'path("mounting",')),
     ("every_vault_setting_is_in_the_manual", "Sources/CofferDaemon/Configuration/RoutesSection.swift",

@@ -15,7 +15,7 @@ package enum ConfigurationFile {
             root = try Yams.compose(yaml: text)
         } catch YamlError.duplicatedKeysInMapping(let keys, let context) {
             let place = "\(name):\(context.mark.line):\(context.mark.column)"
-            throw ConfigurationErrors(keys.map { ConfigurationError(place, "\($0) comes twice") })
+            throw ConfigurationErrors(keys.map { ConfigurationError(place, "\($0) appears twice") })
         } catch let error as YamlError {
             throw ConfigurationErrors([ConfigurationError(name, "is not YAML: \(plain(error))")])
         } catch {
@@ -89,7 +89,7 @@ package enum ConfigurationFile {
             let word = key.scalar?.string ?? ""
             let inner = path.isEmpty ? word : "\(path).\(word)"
             guard seen.insert(word).inserted else {
-                mistakes.add(key, "\(inner) comes twice")
+                mistakes.add(key, "\(inner) appears twice")
                 continue
             }
             if Setting.sections.contains(inner) { continue }

@@ -1,3 +1,4 @@
+import CofferProcess
 import CofferServer
 import Glibc
 
@@ -122,7 +123,7 @@ package struct ConfigurationLoader {
         guard configuration.socket.utf8.count <= 107 else {
             throw single(
                 "socket",
-                "the path has \(configuration.socket.utf8.count) bytes, the kernel takes at most 107; choose a shorter one"
+                "the path has \(configuration.socket.utf8.count) bytes, the kernel accepts at most 107; choose a shorter one"
             )
         }
         if configuration.reactors == 0 {
@@ -146,12 +147,12 @@ package struct ConfigurationLoader {
         for path in ["vault.type", "vault.timeout_ms"] {
             guard let place = configuration.places[path] else { continue }
             errors.append(
-                ConfigurationError(place, "\(path): the vaults at \(section) say it for each vault; keep one of the two"))
+                ConfigurationError(place, "\(path): the vaults at \(section) set it for each vault; remove one of the two"))
         }
         if !(environment[VaultVariables.formatVariable] ?? "").isEmpty {
             errors.append(
                 ConfigurationError(
-                    VaultVariables.formatVariable, "the vaults at \(section) say their formats themselves; unset it"))
+                    VaultVariables.formatVariable, "the vaults at \(section) set their own formats; unset it"))
         }
         if let variable, !configuration.vaults.contains(where: { $0.type == configuration.vault }) {
             errors.append(
@@ -173,23 +174,29 @@ package struct ConfigurationLoader {
             errors.append(
                 ConfigurationError(place, "key.file and key.passphrase_file exclude each other; keep one"))
         }
-        if configuration.limits.callMilliseconds > configuration.limits.maximumCallMilliseconds {
-            errors.append(
-                configuration.mistake(
-                    "limits.call_ms",
-                    "expected at most limits.maximum_call_ms = \(configuration.limits.maximumCallMilliseconds), got \(configuration.limits.callMilliseconds)"
-                ))
-        }
-        // A GetResponse holds the credential, 16 labels and a header.
-        let needed = configuration.limits.credentialBytes + (16 << 10)
-        if configuration.limits.frameBytes < needed {
-            errors.append(
-                configuration.mistake(
-                    "limits.frame_bytes",
-                    "expected at least limits.credential_bytes + 16384 = \(needed), got \(configuration.limits.frameBytes)"
-                ))
-        }
+        errors += [
+            Self.bound(
+                configuration, "limits.call_ms", "at most limits.maximum_call_ms =",
+                (Int64(configuration.limits.callMilliseconds), Int64(configuration.limits.maximumCallMilliseconds)),
+                .milliseconds,
+                holds: <=),
+            // A GetResponse holds the credential, 16 labels and a header.
+            Self.bound(
+                configuration, "limits.frame_bytes", "at least limits.credential_bytes + 16KiB =",
+                (Int64(configuration.limits.frameBytes), Int64(configuration.limits.credentialBytes + (16 << 10))), .bytes,
+                holds: >=),
+        ].compactMap(\.self)
         guard errors.isEmpty else { throw ConfigurationErrors(errors) }
+    }
+
+    /// What is wrong with a setting whose bound is another's value; nil if it keeps it.
+    private static func bound(
+        _ configuration: Configuration, _ path: String, _ rule: String, _ values: (got: Int64, bound: Int64),
+        _ unit: Quantity.Unit, holds: (Int64, Int64) -> Bool
+    ) -> ConfigurationError? {
+        guard !holds(values.got, values.bound) else { return nil }
+        let (got, bound) = (Quantity.exact(values.got, unit), Quantity.exact(values.bound, unit))
+        return configuration.mistake(path, "expected \(rule) \(bound), got \(got)")
     }
 
     private func single(_ place: String, _ message: String) -> ConfigurationErrors {

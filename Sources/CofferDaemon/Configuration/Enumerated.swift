@@ -40,7 +40,7 @@ enum EnvironmentName {
 
     static func mistake(_ text: String) -> String {
         isNearlyProduction(Enumerated.plain(text))
-            ? "this is nearly production; write production, or take a name that nobody can confuse with it"
+            ? "this is nearly production; write production, or choose a name that nobody can confuse with it"
             : "expected \(expects)"
     }
 

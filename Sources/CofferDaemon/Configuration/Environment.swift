@@ -65,7 +65,7 @@ package enum Environment {
             throw ConfigurationError(path, "cannot be read: \(String(cString: strerror(errno)))")
         }
         guard count <= limit else {
-            throw ConfigurationError(path, "has more than \(limit) bytes, the most that is taken")
+            throw ConfigurationError(path, "is larger than the limit of 1MiB")
         }
         guard let text = String(validating: bytes[..<count], as: UTF8.self) else {
             throw ConfigurationError("\(path):\(line(inText: bytes[..<count]))", "is not UTF-8")

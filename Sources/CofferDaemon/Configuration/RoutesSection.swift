@@ -15,7 +15,7 @@ enum RoutesSection {
             if vaults.count == 1 { return [VaultRoute(vault: vaults[0].name)] }
             if vaults.count > 1 {
                 mistakes.add(
-                    place, "routes are missing: with \(vaults.count) vaults they say which has whose records")
+                    place, "routes are missing: \(vaults.count) vaults need routes that say where records go")
             }
             return []
         }
@@ -29,20 +29,21 @@ enum RoutesSection {
         }
         let before = mistakes.errors.count
         var routes: [VaultRoute] = []
-        var isCaught = false
+        /// Where the first route that matches everything is.
+        var catchAll: String?
         for element in list {
             guard let route = route(element, vaults: vaults, &mistakes) else { continue }
-            if isCaught {
-                mistakes.add(
-                    element, "routes: this one is never reached, as one before it catches everything; put it higher")
+            if let catchAll {
+                mistakes.add(element, "routes: unreachable: the route at \(catchAll) matches everything")
+            } else if route.catchesEverything {
+                catchAll = mistakes.place(of: element)
             }
-            isCaught = isCaught || route.catchesEverything
             routes.append(route)
         }
-        if !isCaught && mistakes.errors.count == before {
+        if catchAll == nil && mistakes.errors.count == before {
             mistakes.add(
                 node,
-                "routes: none catches everything; add one with only a vault, as the last, for all that no other fits")
+                "routes: no catch-all route: add a last route that names only a vault")
         }
         return routes
     }

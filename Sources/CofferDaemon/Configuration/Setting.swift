@@ -1,4 +1,5 @@
 import CofferCache
+import CofferProcess
 import CofferServer
 import Logging
 
@@ -15,7 +16,7 @@ package struct Setting: Sendable {
     /// What is wrong with a text that was not taken, where there is more to say.
     private let explain: (@Sendable (String) -> String)?
 
-    private init(
+    init(
         path: String, expects: String, apply: @escaping @Sendable (String, inout Configuration) -> Bool,
         show: @escaping @Sendable (Configuration) -> String,
         explain: (@Sendable (String) -> String)? = nil
@@ -59,34 +60,34 @@ package struct Setting: Sendable {
                 return true
             },
             show: { $0.vault.rawValue }, explain: VaultType.mistake),
-        number("vault.timeout_ms", 1...600_000, \.vaultMilliseconds),
+        quantity("vault.timeout_ms", 1...600_000, .milliseconds, \.vaultMilliseconds),
         text("key.file", "the path of a file with 32 bytes or 64 hex digits", \.keyFile) { !$0.isEmpty },
         text("key.passphrase_file", "the path of a file with the passphrase", \.passphraseFile) {
             !$0.isEmpty
         },
         number("reactors", 0...64, \.reactors),
-        number("spin_us", 0...1_000, \.spinMicroseconds),
-        number("cache.bytes", 0...(1 << 40), \.cache.maximumBytes),
-        seconds(path: "cache.ttl_seconds", 0...3_600, \.cache.ttlMilliseconds),
-        seconds(path: "cache.stale_seconds", 0...86_400, \.cache.staleMilliseconds),
-        seconds(path: "cache.negative_seconds", 0...60, \.cache.negativeMilliseconds),
+        quantity("spin_us", 0...1_000, .microseconds, \.spinMicroseconds),
+        quantity("cache.bytes", 0...(1 << 40), .bytes, \.cache.maximumBytes),
+        quantity("cache.ttl_seconds", 0...3_600, .seconds, \.cache.ttlMilliseconds, stored: 1_000),
+        quantity("cache.stale_seconds", 0...86_400, .seconds, \.cache.staleMilliseconds, stored: 1_000),
+        quantity("cache.negative_seconds", 0...60, .seconds, \.cache.negativeMilliseconds, stored: 1_000),
         number("cache.refresh_ahead", 0...64, \.cache.maximumRefreshes),
         number("limits.connections", 1...1_000_000, \.limits.connections),
         number("limits.connections_per_uid", 1...1_000_000, \.limits.connectionsPerUID),
         number("limits.calls", 1...1_000_000, \.limits.calls),
         number("limits.calls_per_connection", 1...65_536, \.limits.callsPerConnection),
         number("limits.calls_per_uid", 1...1_000_000, \.limits.callsPerUID),
-        number("limits.credential_bytes", 1...(1 << 20), \.limits.credentialBytes),
-        number("limits.frame_bytes", 4_096...ServerLimits().frameBytes, \.limits.frameBytes),
-        number("limits.output_bytes", 65_536...(64 << 20), \.limits.outputBytes),
-        number("limits.buffered_bytes", (4 << 20)...(64 << 30), \.limits.bufferedBytes),
-        number("limits.buffered_bytes_per_uid", (4 << 20)...(64 << 30), \.limits.bufferedBytesPerUID),
-        number("limits.frame_seconds", 1...600, \.limits.frameSeconds),
-        number("limits.write_stall_seconds", 1...600, \.limits.writeStallSeconds),
-        number("limits.idle_seconds", 0...604_800, \.limits.idleSeconds),
-        number("limits.drain_seconds", 1...300, \.limits.drainSeconds),
-        number("limits.call_ms", 1...600_000, \.limits.callMilliseconds),
-        number("limits.maximum_call_ms", 1...600_000, \.limits.maximumCallMilliseconds),
+        quantity("limits.credential_bytes", 1...(1 << 20), .bytes, \.limits.credentialBytes),
+        quantity("limits.frame_bytes", 4_096...ServerLimits().frameBytes, .bytes, \.limits.frameBytes),
+        quantity("limits.output_bytes", 65_536...(64 << 20), .bytes, \.limits.outputBytes),
+        quantity("limits.buffered_bytes", (4 << 20)...(64 << 30), .bytes, \.limits.bufferedBytes),
+        quantity("limits.buffered_bytes_per_uid", (4 << 20)...(64 << 30), .bytes, \.limits.bufferedBytesPerUID),
+        quantity("limits.frame_seconds", 1...600, .seconds, \.limits.frameSeconds),
+        quantity("limits.write_stall_seconds", 1...600, .seconds, \.limits.writeStallSeconds),
+        quantity("limits.idle_seconds", 0...604_800, .seconds, \.limits.idleSeconds),
+        quantity("limits.drain_seconds", 1...300, .seconds, \.limits.drainSeconds),
+        quantity("limits.call_ms", 1...600_000, .milliseconds, \.limits.callMilliseconds),
+        quantity("limits.maximum_call_ms", 1...600_000, .milliseconds, \.limits.maximumCallMilliseconds),
         Setting(
             path: "log.level",
             expects: "one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))",
@@ -108,63 +109,5 @@ package struct Setting: Sendable {
     /// The setting whose name is nearest, if it is near at all: for typing mistakes.
     package static func suggestion(for path: String) -> String? {
         Spelling.nearest(to: path, among: all.map(\.path) + sections)
-    }
-
-    // MARK: Kinds of value
-
-    private static func text(
-        _ path: String, _ expects: String, _ value: any WritableKeyPath<Configuration, String> & Sendable,
-        _ isValid: @escaping @Sendable (String) -> Bool
-    ) -> Setting {
-        Setting(
-            path: path, expects: expects,
-            apply: { text, configuration in
-                guard isValid(text) else { return false }
-                configuration[keyPath: value] = text
-                return true
-            },
-            show: { $0[keyPath: value] })
-    }
-
-    private static func number<N: FixedWidthInteger & Sendable>(
-        _ path: String, _ range: ClosedRange<N>,
-        _ value: any WritableKeyPath<Configuration, N> & Sendable
-    ) -> Setting {
-        Setting(
-            path: path, expects: "a whole number from \(range.lowerBound) to \(range.upperBound)",
-            apply: { text, configuration in
-                guard let number = N(text), range.contains(number) else { return false }
-                configuration[keyPath: value] = number
-                return true
-            },
-            show: { String($0[keyPath: value]) })
-    }
-
-    /// Seconds in the file, milliseconds inside.
-    private static func seconds(
-        path: String, _ range: ClosedRange<UInt64>,
-        _ value: any WritableKeyPath<Configuration, UInt64> & Sendable
-    ) -> Setting {
-        Setting(
-            path: path, expects: "a whole number from \(range.lowerBound) to \(range.upperBound)",
-            apply: { text, configuration in
-                guard let seconds = UInt64(text), range.contains(seconds) else { return false }
-                configuration[keyPath: value] = seconds * 1_000
-                return true
-            },
-            show: { String($0[keyPath: value] / 1_000) })
-    }
-
-    private static func choice<C: CaseIterable & RawRepresentable<String> & Sendable>(
-        _ path: String, _ value: any WritableKeyPath<Configuration, C> & Sendable
-    ) -> Setting {
-        Setting(
-            path: path, expects: "one of \(C.allCases.map(\.rawValue).joined(separator: ", "))",
-            apply: { text, configuration in
-                guard let choice = C.meant(by: text) else { return false }
-                configuration[keyPath: value] = choice
-                return true
-            },
-            show: { $0[keyPath: value].rawValue })
     }
 }

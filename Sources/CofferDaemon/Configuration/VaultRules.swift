@@ -19,7 +19,7 @@ enum VaultRules {
         VaultSetting.all.compactMap { setting in
             guard vault.places[setting.name] != nil, !setting.types.contains(vault.type) else { return nil }
             let types = VaultType.allCases.filter(setting.types.contains).map(\.rawValue).joined(separator: " and ")
-            return (setting.name, "only vaults of type \(types) have it; this one is of type \(vault.type.rawValue)")
+            return (setting.name, "only vaults of type \(types) have this setting; this one is of type \(vault.type.rawValue)")
         }
     }
 
@@ -30,7 +30,7 @@ enum VaultRules {
                 + (vault.accept == [.sealed] ? [] : [("accept", "\(reason) [sealed]")])
         }
         guard vault.accept.contains(vault.format) else {
-            return [("accept", "expected \(vault.format.rawValue) among them: it is what this vault writes")]
+            return [("accept", "expected \(vault.format.rawValue) in this list: it is what this vault writes")]
         }
         guard let unread = vault.keep.first(where: { !vault.accept.contains($0) }) else { return [] }
         return [("keep", "\(unread.rawValue) is not among the formats of accept, so none of its records can be read")]
@@ -51,7 +51,7 @@ enum VaultRules {
         return [
             (
                 setting,
-                "expected https://: without TLS whoever is on the way reads the secrets; allow_http: true permits it"
+                "expected https://: without TLS anyone on the network path can read the secrets; allow_http: true permits it"
             )
         ]
     }
@@ -143,7 +143,7 @@ extension VaultRules {
             if let other = holders.updateValue(vault.name, forKey: secret) {
                 add(
                     "auth",
-                    "vaults.\(other) has the one \(secret) already, and no secret goes to two vaults; give this one a file"
+                    "vaults.\(other) already uses \(secret), and a secret belongs to one vault; give this one a file"
                 )
             }
         }

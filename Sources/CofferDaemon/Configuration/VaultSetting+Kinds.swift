@@ -1,3 +1,5 @@
+import CofferProcess
+
 /// The kinds of value that a vault's setting can have.
 extension VaultSetting {
     typealias Value<T> = any WritableKeyPath<VaultConfiguration, T> & Sendable
@@ -29,10 +31,25 @@ extension VaultSetting {
             show: { [$0[keyPath: value]] }, explain: nil)
     }
 
-    static func number(
-        _ name: String, _ range: ClosedRange<Int>, _ types: Set<VaultType>, _ value: Value<Int>
+    /// A duration.
+    ///
+    /// - Parameters:
+    ///   - range: in the unit, which is that of the name and of a bare number.
+    ///   - orZero: 0 may be said too.
+    static func quantity(
+        _ name: String, _ range: ClosedRange<Int64>, _ unit: Quantity.Unit, _ types: Set<VaultType>,
+        _ value: Value<Int>, orZero: Bool = false
     ) -> VaultSetting {
-        number(name, range, types, { $0[keyPath: value] }) { $0[keyPath: value] = $1 }
+        let rule = QuantityRule(range, unit)
+        let zero = orZero ? QuantityRule(0...0, unit) : nil
+        return VaultSetting(
+            name: name, expects: (orZero ? "0, or " : "") + rule.expects, types: types, isList: false,
+            apply: { texts, vault in
+                guard let count = texts.first.flatMap({ rule.read($0) ?? zero?.read($0) }) else { return false }
+                vault[keyPath: value] = Int(count)
+                return true
+            },
+            show: { [rule.show(Int64($0[keyPath: value]))] }, explain: nil)
     }
 
     static func number(
@@ -44,7 +61,7 @@ extension VaultSetting {
             name: name, expects: "a whole number from \(range.lowerBound) to \(range.upperBound)", types: types,
             isList: false,
             apply: { texts, vault in
-                guard let number = texts.first.flatMap({ Int($0) }), range.contains(number) else { return false }
+                guard let number = texts.first.flatMap({ Int(digits: $0) }), range.contains(number) else { return false }
                 set(&vault, number)
                 return true
             },

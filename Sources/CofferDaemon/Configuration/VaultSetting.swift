@@ -1,3 +1,5 @@
+import CofferProcess
+
 /// One value of a vault's configuration: its name in the file, the kinds of
 /// vault that have it, its rule, and how it gets in and out. The file and
 /// `--check` go by this list.
@@ -31,7 +33,7 @@ package struct VaultSetting: Sendable {
         list("keep", remote, { $0.keep }, minimum: 0) { $0.keep = $1 },
         path("prefix", remote, \.prefix),
         flag("literal_names", remote, \.literalNames),
-        number("timeout_ms", 1...600_000, any, \.timeoutMilliseconds),
+        quantity("timeout_ms", 1...600_000, .milliseconds, any, \.timeoutMilliseconds),
         number("concurrency", 1...4_096, any, { $0.concurrency }) { $0.concurrencyLimit = $1 },
         number("queue", 0...65_536, any, { $0.queue }) { $0.queueLimit = $1 },
 
@@ -82,15 +84,7 @@ package struct VaultSetting: Sendable {
             (1...63).contains($0.utf8.count) && $0.utf8.allSatisfy(isLowerOrDigit)
         },
         text("endpoint", url, aws, \.aws.endpoint) { VaultAddress($0) != nil },
-        VaultSetting(
-            name: "recovery_window_days", expects: "0, or a whole number from 7 to 30", types: aws, isList: false,
-            apply: { texts, vault in
-                guard let days = texts.first.flatMap({ Int($0) }), days == 0 || (7...30).contains(days)
-                else { return false }
-                vault.aws.recoveryWindowDays = days
-                return true
-            },
-            show: { [String($0.aws.recoveryWindowDays)] }, explain: nil),
+        quantity("recovery_window_days", 7...30, .days, aws, \.aws.recoveryWindowDays, orZero: true),
         text("kms_key", "a key's id, ARN or alias", aws, \.aws.kmsKey),
         text("profile", "a profile's name", aws, \.aws.profile),
     ]

@@ -95,10 +95,10 @@ struct VaultVariables {
         default:
             errors.append(
                 ConfigurationError(
-                    ways[1].0, "\(ways[0].0) is set too, and there is one way to log in; unset one of them"))
+                    ways[1].0, "\(ways[0].0) is also set; choose one login method"))
         }
         if let (file, _) = value("SECRET_ID_FILE"), let (variable, _) = value("SECRET_ID") {
-            errors.append(ConfigurationError(file, "\(variable) is set too; unset one of them"))
+            errors.append(ConfigurationError(file, "\(variable) is also set; unset one of them"))
         }
         return errors
     }
