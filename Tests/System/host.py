@@ -1,11 +1,12 @@
 """What a host does to a process: each of it goes on, or is a clear error; nothing is lost,
 and nothing is written where it does not belong."""
 
+import itertools
 import json
 import os
 import resource
 import shutil
-import signal
+import socket
 import ssl
 import subprocess
 import threading
@@ -66,8 +67,14 @@ class Limits(HostTest):
                 self.assertEqual(daemon.terminate(), 0)
 
     def refused(self, prepare, code: int, *words: str) -> None:
+        self.place.log.unlink(missing_ok=True)
         daemon = self.spawned(prepare)
-        self.assertEqual(daemon.process.wait(15), code, daemon.log_text())
+        try:
+            self.assertEqual(daemon.process.wait(15), code, daemon.log_text())
+        except subprocess.TimeoutExpired:
+            self.fail(f"it neither serves nor ends: {daemon.log_text()}")
+        finally:
+            daemon.dispose()
         for word in words:
             self.assertIn(word, daemon.log_text())
 
@@ -117,11 +124,13 @@ class Streams(StartupTest):
             self.assertNotIn(b"draining", path.read_bytes(), f"{path} holds a part of the log")
 
     def test_closed(self) -> None:
-        def close() -> None:
-            for descriptor in (0, 1, 2):
-                os.close(descriptor)
+        for closed in ((0,), (1,), (2,), (1, 2), (0, 1, 2)):
+            def close(closed=closed) -> None:
+                for descriptor in closed:
+                    os.close(descriptor)
 
-        self.check(self.running(prepare=close))
+            with self.subTest(closed=closed):
+                self.check(self.running(prepare=close))
 
     def test_full(self) -> None:
         with open("/dev/full", "wb") as full:
@@ -152,13 +161,19 @@ class Links(HostTest):
         """Root's, 0440, for a group of ours, behind two links."""
         volume = self.place.folder / "secret"
         (volume / "..2026").mkdir(parents=True)
-        (volume / "..2026" / "key").write_bytes(os.urandom(32))
-        os.chown(volume / "..2026" / "key", 0, SOMEBODY)
-        (volume / "..2026" / "key").chmod(0o440)
         (volume / "..data").symlink_to("..2026")
-        (volume / "key").symlink_to("..data/key")
-        daemon = self.spawned(as_somebody(), env={"COFFER_KEY_FILE": str(volume / "key"), "COFFER_ENV": "production"})
-        eventually("it serves", 15, lambda: '"serving"' in daemon.log_text())
+        rows = {"COFFER_KEY_FILE": os.urandom(32), "CREDENTIAL_ENCRYPTION_KEY_FILE": b"correct horse battery staple\n"}
+        for name, content in rows.items():
+            with self.subTest(name):
+                (volume / "..2026" / name).write_bytes(content)
+                os.chown(volume / "..2026" / name, 0, SOMEBODY)
+                (volume / "..2026" / name).chmod(0o440)
+                (volume / name).symlink_to(f"..data/{name}")
+                self.place.log.unlink(missing_ok=True)
+                shutil.rmtree(self.place.data, ignore_errors=True)
+                daemon = self.spawned(as_somebody(), env={name: str(volume / name), "COFFER_ENV": "production"})
+                eventually("it serves", 15, lambda: '"serving"' in daemon.log_text())
+                self.assertEqual(daemon.terminate(), 0)
 
 
 class Removed(StartupTest):
@@ -170,26 +185,43 @@ class Removed(StartupTest):
         eventually("it is logged", 15, lambda: "the socket was removed or replaced" in daemon.log_text())
         self.assertEqual(daemon.terminate(), 0)
 
+    def test_a_socket_of_another_in_its_place_is_logged_and_left(self) -> None:
+        daemon = self.running()
+        self.place.socket.unlink()
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(str(self.place.socket))
+            eventually("it is logged", 15, lambda: "the socket was removed or replaced" in daemon.log_text())
+            self.assertEqual(daemon.terminate(), 0)
+            self.assertTrue(self.place.socket.is_socket(), "what is another's was removed")
+
     def test_a_database_that_is_gone_acknowledges_nothing(self) -> None:
-        for suffix in ("", "-wal"):
-            with self.subTest(suffix=suffix):
+        changes = {"removed": os.unlink, "replaced": self.replace}
+        for suffix, (name, change) in itertools.product(("", "-wal"), changes.items()):
+            with self.subTest(suffix=suffix, change=name):
                 daemon = self.daemon()
                 with daemon.client() as client:
                     client.store("u", "c", b"value")
-                    os.unlink(f"{daemon.place.data}/vault.db{suffix}")
+                    change(f"{daemon.place.data}/vault.db{suffix}")
                     failed = self.assert_fails(Status.UNAVAILABLE, client.store, "u", "d", b"value")
                     self.assertIn("removed or replaced", str(failed))
                     self.assertEqual(client.get("u", "c", max_age_ms=0).credential, b"value")
                     self.assertFalse(client.health().vaults[0].reachable)
                 self.assertEqual(daemon.terminate(), 0)
 
+    @staticmethod
+    def replace(path: str) -> None:
+        """By a copy, as an editor or a restore does it."""
+        shutil.copy2(path, f"{path}.copy")
+        os.replace(f"{path}.copy", path)
+
     def test_a_key_ring_that_is_gone_is_not_needed(self) -> None:
         daemon = self.running()
         with daemon.client() as client:
             client.store("u", "c", b"value")
-            (self.place.data / "keyring").unlink()
-            client.store("u", "d", b"value")
-            self.assertEqual(client.get("u", "c", max_age_ms=0).credential, b"value")
+            for change in ((self.place.data / "keyring").unlink, lambda: (self.place.data / "keyring").write_bytes(b"other")):
+                change()
+                client.store("u", "d", b"value")
+                self.assertEqual(client.get("u", "c", max_age_ms=0).credential, b"value")
 
 
 class Authority:

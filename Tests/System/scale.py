@@ -242,6 +242,8 @@ class Strangers(SystemTest):
             outcome = self.ask(daemon)
             self.assertEqual(len(outcome), 13)
             self.assertEqual(set(outcome.values()), {"PERMISSION_DENIED"}, outcome)
+            denials = [line for line in daemon.log_text().splitlines() if f'"uid":"{FOREIGN_UID}"' in line]
+            self.assertTrue(any('"level":"warning"' in line and "denied" in line for line in denials), "a denial is not logged")
             self.assertEqual(client.get("user", "c").credential, b"value")
             self.assertEqual(len(client.list("user")), 1)
             stats = client.stats()
