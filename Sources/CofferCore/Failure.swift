@@ -91,12 +91,12 @@ extension Failure {
 
     /// `if_absent` was asked, and a live record is there.
     package static let alreadyExists = Failure(
-        .alreadyExists, .alreadyExists, "a record is there already, and if_absent was asked")
+        .alreadyExists, .alreadyExists, "the record already exists (if_absent)")
 
     /// `if_version` named another version than the vault has.
     package static let versionMismatch = Failure(
         .aborted, .versionMismatch,
-        "the vault holds another version than if_version; read it and decide again")
+        "the record has changed since that version; read it again and retry")
 
     /// The caller's time, or the daemon's for this vault, ran out.
     package static func deadlineExceeded(vault: String = "") -> Failure {
@@ -124,7 +124,7 @@ extension Failure {
     package static func unreadableText(vault: String) -> Failure {
         Failure(
             .dataLoss, .unreadableRecord,
-            "the stored record is JSON that cannot be given back as it is: it nests more than 32 deep, has a member twice, or holds half of a surrogate pair; have the program that wrote it write it anew",
+            "the stored record is JSON that cannot be given back as it is: it nests more than 32 deep, has a member twice, or holds half of a surrogate pair; have the program that wrote it write it again",
             vault: vault)
     }
 

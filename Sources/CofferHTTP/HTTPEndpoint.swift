@@ -54,7 +54,7 @@ package struct HTTPEndpoint: Sendable, Equatable {
             }
             guard origin.isSecure || allowsPlainHTTP || unixSocket != nil || origin.isLiterallyLoopback else {
                 throw .badField(
-                    "url", "https is needed beyond this machine: anybody on the way reads plain http; use https")
+                    "url", "expected https: without TLS anyone on the network path can read the secrets")
             }
         }
         if let proxy, !proxy.isWellFormed { throw .badField("proxy", "expected http://host:port") }

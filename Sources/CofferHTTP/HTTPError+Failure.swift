@@ -19,11 +19,11 @@ extension HTTPError {
             return unreachable(vault, "the vault's host name does not resolve; check its address and the name server")
         case .refused:
             return unreachable(
-                vault, "no connection to the vault came about; check that it runs, its address, and the firewall")
+                vault, "cannot connect to the vault; check that it runs, its address, and the firewall")
         case .interrupted:
             return unreachable(vault, "the connection to the vault broke before its answer was whole")
         case .malformed:
-            return unreachable(vault, "what answered is not an HTTP server; check the vault's address and port")
+            return unreachable(vault, "the server at the vault's address does not speak HTTP; check the address and port")
         case .closed:
             return unreachable(vault, "the daemon has closed its connections to the vault: it is stopping")
         case .untrusted:
@@ -35,7 +35,7 @@ extension HTTPError {
         case .plaintext:
             return Failure(
                 .failedPrecondition, .vaultUnreachable,
-                "the address is https, and what answers there does not speak TLS; check the port, or write http://",
+                "the address is https, but the server there does not speak TLS; check the port, or write http://",
                 vault: vault)
         case .forbidden(let rule):
             return Failure(.failedPrecondition, .vaultUnreachable, "not allowed: \(rule)", vault: vault)

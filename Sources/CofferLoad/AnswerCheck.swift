@@ -82,7 +82,7 @@ private struct VersionStamp {
             return "expected a version of 1 to 128 bytes, got \(versionBytes)"
         }
         guard createdAt > 0, updatedAt >= createdAt else {
-            return "created at \(createdAt) ms, updated at \(updatedAt) ms"
+            return "created at \(createdAt)ms, updated at \(updatedAt)ms"
         }
         return nil
     }

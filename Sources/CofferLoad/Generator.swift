@@ -83,7 +83,7 @@ struct Generator<W: Wire>: ~Copyable {
             let ready = try connections.wait(milliseconds: patienceMilliseconds)
             if ready == 0 {
                 throw LoadError(
-                    "no answer for \(patienceMilliseconds) ms, with \(inFlight) calls in flight")
+                    "no answer for \(patienceMilliseconds)ms, with \(inFlight) calls in flight")
             }
             for event in 0..<max(0, ready) { try turn(connections.ready(event)) }
         }

@@ -73,7 +73,7 @@ struct TraceRun: ~Copyable {
             for event in 0..<max(0, ready) { try turn(connections.ready(event)) }
             if answered > before || inFlight == 0 { lastAnswer = now }
             guard now - lastAnswer < UInt64(patienceMilliseconds) * 1_000_000 else {
-                throw LoadError("no answer for \(patienceMilliseconds) ms, with \(inFlight) calls in flight")
+                throw LoadError("no answer for \(patienceMilliseconds)ms, with \(inFlight) calls in flight")
             }
         }
         return Result(

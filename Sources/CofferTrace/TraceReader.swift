@@ -28,7 +28,7 @@ struct TraceReader {
         guard let time = number(), take(" ") else {
             throw fault("expected milliseconds up to \(UInt32.max) and a space")
         }
-        guard time >= self.time else { throw fault("\(time) ms, and the event before is at \(self.time) ms") }
+        guard time >= self.time else { throw fault("\(time)ms, and the event before is at \(self.time)ms") }
         self.time = time
         let action = try readAction()
         guard take("\n") else { throw fault("expected a line feed behind the event") }

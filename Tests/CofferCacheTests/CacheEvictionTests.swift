@@ -71,7 +71,7 @@ import Testing
         #expect(cache.shard.bytes(of: 8) > 70 * cost)
     }
 
-    @Test func whoHoldsMostGivesUpMostForOthers() throws {
+    @Test func evictsTheLargestHolderFirst() throws {
         var cache = Harness(CacheConfiguration(maximumBytes: 100 * cost))
         try filled(&cache, (0..<200).map { "l\($0)" }, uid: 8)
         let quiet = (0..<20).map { "q\($0)" }

@@ -54,7 +54,7 @@ import Testing
             (head + "1 G 1 \n", 3, "expected a line feed behind the event"),
             (head + "1 G 1\r\n", 3, "expected a line feed behind the event"),
             (head + "1 G 1", 3, "expected a line feed behind the event"),
-            (head + "# one\n2 G 1\n# two\n1 G 1\n", 6, "1 ms, and the event before is at 2 ms"),
+            (head + "# one\n2 G 1\n# two\n1 G 1\n", 6, "1ms, and the event before is at 2ms"),
             (head + "1 up\n", 3, "the vault is up already"),
             (head + "1 down\n2 down\n", 4, "the vault is down already"),
         ] as [(String, Int, String)])

@@ -64,7 +64,7 @@ private struct FixedClock: Clock {
             #expect(log.all.count == before + 1)
             status.noteSuccess(.write)
             #expect(log.all.count == before + 2)
-            #expect(log.all.last == "vault works again vault=v")
+            #expect(log.all.last == "vault recovered vault=v")
         }
     }
 
@@ -72,18 +72,18 @@ private struct FixedClock: Clock {
         let status = status()
         status.noteFailure(away, .write)
         status.noteSuccess(.read)
-        #expect(log.all.last == "vault works again vault=v")
+        #expect(log.all.last == "vault recovered vault=v")
     }
 
     @Test func aCheckThatWritesEndsAFailureOfWrites() {
         let own = status(checksWrites: true)
         own.noteFailure(fullDisk, .write)
         own.noteSuccess(.check)
-        #expect(log.all.last == "vault works again vault=v")
+        #expect(log.all.last == "vault recovered vault=v")
         let remote = status()
         remote.noteFailure(denied, .write)
         remote.noteSuccess(.check)
-        #expect(log.all.last?.hasPrefix("vault fails") == true)
+        #expect(log.all.last?.hasPrefix("vault unavailable") == true)
     }
 
     @Test func whatNeverReachedTheVaultIsNoContact() {

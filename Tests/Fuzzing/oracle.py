@@ -31,7 +31,7 @@ VERSION_DEPENDENT = {"field number 0 or above 536870911"}
 
 # Why each refusal beyond Google's is right. The names are the scanner's texts.
 REASONS = {
-    "comes twice; a singular field may come once":
+    "appears twice; a singular field may appear once":
         "The last one would win. Two readers that keep different ones see different requests.",
     "a second member of the same oneof":
         "As above: the last one would win.",

@@ -86,7 +86,7 @@ final class Acceptor {
         if nextDenial.map({ $0 <= reactor.now }) ?? true {
             nextDenial = reactor.now + .seconds(1)
             reactor.log.warning(
-                "denied a connection: its uid has no right to any call",
+                "denied a connection: its uid has no grant",
                 metadata: ["uid": "\(peer.uid)", "gid": "\(peer.gid)", "pid": "\(peer.pid)"])
         }
         reactor.turnAway(fd, .denied)

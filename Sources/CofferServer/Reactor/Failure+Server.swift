@@ -14,7 +14,7 @@ extension Failure {
     static func frameTooLarge(_ bytes: Int, _ limit: Int) -> Failure {
         Failure(
             .resourceExhausted, .frameTooLarge,
-            "a frame of \(bytes) bytes was announced, at most \(limit) are taken; it is skipped")
+            "a frame of \(bytes) bytes was announced, at most \(limit) are accepted; it is skipped")
     }
 
     static func unsupportedFrame(_ header: FrameHeader) -> Failure {
@@ -47,31 +47,31 @@ extension Failure {
     }
 
     static func tooManyCalls(ofConnection limit: Int) -> Failure {
-        tooMany("this connection has \(limit) calls that wait for a vault, the most it may")
+        tooMany("this connection has \(limit) calls that wait for a vault, which is the limit")
     }
 
     static func tooManyCalls(_ limit: Int) -> Failure {
-        tooMany("this uid has \(limit) calls in hand, ended ones whose work goes on too, the most it may")
+        tooMany("this uid has \(limit) calls in progress (cancelled ones count until their work ends), which is the limit")
     }
 
     static func tooManyCallsInAll(_ limit: Int) -> Failure {
-        tooMany("the daemon has \(limit) calls in hand, the most it may")
+        tooMany("the daemon has \(limit) calls in progress, which is the limit")
     }
 
     private static func tooMany(_ what: String) -> Failure {
         Failure(
-            .resourceExhausted, .limit, what + "; wait for some, and try again", retryable: true,
+            .resourceExhausted, .limit, what + "; wait for some to end, then try again", retryable: true,
             retryAfterMilliseconds: 50)
     }
 
     static let noRoomForFrame = Failure(
         .resourceExhausted, .limit,
-        "too many bytes wait for this uid's clients or for all; the frame is skipped, send it again later",
+        "too many bytes wait for the clients of this uid, or for all clients; the frame was skipped: send it again later",
         retryable: true, retryAfterMilliseconds: 100)
 
     static let noRoomForCall = Failure(
         .resourceExhausted, .limit,
-        "too many bytes wait for this uid's clients or for all; read answers first, then try again",
+        "too many bytes wait for the clients of this uid, or for all clients; read responses first, then try again",
         retryable: true, retryAfterMilliseconds: 100)
 
     static let tooManyFlights = Failure(

@@ -103,7 +103,7 @@ package final class AdminService: Sendable {
     func examine(_ name: String, deadline: BootInstant, replyTo address: ReturnAddress) {
         let vaults = pool.vaults.indices.filter { name.isEmpty || pool.vaults[$0].name == name }
         guard !vaults.isEmpty else {
-            address.send(.failure(.noSuchVault(names: pool.vaults.map(\.name))))
+            address.send(.failure(.noSuchVault(name, among: pool.vaults.map(\.name))))
             return
         }
         let asker = VaultRounds<VaultExamination>.Asker(address)
@@ -214,11 +214,20 @@ extension VaultRounds.Asker {
 }
 
 extension Failure {
-    /// - Parameter names: of the vaults that there are.
-    static func noSuchVault(names: [String]) -> Failure {
-        Failure(
+    /// - Parameters:
+    ///   - name: is repeated only if it could be a vault's.
+    ///   - names: of the configured vaults.
+    static func noSuchVault(_ name: String, among names: [String]) -> Failure {
+        let isName =
+            name.utf8.count <= 32
+            && name.utf8.allSatisfy { byte in
+                byte == UInt8(ascii: "-") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+                    || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+            }
+        return Failure(
             .notFound, .badField,
-            "vault: there is none of this name; there are \(names.prefix(16).joined(separator: ", "))")
+            "no vault " + (isName ? "named \"\(name)\"" : "has this name")
+                + "; configured: \(names.prefix(16).joined(separator: ", "))")
     }
 }
 

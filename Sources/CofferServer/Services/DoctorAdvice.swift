@@ -32,7 +32,7 @@ struct DoctorAdvice {
         case .deadline:
             "Check how busy the vault is. Try again with a longer --timeout; if that helps, raise the vault's timeout_ms."
         case .limit:
-            "Too many calls wait, or the breaker is open: coffer vaults shows both. The breaker closes by itself when the vault works again."
+            "Too many calls wait, or the breaker is open: coffer vaults shows both. The breaker closes by itself when the vault answers again."
         case .unreadableRecord:
             "Check that no other program writes this vault's records, and no daemon with other keys or another environment."
         case .disk:

@@ -46,5 +46,5 @@ struct PageTokens: Sendable {
 
     private static let foreign = Failure.badField(
         "page_token",
-        "expected the next_page_token of this listing, given since the daemon was started; begin with the first page")
+        "expected the next_page_token of this listing, issued since the daemon started; start from the first page")
 }

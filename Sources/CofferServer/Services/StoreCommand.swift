@@ -48,7 +48,7 @@ struct StoreCommand: Sendable {
         for index in 0..<message.n_labels {
             let entry = message.labels[index]!.pointee
             guard labels.insert(RequestFields.string(entry.key), RequestFields.string(entry.value)) else {
-                throw .badField("labels", "the same name comes twice")
+                throw .badField("labels", "the same name appears twice")
             }
         }
         return labels

@@ -53,7 +53,7 @@ package final class VaultStatus: Sendable {
             }
             return state.failing.isEmpty
         }
-        if recovered { log.notice("vault works again", metadata: ["vault": "\(vault)"]) }
+        if recovered { log.notice("vault recovered", metadata: ["vault": "\(vault)"]) }
     }
 
     /// Records asked for one by one, answered or not.
@@ -83,7 +83,7 @@ package final class VaultStatus: Sendable {
             guard began else { return }
             // Told once, not with every call: Stats counts them.
             log.error(
-                "vault fails",
+                "vault unavailable",
                 metadata: [
                     "vault": "\(vault)", "status": "\(failure.code.name)",
                     "reason": "\(failure.reason)", "cause": "\(failure.message)",

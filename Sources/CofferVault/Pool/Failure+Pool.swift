@@ -20,7 +20,7 @@ extension Failure {
         let advice = left.wholeMilliseconds.addingClamped(range.wholeMilliseconds)
         return Failure(
             .unavailable, .vaultUnreachable,
-            "the vault is not asked since \(now.duration(since: since).text) and for \(left.text) more: \(what)\(last(cause))",
+            "the vault is not asked for another \(left.text) (breaker open for \(now.duration(since: since).text)): \(what)\(last(cause))",
             vault: vault, retryable: true, retryAfterMilliseconds: max(1, advice), isUnsent: true)
     }
 
@@ -31,7 +31,7 @@ extension Failure {
         let range = min(longestSpread, max(.milliseconds(100), rest))
         return Failure(
             .unavailable, .vaultUnreachable,
-            "the vault kept failing, and one call is finding out whether it answers again\(last(cause))",
+            "the vault kept failing; one call is testing whether it answers again\(last(cause))",
             vault: vault, retryable: true, retryAfterMilliseconds: (range * (0.5 + spread)).wholeMilliseconds,
             isUnsent: true)
     }
@@ -50,7 +50,7 @@ extension Failure {
     static func notAdmitted(_ vault: String, waited: Duration) -> Failure {
         Failure(
             .deadlineExceeded, .deadline,
-            "the time given ran out after \(waited.text) of waiting for a place at the vault; nothing was done",
+            "the time given ran out after \(waited.text) of waiting for a slot at the vault; nothing was done",
             vault: vault, retryable: true, isUnsent: true)
     }
 
@@ -67,7 +67,7 @@ extension Duration {
     /// For people: seconds, rounded up, below two seconds milliseconds.
     var text: String {
         let milliseconds = wholeMilliseconds
-        return milliseconds < 2_000 ? "\(milliseconds) ms" : "\((UInt64(milliseconds) + 999) / 1_000) s"
+        return milliseconds < 2_000 ? "\(milliseconds)ms" : "\((UInt64(milliseconds) + 999) / 1_000)s"
     }
 }
 

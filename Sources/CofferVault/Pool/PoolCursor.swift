@@ -30,5 +30,5 @@ struct PoolCursor {
     }
 
     static let foreign = Failure.badField(
-        "page_token", "is not one that this daemon gave out for this listing; start from the first page")
+        "page_token", "was not issued by this daemon for this listing; start from the first page")
 }

@@ -86,7 +86,7 @@ struct RecordCodec: Sendable {
         guard let format = format(of: .text(value)) else {
             throw Failure(
                 .dataLoss, .unreadableRecord,
-                "the stored value has \(value.count) bytes that are no record: expected an envelope, a JSON object, or the predecessor's iv:tag:ciphertext in hex",
+                "the stored value of \(value.count) bytes is not a record: expected an envelope, a JSON object, or the predecessor's iv:tag:ciphertext in hex",
                 vault: sealed.vault)
         }
         return format
@@ -108,7 +108,7 @@ struct RecordCodec: Sendable {
         let accepted = RecordFormat.allCases.filter(accept.contains).map(\.rawValue).joined(separator: ", ")
         return Failure(
             .failedPrecondition, .notSupported,
-            "the stored record has the format \(found.rawValue), and this vault accepts \(accepted) only; store it anew, or accept its format",
+            "the stored record has the format \(found.rawValue), and this vault accepts \(accepted) only; store it again, or add its format to accept",
             vault: sealed.vault)
     }
 }

@@ -58,7 +58,7 @@ package final class RecordStore: Sendable {
         guard accept.contains(format) else {
             throw Failure(
                 .failedPrecondition, .notSupported,
-                "records are written as \(format.rawValue), which is not among the formats accepted; add it, or they cannot be read",
+                "records are written as \(format.rawValue), which accept does not list; add it, or they cannot be read",
                 vault: vault.name)
         }
         self.init(
@@ -347,7 +347,7 @@ package final class RecordStore: Sendable {
         }
         return Failure(
             .invalidArgument, .credentialTooLarge,
-            "the record has \(bytes) bytes in the format \(format.rawValue), this vault takes at most \(limit)\(room)",
+            "the record has \(bytes) bytes in the format \(format.rawValue), this vault accepts at most \(limit)\(room)",
             vault: vault.name)
     }
 }

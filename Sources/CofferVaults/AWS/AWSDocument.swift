@@ -138,6 +138,6 @@ enum AWSDocument {
     private static func tooLarge(_ bytes: Int, _ vault: String) -> Failure {
         Failure(
             .invalidArgument, .credentialTooLarge,
-            "the stored text has \(bytes) bytes, AWS Secrets Manager takes 1 to \(maximumBytes)", vault: vault)
+            "the stored text has \(bytes) bytes, AWS Secrets Manager accepts 1 to \(maximumBytes)", vault: vault)
     }
 }

@@ -27,11 +27,11 @@ extension Failure {
         switch kind {
         // Where a secret may be missing, its absence is no failure.
         case .notFound:
-            (.unavailable, .vaultFailed, "the answer does not fit the call; check what stands at the endpoint")
+            (.unavailable, .vaultFailed, "the answer does not fit the call; check which server is at the endpoint")
         case .exists:
             (
                 .aborted, .vaultRefused,
-                "the secret was written by somebody else at the same time; read it and decide again"
+                "another writer changed the secret at the same time; read it again and retry"
             )
         case .scheduled:
             (
@@ -89,8 +89,8 @@ extension Failure {
                 "the session token has expired and the credential source gave no newer one; check that source"
             )
         case .throttled: (.resourceExhausted, .limit, "too many requests; they are slowed down")
-        case .timeout: (.deadlineExceeded, .deadline, "the service gave up on the request")
-        case .serverFault: (.internal, .vaultFailed, "the service failed inside; try again")
+        case .timeout: (.deadlineExceeded, .deadline, "the service timed out the request")
+        case .serverFault: (.internal, .vaultFailed, "the service reported an internal error; try again")
         case .unavailable: (.unavailable, .vaultUnreachable, "the service is not available")
         }
     }
@@ -118,22 +118,22 @@ extension Failure {
             (
                 .failedPrecondition, .vaultUnreachable,
                 "TLS failed: the certificate does not verify, or no common version; check the endpoint, the CA file "
-                    + "and whether a proxy stands between", false
+                    + "and whether a proxy is in between", false
             )
         case .plaintext:
             (
                 .failedPrecondition, .vaultUnreachable,
-                "the endpoint is https, and what answers there does not speak TLS; check its port, or write http://", false
+                "the endpoint is https, but the server there does not speak TLS; check its port, or write http://", false
             )
         case .forbidden(let rule):
             (.failedPrecondition, .vaultUnreachable, "the address is not allowed: \(rule)", false)
         case .tooLarge(let limit):
             (
                 .unavailable, .vaultFailed,
-                "the answer is larger than \(limit) bytes; check what stands at the endpoint", true
+                "the answer is larger than \(limit) bytes; check which server is at the endpoint", true
             )
         case .malformed:
-            (.unavailable, .vaultFailed, "the answer is not HTTP; check what stands at the endpoint", true)
+            (.unavailable, .vaultFailed, "the answer is not HTTP; check which server is at the endpoint", true)
         case .closed: (.unavailable, .draining, "the connection to it is being closed", true)
         }
     }
@@ -142,7 +142,7 @@ extension Failure {
     static func awsGarbled(vault: String, writing: Bool) -> Failure {
         Failure(
             writing ? .internal : .unavailable, .vaultFailed,
-            "AWS Secrets Manager: the answer is not what the service gives; check what stands at the endpoint",
+            "AWS Secrets Manager: the answer is not what the service gives; check which server is at the endpoint",
             vault: vault, retryable: true, mayHaveWritten: writing)
     }
 

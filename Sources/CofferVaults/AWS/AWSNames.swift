@@ -88,7 +88,7 @@ struct AWSNames: Sendable {
             throw Failure(
                 .invalidArgument, .badField,
                 "user_id and connection_id make a name of \(name.utf8.count) bytes, escapes included; "
-                    + "AWS Secrets Manager takes at most \(Self.maximumBytes)",
+                    + "AWS Secrets Manager accepts at most \(Self.maximumBytes)",
                 vault: vault)
         }
         return name

@@ -81,7 +81,7 @@ extension AWSVault {
 struct AWSListCursor {
     static let maximumTokenBytes = 4096
     static let refused = Failure.badField(
-        "page_token", "is not one that this vault gave out for this listing; start from the first page")
+        "page_token", "was not issued by this vault for this listing; start from the first page")
     private static let mark = Array("aws1".utf8)
 
     /// The service's own, which nobody looks into.

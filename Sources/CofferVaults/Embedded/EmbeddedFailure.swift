@@ -26,7 +26,7 @@ extension Failure {
     static func payloadTooLarge(_ bytes: Int, limit: Int, vault: String) -> Failure {
         Failure(
             .invalidArgument, .credentialTooLarge,
-            "the sealed record has \(bytes) bytes, this vault takes 1 to \(limit)", vault: vault)
+            "the sealed record has \(bytes) bytes, this vault accepts 1 to \(limit)", vault: vault)
     }
 
     /// What a call that met this error is told.
@@ -80,7 +80,7 @@ extension Failure {
     /// The vault keeps envelopes, and got text.
     static func sealedOnly(vault: String, kind: String) -> Failure {
         Failure(
-            .failedPrecondition, .notSupported, "a vault of kind \(kind) takes the format sealed only", vault: vault)
+            .failedPrecondition, .notSupported, "a vault of kind \(kind) keeps the format sealed only", vault: vault)
     }
 
     /// The vault cannot be opened: what is wrong with `path`, and what to do.

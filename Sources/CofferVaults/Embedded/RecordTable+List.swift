@@ -21,7 +21,7 @@ struct ListCursor {
             return
         }
         guard bytes.count == 2 * Self.tagBytes else {
-            throw .badField("page_token", "is not one that this vault gave out; start from the first page")
+            throw .badField("page_token", "was not issued by this vault; start from the first page")
         }
         self.userTag = Array(bytes[..<Self.tagBytes])
         tag = Array(bytes[Self.tagBytes...])

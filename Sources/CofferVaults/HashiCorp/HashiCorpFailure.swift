@@ -13,19 +13,19 @@ extension Failure {
         case (400, .login), (401, .login), (403, .login), (404, .login):
             .hashiCorpLogin("the vault refused the login; check role, secret id or token, and the login's mount", vault)
         case (400, _), (422, _): badRequest(answer, vault: vault)
-        case (401, _): .hashiCorpLogin("the vault does not know the daemon's token; give it a new one", vault)
+        case (401, _): .hashiCorpLogin("the vault rejected the token (unknown, expired or revoked); issue a new one", vault)
         case (403, _):
             Failure(
                 .permissionDenied, .vaultRefused,
                 "the daemon's token may not do this; check its policy against the manual's page on HashiCorp Vault",
                 vault: vault)
         case (404, _):
-            .hashiCorpSetUp("there is no such mount or namespace in the vault; check both in the configuration", vault)
+            .hashiCorpSetUp("the vault has no such mount or namespace; check both in the configuration", vault)
         case (405, _):
-            .hashiCorpSetUp("the mount does not know this operation; it must be a KV engine of version 2", vault)
+            .hashiCorpSetUp("the mount does not support this operation; it must be a KV engine of version 2", vault)
         case (413, _):
             Failure(
-                .invalidArgument, .credentialTooLarge, "the record is larger than the vault takes", vault: vault)
+                .invalidArgument, .credentialTooLarge, "the record is larger than the vault accepts", vault: vault)
         case (429, _) where answer.isLagging: unavailable(answer, purpose, vault: vault)
         case (429, _):
             Failure(
@@ -41,15 +41,15 @@ extension Failure {
             return .hashiCorpDown("the vault is upgrading the mount to version 2; try again in a moment", vault)
         }
         if answer.says("required for this call") {
-            return .hashiCorpSetUp("the mount takes check-and-set writes only, and one was sent without", vault)
+            return .hashiCorpSetUp("the mount accepts only check-and-set writes, and this one had none", vault)
         }
         if answer.says("too large") {
             return Failure(
-                .invalidArgument, .credentialTooLarge, "the record is larger than the vault takes", vault: vault)
+                .invalidArgument, .credentialTooLarge, "the record is larger than the vault accepts", vault: vault)
         }
         return Failure(
             .invalidArgument, .vaultRefused,
-            "the vault does not take this request; check mount and prefix, and the limits of its listener",
+            "the vault rejected this request; check mount and prefix, and the limits of its listener",
             vault: vault)
     }
 
@@ -59,7 +59,7 @@ extension Failure {
         if answer.says("too large") {
             return Failure(
                 .invalidArgument, .credentialTooLarge,
-                "the record is larger than the vault's storage takes for one entry; see max_entry_size there",
+                "the record is larger than the vault's storage accepts for one entry; see its max_entry_size",
                 vault: vault)
         }
         if answer.isLeaderless {
@@ -67,7 +67,7 @@ extension Failure {
         }
         return Failure(
             .internal, .vaultFailed,
-            "the vault failed inside; its own log says why", vault: vault, retryable: purpose.isRead,
+            "the vault reported an internal error; its own log says why", vault: vault, retryable: purpose.isRead,
             mayHaveWritten: purpose == .write)
     }
 
@@ -128,7 +128,7 @@ extension Failure {
     /// What came is no answer of a vault.
     static func hashiCorpGarbled(_ purpose: HashiCorpCall.Purpose, _ vault: String) -> Failure {
         let message =
-            "what answers at the vault's address does not speak as a KV engine of version 2 does; "
+            "the server at the vault's address does not answer like a KV engine of version 2; "
             + "check address, mount and proxies"
         return purpose.isRead
             ? Failure(.unavailable, .vaultFailed, message, vault: vault, retryable: true)

@@ -77,11 +77,11 @@ actor HashiCorpSession {
         guard try await isDead(refused, deadline: deadline) else { return nil }
         if let current, current.number != number { return current }
         switch auth {
-        case .token: throw .hashiCorpLogin("the vault no longer takes the daemon's token; give it a new one", vault)
+        case .token: throw .hashiCorpLogin("the vault rejected the token (expired or revoked); issue a new one", vault)
         case .tokenFile(let path):
             let lease = try await readToken(path, deadline: deadline)
             guard lease.number != number else {
-                throw .hashiCorpLogin("\(path): the vault no longer takes this token; put a new one there", vault)
+                throw .hashiCorpLogin("\(path): the vault rejected this token (expired or revoked); put a new one there", vault)
             }
             return lease
         case .appRole, .kubernetes, .jwt:

@@ -160,7 +160,7 @@ struct HashiCorpCursor {
 
     /// - Throws: INVALID_ARGUMENT for what no page of this listing ended with.
     init(_ bytes: [UInt8], identity: [UInt8], user: String?) throws(Failure) {
-        let foreign = Failure.badField("page_token", "is not one that this listing gave out; start from the first page")
+        let foreign = Failure.badField("page_token", "was not issued for this listing; start from the first page")
         let names = bytes.dropFirst(1 + Self.checkBytes)
         let parts = names.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
         guard bytes.first == Self.format, parts.count == 2,

@@ -57,7 +57,7 @@ extension HashiCorpVault {
         }
         guard clock.boot < deadline else { throw .notBegun(vault: name) }
         throw Failure(
-            .aborted, .versionMismatch, "others write this record all the time; nothing was written, try again",
+            .aborted, .versionMismatch, "other writers keep changing this record; nothing was written, try again",
             vault: name, retryable: true)
     }
 

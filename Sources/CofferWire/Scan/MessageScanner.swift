@@ -41,7 +41,7 @@ package enum MessageScanner {
             case .badVarint: "a varint is over 10 bytes, over its range, or not in its shortest form"
             case .badTag: "field number 0 or above 536870911"
             case .wireType: "not the wire type that the field has; groups are not accepted"
-            case .duplicate: "comes twice; a singular field may come once"
+            case .duplicate: "appears twice; a singular field may appear once"
             case .oneof: "a second member of the same oneof"
             case .tooManyUnknown: "more than \(maximumUnknownFields) unknown fields"
             case .tooManyElements: "more than \(maximumElements) elements"

@@ -101,7 +101,7 @@ extension VaultGate.Wake {
             wakes.first?.failure
                 == Failure(
                     .deadlineExceeded, .deadline,
-                    "the time given ran out after 2 s of waiting for a place at the vault; nothing was done",
+                    "the time given ran out after 2s of waiting for a slot at the vault; nothing was done",
                     vault: "v", retryable: true, isUnsent: true))
         #expect(bench.refusal(deadline: 2)?.code == .deadlineExceeded)
     }
@@ -141,7 +141,7 @@ extension VaultGate.Wake {
             refused
                 == Failure(
                     .unavailable, .vaultUnreachable,
-                    "the vault is not asked since 7 s and for 23 s more: it kept failing; check that it runs and that this host reaches it (last: UNAVAILABLE, it does not answer)",
+                    "the vault is not asked for another 23s (breaker open for 7s): it kept failing; check that it runs and that this host reaches it (last: UNAVAILABLE, it does not answer)",
                     vault: "v", retryable: true, retryAfterMilliseconds: 23_500, isUnsent: true))
         bench.now = .at(30)
         _ = try bench.pass()
@@ -150,7 +150,7 @@ extension VaultGate.Wake {
             second
                 == Failure(
                     .unavailable, .vaultUnreachable,
-                    "the vault kept failing, and one call is finding out whether it answers again (last: UNAVAILABLE, it does not answer)",
+                    "the vault kept failing; one call is testing whether it answers again (last: UNAVAILABLE, it does not answer)",
                     vault: "v", retryable: true, retryAfterMilliseconds: 1_000, isUnsent: true))
     }
 
@@ -160,7 +160,7 @@ extension VaultGate.Wake {
         let refused = bench.refusal()
         #expect(
             refused?.message
-                == "the vault is not asked since 0 ms and for 300 s more: its TLS certificate does not verify; check its CA file, its address and this host's clock (last: FAILED_PRECONDITION, the certificate does not verify)"
+                == "the vault is not asked for another 300s (breaker open for 0ms): its TLS certificate does not verify; check its CA file, its address and this host's clock (last: FAILED_PRECONDITION, the certificate does not verify)"
         )
         #expect(refused?.retryAfterMilliseconds == 300_500)
     }

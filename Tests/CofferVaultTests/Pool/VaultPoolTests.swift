@@ -113,7 +113,7 @@ import Testing
         if cursor == [1, 0, 2, 0] {
             await #expect(
                 throws: Failure.badField(
-                    "page_token", "is not one that this daemon gave out for this listing; start from the first page")
+                    "page_token", "was not issued by this daemon for this listing; start from the first page")
             ) { _ = try await pool.list(user: nil, after: cursor, limit: 10, deadline: end) }
         }
     }

@@ -167,7 +167,7 @@ import Testing
             return
         }
         let expected = refused(
-            "the stored record has the format \(kept.rawValue), and this vault accepts \(accepted.rawValue) only; store it anew, or accept its format"
+            "the stored record has the format \(kept.rawValue), and this vault accepts \(accepted.rawValue) only; store it again, or add its format to accept"
         )
         await #expect(throws: expected) { _ = try await store.read(key, deadline: end) }
         #expect(try await store.list(user: "u", after: nil, limit: 9, deadline: end).records.isEmpty)
@@ -202,7 +202,7 @@ import Testing
         vault.put(text, key)
         let expected = Failure(
             .dataLoss, .unreadableRecord,
-            "the stored value has \(text.utf8.count) bytes that are no record: expected an envelope, a JSON object, or the predecessor's iv:tag:ciphertext in hex",
+            "the stored value of \(text.utf8.count) bytes is not a record: expected an envelope, a JSON object, or the predecessor's iv:tag:ciphertext in hex",
             vault: "open")
         await #expect(throws: expected) { _ = try await store(vault, .sealed).read(key, deadline: end) }
     }
@@ -271,7 +271,7 @@ import Testing
         #expect(try store(sealedOnly, .sealed).format == .sealed)
         #expect(
             throws: refused(
-                "records are written as json, which is not among the formats accepted; add it, or they cannot be read")
+                "records are written as json, which accept does not list; add it, or they cannot be read")
         ) { try store(OpenVault(), .json, accept: [.sealed]) }
     }
 

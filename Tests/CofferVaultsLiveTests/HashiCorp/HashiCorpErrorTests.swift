@@ -72,7 +72,7 @@ import Testing
 
     @Test func unknownToken() async throws {
         let vault = try Live.vault(auth: .token(Secret(text: "s.unknown")))
-        await expect(.unauthenticated, .vaultRefused, "no longer takes the daemon's token") { () throws(Failure) in
+        await expect(.unauthenticated, .vaultRefused, "rejected the token (expired or revoked)") { () throws(Failure) in
             try await read(vault)
         }
     }

@@ -96,7 +96,7 @@ import Testing
         #expect(
             throws: Failure(
                 .invalidArgument, .badField,
-                "user_id and connection_id make a name of 617 bytes, escapes included; AWS Secrets Manager takes at most 512",
+                "user_id and connection_id make a name of 617 bytes, escapes included; AWS Secrets Manager accepts at most 512",
                 vault: "cloud")
         ) { try names.name(of: long, vault: "cloud") }
     }

@@ -31,7 +31,7 @@ import Testing
     private static let page = "<html>canary</html>"
 
     static let reads = [
-        Row(400, .invalidArgument, .vaultRefused, "does not take this request"),
+        Row(400, .invalidArgument, .vaultRefused, "rejected this request"),
         Row(
             400, body: "Client sent an HTTP request to an HTTPS server.\n", .failedPrecondition, .vaultRefused,
             "plain http, and the vault's port expects TLS; write https://"),
@@ -42,16 +42,16 @@ import Testing
             400, body: #"{"errors":["Upgrading from non-versioned to versioned data canary"]}"#, .unavailable,
             .vaultFailed,
             retryable: true, "upgrading the mount"),
-        Row(401, .unauthenticated, .vaultRefused, "does not know the daemon's token"),
+        Row(401, .unauthenticated, .vaultRefused, "rejected the token (unknown, expired or revoked)"),
         Row(
             404, body: #"{"errors":["no handler for route \"canary\""]}"#, .failedPrecondition, .vaultRefused,
             "no such mount"),
-        Row(404, body: page, .unavailable, .vaultFailed, retryable: true, "does not speak as a KV engine"),
-        Row(404, body: "", .unavailable, .vaultFailed, retryable: true, "does not speak as a KV engine"),
-        Row(405, .failedPrecondition, .vaultRefused, "does not know this operation"),
-        Row(413, .invalidArgument, .credentialTooLarge, "larger than the vault takes"),
+        Row(404, body: page, .unavailable, .vaultFailed, retryable: true, "does not answer like a KV engine"),
+        Row(404, body: "", .unavailable, .vaultFailed, retryable: true, "does not answer like a KV engine"),
+        Row(405, .failedPrecondition, .vaultRefused, "does not support this operation"),
+        Row(413, .invalidArgument, .credentialTooLarge, "larger than the vault accepts"),
         Row(429, .resourceExhausted, .limit, retryable: true, "limits the rate"),
-        Row(500, .internal, .vaultFailed, retryable: true, "failed inside"),
+        Row(500, .internal, .vaultFailed, retryable: true, "internal error"),
         Row(
             500, body: #"{"errors":["put failed due to value being too large canary"]}"#, .invalidArgument,
             .credentialTooLarge, "max_entry_size"),
@@ -62,10 +62,10 @@ import Testing
         Row(474, .unavailable, .vaultFailed, retryable: true, "cannot reach the active node"),
         Row(501, .unavailable, .vaultFailed, retryable: true, "not initialised"),
         Row(530, .unavailable, .vaultFailed, retryable: true, "removed from its cluster"),
-        Row(418, body: page, .unavailable, .vaultFailed, retryable: true, "does not speak as a KV engine"),
-        Row(200, body: page, .unavailable, .vaultFailed, retryable: true, "does not speak as a KV engine"),
-        Row(200, body: "", .unavailable, .vaultFailed, retryable: true, "does not speak as a KV engine"),
-        Row(204, body: "", .unavailable, .vaultFailed, retryable: true, "does not speak as a KV engine"),
+        Row(418, body: page, .unavailable, .vaultFailed, retryable: true, "does not answer like a KV engine"),
+        Row(200, body: page, .unavailable, .vaultFailed, retryable: true, "does not answer like a KV engine"),
+        Row(200, body: "", .unavailable, .vaultFailed, retryable: true, "does not answer like a KV engine"),
+        Row(204, body: "", .unavailable, .vaultFailed, retryable: true, "does not answer like a KV engine"),
     ]
 
     @Test(arguments: reads)
@@ -80,7 +80,7 @@ import Testing
         Row(
             400, body: #"{"errors":["check-and-set parameter required for this call"]}"#, .failedPrecondition,
             .vaultRefused,
-            "check-and-set writes only"),
+            "only check-and-set writes"),
         Row(500, .internal, .vaultFailed, "a write may have happened"),
         Row(200, body: page, .internal, .vaultFailed, "a write may have happened"),
         Row(200, body: #"{"data":{"version":-1}}"#, .internal, .vaultFailed, "a write may have happened"),

@@ -75,9 +75,9 @@ class Records:
         if condition == "if_version":
             check_text("if_version", request.if_version, 1, 128)
             if record is None or record.version != request.if_version:
-                raise Refusal("ABORTED", 31, "the vault holds another version")
+                raise Refusal("ABORTED", 31, "the record has changed since that version")
         elif condition == "if_absent" and request.if_absent and record is not None:
-            raise Refusal("ALREADY_EXISTS", 32, "a record is there already")
+            raise Refusal("ALREADY_EXISTS", 32, "the record already exists (if_absent)")
 
     def Store(self, request):
         key = key_of(request)
@@ -252,7 +252,7 @@ class Connection:
         except Malformed as fault:
             raise Refusal("INVALID_ARGUMENT", 10, str(fault)) from None
         except DuplicateName as fault:
-            raise bad_field(str(fault), "the same name comes twice") from None
+            raise bad_field(str(fault), "the same name appears twice") from None
         request = method.request.FromString(payload)
         with self.records.lock:
             responses = list(getattr(self.records, method.name)(request))

@@ -37,7 +37,7 @@ class Tokens:
     def __init__(self, tokens):
         self.values = dict(token.split("=", 1) for token in tokens)
         if len(self.values) != len(tokens):
-            raise ValueError("a key comes twice")
+            raise ValueError("a key appears twice")
 
     def take(self, key, default=None):
         return self.values.pop(key, default)

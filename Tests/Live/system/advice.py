@@ -108,7 +108,7 @@ class Advice(SystemTest):
         self.diagnose("hung", Status.DEADLINE_EXCEEDED, "the time given", "Check how busy the vault is")
 
     def test_a_token_that_the_vault_does_not_know(self) -> None:
-        self.diagnose("wrong-token", Status.UNAUTHENTICATED, "no longer takes this token", "Check that the token, role or secret id is valid")
+        self.diagnose("wrong-token", Status.UNAUTHENTICATED, "rejected this token (expired or revoked)", "Check that the token, role or secret id is valid")
 
     def test_a_token_without_rights(self) -> None:
         self.diagnose("no-rights", Status.PERMISSION_DENIED, "policy", "lets it create, read, update and delete")

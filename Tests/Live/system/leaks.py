@@ -266,7 +266,7 @@ class Leaks(SystemTest):
     def test_not_in_the_log(self) -> None:
         log = self.daemon.log_text()
         self.assertIn('"level":"trace"', log)
-        self.assertIn("vault fails", log)
+        self.assertIn("vault unavailable", log)
         self.assertEqual(self.secrets.find(log.encode()), [])
 
     def test_not_in_failures_nor_in_what_operators_see(self) -> None:

@@ -66,7 +66,7 @@ static bool store_fits(
     if (request->credential.len > COFFER_CREDENTIAL_MAXIMUM_BYTES) {
         coffer_failure_set(
             &client->failure, COFFER_INVALID_ARGUMENT, COFFER_REASON_CREDENTIAL_TOO_LARGE, false,
-            "credential: expected 1 to %d bytes, got %zu; no daemon takes more",
+            "credential: expected 1 to %d bytes, got %zu; no daemon accepts more",
             COFFER_CREDENTIAL_MAXIMUM_BYTES, request->credential.len);
         return false;
     }

@@ -138,7 +138,7 @@ static bool is_map_entry(const ProtobufCMessageDescriptor *descriptor) {
 static const char *repetition_fault(
     const ProtobufCMessageDescriptor *descriptor, unsigned index, uint32_t seen) {
     const ProtobufCFieldDescriptor *field = &descriptor->fields[index];
-    if ((seen >> index & 1) != 0) return "comes twice; a singular field may come once";
+    if ((seen >> index & 1) != 0) return "appears twice; a singular field may appear once";
     if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) == 0) return NULL;
     for (unsigned other = 0; other < descriptor->n_fields; other++) {
         const ProtobufCFieldDescriptor *member = &descriptor->fields[other];

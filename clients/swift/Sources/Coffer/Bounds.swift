@@ -12,7 +12,7 @@ enum Bounds {
         guard count <= credentialBytes else {
             throw CofferError(
                 .invalidArgument, .credentialTooLarge,
-                "credential: expected 1 to \(credentialBytes) bytes, got \(count); no daemon takes more")
+                "credential: expected 1 to \(credentialBytes) bytes, got \(count); no daemon accepts more")
         }
     }
 

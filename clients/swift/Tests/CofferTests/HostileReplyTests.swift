@@ -18,7 +18,7 @@ struct HostileReplyTests {
     }
 
     static let fatalCases = [
-        Case(testDescription: "a length over the limit", complaint: "at most 1114112 are taken") {
+        Case(testDescription: "a length over the limit", complaint: "at most 1114112 are accepted") {
             header($0) { $0.length = 1 << 30 }
         },
         Case(testDescription: "a length one byte over the limit", complaint: "1114113 bytes was announced") {

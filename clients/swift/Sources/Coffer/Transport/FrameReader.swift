@@ -44,7 +44,7 @@ struct FrameReader: ~Copyable {
         }
         guard length <= maximumFrameBytes - 4 else {
             throw .protocolViolation(
-                "a response of \(UInt64(length) + 4) bytes was announced, at most \(maximumFrameBytes) are taken",
+                "a response of \(UInt64(length) + 4) bytes was announced, at most \(maximumFrameBytes) are accepted",
                 .frameTooLarge)
         }
         let frameBytes = 4 + Int(length)
