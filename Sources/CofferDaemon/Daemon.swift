@@ -20,7 +20,6 @@ package struct Daemon {
     private let lines: LogQueue
     private let clock = SystemClock()
     private let random = SystemRandom()
-    private let overflow = OverflowIDs.ofKernel
 
     /// - Parameter mayBeNew: empty databases may take the place of missing ones.
     package init(_ configuration: Configuration, mayBeNew: Bool = false) {
@@ -35,7 +34,7 @@ package struct Daemon {
         }
         let lines = LogQueue { count in
             handler({ _ in }).line(
-                .warning, "log lines were dropped: nobody read them in time", ["count": "\(count)"])
+                .warning, "log lines were dropped: nothing read them in time", ["count": "\(count)"])
         }
         self.lines = lines
         log = Logger(label: "cofferd") { _ in handler { lines.append($0) } }
@@ -60,11 +59,11 @@ package struct Daemon {
         if coffer_harden_process() != 0 {
             log.warning("cannot turn off core dumps and ptrace", metadata: ["errno": "\(errno)"])
         }
-        try overflow.refuse(uid: geteuid(), gid: getegid())
+        let overflow = try OverflowIDs.ofKernel.forDaemon(uid: geteuid(), gid: getegid())
         let opened = try open()
         Traces.forget()
         do throws(StartupError) {
-            try serve(opened, stop)
+            try serve(opened, stop, overflow)
         } catch {
             opened.socket.remove()
             throw error
@@ -92,7 +91,7 @@ package struct Daemon {
         return try StopSignal(patience: .seconds(seconds)) {
             log.error(
                 "ended without a clean stop: a vault or a file system does not answer",
-                metadata: ["waited_s": "\(seconds)"])
+                metadata: ["waited": "\(seconds)s"])
             lines.flush(milliseconds: 1_000)
             _exit(1)
         }
@@ -126,10 +125,10 @@ package struct Daemon {
         }
     }
 
-    private func serve(_ opened: Opened, _ stop: StopSignal) throws(StartupError) {
+    private func serve(_ opened: Opened, _ stop: StopSignal, _ overflow: OverflowIDs) throws(StartupError) {
         let (pool, socket) = (opened.pool, opened.socket)
         let bootKey = BootKey()
-        let server = try startServer(opened, bootKey)
+        let server = try startServer(opened, bootKey, overflow)
         let prober = VaultProber(pool, clock: clock, random: random, sleeper: TaskSleeper(clock: clock))
         let probing = Task { await prober.run() }
         announce(opened.keys.place)
@@ -165,7 +164,9 @@ package struct Daemon {
         }
     }
 
-    private func startServer(_ opened: Opened, _ bootKey: BootKey) throws(StartupError) -> Server {
+    private func startServer(
+        _ opened: Opened, _ bootKey: BootKey, _ overflow: OverflowIDs
+    ) throws(StartupError) -> Server {
         let (pool, socket) = (opened.pool, opened.socket)
         let lines = lines
         var limits = configuration.limits
@@ -180,7 +181,7 @@ package struct Daemon {
             reactors: configuration.reactors, spin: .microseconds(configuration.spinMicroseconds), limits: limits,
             policy: AccessPolicy(owner: geteuid(), overflow: overflow), cache: configuration.cache,
             flightTime: .milliseconds(configuration.vaults.map(\.timeoutMilliseconds).max() ?? 5_000),
-            version: Self.version, warnings: warnings(bootKey, opened), droppedLogLines: { lines.droppedTotal })
+            version: Self.version, warnings: warnings(bootKey, opened, overflow), droppedLogLines: { lines.droppedTotal })
         do throws(Failure) {
             return try Server(
                 server, listener: socket.listener, pool: pool, bootKey: bootKey, clock: clock, random: random, log: log)
@@ -190,8 +191,8 @@ package struct Daemon {
     }
 
     /// Protections that are missing, logged and shown by Health.
-    private func warnings(_ bootKey: BootKey, _ opened: Opened) -> [String] {
-        var warnings = bootKey.warnings
+    private func warnings(_ bootKey: BootKey, _ opened: Opened, _ overflow: OverflowIDs) -> [String] {
+        var warnings = bootKey.warnings + [overflow.warning(gid: getegid())].compactMap(\.self)
         if opened.keys.isGenerated, configuration.vaults.contains(where: { !$0.type.isLocal }) {
             warnings.append(
                 "the key of records in vaults on other hosts is in the data folder only, where the daemon made it: keep a copy, or set CREDENTIAL_ENCRYPTION_KEY or key.file"
@@ -204,8 +205,14 @@ package struct Daemon {
         return warnings
     }
 
-    /// What a start that lost something makes in its place.
+    /// What a start makes: the first, or one that lost something.
     private func tellWhatIsNew(_ keys: KeyStore, _ found: DataFolder) {
+        // Nothing was there that could not be opened now.
+        if keys.isDerived, found.databases.isEmpty, configuration.vaults.allSatisfy(\.type.isLocal) {
+            let made = found.missing.isEmpty ? "the key ring" : "the key ring and an empty database"
+            log.notice("first start in this data folder: made \(made)", metadata: ["path": "\(configuration.data)"])
+            return
+        }
         if keys.isDerived {
             log.notice(
                 "no key ring was there: made it from the root key; records sealed under another ring do not open",

@@ -15,8 +15,15 @@ import Testing
         path = folder.file("ring")
     }
 
+    /// As a start does: the ring that is there, or a new one.
     private func openOrCreate() throws -> KeyRingFile {
-        try KeyRingFile.openOrCreate(path: path, root: root, now: 1)
+        do throws(KeyError) {
+            return try .open(path: path, root: root)
+        } catch where error.reason == .absent {
+            let file = try KeyRingFile.derive(path: path, root: root, now: 1)
+            try file.create()
+            return file
+        }
     }
 
     private func failure(_ body: () throws -> Void) -> KeyError? {
@@ -28,7 +35,7 @@ import Testing
     @Test func makesARingOnceAndOpensIt() throws {
         let made = try openOrCreate()
         let bytes = try folder.read("ring")
-        let opened = try KeyRing.openOrCreate(path: path, root: root, now: 2)
+        let opened = try KeyRingFile.open(path: path, root: root).ring
         #expect(opened.encoded().isEqual(to: made.ring.encoded()))
         #expect(opened.active.createdAt == 1)
         #expect(try folder.read("ring") == bytes)
@@ -38,11 +45,11 @@ import Testing
 
     @Test func opensWithThePassphraseOnly() throws {
         let right = RootKey.passphrase(Secret("correct horse"))
-        let made = try KeyRingFile.openOrCreate(
-            path: path, root: right, now: 1, random: SystemRandom(), costLog2: 15)
+        let made = try KeyRingFile.derive(path: path, root: right, now: 1, random: SystemRandom(), costLog2: 15)
+        try made.create()
         #expect(try KeyRingFile.open(path: path, root: right).ring.encoded().isEqual(to: made.ring.encoded()))
 
-        let error = failure { _ = try KeyRingFile.openOrCreate(path: path, root: .passphrase(Secret("wrong")), now: 1) }
+        let error = failure { _ = try KeyRingFile.open(path: path, root: .passphrase(Secret("wrong"))) }
         #expect(
             error
                 == KeyError(
@@ -55,7 +62,7 @@ import Testing
         for root in [root, .passphrase(Secret("correct horse"))] {
             let other = try TemporaryFolder()
             let here = try KeyRingFile.derive(path: path, root: root, now: 1).ring
-            let there = try KeyRing.openOrCreate(path: other.file("ring"), root: root, now: 2)
+            let there = try KeyRingFile.derive(path: other.file("ring"), root: root, now: 2).ring
             let sealed = try here.seal(Secret("x"), type: .value, generation: 1, context: .sample())
             #expect(try there.open(sealed, type: .value, context: .sample()).array == Array("x".utf8))
             #expect(there.tag(user: "u", connection: "c") == here.tag(user: "u", connection: "c"))
@@ -104,7 +111,7 @@ import Testing
         _ = try openOrCreate()
         let bytes = try folder.read("ring")
         let other = RootKey.key(.random(count: 32))
-        #expect(failure { _ = try KeyRingFile.openOrCreate(path: path, root: other, now: 1) }?.reason == .wrongKey)
+        #expect(failure { _ = try KeyRingFile.open(path: path, root: other) }?.reason == .wrongKey)
         #expect(try folder.read("ring") == bytes)
     }
 
@@ -192,7 +199,7 @@ import Testing
 
     @Test func saysWhenTheFolderIsMissing() throws {
         let error = failure {
-            _ = try KeyRingFile.openOrCreate(path: folder.file("none/ring"), root: root, now: 1)
+            try KeyRingFile.derive(path: folder.file("none/ring"), root: root, now: 1).create()
         }
         #expect(error?.reason == .absent)
         #expect(error?.description == "cannot open the folder \(folder.file("none")): No such file or directory")
@@ -290,7 +297,7 @@ import Testing
         #expect(try folder.read("ring") != old)
     }
 
-    @Test func isWholeForWhoReadsMeanwhile() async throws {
+    @Test func readersNeverSeeAPartialFile() async throws {
         var file = try openOrCreate()
         let (path, root) = (path, root)
         let done = Atomic(false)

@@ -15,6 +15,14 @@ import Testing
         #expect(policy.allows(peer, .get) == isAdmitted)
     }
 
+    /// Its own users have that group, too; the uid says who they are.
+    @Test func aDaemonOfTheOverflowGroupAdmitsItsOwnUIDAlone() {
+        let policy = AccessPolicy(owner: 1_000, overflow: OverflowIDs(uid: 65_534, gid: nil))
+        #expect(policy.admits(Peer(uid: 1_000, gid: 65_534, pid: 1)))
+        #expect(!policy.admits(Peer(uid: 1_001, gid: 65_534, pid: 1)))
+        #expect(!policy.admits(Peer(uid: 65_534, gid: 65_534, pid: 1)))
+    }
+
     /// Whoever has no mapping looks like it.
     @Test func theOverflowUIDIsNotEvenItsOwnPeer() {
         let policy = AccessPolicy(owner: 65_534, overflow: overflow)

@@ -18,15 +18,9 @@ extension Secret {
 extension KeyRing {
     /// A new ring each time.
     static func forTests() throws -> KeyRing {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
-        try FileManager.default.createDirectory(
-            at: folder, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
-        defer { try? FileManager.default.removeItem(at: folder) }
         let root = RootKey.key(
             SecretWriter.build(count: 32) { writer in for byte in UInt8(1)...32 { writer.append(byte) } })
-        return try KeyRingFile.openOrCreate(
-            path: folder.appendingPathComponent("keyring").path, root: root, now: 1
-        ).ring
+        return try KeyRingFile.derive(path: "/keyring", root: root, now: 1).ring
     }
 }
 

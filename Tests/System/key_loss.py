@@ -14,6 +14,7 @@ from harness.start import CONFIGURATION, StartupTest
 REMOTE = {"VAULT_TYPE": "vault", "VAULT_ADDR": "https://127.0.0.1:9", "VAULT_TOKEN": "a-token"}
 DERIVED = "no key ring was there: made it from the root key"
 EMPTY = "no database was there: made an empty one"
+FIRST = "first start in this data folder: made the key ring and an empty database"
 
 
 def generator():
@@ -53,9 +54,9 @@ ROWS = [
     Row("the ring is another host's", lambda test: test.foreign("keyring"),
         refused={name: ("keyring", "does not open with this key") for name in BOTH}),
     Row("the root key is absent", lambda test: None, keyless=True,
-        refused={name: ("no key is given", "keyring needs the one that it was made with") for name in BOTH}),
+        refused={name: ("no root key is configured", "keyring needs the one that it was made with") for name in BOTH}),
     Row("the root key and the ring are absent", lambda test: test.lose("keyring"), keyless=True,
-        refused={"embedded": ("no key is given", "vault.db needs the one that it was made with")},
+        refused={"embedded": ("no root key is configured", "vault.db needs the one that it was made with")},
         said={"vault": ("the daemon made it: keep a copy",)}),
     Row("the root key is another", lambda test: None, key="other",
         refused={name: ("keyring", "does not open with this key") for name in BOTH}),
@@ -68,9 +69,9 @@ ROWS = [
     Row("the database is another host's", lambda test: test.foreign("vault.db"), said={"vault": ()},
         refused={"embedded": SEALED_ELSEWHERE}),
     Row("the database and the ring are absent", lambda test: test.lose("vault.db", "keyring"),
-        said={"embedded": (DERIVED, EMPTY), "vault": (DERIVED,)}, reads=False),
+        said={"embedded": (FIRST,), "vault": (DERIVED,)}, reads=False),
     Row("the data folder is absent", lambda test: shutil.rmtree(test.place.data),
-        said={"embedded": (DERIVED, EMPTY), "vault": (DERIVED,)}, reads=False),
+        said={"embedded": (FIRST,), "vault": (DERIVED,)}, reads=False),
     Row("the data folder is another host's", lambda test: test.foreign("keyring", "vault.db"),
         refused={name: ("keyring", "does not open with this key") for name in BOTH}),
     Row("the data folder belongs to somebody else", lambda test: test.give_away(),
@@ -196,7 +197,7 @@ class KeyLoss(StartupTest):
         self.addCleanup(self.place.remove)
         daemon = self.running(env={"CREDENTIAL_ENCRYPTION_KEY": "correct horse battery staple"})
         self.assertEqual(daemon.terminate(), 0)
-        self.assert_refused(self.start(), CONFIGURATION, "no key is given", "CREDENTIAL_ENCRYPTION_KEY")
+        self.assert_refused(self.start(), CONFIGURATION, "no root key is configured", "CREDENTIAL_ENCRYPTION_KEY")
         self.assertFalse((self.place.data / "root.key").exists())
 
     def test_a_line_end_at_the_end_of_a_passphrase_does_not_count(self) -> None:

@@ -13,12 +13,12 @@ FOREIGN_UID = 4_242
 OVERFLOW = "65534"
 
 
-def as_foreigner(path: str, report) -> None:
-    """In a child: what a Get as another user comes to."""
+def as_another(path: str, uid: int, gid: int, report) -> None:
+    """In a child: what a Get with these ids comes to."""
     try:
         os.setgroups([])
-        os.setgid(FOREIGN_UID)
-        os.setuid(FOREIGN_UID)
+        os.setgid(gid)
+        os.setuid(uid)
         with Client(path, 5) as client:
             try:
                 report.send(client.get("user", "c").credential.decode())
@@ -34,10 +34,10 @@ class Unmapped(SystemTest):
     def setUp(self) -> None:
         self.assertEqual(os.geteuid(), 0, "run the tests as root: these make user namespaces")
 
-    def ask_as_foreigner(self, daemon: Daemon) -> str:
+    def ask_as(self, daemon: Daemon, uid: int, gid: int) -> str:
         daemon.place.folder.chmod(0o711)
         ours, theirs = get_context("fork").Pipe()
-        child = get_context("fork").Process(target=as_foreigner, args=(str(daemon.place.socket), theirs))
+        child = get_context("fork").Process(target=as_another, args=(str(daemon.place.socket), uid, gid, theirs))
         child.start()
         try:
             self.assertTrue(ours.poll(20), "the other user is not answered")
@@ -51,7 +51,7 @@ class Unmapped(SystemTest):
             config="socket_mode: 0666\n", through=["unshare", "--user", "--map-root-user", "--"])
         with daemon.client() as client:
             client.store("user", "c", b"value")
-            self.assertEqual(self.ask_as_foreigner(daemon), "PERMISSION_DENIED")
+            self.assertEqual(self.ask_as(daemon, FOREIGN_UID, FOREIGN_UID), "PERMISSION_DENIED")
             self.assertEqual(client.stats()["connections_denied_total"], 1)
             self.assertEqual(client.get("user", "c").credential, b"value")
         self.assertIn(f'"uid":"{OVERFLOW}"', daemon.log_text())
@@ -63,8 +63,17 @@ class Unmapped(SystemTest):
     def test_daemon_of_the_overflow_user_does_not_start(self) -> None:
         self.assert_refused(["setpriv", "--reuid", OVERFLOW, "--clear-groups", "--"], "uid")
 
-    def test_daemon_of_the_overflow_group_does_not_start(self) -> None:
-        self.assert_refused(["setpriv", "--regid", OVERFLOW, "--clear-groups", "--"], "gid")
+    def test_daemon_of_the_overflow_group_serves_its_own_uid(self) -> None:
+        """nogroup, which many system users have: the uid says who they are, and the start says what is so."""
+        daemon = self.daemon(
+            config="socket_mode: 0666\n", through=["setpriv", "--regid", OVERFLOW, "--clear-groups", "--"])
+        with daemon.client() as client:
+            client.store("user", "c", b"value")
+            self.assertEqual(client.get("user", "c").credential, b"value")
+            self.assertIn("overflow gid", " ".join(client.health().warnings))
+        self.assertEqual(self.ask_as(daemon, os.geteuid(), int(OVERFLOW)), "value")
+        self.assertEqual(self.ask_as(daemon, FOREIGN_UID, int(OVERFLOW)), "PERMISSION_DENIED")
+        self.assertIn(f"cofferd runs with gid {OVERFLOW}, the kernel's overflow gid", daemon.log_text())
 
     def assert_refused(self, through: list[str], what: str) -> None:
         place = Place()

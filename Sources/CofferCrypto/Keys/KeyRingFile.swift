@@ -15,40 +15,11 @@ package struct KeyRingFile: Sendable {
 
     // MARK: Opening
 
-    /// Opens the ring at `path`, or makes the one that the root key gives if there is none.
-    ///
-    /// - Parameters:
-    ///   - now: when a new ring's term was created.
-    ///   - random: gives a new file's salts.
-    /// - Throws: `.wrongKey`, `.damaged`, `.permissions`, `.limit`, `.system`. A ring
-    ///   that does not open is never replaced.
-    package static func openOrCreate(
-        path: String, root: RootKey, now: WallMilliseconds, random: some RandomSource = SystemRandom()
-    ) throws(KeyError) -> KeyRingFile {
-        try openOrCreate(
-            path: path, root: root, now: now, random: random, costLog2: RingPreamble.standardCostLog2)
-    }
-
-    static func openOrCreate(
-        path: String, root: RootKey, now: WallMilliseconds, random: some RandomSource, costLog2: UInt8
-    ) throws(KeyError) -> KeyRingFile {
-        do {
-            return try open(path: path, root: root)
-        } catch where error.reason == .absent {
-            let file = try derive(path: path, root: root, now: now, random: random, costLog2: costLog2)
-            do {
-                try file.create(random: random)
-                return file
-            } catch where error.reason == .exists {
-                // Another process was first.
-                return try open(path: path, root: root)
-            }
-        }
-    }
-
     /// The ring that the root key alone gives, of which there is no file yet.
     ///
-    /// - Parameters: as `openOrCreate`.
+    /// - Parameters:
+    ///   - now: when its term was created.
+    ///   - random: gives a new file's salts.
     /// - Throws: `.system` if there is no memory to derive from a passphrase.
     package static func derive(
         path: String, root: RootKey, now: WallMilliseconds, random: some RandomSource = SystemRandom()
@@ -56,7 +27,7 @@ package struct KeyRingFile: Sendable {
         try derive(path: path, root: root, now: now, random: random, costLog2: RingPreamble.standardCostLog2)
     }
 
-    private static func derive(
+    static func derive(
         path: String, root: RootKey, now: WallMilliseconds, random: some RandomSource, costLog2: UInt8
     ) throws(KeyError) -> KeyRingFile {
         let preamble = RingPreamble(for: root, costLog2: costLog2, random: random)
@@ -76,7 +47,7 @@ package struct KeyRingFile: Sendable {
 
     /// Opens the ring at `path`.
     ///
-    /// - Throws: as `openOrCreate`; `.absent` if there is none.
+    /// - Throws: `.wrongKey`, `.damaged`, `.permissions`, `.limit`, `.system`; `.absent` if there is none.
     package static func open(path: String, root: RootKey) throws(KeyError) -> KeyRingFile {
         let (preamble, sealed) = try read(path)
         let wrappingKey = try preamble.wrappingKey(from: root, path: path)
@@ -130,7 +101,7 @@ package struct KeyRingFile: Sendable {
     private func current() throws(KeyError) -> (ring: KeyRing, revision: UInt64) {
         let (preamble, sealed) = try Self.read(path)
         guard preamble == self.preamble else {
-            throw KeyError(.wrongKey, "\(path): another process made this key ring anew; restart to open it")
+            throw KeyError(.wrongKey, "\(path): another process replaced this key ring; restart to open it")
         }
         return try Self.decode(sealed, preamble, wrappingKey, path, failures: ring.failures)
     }
@@ -192,14 +163,5 @@ package struct KeyRingFile: Sendable {
 
     private static func damaged(_ path: String) -> KeyError {
         KeyError(.damaged, "\(path): this is not an intact key ring of a known version; restore it from a backup")
-    }
-}
-
-extension KeyRing {
-    /// The ring of ``KeyRingFile/openOrCreate(path:root:now:random:)``, for who never changes it.
-    package static func openOrCreate(
-        path: String, root: RootKey, now: WallMilliseconds, random: some RandomSource = SystemRandom()
-    ) throws(KeyError) -> KeyRing {
-        try KeyRingFile.openOrCreate(path: path, root: root, now: now, random: random).ring
     }
 }

@@ -58,15 +58,9 @@ private struct LyingVault: VaultAdapter {
     }
 
     private static func makeKeys() throws -> KeyRing {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
-        try FileManager.default.createDirectory(
-            at: folder, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
-        defer { try? FileManager.default.removeItem(at: folder) }
         let root = RootKey.key(
             SecretWriter.build(count: 32) { writer in for _ in 0..<32 { writer.append(UInt8.random(in: 0...255)) } })
-        return try KeyRingFile.openOrCreate(
-            path: folder.appendingPathComponent("keyring").path, root: root, now: 1
-        ).ring
+        return try KeyRingFile.derive(path: "/keyring", root: root, now: 1).ring
     }
 
     private func store(
