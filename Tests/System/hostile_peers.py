@@ -145,6 +145,7 @@ class Crowds(HostileTest):
                 assert frame is not None
                 self.assertEqual((frame.kind, frame.call_id), (Kind.GO_AWAY, 0))
                 self.assert_refused(frame, Status.RESOURCE_EXHAUSTED, 41, "connections")
+                self.assertEqual(frame.milliseconds, 1_000, "the advice when to come back")
                 self.assertIsNone(extra.frame())
         self.assertTrue(others[0].health().serving, "those who were there are served on")
         self.assertEqual(others[0].stats()["connections_refused_total"], 30)

@@ -131,6 +131,19 @@ class Stopping(SystemTest):
             self.assertIsNone(client.frame())
             self.assertEqual(daemon.process.wait(10), 0)
 
+    def test_idle_connection_is_told_before_it_is_closed(self) -> None:
+        """So a Store that crosses the end is answered, and one that comes later goes over another connection."""
+        daemon = self.daemon(config="limits:\n  idle_seconds: 1s\n")
+        with daemon.client() as client:
+            client.health()
+            frame = client.frame()
+            assert frame is not None, "closed without a go-away"
+            self.assertEqual((frame.kind, frame.call_id, frame.code, frame.payload), (Kind.GO_AWAY, 0, 0, b""))
+            client.store("u", "c", b"crossed")
+            self.assertEqual(client.get("u", "c").credential, b"crossed")
+            self.assertIsNone(client.frame())
+        self.assertIn("closed an idle connection", daemon.log_text())
+
     def test_stop_without_clients_is_quick(self) -> None:
         daemon = self.daemon()
         started = time.monotonic()

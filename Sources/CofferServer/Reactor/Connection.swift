@@ -41,6 +41,8 @@ final class Connection {
     @exclusivity(unchecked) var touched = false
 
     @exclusivity(unchecked) var lastActivity: BootInstant
+    /// When it was told to go away for being idle: what crosses that on its way is still answered.
+    @exclusivity(unchecked) var retiredSince: BootInstant?
     /// When the first byte of the frame in `input` came.
     @exclusivity(unchecked) var frameSince: BootInstant?
     /// Since when the kernel takes no reply bytes.

@@ -17,10 +17,11 @@ extension Reactor {
         let buffer = ByteBuffer(capacity: FrameHeader.byteCount + message.count)
         FrameHeader(
             kind: .goAway, callID: 0, methodOrStatus: failure.code.rawValue,
-            payloadBytes: message.count
+            timeoutOrRetry: failure.retryAfterMilliseconds, payloadBytes: message.count
         ).store(to: buffer.reserve(FrameHeader.byteCount))
         buffer.commit(FrameHeader.byteCount)
         message.withUnsafeBytes { buffer.append($0) }
+        // A new socket has room for it; a peer that has gone already needs no reason.
         _ = Glibc.send(fd, buffer.bytes.baseAddress, buffer.count, Int32(MSG_NOSIGNAL))
         close(fd)
     }

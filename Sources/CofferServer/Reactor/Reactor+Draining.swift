@@ -57,21 +57,33 @@ extension Reactor {
 
     // MARK: Slow peers
 
-    /// Once a second: cuts those that stall.
+    /// Seconds from an idle connection's go-away to its end: a request that crosses it is answered.
+    private static let retirementSeconds = 2
+
+    /// Once a second: cuts those that stall, and tells those that are idle to go before it does.
     func sweep() {
         nextSweep = now + .seconds(1)
-        for case let connection? in connections where isTooSlow(connection) {
-            cut(connection, "cut a peer that stalls or is idle")
+        for case let connection? in connections {
+            if isOver(connection.frameSince, limits.frameSeconds) || isOver(connection.stalledSince, limits.writeStallSeconds) {
+                cut(connection, "closed a stalled connection")
+            } else if connection.calls.isEmpty, isOver(connection.lastActivity, limits.idleSeconds) {
+                retire(connection)
+            }
+        }
+        flushTouched()
+    }
+
+    private func retire(_ connection: Connection) {
+        if connection.retiredSince == nil {
+            connection.retiredSince = now
+            goAway(connection)
+        } else if isOver(connection.retiredSince, Self.retirementSeconds) {
+            cut(connection, "closed an idle connection")
         }
     }
 
-    func isTooSlow(_ connection: Connection) -> Bool {
-        func over(_ since: BootInstant?, _ seconds: Int) -> Bool {
-            guard let since, seconds > 0 else { return false }
-            return since + .seconds(Int64(seconds)) < now
-        }
-        return over(connection.frameSince, limits.frameSeconds)
-            || over(connection.stalledSince, limits.writeStallSeconds)
-            || (connection.calls.isEmpty && over(connection.lastActivity, limits.idleSeconds))
+    private func isOver(_ since: BootInstant?, _ seconds: Int) -> Bool {
+        guard let since, seconds > 0 else { return false }
+        return since + .seconds(Int64(seconds)) < now
     }
 }
