@@ -14,7 +14,8 @@ enum CofferProgram {
         // Before anything can open a descriptor.
         StandardStream.prepare()
         Faults.endQuietly()
-        // Credentials go through this process: it leaves no core, and no other process looks in.
+        // Credentials go through this process: it leaves no core, and no other process looks in. Where
+        // the system refuses that, the command works all the same.
         _ = coffer_harden_process()
         let arguments: [String]
         do {

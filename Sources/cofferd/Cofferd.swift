@@ -33,27 +33,6 @@ struct Cofferd: ParsableCommand {
     @Flag(help: "Check the configuration, print it, and end.")
     var check = false
 
-    /// A wrong command line is told without the values in it: one may be a secret in the wrong place.
-    static func main() {
-        do {
-            let command = try parse()
-            try command.run()
-        } catch {
-            guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
-            Console.error(withoutValues(fullMessage(for: error)) + "\n")
-            Glibc.exit(exitCode(for: error).rawValue)
-        }
-    }
-
-    private static func withoutValues(_ message: String) -> String {
-        CommandLine.arguments.dropFirst().reduce(message) { text, argument in
-            let parts = argument.split(separator: "=", maxSplits: 1)
-            let value = argument.hasPrefix("-") ? parts.dropFirst().first.map(String.init) : argument
-            guard let value, !value.isEmpty else { return text }
-            return text.split(separator: value, omittingEmptySubsequences: false).joined(separator: "…")
-        }
-    }
-
     func run() throws {
         let configuration = load()
         do throws(StartupError) {

@@ -1,5 +1,6 @@
 """Mistakes in the configuration, and --check."""
 
+import contextlib
 import os
 import subprocess
 
@@ -27,7 +28,7 @@ class ConfigurationMistakes(StartupTest):
         self.assert_refused(ended, CONFIGURATION, "coffer.yaml:1:1", "zzz")
 
     def test_setting_that_comes_twice(self) -> None:
-        self.assert_refused(self.start(config="reactors: 1\nreactors: 2\n"), CONFIGURATION, "coffer.yaml:1:1", "reactors comes twice")
+        self.assert_refused(self.start(config="reactors: 1\nreactors: 2\n"), CONFIGURATION, "coffer.yaml:1:1", "reactors appears twice")
 
     def test_every_mistake_is_told(self) -> None:
         ended = self.start(config="reactors: many\nlimits:\n  connections: 0\n")
@@ -62,6 +63,25 @@ class ConfigurationMistakes(StartupTest):
     def test_configuration_file_that_is_not_there(self) -> None:
         ended = self.start("--config", self.place.folder / "absent.yaml")
         self.assert_refused(ended, CONFIGURATION, "absent.yaml")
+
+    def test_error_waits_for_room_in_a_full_pipe(self) -> None:
+        """A non-blocking standard error that is full for a moment: the reason for the exit is not lost."""
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        filled = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                filled += os.write(writing, b"." * 4096)
+        process = subprocess.Popen(
+            [binary("cofferd"), "--config", self.place.folder / "absent.yaml"], stdout=subprocess.DEVNULL, stderr=writing)
+        os.close(writing)
+        with open(reading, "rb") as pipe:
+            with self.assertRaises(subprocess.TimeoutExpired, msg="it ended without its reason"):
+                process.wait(1)
+            text = pipe.read()
+        self.assertEqual(process.wait(10), CONFIGURATION)
+        self.assertEqual(text[:filled].strip(b"."), b"")
+        self.assertIn(b"absent.yaml", text[filled:])
 
     def test_unknown_log_level(self) -> None:
         self.assert_refused(self.start(env={"COFFER_LOG_LEVEL": "loud"}), CONFIGURATION, "COFFER_LOG_LEVEL", "trace")

@@ -49,7 +49,7 @@ MODULES = {
               "CLinux"),
         words("Glibc Dispatch Logging Yams"),
         # Standard output and error, threads, and the variables that are secrets.
-        raw=frozenset(words("Console.swift DaemonThread.swift LogQueue.swift SecretVariables.swift"))),
+        raw=frozenset(words("DaemonThread.swift LogQueue.swift SecretVariables.swift"))),
     "cofferd": Module(words("CofferDaemon CofferCore CofferProcess CofferCommandLine"), words("ArgumentParser Glibc")),
     # On the public client alone: what it can do, every program can. CLinux hardens the process.
     "coffer": Module(

@@ -12,6 +12,7 @@ enum DescriptorLimit {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return reserve }
         limit.rlim_cur = limit.rlim_max
+        // Whether it could be raised or not, what is in force afterwards counts.
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         return max(16, Int(clamping: limit.rlim_cur) - reserve)

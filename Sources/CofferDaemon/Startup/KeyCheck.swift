@@ -26,7 +26,7 @@ enum KeyCheck {
         guard let opened = try? keys.open(existing, type: .manifest, context: context) else {
             throw Failure(
                 .failedPrecondition, .unreadableRecord,
-                "the database was sealed under other keys than those in the key ring; bring back the key ring that belongs to it"
+                "the database was sealed under other keys than those in the key ring, or its manifest is damaged; bring back the key ring that belongs to it, or a backup of both"
             )
         }
         let sealedFor = opened.withBytes { bytes in

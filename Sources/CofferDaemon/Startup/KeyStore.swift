@@ -70,10 +70,22 @@ struct KeyStore {
         } catch where error.reason == .absent {
             return nil
         } catch where error.reason == .wrongKey {
-            guard let former = root.former, let file = try? KeyRingFile.open(path: path, root: former) else {
-                throw error
-            }
-            return file
+            return try former(path, root, error)
+        }
+    }
+
+    /// The ring as versions before made it with the same root key.
+    ///
+    /// - Throws: `error` if it is not one of these; else what stops it from being opened.
+    private static func former(
+        _ path: String, _ root: KeySource.Loaded, _ error: KeyError
+    ) throws(KeyError) -> KeyRingFile {
+        guard let former = root.former else { throw error }
+        do throws(KeyError) {
+            return try KeyRingFile.open(path: path, root: former)
+        } catch let failure {
+            // That neither fits is one mistake; a lack of memory, say, is another.
+            throw failure.reason == .wrongKey ? error : failure
         }
     }
 
@@ -95,7 +107,7 @@ struct KeyStore {
         // A key that is made up now opens nothing that is there.
         if case .generated(let path) = source, !DataFolder.isThere(path), let sealed = found.sealed {
             throw StartupError(
-                "no key is given, and \(sealed) needs the one that it was made with: set key.file, key.passphrase_file or CREDENTIAL_ENCRYPTION_KEY, or bring back \(path)",
+                "no root key is configured, and \(sealed) needs the one that it was made with: set key.file, key.passphrase_file or CREDENTIAL_ENCRYPTION_KEY, or bring back \(path)",
                 exitCode: StartupError.configurationExitCode)
         }
         return source

@@ -11,7 +11,15 @@ package final class SocketFile {
     /// Listening, non-blocking.
     package let listener: Int32
     private let lock: Int32
-    private let inode: ino_t
+    private let made: Identity
+
+    /// Which file it is.
+    private struct Identity: Equatable {
+        let device: dev_t
+        let inode: ino_t
+
+        init(_ status: stat) { (device, inode) = (status.st_dev, status.st_ino) }
+    }
 
     /// - Parameter mode: of the socket; 0600 lets only this uid connect.
     package init(path: String, mode: UInt32) throws(StartupError) {
@@ -23,7 +31,7 @@ package final class SocketFile {
             listener = coffer_unix_listen(path, mode_t(mode), 1_024)
             guard listener >= 0 else { throw Self.failure("cannot listen on \(path)") }
             do throws(StartupError) {
-                inode = try Self.checkedInode(path, mode)
+                made = try Self.checked(path, mode)
             } catch {
                 close(listener)
                 throw error
@@ -35,7 +43,7 @@ package final class SocketFile {
     }
 
     /// What stands at the path now has to be what was made there.
-    private static func checkedInode(_ path: String, _ mode: UInt32) throws(StartupError) -> ino_t {
+    private static func checked(_ path: String, _ mode: UInt32) throws(StartupError) -> Identity {
         var status = stat()
         guard lstat(path, &status) == 0 else { throw failure("cannot examine the socket \(path)") }
         guard status.st_mode & S_IFMT == S_IFSOCK, status.st_uid == geteuid(), status.st_mode & 0o777 == mode else {
@@ -44,16 +52,17 @@ package final class SocketFile {
                     + "\(geteuid()) with mode 0\(String(mode, radix: 8)); check who can write to the folder, and its ACLs",
                 exitCode: StartupError.configurationExitCode)
         }
-        return status.st_ino
+        return Identity(status)
     }
 
     /// The path leads to our socket.
     package var isInPlace: Bool {
         var status = stat()
-        return lstat(path, &status) == 0 && status.st_ino == inode
+        return lstat(path, &status) == 0 && Identity(status) == made
     }
 
-    /// Takes the path away, if it is still ours: nobody new can connect.
+    /// Takes the path away, if it is still ours: nobody new can connect. One that cannot be
+    /// removed leads nowhere once `remove` was called, and the next start takes it over.
     package func hide() {
         if isInPlace { unlink(path) }
     }

@@ -14,8 +14,8 @@ enum StackLimit {
     static func raise() throws(StartupError) {
         var limit = rlimit()
         let stack = __rlimit_resource_t(RLIMIT_STACK.rawValue)
-        guard getrlimit(stack, &limit) == 0 else { return }
-        if limit.rlim_cur < rlim_t(minimumBytes) {
+        // A limit that the system does not say is judged by what happens.
+        if getrlimit(stack, &limit) == 0, limit.rlim_cur < rlim_t(minimumBytes) {
             limit.rlim_cur = min(limit.rlim_max, rlim_t(8 << 20))
             guard limit.rlim_cur >= rlim_t(minimumBytes), setrlimit(stack, &limit) == 0 else {
                 throw StartupError(
