@@ -98,7 +98,9 @@ let package = Package(
         .target(name: "CofferHTTP", dependencies: ["CofferCore", "CCurl", "CLinux"], swiftSettings: base),
         .target(
             name: "CofferVaults",
-            dependencies: ["CofferCore", "CofferCrypto", "CofferVault", "CofferSQLite", "CofferHTTP"],
+            dependencies: [
+                "CofferCore", "CofferCrypto", "CofferProcess", "CofferVault", "CofferSQLite", "CofferHTTP",
+            ],
             swiftSettings: safe),
         .target(
             name: "CofferServer",
@@ -189,6 +191,13 @@ let package = Package(
             dependencies: [
                 "CofferCore", "CofferCrypto", "CofferHTTP", "CofferVault", "CofferVaults", "CofferVaultConformance",
                 "CofferSQLite", "CFaultyVFS",
+            ],
+            swiftSettings: base),
+        // A driver of the tests, and what holds for every driver.
+        .testTarget(
+            name: "CofferDriverTests",
+            dependencies: [
+                "CofferCore", "CofferVault", "CofferVaults", "CofferServer", "CofferDaemon", "CofferVaultConformance",
             ],
             swiftSettings: base),
         // Run by Tests/Live/run.py, which starts what they talk to.

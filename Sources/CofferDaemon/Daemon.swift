@@ -4,6 +4,7 @@ import CofferCore
 import CofferCrypto
 import CofferServer
 import CofferVault
+import CofferVaults
 import Dispatch
 import Glibc
 import Logging
@@ -75,7 +76,7 @@ package struct Daemon {
     ///
     /// - Throws: what is wrong, in one line.
     package func check() throws(StartupError) {
-        let secrets = SecretVariables.take()
+        let secrets = SecretVariables.take(configuration.catalogue.secretVariables)
         let found = DataFolder(configuration)
         try found.checkDatabases(mayBeNew: mayBeNew)
         try KeyStore.check(configuration, passphrase: secrets.passphrase, found: found)
@@ -108,7 +109,7 @@ package struct Daemon {
     /// of the environment go, but for what a vault needs.
     @inline(never)
     private func open() throws(StartupError) -> Opened {
-        let secrets = SecretVariables.take()
+        let secrets = SecretVariables.take(configuration.catalogue.secretVariables)
         try makeDataFolder()
         let found = DataFolder(configuration)
         try found.checkDatabases(mayBeNew: mayBeNew)
@@ -132,7 +133,7 @@ package struct Daemon {
         let prober = VaultProber(pool, clock: clock, random: random, sleeper: TaskSleeper(clock: clock))
         let probing = Task { await prober.run() }
         announce(opened.keys.place)
-        for vault in configuration.vaults where !vault.type.isLocal { tellWhatIsWritten(vault) }
+        for vault in configuration.vaults where !vault.driver.isLocal { tellWhatIsWritten(vault) }
         log.info(
             "serving",
             metadata: [
@@ -193,13 +194,13 @@ package struct Daemon {
     /// Protections that are missing, logged and shown by Health.
     private func warnings(_ bootKey: BootKey, _ opened: Opened, _ overflow: OverflowIDs) -> [String] {
         var warnings = bootKey.warnings + [overflow.warning(gid: getegid())].compactMap(\.self)
-        if opened.keys.isGenerated, configuration.vaults.contains(where: { !$0.type.isLocal }) {
+        if opened.keys.isGenerated, configuration.vaults.contains(where: { !$0.driver.isLocal }) {
             warnings.append(
                 "the key of records in vaults on other hosts is in the data folder only, where the daemon made it: keep a copy, or set CREDENTIAL_ENCRYPTION_KEY or key.file"
             )
         }
-        if configuration.vaults.contains(where: { $0.type == .memory }) {
-            warnings.append("the memory vault forgets everything when the daemon stops")
+        for vault in configuration.vaults where vault.driver.isVolatile {
+            warnings.append("vault \(vault.name): the \(vault.driver.title) forgets everything when the daemon stops")
         }
         for warning in warnings { log.warning("\(warning)") }
         return warnings
@@ -239,7 +240,7 @@ package struct Daemon {
     private func announce(_ keyPlace: String) {
         let text = """
             socket  \(configuration.socket)
-            data    \(configuration.vaults.map { $0.place(in: configuration.data) }.joined(separator: ", "))
+            data    \(configuration.vaults.map { $0.driver.location(of: $0, dataFolder: configuration.data) }.joined(separator: ", "))
             key     \(keyPlace)
             try     printf s3cret | coffer store user1 conn1 --socket \(configuration.socket)
 

@@ -33,7 +33,17 @@ struct Cofferd: ParsableCommand {
     @Flag(help: "Check the configuration, print it, and end.")
     var check = false
 
+    @Flag(help: "Print every setting there is, with default, environment variables and meaning, and end.")
+    var printSettings = false
+
+    @Option(help: ArgumentHelp("How --print-settings prints: text, json or markdown.", valueName: "form"))
+    var form = SettingsReference.Form.text
+
     func run() throws {
+        if printSettings {
+            try StandardStream.output.write(SettingsReference().printed(as: form))
+            return
+        }
         let configuration = load()
         do throws(StartupError) {
             let daemon = Daemon(configuration, mayBeNew: newDatabase)
@@ -55,3 +65,5 @@ struct Cofferd: ParsableCommand {
         }
     }
 }
+
+extension SettingsReference.Form: ExpressibleByArgument {}

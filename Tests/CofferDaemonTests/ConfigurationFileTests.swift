@@ -29,7 +29,7 @@ import Testing
         var expected = Configuration()
         expected.socket = "/run/x.sock"
         expected.socketMode = 0o660
-        expected.vault = .memory
+        expected.vaultType = "memory"
         expected.limits.connections = 12
         expected.cache.ttlMilliseconds = 7_000
         expected.cache.maximumBytes = 1 << 20

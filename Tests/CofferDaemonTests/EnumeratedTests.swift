@@ -1,4 +1,6 @@
 import CofferDaemon
+import CofferVault
+import CofferVaults
 import Logging
 import Testing
 
@@ -51,7 +53,7 @@ import Testing
     @Test func everyEnumeratedValueIsReadSo() throws {
         let variables = ["VAULT_TYPE": "Memory\r", "COFFER_LOG_LEVEL": " DEBUG", "COFFER_LOG_FORMAT": "Json\n"]
         let configuration = try load(variables)
-        #expect(configuration.vaults.map(\.type) == [.memory])
+        #expect(configuration.vaults.map(\.driver.type) == ["memory"])
         #expect(configuration.logLevel == .debug)
         #expect(configuration.logFormat == .json)
         let file = """
@@ -59,7 +61,7 @@ import Testing
               a: {type: " VAULT", address: "https://h", auth: "Token-File ", token_file: /t, format: JSON, accept: [Sealed, "json "], soft_delete: "TRUE"}
             """
         let vault = try #require(load([:], file).vaults.first)
-        #expect(vault.type == .vault && vault.format == .json && vault.accept == [.sealed, .json])
-        #expect(vault.hashiCorp.authentication == .tokenFile && vault.hashiCorp.softDelete)
+        #expect(vault.driver.type == "vault" && vault.format == .json && vault.accept == [.sealed, .json])
+        #expect(vault["auth"] == ["token-file"] && vault["soft_delete"] == ["true"])
     }
 }

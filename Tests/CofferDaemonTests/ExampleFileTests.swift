@@ -1,4 +1,5 @@
 import CofferDaemon
+import CofferVaults
 import Foundation
 import Testing
 
@@ -57,8 +58,8 @@ import Testing
         try ConfigurationFile.apply(all, name: "coffer.example.yaml", to: &configuration)
         #expect(configuration.vaults.map(\.name) == ["main", "cluster", "cloud", "local"])
         #expect(configuration.routes.count == 4)
-        for setting in VaultSetting.all {
-            #expect(lines.contains { $0.hasPrefix("    \(setting.name): ") }, "\(setting.name)")
+        for name in ["type"] + VaultCatalogue.standard.settingNames {
+            #expect(lines.contains { $0.hasPrefix("    \(name): ") }, "\(name)")
         }
     }
 }

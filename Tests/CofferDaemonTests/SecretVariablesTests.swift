@@ -1,5 +1,6 @@
 import CofferCore
 import CofferDaemon
+import CofferVaults
 import Foundation
 import Testing
 
@@ -15,24 +16,24 @@ import Testing
         setenv("VAULT_SECRET_ID", "three", 1)
         let token = try #require(getenv("VAULT_TOKEN"))
         #expect(try Environment.current()["VAULT_TOKEN"] == "set", "only that there is one")
-        let taken = SecretVariables.take()
+        let taken = SecretVariables.take(VaultCatalogue.standard.secretVariables)
         #expect(text(taken.passphrase) == "one")
-        #expect(text(taken.vaultToken) == "two")
-        #expect(text(taken.vaultSecretID) == "three")
+        #expect(text(taken[["BAO_TOKEN", "VAULT_TOKEN"]]) == "two")
+        #expect(text(taken[["BAO_SECRET_ID", "VAULT_SECRET_ID"]]) == "three")
         for name in ["CREDENTIAL_ENCRYPTION_KEY", "VAULT_TOKEN", "VAULT_SECRET_ID"] {
             #expect(getenv(name) == nil, "\(name)")
         }
         #expect((0..<3).allSatisfy { token[$0] == 0 }, "wiped where it stood")
-        #expect(SecretVariables.take().vaultToken == nil)
+        #expect(SecretVariables.take(VaultCatalogue.standard.secretVariables)[["BAO_TOKEN", "VAULT_TOKEN"]] == nil)
     }
 
     @Test(arguments: ["token\n", "token\r\n", "token"]) func aLineEndDoesNotCount(value: String) throws {
         setenv("VAULT_TOKEN", value, 1)
         setenv("VAULT_SECRET_ID", String(value.dropFirst(5)), 1)
         #expect(try Environment.current()["VAULT_SECRET_ID"] ?? "" == "", "nothing but a line end is nothing")
-        let taken = SecretVariables.take()
-        #expect(text(taken.vaultToken) == "token")
-        #expect(taken.vaultSecretID == nil)
+        let taken = SecretVariables.take(VaultCatalogue.standard.secretVariables)
+        #expect(text(taken[["BAO_TOKEN", "VAULT_TOKEN"]]) == "token")
+        #expect(taken[["BAO_SECRET_ID", "VAULT_SECRET_ID"]] == nil)
     }
 
     @Test func openBaosWinsEvenWhenEmpty() throws {
@@ -41,9 +42,9 @@ import Testing
         setenv("VAULT_SECRET_ID", "v", 1)
         setenv("BAO_SECRET_ID", "", 1)
         #expect(try Environment.current()["BAO_SECRET_ID"] == "")
-        let taken = SecretVariables.take()
-        #expect(text(taken.vaultToken) == "b")
-        #expect(taken.vaultSecretID == nil)
+        let taken = SecretVariables.take(VaultCatalogue.standard.secretVariables)
+        #expect(text(taken[["BAO_TOKEN", "VAULT_TOKEN"]]) == "b")
+        #expect(taken[["BAO_SECRET_ID", "VAULT_SECRET_ID"]] == nil)
         #expect(getenv("VAULT_TOKEN") == nil)
         #expect(getenv("VAULT_SECRET_ID") == nil)
     }

@@ -1,5 +1,6 @@
 import CofferCache
 import CofferDaemon
+import CofferVaults
 import CofferServer
 import Testing
 
@@ -26,7 +27,7 @@ import Testing
         #expect(limits.connectionsPerUID * 2 <= limits.connections)
         #expect(limits.bufferedBytesPerUID * 2 <= limits.bufferedBytes)
         #expect(configuration.cache.maximumFlightsPerUID * 2 <= configuration.cache.maximumFlights)
-        #expect(limits.callsPerUID * 2 <= VaultConfiguration(name: "main").queue)
+        #expect(limits.callsPerUID * 2 <= VaultConfiguration(name: "main", driver: VaultCatalogue.standard.drivers[0]).queue)
     }
 
     /// A configuration in which nothing has its default.

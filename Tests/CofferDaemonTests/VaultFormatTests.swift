@@ -1,4 +1,6 @@
 import CofferDaemon
+import CofferVault
+import CofferVaults
 import Testing
 
 /// Which formats a vault is written in and read in, by the file and by the variables.
@@ -26,8 +28,8 @@ import Testing
         arguments: [
             ("", [.sealed]), (", format: sealed", [.sealed]), (", format: legacy-aes", [.sealed, .legacyAES]),
             (", format: json", [.sealed, .json, .legacyAES]), (", accept: [json, sealed]", [.sealed, .json]),
-        ] as [(String, [VaultFormat])])
-    func aFileTakesNothingThatIsLessProtectedThanItWrites(settings: String, accepted: [VaultFormat]) throws {
+        ] as [(String, [RecordFormat])])
+    func aFileTakesNothingThatIsLessProtectedThanItWrites(settings: String, accepted: [RecordFormat]) throws {
         let variables = ["CREDENTIAL_ENCRYPTION_KEY": "set"]
         #expect(try vault(variables, "vaults: {a: {type: aws\(settings)}}").accept == accepted)
         #expect(try vault(variables, "vaults: {a: {type: aws\(settings)}}").keep == [])
@@ -47,8 +49,8 @@ import Testing
         arguments: [
             ("sealed", .sealed, [.sealed, .json]), ("json", .json, [.sealed, .json, .legacyAES]),
             (" JSON\n", .json, [.sealed, .json, .legacyAES]),
-        ] as [(String, VaultFormat, [VaultFormat])])
-    func aVariableChoosesTheFormat(word: String, format: VaultFormat, accepted: [VaultFormat]) throws {
+        ] as [(String, RecordFormat, [RecordFormat])])
+    func aVariableChoosesTheFormat(word: String, format: RecordFormat, accepted: [RecordFormat]) throws {
         let vault = try vault(bao.merging(["COFFER_FORMAT": word]) { $1 })
         #expect(vault.format == format)
         #expect(vault.accept == accepted)
@@ -70,7 +72,7 @@ import Testing
         #expect(
             mistakes(["COFFER_FORMAT": "json"], "vaults: {a: {type: aws}}")
                 == [
-                    "COFFER_FORMAT: the vaults at /etc/coffer/coffer.yaml:1:1 set their own formats; unset it"
+                    "COFFER_FORMAT: the vaults at /etc/coffer/coffer.yaml:1:1 have their own settings; unset it"
                 ])
     }
 

@@ -1,9 +1,14 @@
 import CofferDaemon
+import CofferVaults
 import Testing
 
 @Suite struct VaultSettingTests {
     @Test func namesAreUnique() {
-        #expect(Set(VaultSetting.all.map(\.name)).count == VaultSetting.all.count)
+        for driver in VaultCatalogue.standard.drivers {
+            let names = driver.settings.map(\.name)
+            #expect(Set(names).count == names.count, "\(driver.type)")
+            #expect(!names.contains("type"), "\(driver.type)")
+        }
     }
 
     /// Together they set every setting, each to something else than its default.
@@ -65,17 +70,16 @@ import Testing
         let configuration = try read(Self.text)
         let again = try read(Setting.vaultsYAML(configuration))
         #expect(again == configuration)
-        #expect(again.vaults.map(\.backend) == configuration.vaults.map(\.backend))
         #expect(again.routes == configuration.routes)
     }
 
     @Test func theTextAboveChangesEverySetting() throws {
-        for setting in VaultSetting.all where setting.name != "type" {
-            let line = "\n    \(setting.name): "
-            #expect(Self.text.contains(line), "\(setting.name)")
+        for name in VaultCatalogue.standard.settingNames {
+            let line = "\n    \(name): "
+            #expect(Self.text.contains(line), "\(name)")
             let without = Self.text.split(separator: "\n").filter { !$0.hasPrefix(line.dropFirst()) }
             let changed = try? read(without.joined(separator: "\n"))
-            #expect(try changed != read(Self.text), "\(setting.name) has its default above")
+            #expect(try changed != read(Self.text), "\(name) has its default above")
         }
     }
 
@@ -89,12 +93,12 @@ import Testing
                     type: aws
                     format: sealed
                     accept: [sealed]
-                    keep: []
-                    prefix: "ai2-connectors"
-                    literal_names: false
                     timeout_ms: 5s
                     concurrency: 64
                     queue: 8192
+                    keep: []
+                    prefix: "ai2-connectors"
+                    literal_names: false
                     # ca_file: not set
                     # client_certificate_file: not set
                     # client_key_file: not set
@@ -183,7 +187,14 @@ import Testing
             ("tokenfile", "token_file"), ("allow_adresses", "allow_addresses"), ("x", nil),
         ] as [(String, String?)])
     func suggestsWhatIsNear(typed: String, suggestion: String?) {
-        #expect(VaultSetting.suggestion(for: typed) == suggestion)
+        let expected =
+            suggestion.map { "; did you mean \($0)?" } ?? "; cofferd --print-settings has all settings of each type"
+        do throws(ConfigurationErrors) {
+            _ = try read("vaults: {a: {type: vault, \(typed): 1}}")
+            Issue.record("there is no setting \(typed)")
+        } catch {
+            #expect(error.errors.map(\.message) == ["unknown setting vaults.a.\(typed)\(expected)"])
+        }
     }
 
     @Test(

@@ -1,4 +1,5 @@
 import CofferDaemon
+import CofferVaults
 import Testing
 
 /// The vaults of a configuration put together: from the variables, and with what
@@ -21,20 +22,14 @@ import Testing
         }
     }
 
-    private func hashiCorp(
-        _ environment: [String: String]
-    ) throws -> (VaultConfiguration.HashiCorp, VaultConfiguration.Login, VaultConfiguration.Transport) {
-        let vault = try #require(load(environment.merging(["VAULT_TYPE": "vault"]) { $1 }).vaults.first)
-        guard case .vault(let values, let login, let transport) = vault.backend else {
-            throw ConfigurationErrors([])
-        }
-        return (values, login, transport)
+    private func hashiCorp(_ environment: [String: String]) throws -> VaultConfiguration {
+        try #require(load(environment.merging(["VAULT_TYPE": "vault"]) { $1 }).vaults.first)
     }
 
     @Test func withoutAnythingThereIsOneEmbeddedVault() throws {
         let configuration = try load()
         #expect(configuration.vaults.map(\.name) == ["embedded"])
-        #expect(configuration.vaults.map(\.backend) == [.embedded(file: "vault.db")])
+        #expect(configuration.vaults.map { $0.driver.dataFile(of: $0) } == ["vault.db"])
         #expect(configuration.routes == [VaultRoute(vault: "embedded")])
     }
 
@@ -47,59 +42,52 @@ import Testing
             ("{type: aws, endpoint: \"https://h\"}", "https://h"),
         ])
     func aVaultSaysWhereItsRecordsAre(vault: String, place: String) throws {
-        #expect(try load([:], "vaults: {a: \(vault)}").vaults.map { $0.place(in: "/data") } == [place])
+        #expect(try load([:], "vaults: {a: \(vault)}").vaults.map { $0.driver.location(of: $0, dataFolder: "/data") } == [place])
     }
 
     @Test func theOneVaultHasTheTimeOfItsSetting() throws {
         let vault = try #require(load([:], "vault: {type: memory, timeout_ms: 7}").vaults.first)
-        #expect(vault.backend == .memory)
+        #expect(vault.driver.type == "memory")
         #expect(vault.timeoutMilliseconds == 7)
     }
 
     @Test func vaultsOwnVariablesAreObeyed() throws {
-        let (values, login, transport) = try hashiCorp([
+        let vault = try hashiCorp([
             "VAULT_ADDR": "https://h:8200", "VAULT_TOKEN": "set", "VAULT_NAMESPACE": "n", "VAULT_CACERT": "/ca",
             "VAULT_CLIENT_CERT": "/crt", "VAULT_CLIENT_KEY": "/key", "VAULT_TLS_SERVER_NAME": "s",
         ])
-        #expect(values.address == "https://h:8200")
-        #expect(values.namespace == "n")
-        #expect(login == .token)
-        #expect(transport.caFile == "/ca")
-        #expect(transport.clientCertificateFile == "/crt")
-        #expect(transport.clientKeyFile == "/key")
-        #expect(transport.serverName == "s")
+        let values: KeyValuePairs = [
+            "address": "https://h:8200", "namespace": "n", "auth": "token", "ca_file": "/ca",
+            "client_certificate_file": "/crt", "client_key_file": "/key", "server_name": "s",
+        ]
+        for (name, value) in values { #expect(vault[name] == [value], "\(name)") }
     }
 
     @Test(
         arguments: [
-            (["VAULT_TOKEN_FILE": "/t"], .tokenFile("/t")),
-            (["VAULT_ROLE_ID": "r"], .appRole(roleID: "r", secretIDFile: nil, mount: "approle")),
-            (
-                ["VAULT_ROLE_ID": "r", "VAULT_SECRET_ID": "set"],
-                .appRole(roleID: "r", secretIDFile: nil, mount: "approle")
-            ),
-            (
-                ["VAULT_ROLE_ID": "r", "VAULT_SECRET_ID_FILE": "/s"],
-                .appRole(roleID: "r", secretIDFile: "/s", mount: "approle")
-            ),
-            (["VAULT_TOKEN": "", "VAULT_TOKEN_FILE": "/t"], .tokenFile("/t")),
-            (["VAULT_TOKEN": "set", "BAO_TOKEN": "", "VAULT_TOKEN_FILE": "/t"], .tokenFile("/t")),
-        ] as [([String: String], VaultConfiguration.Login)])
+            (["VAULT_TOKEN_FILE": "/t"], "token-file", "/t", ""), (["VAULT_ROLE_ID": "r"], "approle", "", ""),
+            (["VAULT_ROLE_ID": "r", "VAULT_SECRET_ID": "set"], "approle", "", ""),
+            (["VAULT_ROLE_ID": "r", "VAULT_SECRET_ID_FILE": "/s"], "approle", "", "/s"),
+            (["VAULT_TOKEN": "", "VAULT_TOKEN_FILE": "/t"], "token-file", "/t", ""),
+            (["VAULT_TOKEN": "set", "BAO_TOKEN": "", "VAULT_TOKEN_FILE": "/t"], "token-file", "/t", ""),
+        ] as [([String: String], String, String, String)])
     func theWayToLogInIsTheOneThatIsThere(
-        environment: [String: String], expected: VaultConfiguration.Login
+        environment: [String: String], auth: String, tokenFile: String, secretIDFile: String
     ) throws {
-        let (_, login, _) = try hashiCorp(environment.merging(["VAULT_ADDR": "https://h"]) { $1 })
-        #expect(login == expected)
+        let vault = try hashiCorp(environment.merging(["VAULT_ADDR": "https://h"]) { $1 })
+        #expect(vault["auth"] == [auth])
+        #expect(vault["token_file"] == [tokenFile])
+        #expect(vault["secret_id_file"] == [secretIDFile])
     }
 
     @Test func openBaosVariablesWinEvenWhenEmpty() throws {
-        let (values, _, transport) = try hashiCorp([
+        let vault = try hashiCorp([
             "VAULT_ADDR": "https://vault", "BAO_ADDR": "https://bao", "VAULT_TOKEN": "set", "VAULT_NAMESPACE": "n",
             "BAO_NAMESPACE": "", "BAO_CACERT": "/bao",
         ])
-        #expect(values.address == "https://bao")
-        #expect(values.namespace == "")
-        #expect(transport.caFile == "/bao")
+        #expect(vault["address"] == ["https://bao"])
+        #expect(vault["namespace"] == [""])
+        #expect(vault["ca_file"] == ["/bao"])
         #expect(
             mistakes(["VAULT_TYPE": "vault", "VAULT_ADDR": "https://h", "VAULT_TOKEN": "set", "BAO_TOKEN": ""]) == [
                 "VAULT_TOKEN_FILE: is not set; set it, VAULT_TOKEN or VAULT_ROLE_ID, to log in"
@@ -107,7 +95,39 @@ import Testing
     }
 
     @Test func awsNeedsNoVariablesOfOurs() throws {
-        #expect(try load(["VAULT_TYPE": "aws"]).vaults.map(\.backend) == [.aws(.init(), .init())])
+        #expect(try load(["VAULT_TYPE": "aws"]).vaults.map(\.driver.type) == ["aws"])
+    }
+
+    /// Every setting of every type: by the variable that has its name.
+    @Test func aVariableSetsEverySettingOfEveryType() throws {
+        for driver in VaultCatalogue.standard.drivers {
+            for setting in driver.settings {
+                let variable = "COFFER_VAULT_\(setting.name.uppercased())"
+                let bad = mistakes(["VAULT_TYPE": driver.type, variable: "\u{7f}"])
+                #expect(bad.contains("\(variable): expected \(setting.expects)"), "\(driver.type) \(setting.name)")
+            }
+        }
+        let vault = try #require(
+            load([
+                "VAULT_TYPE": "aws", "COFFER_VAULT_KMS_KEY": "alias/k", "COFFER_VAULT_ALLOW_ADDRESSES": "loopback, link-local",
+                "COFFER_VAULT_TIMEOUT_MS": "7",
+            ]).vaults.first)
+        #expect(vault["kms_key"] == ["alias/k"])
+        #expect(vault["allow_addresses"] == ["loopback", "link-local"])
+        #expect(vault.timeoutMilliseconds == 7)
+    }
+
+    @Test func theVariableOfASettingsNameComesBeforeVaultsOwn() throws {
+        let vault = try hashiCorp([
+            "VAULT_ADDR": "https://h", "COFFER_VAULT_ADDRESS": "https://ours", "COFFER_VAULT_AUTH": "kubernetes",
+            "COFFER_VAULT_ROLE": "r",
+        ])
+        #expect(vault["address"] == ["https://ours"])
+        #expect(vault["auth"] == ["kubernetes"])
+        #expect(
+            mistakes(["COFFER_VAULT_QUEUE": "1"], "vaults: {a: {type: memory}}") == [
+                "COFFER_VAULT_QUEUE: the vaults at /etc/coffer/coffer.yaml:1:1 have their own settings; unset it"
+            ])
     }
 
     // MARK: Mistakes
@@ -223,8 +243,15 @@ import Testing
         let text = Setting.yaml(configuration)
         #expect(!text.contains("hvs.secret"))
         let again = try load(environment, text)
-        #expect(again.vaults.map(\.backend) == configuration.vaults.map(\.backend))
+        #expect(again.vaults.map(values) == configuration.vaults.map(values))
         #expect(again.routes == configuration.routes)
         #expect(Setting.yaml(again) == text)
     }
+
+    private func values(_ vault: VaultConfiguration) -> [[String]] { vault.driver.settings.map { $0.show(vault) } }
+}
+
+extension VaultConfiguration {
+    /// The texts of a setting, by its name.
+    subscript(name: String) -> [String] { setting(name)?.show(self) ?? [] }
 }

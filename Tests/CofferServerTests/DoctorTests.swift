@@ -19,7 +19,7 @@ import Testing
     }
 
     private func examine(milliseconds: Int64 = 8_000) async -> [DoctorStep] {
-        let doctor = Doctor(records: records, clock: vault, random: SystemRandom())
+        let doctor = Doctor(records: records, advice: .local, clock: vault, random: SystemRandom())
         return await doctor.examine(deadline: vault.boot + .milliseconds(milliseconds))
     }
 
@@ -115,36 +115,6 @@ import Testing
                 "Check the owner and the mode of the data folder.", "", "",
                 "The test record of the user coffer-doctor may still be in the vault; delete it there.",
             ])
-    }
-
-    @Test(arguments: ["vault", "aws", "embedded"])
-    func everyReasonHasAnAdviceOfItsOwn(kind: String) {
-        let reasons: [Failure.Reason] = [
-            .vaultUnreachable, .vaultRefused, .vaultFailed, .deadline, .limit, .unreadableRecord, .disk, .notSupported,
-            .internal,
-        ]
-        let advice = reasons.map { DoctorAdvice(kind: kind).advice(for: Failure(.unavailable, $0, "x")) }
-        #expect(Set(advice).count == reasons.count)
-        let login = DoctorAdvice(kind: kind).advice(for: Failure(.unauthenticated, .vaultRefused, "x"))
-        #expect(!advice.contains(login))
-        let setUp = DoctorAdvice(kind: kind).advice(for: Failure(.failedPrecondition, .vaultRefused, "x"))
-        #expect(setUp != login && !advice.contains(setUp))
-    }
-
-    /// Settings that only another kind of vault has are not asked about.
-    @Test func adviceNamesSettingsOfTheKindOnly() {
-        let foreign = [
-            "vault": ["region", "kms_key", "IAM", "endpoint", "access key"],
-            "aws": ["auth", "auth_mount", "secret id", "namespace", "mount", "KV engine", "server_name"],
-            "embedded": ["auth_mount", "region", "namespace", "ca_file", "IAM", "token"],
-            "memory": ["auth_mount", "region", "namespace", "ca_file", "IAM", "token"],
-        ]
-        for (kind, words) in foreign {
-            for (code, reason) in Self.failures {
-                let advice = DoctorAdvice(kind: kind).advice(for: Failure(code, reason, "x"))
-                for word in words { #expect(!advice.contains(word), "\(kind): \(advice)") }
-            }
-        }
     }
 
     private static let failures: [(StatusCode, Failure.Reason)] = [

@@ -39,7 +39,7 @@ MODULES = {
     "CofferSQLite": Module(words("CSQLiteShims"), words("GRDB GRDBSQLite Foundation Glibc"), raw=True),
     "CofferHTTP": Module(words("CofferCore CLinux CCurl"), words("Glibc"), raw=True),
     "CofferVaults": Module(
-        words("CofferCore CofferCrypto CofferVault CofferSQLite CofferHTTP"), words("Dispatch Foundation Glibc")),
+        words("CofferCore CofferCrypto CofferProcess CofferVault CofferSQLite CofferHTTP"), words("Dispatch Foundation Glibc")),
     "CofferServer": Module(
         words("CofferCore CofferWire CofferCrypto CofferCache CofferAccess CofferVault CofferMessages CLinux "
               "CProtobufC"),
@@ -73,6 +73,23 @@ IMPORT = re.compile(
     r"^\s*(?:@\w+(?:\(\w+\))?\s+)*(?:(?:package|public|internal|private|fileprivate)\s+)?"
     r"import\s+(?:(?:struct|class|enum|protocol|func|var|let|typealias)\s+)?(\w+)")
 RAW = re.compile(r"\b(Unsafe\w*|unsafe\w*|withUnsafe\w*|Unmanaged|OpaquePointer|unchecked)\b")
+
+
+#: Where a type of vault may be named: in its own folder and in the catalogue.
+VAULT_FOLDERS = re.compile(r"Sources/CofferVaults/(AWS|Embedded|HashiCorp|Memory)/|.*/VaultCatalogue\.swift$")
+VAULT_TYPES = re.compile(
+    r'\b(HashiCorp|AWS[A-Z]|(Embedded|Memory)(Vault|Driver))|"(aws|embedded|etcd|postgres|gcp|azure|fly|cloudflare)"|\b(BAO|AWS)_')
+
+
+def only_drivers_name_types_of_vaults(repository: Repository) -> list[str]:
+    problems = []
+    for file in repository.swift("Sources"):
+        if VAULT_FOLDERS.match(file.path):
+            continue
+        for index, line in enumerate(file.lines):
+            if not line.strip().startswith("//") and (match := VAULT_TYPES.search(line)):
+                problems.append(f"{file.place(index)}: names a type of vault, {match[0]}; ask its driver instead")
+    return problems
 
 
 def every_module_has_a_row(repository: Repository) -> list[str]:
@@ -159,5 +176,5 @@ def targets(manifest: str) -> dict[str, str]:
 
 CHECKS = [
     every_module_has_a_row, the_table_has_one_direction, imports_are_in_the_table, dependencies_are_in_the_table,
-    modules_without_pointers_are_built_so, raw_memory_stays_where_it_is_allowed,
+    only_drivers_name_types_of_vaults, modules_without_pointers_are_built_so, raw_memory_stays_where_it_is_allowed,
 ]

@@ -9,59 +9,23 @@ FIRST_PAGE = f"{MANUAL}/CofferDaemon.md"
 CONFIGURATION = f"{MANUAL}/Configuration.md"
 OPERATION = f"{MANUAL}/Operation.md"
 EXAMPLE = f"{MANUAL}/coffer.example.yaml"
-SETTINGS = "Sources/CofferDaemon/Configuration/Setting.swift"
-VAULT_SETTINGS = "Sources/CofferDaemon/Configuration/VaultSetting.swift"
 ROUTES = "Sources/CofferDaemon/Configuration/RoutesSection.swift"
-VAULT_VARIABLES = "Sources/CofferDaemon/Configuration/VaultVariables.swift"
-LOADER = "Sources/CofferDaemon/Configuration/ConfigurationLoader.swift"
 STATS = "Sources/CofferServer/Services/AdminService.swift"
 REASONS = "Sources/CofferCore/Failure.swift"
 PROTO = "proto/coffer/v1/credentials.proto"
 
 
-def every_setting_is_in_the_manual_with_its_default(repository: Repository) -> list[str]:
-    rows = table(repository.text(CONFIGURATION))
-    example = example_values(repository.text(EXAMPLE))
-    settings = re.findall(r'(?:path:|text\(|number\(|quantity\(|choice\()\s*"([a-z_.]+)"', repository.text(SETTINGS))
-    problems = [] if settings else [f"{SETTINGS}: no settings found"]
-    for path in settings:
-        if path not in rows:
-            problems.append(f"{CONFIGURATION}: no row for {path}")
-        elif path not in example:
-            problems.append(f"{EXAMPLE}: {path} is missing")
-        elif example[path] is not None and f"`{example[path]}`" != rows[path][0]:
-            problems.append(f"{CONFIGURATION}: {path} has {rows[path][0]}, {EXAMPLE} has {example[path]}")
-    known = set(settings)
-    return problems + [f"{EXAMPLE}: {path} is no setting" for path in sorted(example.keys() - known)]
-
-
-def every_vault_setting_is_in_the_manual(repository: Repository) -> list[str]:
-    """A row of the manual for each, and a place in the example file."""
-    list_ = re.search(r"static let all: [\s\S]*?\n    \]", repository.text(VAULT_SETTINGS))
-    vault = re.findall(r'(?:name:|text\(|number\(|quantity\(|choice\(|list\(|path\(|flag\()\s*"([a-z_]+)"', list_[0] if list_ else "")
+def every_route_setting_is_in_the_manual(repository: Repository) -> list[str]:
+    """A row of the manual for each, and a place in the example file. Tests/manual.py sees to all other settings."""
     keys = re.search(r"static let keys = \[(.*)\]", repository.text(ROUTES))
-    route = re.findall(r'"([a-z]+)"', keys[1] if keys else "")
-    problems = [] if vault and route else [f"{VAULT_SETTINGS}, {ROUTES}: no settings found"]
-    for path in [f"vaults.NAME.{name}" for name in vault] + [f"routes.{name}" for name in route]:
-        name = path.rsplit(".", 1)[1]
-        if path not in table(repository.text(CONFIGURATION)):
-            problems.append(f"{CONFIGURATION}: no row for {path}")
+    names = re.findall(r'"([a-z]+)"', keys[1] if keys else "")
+    problems = [] if names else [f"{ROUTES}: no settings found"]
+    for name in names:
+        if f"routes.{name}" not in table(repository.text(CONFIGURATION)):
+            problems.append(f"{CONFIGURATION}: no row for routes.{name}")
         if not re.search(rf"^# .*\b{name}: \S", example_vaults(repository.text(EXAMPLE)), re.MULTILINE):
-            problems.append(f"{EXAMPLE}: {path} is missing")
-    known = {f"vaults.NAME.{name}" for name in vault}
-    rows = {path for path in table(repository.text(CONFIGURATION)) if path.startswith("vaults.NAME.")}
-    return problems + [f"{CONFIGURATION}: {path} is no setting" for path in sorted(rows - known)]
-
-
-def every_variable_is_in_the_manual(repository: Repository) -> list[str]:
-    list_ = re.search(r"static let variables[\s\S]*?\n    \]", repository.text(LOADER))
-    variables = re.findall(r'\("([A-Z_]+)",', list_[0] if list_ else "")
-    vault = re.search(r"static let variables[\s\S]*?static let names.*", repository.text(VAULT_VARIABLES))
-    named = re.findall(r'[("]([A-Z_]{4,})"', vault[0] if vault else "")
-    variables += [f"VAULT_{name}" for name in named if not name.endswith("_")]
-    rows = table(repository.text(CONFIGURATION))
-    problems = [] if variables else [f"{LOADER}: no variables found"]
-    return problems + [f"{CONFIGURATION}: no row for ${name}" for name in variables if name not in rows]
+            problems.append(f"{EXAMPLE}: routes.{name} is missing")
+    return problems
 
 
 def every_stat_is_in_the_manual(repository: Repository) -> list[str]:
@@ -140,22 +104,6 @@ def table(text: str) -> dict[str, list[str]]:
     return rows
 
 
-def example_values(text: str) -> dict[str, str | None]:
-    """The settings of the example file; None for one that stands in a comment, having no default."""
-    values: dict[str, str | None] = {}
-    section = ""
-    for line in text.replace(example_vaults(text), "").splitlines():
-        match = re.match(r"(# )?( *)([a-z_]+):(?: (\S.*))?$", line)
-        if not match:
-            continue
-        comment, indent, name, value = match.groups()
-        if value is None:
-            section = name
-        else:
-            values[f"{section}.{name}" if indent else name] = None if comment else value
-    return values
-
-
 def example_vaults(text: str) -> str:
     """The sections `vaults` and `routes` of the example file, which stand in comments."""
     found = re.search(r"^# vaults:\n(?:#.*\n)*", text, re.MULTILINE)
@@ -167,7 +115,7 @@ def snake(name: str) -> str:
 
 
 CHECKS = [
-    every_setting_is_in_the_manual_with_its_default, every_vault_setting_is_in_the_manual, every_variable_is_in_the_manual, every_stat_is_in_the_manual,
+    every_route_setting_is_in_the_manual, every_stat_is_in_the_manual,
     every_reason_is_the_same_everywhere, the_readme_shows_the_examples_as_they_are, links_lead_somewhere,
     the_first_page_names_every_page, tests_named_in_security_exist,
 ]

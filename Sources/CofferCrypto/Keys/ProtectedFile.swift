@@ -5,7 +5,7 @@ internal import Glibc
 /// for a FIFO's writer; a file system that hangs can hold it up.
 package enum ProtectedFile {
     /// Who may own the file, and which permission bits it may not have.
-    package enum Rule: Sendable {
+    package enum Rule: CaseIterable, Sendable {
         /// Made by us: ours, no link, and nothing for group and others.
         case own
         /// Laid out by the operator: ours, and nothing for group and others; or root's,

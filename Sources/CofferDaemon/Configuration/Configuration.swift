@@ -1,5 +1,6 @@
 package import CofferCache
 package import CofferServer
+package import CofferVaults
 package import Logging
 
 /// All that can be set, with its defaults. `Setting.all` names each value and
@@ -12,13 +13,15 @@ package struct Configuration: Equatable, Sendable {
         case text, json
     }
 
+    /// The types of vault that there are.
+    package let catalogue: VaultCatalogue
     package var socket = ""
     package var socketMode: UInt32 = 0o600
     package var data = ""
     /// "production" refuses what is for development only.
     package var environment = "development"
-    /// The kind of the one vault there is without a `vaults` section.
-    package var vault = VaultType.embedded
+    /// The type of the one vault there is without a `vaults` section.
+    package var vaultType: String
     /// In the order of the file. `ConfigurationLoader` sees to it that there is one.
     package var vaults: [VaultConfiguration] = []
     /// The last catches everything.
@@ -39,9 +42,12 @@ package struct Configuration: Equatable, Sendable {
     package var logLevel = Logger.Level.info
     package var logFormat = LogFormat.auto
     /// Of the scalar settings in the file, and of `vaults`.
-    var places = Places()
+    var places = SourceLocations()
 
-    package init() {}
+    package init(catalogue: VaultCatalogue = .standard) {
+        self.catalogue = catalogue
+        vaultType = catalogue.drivers.first?.type ?? ""
+    }
 
     package var isProduction: Bool { environment == EnvironmentName.production }
 

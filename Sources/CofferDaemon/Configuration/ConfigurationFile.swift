@@ -1,3 +1,4 @@
+import CofferVaults
 import Yams
 
 /// Reads the YAML file: nested mappings of scalars, and the two sections `vaults`
@@ -47,7 +48,7 @@ package enum ConfigurationFile {
         let place = mistakes.place(of: vaults.key)
         let before = mistakes.errors.count
         configuration.places["vaults"] = place
-        configuration.vaults = VaultsSection.read(vaults.value, &mistakes)
+        configuration.vaults = VaultsSection.read(vaults.value, configuration.catalogue, &mistakes)
         // A vault that could not be read would be told as a route's mistake too.
         guard mistakes.errors.count == before || configuration.vaults.count == vaults.value.mapping?.count else { return }
         configuration.routes = RoutesSection.read(
@@ -73,7 +74,7 @@ package enum ConfigurationFile {
             if node.null != nil { return }
             configuration.places[path] = mistakes.place(of: node)
             if !setting.apply(scalar.string, &configuration) {
-                mistakes.add(node, "\(path): \(setting.mistake(scalar.string))")
+                mistakes.add(node, "\(path): \(setting.mistake(scalar.string, configuration))")
             }
         default:
             mistakes.add(node, "expected a mapping or a single value, got a list")

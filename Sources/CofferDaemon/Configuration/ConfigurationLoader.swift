@@ -1,5 +1,6 @@
 import CofferProcess
 import CofferServer
+package import CofferVaults
 import Glibc
 
 /// Puts the configuration together: file, then environment, then flags.
@@ -21,6 +22,7 @@ package struct ConfigurationLoader {
         }
     }
 
+    private let catalogue: VaultCatalogue
     private let environment: [String: String]
     private let isRoot: Bool
     private let socketRule: SocketRule
@@ -31,8 +33,10 @@ package struct ConfigurationLoader {
     ///   - readFile: a file's text; nil if it is not there.
     package init(
         environment: [String: String], isRoot: Bool, socketRule: SocketRule = .current,
+        catalogue: VaultCatalogue = .standard,
         readFile: @escaping (String) throws(ConfigurationError) -> String?
     ) {
+        self.catalogue = catalogue
         self.environment = environment
         self.isRoot = isRoot
         self.socketRule = socketRule
@@ -40,7 +44,7 @@ package struct ConfigurationLoader {
     }
 
     package func load(_ flags: Flags) throws(ConfigurationErrors) -> Configuration {
-        var configuration = Configuration()
+        var configuration = Configuration(catalogue: catalogue)
         try applyFile(flags, &configuration)
         try applyEnvironment(&configuration)
         try applyFlags(flags, &configuration)
@@ -99,7 +103,7 @@ package struct ConfigurationLoader {
         _ value: String, _ path: String, place: String, _ configuration: inout Configuration
     ) throws(ConfigurationErrors) {
         guard let setting = Setting.named(path), setting.apply(value, &configuration) else {
-            throw single(place, Setting.named(path)?.mistake(value) ?? "there is no setting \(path)")
+            throw single(place, Setting.named(path)?.mistake(value, configuration) ?? "there is no setting \(path)")
         }
         // The file's own place of it says whether it contradicts a `vaults` section.
         if path != "vault.type" { configuration.places[path] = place }
@@ -136,8 +140,11 @@ package struct ConfigurationLoader {
     private func applyVaults(_ configuration: inout Configuration) throws(ConfigurationErrors) {
         let variable = environment["VAULT_TYPE"].flatMap { $0.isEmpty ? nil : "VAULT_TYPE" }
         guard let section = configuration.places["vaults"] else {
+            guard let driver = catalogue[type: configuration.vaultType] else {
+                throw single("vault.type", catalogue.mistake(configuration.vaultType))
+            }
             let vault = try VaultVariables(environment).vault(
-                configuration.vault, milliseconds: configuration.vaultMilliseconds,
+                driver, milliseconds: configuration.vaultMilliseconds,
                 place: variable ?? configuration.places["vault.type"] ?? "vault.type")
             configuration.vaults = [vault]
             configuration.routes = [VaultRoute(vault: vault.name)]
@@ -149,15 +156,14 @@ package struct ConfigurationLoader {
             errors.append(
                 ConfigurationError(place, "\(path): the vaults at \(section) set it for each vault; remove one of the two"))
         }
-        if !(environment[VaultVariables.formatVariable] ?? "").isEmpty {
+        for variable in VaultVariables(environment).superseded(catalogue) {
             errors.append(
-                ConfigurationError(
-                    VaultVariables.formatVariable, "the vaults at \(section) set their own formats; unset it"))
+                ConfigurationError(variable, "the vaults at \(section) have their own settings; unset it"))
         }
-        if let variable, !configuration.vaults.contains(where: { $0.type == configuration.vault }) {
+        if let variable, !configuration.vaults.contains(where: { $0.driver.type == configuration.vaultType }) {
             errors.append(
                 ConfigurationError(
-                    variable, "says \(configuration.vault.rawValue), and none of the vaults at \(section) is of that type; unset it"))
+                    variable, "says \(configuration.vaultType), and none of the vaults at \(section) is of that type; unset it"))
         }
         guard errors.isEmpty else { throw ConfigurationErrors(errors) }
     }
@@ -165,7 +171,7 @@ package struct ConfigurationLoader {
     /// Rules between settings.
     private func checkTogether(_ configuration: Configuration) throws(ConfigurationErrors) {
         var errors: [ConfigurationError] = []
-        errors += VaultRules.mistakes(
+        errors += PoolRules.mistakes(
             in: configuration,
             hasPassphrase: !configuration.passphraseFile.isEmpty
                 || !(environment["CREDENTIAL_ENCRYPTION_KEY"] ?? "").isEmpty)

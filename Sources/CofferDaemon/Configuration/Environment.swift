@@ -1,3 +1,4 @@
+package import CofferVaults
 import Glibc
 
 /// The process's environment and files, as the loader wants them.
@@ -5,48 +6,31 @@ package enum Environment {
     /// What stands for a secret: that there is one.
     private static let set = "set"
 
-    /// Only the variables that the loader asks about.
+    /// Only the variables that the loader and the drivers ask about.
     ///
-    /// - Throws: for each variable of ours, AWS's or Vault's that is not UTF-8.
-    package static func current() throws(ConfigurationErrors) -> [String: String] {
-        var result: [String: String] = [:]
+    /// - Throws: for each of them that is not UTF-8.
+    package static func current(_ catalogue: VaultCatalogue = .standard) throws(ConfigurationErrors) -> [String: String] {
+        let secrets = [SecretVariables.passphraseName] + catalogue.secretVariables
         let names =
-            ConfigurationLoader.variables.map(\.name) + VaultVariables.names
-            + [VaultVariables.formatVariable, "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "HOME"]
-        let mistakes = Self.mistakes
-        guard mistakes.isEmpty else { throw ConfigurationErrors(mistakes) }
-        for name in names where !SecretVariables.names.contains(name) {
-            if let value = getenv(name) { result[name] = String(cString: value) }
+            ConfigurationLoader.variables.map(\.name) + catalogue.variables
+            + ["XDG_RUNTIME_DIR", "XDG_DATA_HOME", "HOME", "CREDENTIALS_DIRECTORY"]
+        var result: [String: String] = [:]
+        var mistakes: [ConfigurationError] = []
+        for name in names where !secrets.contains(name) {
+            guard let value = getenv(name) else { continue }
+            // Repaired it would name something else. Secrets may be any bytes.
+            guard let text = String(validatingCString: value) else {
+                mistakes.append(ConfigurationError(name, "its value is not UTF-8"))
+                continue
+            }
+            result[name] = text
         }
-        for name in SecretVariables.names {
+        guard mistakes.isEmpty else { throw ConfigurationErrors(mistakes) }
+        for name in secrets {
             if let isEmpty = SecretVariables.isEmpty(name) { result[name] = isEmpty ? "" : set }
         }
         return result
     }
-
-    /// Variables that are no text. Repaired they would name something else. Secrets may be
-    /// any bytes.
-    private static var mistakes: [ConfigurationError] {
-        let names =
-            ConfigurationLoader.variables.map(\.name) + VaultVariables.names + awsNames
-            + ["XDG_RUNTIME_DIR", "XDG_DATA_HOME", "HOME", "CREDENTIALS_DIRECTORY"]
-        return names.filter { name in
-            guard !SecretVariables.names.contains(name), let value = getenv(name) else { return false }
-            return String(validatingCString: value) == nil
-        }.map { ConfigurationError($0, "its value is not UTF-8") }
-    }
-
-    /// Those that vaults of type `aws` read, but for secrets.
-    private static let awsNames = [
-        "AWS_CONFIG_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CREDENTIAL_EXPIRATION", "AWS_DEFAULT_PROFILE",
-        "AWS_DEFAULT_REGION", "AWS_EC2_METADATA_DISABLED", "AWS_EC2_METADATA_SERVICE_ENDPOINT",
-        "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SECRETS_MANAGER",
-        "AWS_ENDPOINT_URL_STS", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_IMDS_USE_IPV6",
-        "AWS_METADATA_SERVICE_NUM_ATTEMPTS", "AWS_METADATA_SERVICE_TIMEOUT", "AWS_PROFILE", "AWS_REGION", "AWS_ROLE_ARN",
-        "AWS_ROLE_SESSION_NAME", "AWS_SHARED_CREDENTIALS_FILE", "AWS_USE_DUALSTACK_ENDPOINT",
-        "AWS_USE_FIPS_ENDPOINT", "AWS_WEB_IDENTITY_TOKEN_FILE",
-    ]
 
     /// A configuration file's text; nil if there is no file.
     ///

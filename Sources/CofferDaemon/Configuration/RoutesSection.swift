@@ -1,3 +1,4 @@
+import CofferVaults
 import Yams
 
 /// Reads `routes:`, a list of mappings from patterns to a vault.
@@ -78,7 +79,7 @@ enum RoutesSection {
     ) -> String? {
         switch key {
         case "user", "connection":
-            guard let value, value.utf8.count <= 256, VaultSetting.isText(value) else {
+            guard let value, value.utf8.count <= 256, SettingText.isPrintable(value) else {
                 return
                     "routes.\(key): expected a pattern of 1 to 256 bytes without control characters; * stands for any text"
             }

@@ -1,3 +1,5 @@
+import CofferVaults
+
 extension Setting {
     /// The `vaults` and `routes` of the configuration, as a file has them.
     /// Settings that have no value stand in it as comments.
@@ -5,7 +7,8 @@ extension Setting {
         var text = "vaults:\n"
         for vault in configuration.vaults {
             text += "  \(quoted(vault.name)):\n"
-            for setting in VaultSetting.all where setting.types.contains(vault.type) {
+            text += "    type: \(quoted(vault.driver.type))\n"
+            for setting in vault.driver.settings {
                 text += "    \(line(setting, vault))\n"
             }
         }
@@ -18,7 +21,7 @@ extension Setting {
         return text
     }
 
-    private static func line(_ setting: VaultSetting, _ vault: VaultConfiguration) -> String {
+    private static func line(_ setting: AnyVaultSetting, _ vault: VaultConfiguration) -> String {
         let values = setting.show(vault)
         if setting.isList { return "\(setting.name): [\(values.map(quoted).joined(separator: ", "))]" }
         let value = values.first ?? ""

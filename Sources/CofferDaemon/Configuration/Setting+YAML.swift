@@ -1,10 +1,12 @@
+import CofferVaults
+
 extension Setting {
     /// The configuration as a file that gives the same one again. Settings that
     /// have no value stand in it as comments. It holds no secrets: none can be set.
     package static func yaml(_ configuration: Configuration) -> String {
         var text = ""
         var section = ""
-        let isPlain = configuration.vaults.allSatisfy { !$0.isNamed && $0.type.isLocal }
+        let isPlain = configuration.vaults.allSatisfy { !$0.isNamed && $0.driver.isLocal }
         // Where vaults are named, these two have no say.
         for setting in all where isPlain || !setting.path.hasPrefix("vault.") {
             let parts = setting.path.split(separator: ".", maxSplits: 1)

@@ -1,3 +1,4 @@
+import CofferVaults
 import Yams
 
 /// Reads `vaults:`, a mapping of a vault's name to its settings.
@@ -5,7 +6,9 @@ enum VaultsSection {
     static let maximumVaults = 64
 
     /// - Returns: the vaults, each as far as it could be read.
-    static func read(_ node: Node, _ mistakes: inout FileMistakes) -> [VaultConfiguration] {
+    static func read(
+        _ node: Node, _ catalogue: VaultCatalogue, _ mistakes: inout FileMistakes
+    ) -> [VaultConfiguration] {
         guard case .mapping(let mapping) = node, !mapping.isEmpty else {
             mistakes.add(node, "vaults: expected a mapping of names to vaults")
             return []
@@ -21,62 +24,97 @@ enum VaultsSection {
                     key, "vaults: expected a name of 1 to 32 lower-case letters, digits and -")
                 continue
             }
-            var vault = VaultConfiguration(name: name)
-            vault.places[""] = mistakes.place(of: key)
-            read(value, into: &vault, &mistakes)
-            vaults.append(vault)
+            var reading = Reading(name: name, place: mistakes.place(of: key), catalogue: catalogue, mistakes: mistakes)
+            if let vault = reading.vault(value) { vaults.append(vault) }
+            mistakes = reading.mistakes
         }
         return vaults
     }
 
-    private static func read(
-        _ node: Node, into vault: inout VaultConfiguration, _ mistakes: inout FileMistakes
-    ) {
-        let path = "vaults.\(vault.name)"
-        let isNull = node.null != nil
-        guard let mapping = isNull ? Node.Mapping([]) : node.mapping else {
-            mistakes.add(node, "\(path): expected a mapping with the vault's type and settings")
-            return
-        }
-        let before = mistakes.errors.count
-        for (key, value) in mapping {
-            let word = key.scalar?.string ?? ""
-            guard let setting = VaultSetting.named(word) else {
-                let hint = VaultSetting.suggestion(for: word).map { "; did you mean \($0)?" }
-                mistakes.add(
-                    key, "unknown setting \(path).\(word)\(hint ?? "; the manual's page on vaults' settings has all")")
-                continue
-            }
-            if value.null != nil { continue }
-            vault.places[word] = mistakes.place(of: value)
-            apply(setting, value, path: "\(path).\(word)", &vault, &mistakes)
-        }
-        // What one mistake has left unset would be told as more mistakes.
-        guard mistakes.errors.count == before else { return }
-        for (name, message) in VaultRules.mistakes(in: vault) {
-            mistakes.add(
-                vault.places[name] ?? mistakes.place(of: node),
-                name.isEmpty ? "\(path): \(message)" : "\(path).\(name): \(message)")
-        }
-    }
+    /// One vault on its way from the file.
+    private struct Reading {
+        let name: String
+        let place: String
+        let catalogue: VaultCatalogue
+        var mistakes: FileMistakes
 
-    private static func apply(
-        _ setting: VaultSetting, _ node: Node, path: String, _ vault: inout VaultConfiguration,
-        _ mistakes: inout FileMistakes
-    ) {
-        let texts: [String]
-        switch node {
-        case .scalar(let scalar) where !setting.isList: texts = [scalar.string]
-        case .sequence(let list) where setting.isList:
-            let scalars = list.compactMap { $0.scalar?.string }
-            guard scalars.count == list.count else { fallthrough }
-            texts = scalars
-        default:
-            mistakes.add(node, "\(path): expected \(setting.expects)")
-            return
+        private var path: String { "vaults.\(name)" }
+
+        /// - Returns: the vault as far as it could be read; nil if its type is not known.
+        mutating func vault(_ node: Node) -> VaultConfiguration? {
+            guard let mapping = node.null != nil ? Node.Mapping([]) : node.mapping else {
+                mistakes.add(node, "\(path): expected a mapping with the vault's type and settings")
+                return nil
+            }
+            let before = mistakes.errors.count
+            let type = type(mapping, node)
+            var vault = type.map { VaultConfiguration(name: name, driver: $0.driver) }
+            vault?.locations[""] = place
+            vault?.locations["type"] = type?.place
+            for (key, value) in mapping where key.scalar?.string != "type" {
+                let word = key.scalar?.string ?? ""
+                guard catalogue.settingNames.contains(word) else {
+                    mistakes.add(key, unknown(word))
+                    continue
+                }
+                if value.null != nil { continue }
+                guard let driver = vault?.driver else { continue }
+                guard let setting = vault?.setting(word) else {
+                    let types = catalogue.types(having: word).joined(separator: " and ")
+                    mistakes.add(
+                        value, "\(path).\(word): only vaults of type \(types) have this setting; this one is of type \(driver.type)")
+                    continue
+                }
+                vault?.locations[word] = mistakes.place(of: value)
+                apply(setting, value, to: &vault!)
+            }
+            guard let vault else { return nil }
+            // What one mistake has left unset would be told as more mistakes.
+            guard mistakes.errors.count == before else { return vault }
+            for mistake in VaultRules.mistakes(in: vault) {
+                mistakes.add(
+                    vault.locations[mistake.place] ?? mistakes.place(of: node),
+                    mistake.place.isEmpty ? "\(path): \(mistake.message)" : "\(path).\(mistake.place): \(mistake.message)")
+            }
+            return vault
         }
-        guard !setting.apply(texts, &vault) else { return }
-        mistakes.add(node, "\(path): \(setting.explain?(texts.first ?? "") ?? "expected \(setting.expects)")")
+
+        private mutating func type(
+            _ mapping: Node.Mapping, _ node: Node
+        ) -> (driver: any VaultDriver, place: String)? {
+            guard let value = mapping.first(where: { $0.key.scalar?.string == "type" && $0.value.null == nil })?.value
+            else {
+                mistakes.add(node, "\(path): type is missing; expected \(catalogue.expects)")
+                return nil
+            }
+            guard let text = value.scalar?.string, let driver = catalogue[type: text] else {
+                mistakes.add(value, "\(path).type: \(catalogue.mistake(value.scalar?.string ?? ""))")
+                return nil
+            }
+            return (driver, mistakes.place(of: value))
+        }
+
+        private func unknown(_ word: String) -> String {
+            let hint = Spelling.nearest(to: word, among: catalogue.settingNames + ["type"])
+            return "unknown setting \(path).\(word)"
+                + (hint.map { "; did you mean \($0)?" } ?? "; cofferd --print-settings has all settings of each type")
+        }
+
+        private mutating func apply(_ setting: AnyVaultSetting, _ node: Node, to vault: inout VaultConfiguration) {
+            let texts: [String]
+            switch node {
+            case .scalar(let scalar) where !setting.isList: texts = [scalar.string]
+            case .sequence(let list) where setting.isList:
+                let scalars = list.compactMap { $0.scalar?.string }
+                guard scalars.count == list.count else { fallthrough }
+                texts = scalars
+            default:
+                mistakes.add(node, "\(path).\(setting.name): expected \(setting.expects)")
+                return
+            }
+            guard !setting.apply(texts, &vault) else { return }
+            mistakes.add(node, "\(path).\(setting.name): expected \(setting.expects)")
+        }
     }
 
     static func isName(_ name: String) -> Bool {

@@ -1,3 +1,4 @@
+import CofferVaults
 import Glibc
 
 /// What is in the data folder before a start makes anything there.
@@ -14,8 +15,7 @@ struct DataFolder {
         ring = configuration.data + "/keyring"
         hasRing = Self.isThere(ring)
         let embedded = configuration.vaults.compactMap { vault -> (vault: String, path: String)? in
-            guard case .embedded(let file) = vault.backend else { return nil }
-            return (vault.name, "\(configuration.data)/\(file)")
+            vault.driver.dataFile(of: vault).map { (vault.name, "\(configuration.data)/\($0)") }
         }
         databases = embedded.map(\.path).filter(Self.isThere)
         missing = embedded.filter { !Self.isThere($0.path) }

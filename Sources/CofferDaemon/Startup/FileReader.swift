@@ -1,4 +1,5 @@
 package import CofferCore
+import CofferVaults
 import Synchronization
 
 /// Reads files on threads of their own: a file system that hangs holds up neither a
@@ -99,10 +100,6 @@ package final class FileReader: Sendable {
 }
 
 extension Failure {
-    static func fileUnreadable(_ path: String, _ why: String) -> Failure {
-        Failure(.failedPrecondition, .vaultRefused, "\(path) cannot be read: \(why)")
-    }
-
     fileprivate static func fileHangs(_ path: String) -> Failure {
         Failure(
             .unavailable, .vaultUnreachable,

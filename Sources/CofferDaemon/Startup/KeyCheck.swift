@@ -4,7 +4,7 @@ import CofferCrypto
 /// Sees to it that keys and database belong together: the database keeps the
 /// environment's name, sealed.
 enum KeyCheck {
-    /// What `EmbeddedVault.open` asks for.
+    /// What a vault with a database asks for when it opens: see `VaultContext.keyCheck`.
     static func check(
         existing: [UInt8]?, identity: [UInt8], keys: KeyRing, environment: String, generation: UInt64,
         random: some RandomSource

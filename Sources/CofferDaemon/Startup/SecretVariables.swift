@@ -4,41 +4,33 @@ import Glibc
 
 /// The secrets that came in environment variables, taken out of it.
 package struct SecretVariables: Sendable {
-    /// All of them.
-    static let names = [
-        passphraseName, "VAULT_TOKEN", "BAO_TOKEN", "VAULT_SECRET_ID", "BAO_SECRET_ID",
-    ] + awsNames
-
-    private static let passphraseName = "CREDENTIAL_ENCRYPTION_KEY"
-
-    /// Those of AWS's own credential chain.
-    private static let awsNames = [
-        "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-    ]
+    static let passphraseName = "CREDENTIAL_ENCRYPTION_KEY"
 
     /// `$CREDENTIAL_ENCRYPTION_KEY`, as it stands there; not only a line end. All the others are
     /// without the line end (LF or CRLF) at their end.
     package let passphrase: Secret?
-    /// `$BAO_TOKEN` if it is there, even empty; else `$VAULT_TOKEN`.
-    package let vaultToken: Secret?
-    /// `$BAO_SECRET_ID` if it is there, even empty; else `$VAULT_SECRET_ID`.
-    package let vaultSecretID: Secret?
-    /// Those of AWS that are set and not empty.
-    package let aws: [String: Secret]
+    /// Those that are there; nil inside for one that is empty.
+    private let values: [String: Secret?]
+
+    /// The first of these variables that is there; nil if none is, or if that one is empty.
+    package subscript(names: [String]) -> Secret? {
+        for name in names {
+            if let value = values[name] { return value }
+        }
+        return nil
+    }
 
     /// Takes them all, needed or not: no secret stays in the environment. Once in
     /// a process, before there are other threads.
-    package static func take() -> SecretVariables {
+    ///
+    /// - Parameter names: all of them but the passphrase.
+    package static func take(_ names: [String]) -> SecretVariables {
         let passphrase = (take(passphraseName) ?? nil).flatMap { meant($0) == nil ? nil : $0 }
-        var taken: [String: Secret?] = [:]
+        var values: [String: Secret?] = [:]
         for name in names {
-            if let value = take(name) { taken[name] = .some(value.flatMap(meant)) }
+            if let value = take(name) { values[name] = .some(value.flatMap(meant)) }
         }
-        return SecretVariables(
-            passphrase: passphrase,
-            vaultToken: taken["BAO_TOKEN"] ?? taken["VAULT_TOKEN"] ?? nil,
-            vaultSecretID: taken["BAO_SECRET_ID"] ?? taken["VAULT_SECRET_ID"] ?? nil,
-            aws: Dictionary(uniqueKeysWithValues: awsNames.compactMap { name in (taken[name] ?? nil).map { (name, $0) } }))
+        return SecretVariables(passphrase: passphrase, values: values)
     }
 
     /// Whether it is there but holds nothing, or a line end alone; nil if it is not there.

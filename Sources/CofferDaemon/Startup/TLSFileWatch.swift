@@ -1,6 +1,7 @@
 import CofferCore
 import CofferCrypto
 import CofferHTTP
+import CofferVaults
 import Glibc
 import Logging
 
@@ -24,16 +25,16 @@ struct TLSFileWatch: Sendable {
     private let key: Place?
     private let log: Logger
 
-    /// Nil if the transport has no files.
-    init?(vault: String, _ transport: VaultConfiguration.Transport, log: Logger) {
+    /// Nil if the vault's settings name no files.
+    init?(_ vault: VaultConfiguration, log: Logger) {
         func place(_ setting: String, _ path: String, _ rule: ProtectedFile.Rule) -> Place? {
             path.isEmpty ? nil : Place(setting: setting, path: path, rule: rule)
         }
-        self.vault = vault
+        self.vault = vault.name
         self.log = log
-        authority = place("ca_file", transport.caFile, .open)
-        certificate = place("client_certificate_file", transport.clientCertificateFile, .open)
-        key = place("client_key_file", transport.clientKeyFile, .secret)
+        authority = place("ca_file", vault[RemoteSettings.caFile], .open)
+        certificate = place("client_certificate_file", vault[RemoteSettings.clientCertificateFile], .open)
+        key = place("client_key_file", vault[RemoteSettings.clientKeyFile], .secret)
         if authority == nil && certificate == nil { return nil }
     }
 

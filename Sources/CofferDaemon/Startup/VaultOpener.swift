@@ -5,7 +5,7 @@ import CofferVault
 import CofferVaults
 import Logging
 
-/// Opens the configured vaults, each behind what it needs, and routes to them.
+/// Opens the configured vaults by their drivers, each behind what it needs, and routes to them.
 struct VaultOpener {
     private let configuration: Configuration
     private let secrets: SecretVariables
@@ -28,31 +28,11 @@ struct VaultOpener {
     /// database: `--check` and the start find the same.
     func check() throws(StartupError) {
         do throws(Failure) {
-            let remote = try openRemote()
             _ = try legacyFormat()
-            for vault in configuration.vaults where !vault.type.isLocal {
-                try placed(vault) { () throws(Failure) in _ = try remoteAdapter(vault, remote) }
-            }
+            let context = try context(keys: nil)
+            for vault in configuration.vaults where !vault.driver.isLocal { _ = try adapter(vault, context) }
         } catch {
             throw Self.startupError(error)
-        }
-    }
-
-    private static func startupError(_ failure: Failure) -> StartupError {
-        let isOurs = failure.code == .failedPrecondition || failure.code == .invalidArgument
-        return StartupError(failure, exitCode: isOurs ? StartupError.configurationExitCode : 1)
-    }
-
-    /// What is refused bears the vault's name, the setting, and where it was set.
-    private func placed<R>(_ vault: VaultConfiguration, _ body: () throws(Failure) -> R) throws(Failure) -> R {
-        do throws(Failure) {
-            return try body()
-        } catch {
-            let word = String(error.message.prefix { $0 != ":" })
-            let setting = VaultSetting.named(word) == nil ? "" : word
-            let path = (vault.isNamed ? "vaults.\(vault.name)" : "vault") + (setting.isEmpty ? ": " : ".")
-            let place = vault.places[setting] ?? vault.places[""] ?? vault.places["type"]
-            throw Failure(error.code, error.reason, (place.map { "\($0): " } ?? "") + path + error.message, vault: vault.name)
         }
     }
 
@@ -60,12 +40,10 @@ struct VaultOpener {
     ///   not asked: it may be down and come back.
     func open(_ keys: KeyRing) throws(StartupError) -> VaultPool {
         do throws(Failure) {
-            let remote = try openRemote()
             let legacy = try legacyFormat()
+            let context = try context(keys: keys)
             var members: [VaultPool.Member] = []
-            for vault in configuration.vaults {
-                members.append(try member(vault, remote, legacy, keys))
-            }
+            for vault in configuration.vaults { members.append(try member(vault, context, legacy, keys)) }
             var routes: [CofferVault.VaultRoute] = []
             for route in configuration.routes {
                 routes.append(
@@ -77,39 +55,17 @@ struct VaultOpener {
         }
     }
 
-    private func remoteAdapter(
-        _ vault: VaultConfiguration, _ remote: RemoteVaults?
-    ) throws(Failure) -> (any VaultAdapter)? {
-        switch vault.backend {
-        case .memory, .embedded: return nil
-        case .vault(let settings, let login, let transport):
-            return try required(remote).hashiCorp(
-                vault, settings, login, transport, token: secrets.vaultToken, secretID: secrets.vaultSecretID)
-        case .aws(let settings, let transport):
-            let adapter = try required(remote).aws(vault, settings, transport, variables: secrets.aws)
-            if let region = adapter.fallbackRegion {
-                log.notice(
-                    "no AWS region is set: using \(region), as the guide's own program does; set AWS_REGION to use another",
-                    metadata: ["vault": "\(vault.name)"])
-            }
-            return adapter
-        }
+    private static func startupError(_ failure: Failure) -> StartupError {
+        let isOurs = failure.code == .failedPrecondition || failure.code == .invalidArgument
+        return StartupError(failure, exitCode: isOurs ? StartupError.configurationExitCode : 1)
     }
 
     private func member(
-        _ vault: VaultConfiguration, _ remote: RemoteVaults?, _ legacy: LegacyFormat?, _ keys: KeyRing
+        _ vault: VaultConfiguration, _ context: VaultContext, _ legacy: LegacyFormat?, _ keys: KeyRing
     ) throws(Failure) -> VaultPool.Member {
-        func store(_ adapter: any VaultAdapter) throws(Failure) -> RecordStore {
-            try self.store(adapter, vault, legacy, keys)
-        }
-        switch vault.backend {
-        case .memory:
-            return VaultPool.Member(store: try store(MemoryVault(name: vault.name, clock: SystemClock(), random: random)))
-        case .embedded(let file): return VaultPool.Member(store: try store(try embedded(vault.name, file, keys)))
-        case .vault, .aws: break
-        }
-        guard let adapter = try placed(vault, { () throws(Failure) in try remoteAdapter(vault, remote) }) else {
-            throw .internalError("a vault on another host without an adapter")
+        let adapter = try adapter(vault, context)
+        if vault.driver.isLocal {
+            return VaultPool.Member(store: try store(adapter, vault, legacy, keys), advice: vault.driver.advice)
         }
         var limits = VaultLimits()
         limits.timeout = .milliseconds(vault.timeoutMilliseconds)
@@ -117,51 +73,74 @@ struct VaultOpener {
         limits.admission.maximum = vault.concurrency
         let guarded = GuardedVault(
             adapter, limits: limits, clock: clock, random: random, sleeper: TaskSleeper(clock: clock))
-        return VaultPool.Member(store: try store(guarded), guarded: guarded)
+        return VaultPool.Member(
+            store: try store(guarded, vault, legacy, keys), guarded: guarded, advice: vault.driver.advice)
+    }
+
+    /// What is refused about a vault on another host bears the vault's name, the setting, and where
+    /// it was set; a local one's error names its files.
+    private func adapter(_ vault: VaultConfiguration, _ context: VaultContext) throws(Failure) -> any VaultAdapter {
+        guard !vault.driver.isLocal else { return try vault.driver.open(vault, context) }
+        do throws(Failure) {
+            return try vault.driver.open(vault, context)
+        } catch {
+            let word = String(error.message.prefix { $0 != ":" })
+            let setting = vault.setting(word) == nil ? "" : word
+            let place = vault.locations[setting] ?? vault.locations[""] ?? vault.locations["type"]
+            throw Failure(
+                error.code, error.reason,
+                (place.map { "\($0): " } ?? "") + vault.path + (setting.isEmpty ? ": " : ".") + error.message,
+                vault: vault.name)
+        }
     }
 
     private func store(
         _ adapter: any VaultAdapter, _ vault: VaultConfiguration, _ legacy: LegacyFormat?, _ keys: KeyRing
     ) throws(Failure) -> RecordStore {
         try RecordStore(
-            vault: adapter, keys: keys, environment: configuration.environment, format: format(vault.format),
-            accept: Set(vault.accept.map(format)), keep: Set(vault.keep.map(format)), legacy: legacy, clock: clock, random: BufferedRandom(random))
-    }
-
-    private func format(_ format: VaultFormat) -> RecordFormat {
-        switch format {
-        case .sealed: .sealed
-        case .json: .json
-        case .legacyAES: .legacyAES
-        }
-    }
-
-    private func embedded(_ name: String, _ file: String, _ keys: KeyRing) throws(Failure) -> EmbeddedVault {
-        try EmbeddedVault.open(
-            path: "\(configuration.data)/\(file)", name: name, clock: SystemClock(), random: random
-        ) { existing, identity throws(Failure) in
-            try KeyCheck.check(
-                existing: existing, identity: identity, keys: keys, environment: configuration.environment,
-                generation: clock.wall * 1_000, random: random)
-        }
+            vault: adapter, keys: keys, environment: configuration.environment, format: vault.format,
+            accept: Set(vault.accept), keep: Set(vault.keep), legacy: legacy, clock: clock, random: BufferedRandom(random))
     }
 
     // MARK: What several vaults share
 
-    /// Nil if no vault is on another host: then there is no thread for HTTP.
-    private func openRemote() throws(Failure) -> RemoteVaults? {
-        guard configuration.vaults.contains(where: { !$0.type.isLocal }) else { return nil }
-        return RemoteVaults(engine: try HTTPEngine(clock: clock), clock: clock, random: random, log: log)
-    }
-
-    private func required(_ remote: RemoteVaults?) throws(Failure) -> RemoteVaults {
-        guard let remote else { throw .internalError("a vault on another host, and no HTTP") }
-        return remote
+    /// - Parameter keys: nil = no database will be opened.
+    private func context(keys: KeyRing?) throws(Failure) -> VaultContext {
+        // Without a vault on another host there is no thread for HTTP.
+        let isRemote = configuration.vaults.contains { !$0.driver.isLocal }
+        let engine = isRemote ? try HTTPEngine(clock: clock) : nil
+        let (clock, random, log, secrets) = (clock, random, log, secrets)
+        let environment = configuration.environment
+        let files = RuledFileReader(clock: clock)
+        return VaultContext(
+            clock: clock, random: random, dataFolder: configuration.data, secret: { secrets[$0] },
+            variable: SecretVariables.value(of:),
+            readFile: { path, rule throws(Failure) in try SecretFile.readIfThere(path, rule) },
+            readFileLater: { path, rule, deadline async throws(Failure) in
+                try await files.read(path, rule, deadline: deadline)
+            },
+            tlsFiles: { vault throws(Failure) in
+                guard let watch = TLSFileWatch(vault, log: log) else { return nil }
+                let files = TLSFiles(try watch.read())
+                try watch.start(files)
+                return files
+            },
+            connect: { endpoint throws(Failure) in
+                guard let engine else { throw .internalError("a local vault asks for HTTP") }
+                return try engine.client(endpoint)
+            },
+            keyCheck: { existing, identity throws(Failure) in
+                guard let keys else { throw .internalError("a database is opened without keys") }
+                return try KeyCheck.check(
+                    existing: existing, identity: identity, keys: keys, environment: environment,
+                    generation: clock.wall * 1_000, random: random)
+            },
+            notice: { vault, text in log.notice("\(text)", metadata: ["vault": "\(vault)"]) })
     }
 
     /// For vaults that hold what the predecessor encrypted; its key is the passphrase.
     private func legacyFormat() throws(Failure) -> LegacyFormat? {
-        let isWanted = configuration.vaults.contains { !$0.type.isLocal && $0.accept.contains(.legacyAES) }
+        let isWanted = configuration.vaults.contains { $0.accept.contains(.legacyAES) }
         do throws(KeyError) {
             guard isWanted, let passphrase = try passphrase() else { return nil }
             return try LegacyFormat(passphrase)
@@ -177,5 +156,24 @@ struct VaultOpener {
         }
         guard let passphrase = secrets.passphrase else { return nil }
         return try Passphrase(inVariable: passphrase)
+    }
+}
+
+/// Files by the rule of who else may read them, each read on threads of its own.
+private struct RuledFileReader: Sendable {
+    private let readers: [ProtectedFile.Rule: FileReader]
+
+    init(clock: SystemClock) {
+        let rules = ProtectedFile.Rule.allCases.map { rule in
+            (rule, FileReader(clock: clock) { path throws(Failure) in try SecretFile.readIfThere(path, rule) })
+        }
+        readers = Dictionary(uniqueKeysWithValues: rules)
+    }
+
+    func read(
+        _ path: String, _ rule: ProtectedFile.Rule, deadline: BootInstant
+    ) async throws(Failure) -> Secret? {
+        guard let reader = readers[rule] else { throw .internalError("a file is read by no rule") }
+        return try await reader.read(path, deadline: deadline)
     }
 }

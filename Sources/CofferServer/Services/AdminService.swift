@@ -115,8 +115,8 @@ package final class AdminService: Sendable {
 
     private func examine(_ vault: Int, deadline: BootInstant) {
         Task {
-            let store = self.pool.vaults[vault].store
-            let doctor = Doctor(records: store, clock: self.clock, random: self.random)
+            let (store, advice) = (self.pool.vaults[vault].store, self.pool.vaults[vault].advice)
+            let doctor = Doctor(records: store, advice: advice, clock: self.clock, random: self.random)
             self.examinations.end(
                 vault,
                 VaultExamination(

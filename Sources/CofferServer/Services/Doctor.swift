@@ -9,11 +9,13 @@ struct Doctor: Sendable {
     static let user = "coffer-doctor"
 
     private let records: RecordStore
+    private let advice: VaultAdvice
     private let clock: any Clock
     private let random: any RandomSource
 
-    init(records: RecordStore, clock: any Clock, random: any RandomSource) {
+    init(records: RecordStore, advice: VaultAdvice, clock: any Clock, random: any RandomSource) {
         self.records = records
+        self.advice = advice
         self.clock = clock
         self.random = random
     }
@@ -29,7 +31,7 @@ struct Doctor: Sendable {
     }
 
     private func advise(on steps: [DoctorStep]) -> [DoctorStep] {
-        let advice = DoctorAdvice(kind: records.vaultKind)
+        let advice = DoctorAdvice(advice)
         var given: Set<String> = []
         return steps.map { step in
             guard case .failed(let failure) = step.outcome else { return step }

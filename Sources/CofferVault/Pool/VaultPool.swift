@@ -7,10 +7,13 @@ package struct VaultPool: Sendable {
         package let store: RecordStore
         /// Nil for a vault that needs none: one of this process's own.
         package let guarded: GuardedVault?
+        /// For the doctor.
+        package let advice: VaultAdvice
 
-        package init(store: RecordStore, guarded: GuardedVault? = nil) {
+        package init(store: RecordStore, guarded: GuardedVault? = nil, advice: VaultAdvice = .local) {
             self.store = store
             self.guarded = guarded
+            self.advice = advice
         }
 
         package var name: String { store.vaultName }

@@ -3,32 +3,6 @@ internal import CofferSQLite
 
 /// What goes wrong with the embedded vault, in words.
 extension Failure {
-    static func notBegun(vault: String) -> Failure {
-        Failure(
-            .deadlineExceeded, .deadline, "the time given ran out before the vault began; nothing was done",
-            vault: vault, retryable: true, isUnsent: true)
-    }
-
-    static func revoked(vault: String) -> Failure {
-        Failure(.cancelled, .cancelled, "the caller went away", vault: vault, isUnsent: true)
-    }
-
-    static func closed(vault: String) -> Failure {
-        Failure(.unavailable, .draining, "the vault is being closed", vault: vault, retryable: true, isUnsent: true)
-    }
-
-    static func queueFull(vault: String, capacity: Int) -> Failure {
-        Failure(
-            .resourceExhausted, .limit, "\(capacity) calls wait for this vault already; try later",
-            vault: vault, retryable: true, retryAfterMilliseconds: 100, isUnsent: true)
-    }
-
-    static func payloadTooLarge(_ bytes: Int, limit: Int, vault: String) -> Failure {
-        Failure(
-            .invalidArgument, .credentialTooLarge,
-            "the sealed record has \(bytes) bytes, this vault accepts 1 to \(limit)", vault: vault)
-    }
-
     /// What a call that met this error is told.
     static func embedded(_ error: SQLiteError, vault: String) -> Failure {
         switch error.kind {
@@ -75,12 +49,6 @@ extension Failure {
             "\(path) or its log was removed or replaced under the daemon, and nothing is written; copy the records that "
                 + "are needed, restore the file, and restart cofferd",
             vault: vault)
-    }
-
-    /// The vault keeps envelopes, and got text.
-    static func sealedOnly(vault: String, kind: String) -> Failure {
-        Failure(
-            .failedPrecondition, .notSupported, "a vault of kind \(kind) keeps the format sealed only", vault: vault)
     }
 
     /// The vault cannot be opened: what is wrong with `path`, and what to do.

@@ -2,40 +2,10 @@ internal import CofferCore
 internal import CofferSQLite
 internal import CofferVault
 
-/// Where a page of a listing ended.
-struct ListCursor {
-    /// Of `VaultKey.tag` and `VaultKey.userTag`.
-    static let tagBytes = 32
-
-    var userTag: [UInt8]
-    var tag: [UInt8]
-
-    /// - Parameters:
-    ///   - userTag: whose records are listed; nil = everyone's.
-    ///   - bytes: as ``bytes`` gave them; nil = before the first record.
-    /// - Throws: INVALID_ARGUMENT for bytes that no page of this vault ended with.
-    init(userTag: [UInt8]?, after bytes: [UInt8]?) throws(Failure) {
-        guard let bytes else {
-            self.userTag = userTag ?? []
-            tag = []
-            return
-        }
-        guard bytes.count == 2 * Self.tagBytes else {
-            throw .badField("page_token", "was not issued by this vault; start from the first page")
-        }
-        self.userTag = Array(bytes[..<Self.tagBytes])
-        tag = Array(bytes[Self.tagBytes...])
-        guard userTag == nil || userTag == self.userTag else {
-            throw .badField("page_token", "belongs to another listing; start from the first page")
-        }
-    }
-
+extension ListCursor {
     init(_ row: borrowing SQLiteRow) {
-        userTag = row.blob(6)
-        tag = row.blob(5)
+        self.init(userTag: row.blob(6), tag: row.blob(5))
     }
-
-    var bytes: [UInt8] { userTag + tag }
 }
 
 extension SQLiteSession {

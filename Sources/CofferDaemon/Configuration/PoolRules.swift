@@ -1,0 +1,39 @@
+import CofferVault
+import CofferVaults
+
+/// What must hold between the vaults and with the rest of the configuration.
+enum PoolRules {
+    /// - Parameter hasPassphrase: there is one, in a file or a variable.
+    static func mistakes(in configuration: Configuration, hasPassphrase: Bool) -> [ConfigurationError] {
+        var found: [ConfigurationError] = []
+        var holders: [String: String] = [:]
+        for vault in configuration.vaults {
+            func add(_ setting: String, _ message: String) {
+                let path = "\(vault.path).\(setting)"
+                let place = vault.locations[setting] ?? vault.locations[""]
+                found.append(
+                    place.map { ConfigurationError($0, "\(path): \(message)") } ?? ConfigurationError(path, message))
+            }
+            if configuration.isProduction && vault.driver.isVolatile {
+                add(
+                    "type",
+                    "the \(vault.driver.title) loses everything at a restart and is refused in production; use \(configuration.catalogue.drivers[0].type)"
+                )
+            }
+            if vault.format == .legacyAES && !hasPassphrase {
+                add(
+                    "format",
+                    "legacy-aes needs the passphrase that the other program has: set key.passphrase_file or CREDENTIAL_ENCRYPTION_KEY"
+                )
+            }
+            guard let secret = vault.driver.secret(of: vault) else { continue }
+            if let other = holders.updateValue(vault.name, forKey: secret) {
+                add(
+                    "auth",
+                    "vaults.\(other) already uses \(secret), and a secret belongs to one vault; give this one a file"
+                )
+            }
+        }
+        return found
+    }
+}

@@ -1,0 +1,142 @@
+import CofferCache
+import CofferProcess
+import CofferServer
+import CofferVaults
+import Logging
+
+extension Setting {
+    /// All settings but those of vaults and routes, in the order of the file.
+    package static let all: [Setting] = [
+        Setting(
+            "socket", .text("a path of 1 to 107 bytes") { (1...107).contains($0.utf8.count) }, \.socket, unset: "see below",
+            summary: "Where to listen. The folder is made, mode 0700, if only it is missing. One that is there must be the daemon's or root's, and others, the group too, must not be able to write to it, unless its sticky bit is set",
+            risk: "In a folder with the sticky bit, such as `/tmp`, somebody else can take the path first; the daemon then does not start"),
+        Setting(
+            "socket_mode", .mode, \.socketMode,
+            summary: "The mode of the socket",
+            risk: "Who can write to the socket can connect. A connection of another uid gets PERMISSION_DENIED and is closed at once, logged at most once a second"),
+        Setting(
+            "data", .text("the absolute path of a folder") { $0.hasPrefix("/") && $0 != "/" }, \.data, unset: "see below",
+            summary: "The folder for database and keys, made with mode 0700. It may be a link of the daemon's or root's, as with systemd's `DynamicUser=`",
+            risk: "Must be the daemon's own and closed to others, or it does not start. On a file system that loses synced writes, acknowledged Stores are lost"),
+        Setting(
+            "environment", .environment, \.environment, explain: { text, _ in EnvironmentName.mistake(text) },
+            summary: "A name bound into every record, for instance `production`. White space around it does not count, nor do capitals in `production`; a name that is nearly `production` (`prod`, `produktion`) is refused",
+            risk: "Records of another environment do not open, and the daemon does not start on their database. `production` refuses the memory vault and a generated key"),
+        Setting(
+            path: "vault.type", expects: "a type of vault", unset: "none",
+            summary: "Where records are kept: see [Vaults](Vaults.md). The variables below configure it",
+            risk: "A vault that keeps nothing, as `memory`, loses everything when the daemon stops",
+            apply: { text, configuration in
+                guard let driver = configuration.catalogue[type: text] else { return false }
+                configuration.vaultType = driver.type
+                return true
+            },
+            show: { $0.vaultType }, explain: { $1.catalogue.mistake($0) }),
+        Setting(
+            "vault.timeout_ms", .quantity(1...600_000, .milliseconds), \.vaultMilliseconds,
+            summary: "How long one read of the vault may take, whoever waits for it. Writes, lists and Health go by the time of their call",
+            risk: "Too short: reads fail while the disk is busy. Longer than a call's time: the call is answered first, and the read only fills the cache"),
+        Setting(
+            "key.file", .text("the path of a file with 32 bytes or 64 hex digits"), \.keyFile, unset: "none",
+            summary: "A file with the root key: 32 bytes, or 64 hex digits with or without a line end. See \"Files with secrets\"",
+            risk: "Whoever has this file, the file `keyring` and the database has the credentials"),
+        Setting(
+            "key.passphrase_file", .text("the path of a file with the passphrase"), \.passphraseFile, unset: "none",
+            summary: "A file with a passphrase, to 4096 bytes; one line end (LF or CRLF) at its end does not count. Excludes `key.file`. In production it has at least 12 bytes. See \"Files with secrets\"",
+            risk: "Guessing costs an attacker what a start costs: scrypt with 128 MiB. A short passphrase is found all the same"),
+        Setting(
+            "reactors", .number(0...64), \.reactors,
+            summary: "Threads that serve connections; 0 = one for each core, at most 4",
+            risk: "More than cores only take turns"),
+        Setting(
+            "spin_us", .quantity(0...1_000, .microseconds), \.spinMicroseconds,
+            summary: "How long such a thread looks for the next request before it sleeps: whoever comes within it is not kept waiting until it has been woken",
+            risk: "While calls come, each of the threads takes a whole core. It stops once a millisecond brings none"),
+        Setting(
+            "cache.bytes", .quantity(0...(1 << 40), .bytes), \.cache.maximumBytes,
+            summary: "Bytes of names, sealed values and 160 bytes for each entry, over 16 shards of equal size. What is larger than a shard is not cached. When it is full, a uid that holds more than a quarter makes room at its own expense",
+            risk: "It is a bound, not taken at the start. 0 caches nothing"),
+        Setting(
+            "cache.ttl_seconds", .quantity(0...3_600, .seconds, stored: 1_000), \.cache.ttlMilliseconds,
+            summary: "How long an answer is repeated without asking the vault; 0 = no caching. A record's own expiry always wins",
+            risk: "A change made past the daemon, in the database itself, is not seen until then or until `coffer invalidate`"),
+        Setting(
+            "cache.stale_seconds", .quantity(0...86_400, .seconds, stored: 1_000), \.cache.staleMilliseconds,
+            summary: "How long past the TTL an answer may stand in for a vault that cannot be asked, marked as stale; 0 = never, nor after a Store or Delete of which nobody knows whether it was done. After 1.5 s without an answer from the vault, or at once if the last read failed less than 30 s ago, or 5 s if nothing was sent to the vault",
+            risk: "A credential that was revoked while the vault is out of reach is given until then. A definite no of the vault ends it at once"),
+        Setting(
+            "cache.negative_seconds", .quantity(0...60, .seconds, stored: 1_000), \.cache.negativeMilliseconds,
+            summary: "How long NOT_FOUND is repeated without asking, but at most a tenth of the TTL; 0 = never",
+            risk: "A record that is made past the daemon is not seen until then"),
+        Setting(
+            "cache.refresh_ahead", .number(0...64), \.cache.maximumRefreshes,
+            summary: "Cached records that may be refreshed at the same time, in the background, because they were asked for in the last fifth of their TTL; 0 = none",
+            risk: "0: who asks first after the TTL waits for the vault"),
+        Setting(
+            "limits.connections", .number(1...1_000_000), \.limits.connections,
+            summary: "Open connections in all. The limit of open files, less 64, caps it; the daemon raises its soft limit to the hard one",
+            risk: "The log warns at the start if the cap is lower than what is set"),
+        Setting(
+            "limits.connections_per_uid", .number(1...1_000_000), \.limits.connectionsPerUID,
+            summary: "Open connections of one uid. Where the limit of open files caps `limits.connections`, this shrinks with it",
+            risk: "As high as `limits.connections`: one uid can take all"),
+        Setting(
+            "limits.calls", .number(1...1_000_000), \.limits.calls,
+            summary: "Calls in hand, of all uids; more are refused. A call is in hand until its work is done, also when it was cancelled, ran out of time, or lost its connection. A GetMany counts up to 3 times, once for every 8 keys, a Store once and again for every 16 KiB",
+            risk: "Each may hold a credential in memory"),
+        Setting(
+            "limits.calls_per_connection", .number(1...65_536), \.limits.callsPerConnection,
+            summary: "Calls of a connection that wait for the vault; more are refused. The connection is read all the same |"),
+        Setting(
+            "limits.calls_per_uid", .number(1...1_000_000), \.limits.callsPerUID,
+            summary: "Calls in hand of a uid, counted as for `limits.calls`; more are refused",
+            risk: "As high as `limits.calls`, one uid can leave nothing for others"),
+        Setting(
+            "limits.credential_bytes", .quantity(1...(1 << 20), .bytes), \.limits.credentialBytes,
+            summary: "The largest credential",
+            risk: "A credential that was stored under a higher limit stays readable"),
+        Setting(
+            "limits.frame_bytes", .quantity(4_096...ServerLimits().frameBytes, .bytes), \.limits.frameBytes,
+            summary: "The largest frame, header included. At least `limits.credential_bytes` + 16KiB",
+            risk: "A GetMany of many long ids needs room too"),
+        Setting(
+            "limits.output_bytes", .quantity(65_536...(64 << 20), .bytes), \.limits.outputBytes,
+            summary: "Reply bytes that wait for a client to take them. Beyond it the connection is not read from |"),
+        Setting(
+            "limits.buffered_bytes", .quantity((4 << 20)...(64 << 30), .bytes), \.limits.bufferedBytes,
+            summary: "Bytes of memory that wait for clients, all together: starts of frames, replies that are not read yet, the keys of GetManys, and what their answers are made of",
+            risk: "With the cache and some 40 MiB for the daemon itself it must fit the unit's `MemoryMax`; the kernel's socket buffers, up to some 200 KiB for each connection that does not read, come on top"),
+        Setting(
+            "limits.buffered_bytes_per_uid", .quantity((4 << 20)...(64 << 30), .bytes), \.limits.bufferedBytesPerUID,
+            summary: "The same of one uid. Beyond it calls are refused, and connections that have not read for the longest are closed",
+            risk: "As high as `limits.buffered_bytes`: one uid can take all"),
+        Setting(
+            "limits.frame_seconds", .quantity(1...600, .seconds), \.limits.frameSeconds,
+            summary: "The time for a frame to arrive whole, from its first byte, also for one that is skipped; then the connection is cut |"),
+        Setting(
+            "limits.write_stall_seconds", .quantity(1...600, .seconds), \.limits.writeStallSeconds,
+            summary: "How long a client may take no byte while replies wait; then it is cut |"),
+        Setting(
+            "limits.idle_seconds", .quantity(0...604_800, .seconds), \.limits.idleSeconds,
+            summary: "How long a connection may be silent with no call waiting; then it is closed. 0 = for ever |"),
+        Setting(
+            "limits.drain_seconds", .quantity(1...300, .seconds), \.limits.drainSeconds,
+            summary: "The time from SIGTERM until the connections are closed, however busy",
+            risk: "Longer than the service manager waits: SIGKILL comes first. That loses no acknowledged write, but cuts clients off"),
+        Setting(
+            "limits.call_ms", .quantity(1...600_000, .milliseconds), \.limits.callMilliseconds,
+            summary: "How long a call may take if the client does not say",
+            risk: "Above `limits.maximum_call_ms` it has no effect"),
+        Setting(
+            "limits.maximum_call_ms", .quantity(1...600_000, .milliseconds), \.limits.maximumCallMilliseconds,
+            summary: "How long a call may take, whatever the client says |"),
+        Setting(
+            "log.level", .choice, \.logLevel,
+            summary: "The least that is logged",
+            risk: "`trace` logs every connection"),
+        Setting(
+            "log.format", .choice, \.logFormat,
+            summary: "One line for each message, on standard error. `auto` = text on a terminal, JSON elsewhere |"),
+    ]
+}

@@ -1,0 +1,66 @@
+package import CofferCore
+package import CofferCrypto
+package import CofferHTTP
+
+/// What a driver opens a vault from, beside its configuration.
+package struct VaultContext: Sendable {
+    package let clock: SystemClock
+    package let random: SystemRandom
+    /// The daemon's folder for data.
+    package let dataFolder: String
+    /// The first of these secret variables that came with the start; nil if none did, or if that one is empty.
+    package let secret: @Sendable (_ names: [String]) -> Secret?
+    /// Another environment variable; nil if it is not set.
+    package let variable: @Sendable (_ name: String) -> Secret?
+    /// A whole file; nil if it is not there. It may block, and is for the start.
+    package let readFile: @Sendable (String, ProtectedFile.Rule) throws(Failure) -> Secret?
+    /// The same by a deadline, without blocking the thread.
+    package let readFileLater: @Sendable (String, ProtectedFile.Rule, BootInstant) async throws(Failure) -> Secret?
+    /// The files of a vault's `RemoteSettings`, followed when they change; nil if they name none.
+    package let tlsFiles: @Sendable (VaultConfiguration) throws(Failure) -> TLSFiles?
+    /// A way to a server.
+    package let connect: @Sendable (HTTPEndpoint) throws(Failure) -> any HTTPTransport
+    /// Whether the daemon's keys belong to a database.
+    package let keyCheck: @Sendable (_ existing: [UInt8]?, _ identity: [UInt8]) throws(Failure) -> [UInt8]
+    /// Logs what an operator should know at the start.
+    package let notice: @Sendable (_ vault: String, _ text: String) -> Void
+
+    package init(
+        clock: SystemClock, random: SystemRandom, dataFolder: String, secret: @escaping @Sendable (_ names: [String]) -> Secret?,
+        variable: @escaping @Sendable (_ name: String) -> Secret?,
+        readFile: @escaping @Sendable (String, ProtectedFile.Rule) throws(Failure) -> Secret?,
+        readFileLater: @escaping @Sendable (String, ProtectedFile.Rule, BootInstant) async throws(Failure) -> Secret?,
+        tlsFiles: @escaping @Sendable (VaultConfiguration) throws(Failure) -> TLSFiles?,
+        connect: @escaping @Sendable (HTTPEndpoint) throws(Failure) -> any HTTPTransport,
+        keyCheck: @escaping @Sendable (_ existing: [UInt8]?, _ identity: [UInt8]) throws(Failure) -> [UInt8],
+        notice: @escaping @Sendable (_ vault: String, _ text: String) -> Void
+    ) {
+        self.clock = clock
+        self.random = random
+        self.dataFolder = dataFolder
+        self.secret = secret
+        self.variable = variable
+        self.readFile = readFile
+        self.readFileLater = readFileLater
+        self.tlsFiles = tlsFiles
+        self.connect = connect
+        self.keyCheck = keyCheck
+        self.notice = notice
+    }
+
+    /// A file that has to be there by then.
+    package func file(
+        _ path: String, _ rule: ProtectedFile.Rule, deadline: BootInstant
+    ) async throws(Failure) -> Secret {
+        guard let content = try await readFileLater(path, rule, deadline) else {
+            throw .fileUnreadable(path, "it does not exist")
+        }
+        return content
+    }
+}
+
+extension Failure {
+    package static func fileUnreadable(_ path: String, _ why: String) -> Failure {
+        Failure(.failedPrecondition, .vaultRefused, "\(path) cannot be read: \(why)")
+    }
+}

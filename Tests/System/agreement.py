@@ -1,0 +1,120 @@
+"""A configuration that `cofferd --check` passes is one that starts, and what it refuses does not start."""
+
+import json
+import random
+import signal
+
+from harness import eventually, run
+from harness.daemon import Daemon, Place
+from harness.case import SystemTest
+
+#: Values by the name of their setting, right ones and wrong ones; files are made in the place of a test.
+VALUES: dict[str, tuple[list[str], list[str]]] = {
+    "format": (["sealed", "json", "legacy-aes"], ["plain"]),
+    "accept": (["[sealed]", "[sealed, json]", "[legacy-aes, json, sealed]"], ["[]", "json"]),
+    "keep": (["[]", "[json]", "[legacy-aes]"], ["[none]"]),
+    "timeout_ms": (["1", "600000"], ["0", "soon"]),
+    "concurrency": (["1", "4096"], ["0"]),
+    "queue": (["0", "65536"], ["65537", "-1"]),
+    "prefix": (["a/b", "/team/", "app.v1"], ["a..b", "''", "my-app-x"]),
+    "literal_names": (["true", "false"], ["perhaps"]),
+    "ca_file": (["FOLDER/ca.pem"], ["FOLDER/absent.pem", "ca.pem"]),
+    "client_certificate_file": (["FOLDER/ca.pem"], ["FOLDER/absent.pem"]),
+    "client_key_file": (["FOLDER/key.pem"], ["FOLDER/open.pem"]),
+    "server_name": (["vault.example"], ["a:1"]),
+    "proxy": (["http://127.0.0.1:1"], ["socks5://p"]),
+    "allow_http": (["true", "false"], ["1"]),
+    "allow_addresses": (["[]", "[loopback, link-local]"], ["[public]"]),
+    "address": (["https://127.0.0.1:1", "http://localhost:1"], ["http://vault.example", "vault"]),
+    "nodes": (["[]", "['https://127.0.0.1:2']"], ["['x']", "['http://vault.example']"]),
+    "mount": (["secret", "kv/"], ["a//b"]),
+    "namespace": (["admin/", "a/b"], ["'a b'"]),
+    "auth": (["token", "token-file", "approle", "kubernetes", "jwt"], ["ldap"]),
+    "auth_mount": (["k8s"], ["."]),
+    "token_file": (["FOLDER/token"], ["''"]),
+    "role": (["r"], ["''"]),
+    "role_id": (["r"], ["''"]),
+    "secret_id_file": (["FOLDER/token"], ["''"]),
+    "soft_delete": (["true"], ["2"]),
+    "region": (["eu-central-1"], ["EU"]),
+    "endpoint": (["https://127.0.0.1:1"], ["http://aws.example"]),
+    "recovery_window_days": (["0", "7", "30"], ["1", "31"]),
+    "kms_key": (["alias/x"], ["''"]),
+    "profile": (["ops"], ["''"]),
+}
+#: What a vault of this type cannot do without, most of the time.
+NEEDED = {"vault": {"address": 0.95, "auth": 0.95}, "aws": {"region": 0.9}}
+
+
+class Agreement(SystemTest):
+    ROUNDS = 200
+
+    def test_check_and_start_agree_on_generated_configurations(self) -> None:
+        chance = random.Random(14)
+        reference = json.loads(run("cofferd", "--print-settings", "--form", "json").stdout)
+        settings = {row["setting"].removeprefix("vaults.NAME."): row["types"] for row in reference
+                    if row["setting"].startswith("vaults.NAME.") and not row["setting"].endswith(".type")}
+        self.assertEqual(set(settings), set(VALUES), "VALUES has each setting of vaults")
+        types = sorted({kind for kinds in settings.values() for kind in kinds})
+        passed, seen = 0, set()
+        for number in range(self.ROUNDS):
+            kind = types[number % len(types)]
+            place = Place()
+            try:
+                passed += self.agree(kind, self.configuration(chance, kind, settings, place), chance, place)
+            finally:
+                place.remove()
+            seen.add(kind)
+        self.assertEqual(seen, set(types))
+        self.assertGreater(passed, self.ROUNDS // 8, "hardly any configuration was right: the test says little")
+        self.assertLess(passed, self.ROUNDS * 7 // 8, "hardly any configuration was wrong: the test says little")
+
+    def configuration(self, chance: random.Random, kind: str, settings: dict[str, list[str]], place: Place) -> str:
+        for name in ("ca.pem", "key.pem", "open.pem", "token"):
+            (place.folder / name).write_text("t\n")
+            (place.folder / name).chmod(0o644 if name == "open.pem" else 0o600)
+        lines = ["vaults:", "  a:", f"    type: {kind}"]
+        for name, types in settings.items():
+            share = NEEDED.get(kind, {}).get(name, 0.12)
+            if kind not in types:
+                share = 0.002
+            if chance.random() < share:
+                right, wrong = VALUES[name]
+                value = chance.choice(wrong if chance.random() < 0.05 else right)
+                lines.append(f"    {name}: {value.replace('FOLDER', str(place.folder))}")
+        if chance.random() < 0.15:
+            lines.append("environment: production")
+        return "\n".join(lines) + "\n"
+
+    def agree(self, kind: str, config: str, chance: random.Random, place: Place) -> bool:
+        """Whether both pass it. Fails if one does and the other does not, or if they say different things."""
+        env = {"HOME": str(place.folder)}
+        if chance.random() < 0.8:
+            env |= {"VAULT_TOKEN": "t"}
+        if chance.random() < 0.6:
+            env |= {"CREDENTIAL_ENCRYPTION_KEY": "a passphrase that is long enough"}
+        place.config.write_text(config)
+        checked = run(
+            "cofferd", "--check", "--config", place.config, "--socket", place.socket, "--data", place.data, env=env)
+        daemon = Daemon("--config", place.config, env=env, place=place).spawn()
+        try:
+            eventually("cofferd serves or ends", 15, lambda: self.has_settled(daemon), step=0.005)
+            starts = daemon.process.poll() is None
+            said = f"\n{config}\n--check: {checked.returncode} {checked.stderr.decode()}\nstart: {daemon.log_text()}"
+            self.assertEqual(checked.returncode == 0, starts, said)
+            if not starts:
+                lines = [line for line in daemon.log_text().splitlines() if line.startswith("cofferd: ")]
+                self.assertEqual(checked.stderr.decode().splitlines()[-len(lines):], lines, said)
+            return starts
+        finally:
+            if daemon.process.poll() is None:
+                daemon.process.send_signal(signal.SIGTERM)
+                self.assertEqual(daemon.process.wait(10), 0, daemon.log_text())
+            daemon.dispose()
+
+    @staticmethod
+    def has_settled(daemon: Daemon) -> bool:
+        try:
+            return daemon.serves()
+        except AssertionError:
+            return True
