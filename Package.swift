@@ -206,7 +206,10 @@ let package = Package(
             dependencies: ["CofferCore", "CofferHTTP", "CofferVault", "CofferVaults", "CofferVaultConformance"],
             swiftSettings: base),
         .testTarget(
-            name: "CofferDaemonTests", dependencies: ["CofferDaemon", "CofferCore", "CofferCache", "CofferServer", log],
+            name: "CofferDaemonTests",
+            dependencies: [
+                "CofferDaemon", "CofferCore", "CofferCrypto", "CofferVault", "CofferVaults", "CofferCache", "CofferServer", log,
+            ],
             swiftSettings: base),
         .testTarget(
             name: "CofferLoadTests", dependencies: ["CofferCore", "CofferLoad", "CofferTrace", arguments],

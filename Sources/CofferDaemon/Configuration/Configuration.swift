@@ -20,6 +20,9 @@ package struct Configuration: Equatable, Sendable {
     package var data = ""
     /// "production" refuses what is for development only.
     package var environment = "development"
+    /// As it was written, if that is not how it is spelled now: daemons that did not compare names by
+    /// what they mean have sealed under it.
+    package var formerEnvironment: String?
     /// The type of the one vault there is without a `vaults` section.
     package var vaultType: String
     /// In the order of the file. `ConfigurationLoader` sees to it that there is one.

@@ -20,9 +20,16 @@ extension Setting {
             summary: "The folder for database and keys, made with mode 0700. It may be a link of the daemon's or root's, as with systemd's `DynamicUser=`",
             risk: "Must be the daemon's own and closed to others, or it does not start. On a file system that loses synced writes, acknowledged Stores are lost"),
         Setting(
-            "environment", .environment, \.environment, explain: { text, _ in EnvironmentName.mistake(text) },
+            path: "environment", expects: EnvironmentName.expects, unset: "none",
             summary: "A name bound into every record, for instance `production`. White space around it does not count, nor do capitals in `production`; a name that is nearly `production` (`prod`, `produktion`) is refused",
-            risk: "Records of another environment do not open, and the daemon does not start on their database. `production` refuses the memory vault and a generated key"),
+            risk: "Records of another environment do not open, and the daemon does not start on their database. `production` refuses the memory vault and a generated key",
+            apply: { text, configuration in
+                guard let name = EnvironmentName.meant(by: text) else { return false }
+                configuration.environment = name
+                configuration.formerEnvironment = text == name ? nil : text
+                return true
+            },
+            show: { $0.environment }, explain: { text, _ in EnvironmentName.mistake(text) }),
         Setting(
             path: "vault.type", expects: "a type of vault", unset: "none",
             summary: "Where records are kept: see [Vaults](Vaults.md). The variables below configure it",

@@ -80,9 +80,3 @@ extension SettingKind where Value == UInt32 {
             show: { "0" + String($0, radix: 8) })
     }
 }
-
-extension SettingKind where Value == String {
-    static var environment: Self {
-        SettingKind(EnvironmentName.expects, parse: EnvironmentName.meant(by:), show: { $0 })
-    }
-}

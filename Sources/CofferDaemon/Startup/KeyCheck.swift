@@ -4,11 +4,15 @@ import CofferCrypto
 /// Sees to it that keys and database belong together: the database keeps the
 /// environment's name, sealed.
 enum KeyCheck {
-    /// What a vault with a database asks for when it opens: see `VaultContext.keyCheck`.
+    /// - Parameters:
+    ///   - existing: what the database keeps; nil if it is being made.
+    ///   - environment: the configured one.
+    /// - Returns: what the database is to keep, and the environment that its records are bound to: an
+    ///   earlier daemon may have spelled the configured one in another way.
     static func check(
         existing: [UInt8]?, identity: [UInt8], keys: KeyRing, environment: String, generation: UInt64,
         random: some RandomSource
-    ) throws(Failure) -> [UInt8] {
+    ) throws(Failure) -> (kept: [UInt8], environment: String) {
         guard
             let context = try? EnvelopeContext(
                 vaultIdentity: identity, environment: "", name: Array("manifest".utf8),
@@ -17,8 +21,9 @@ enum KeyCheck {
         guard let existing else {
             let name = SecretWriter.build(count: environment.utf8.count) { $0.append(environment) }
             do {
-                return try keys.seal(
+                let kept = try keys.seal(
                     name, type: .manifest, generation: generation, context: context, random: random)
+                return (kept, environment)
             } catch {
                 throw .internalError("the manifest could not be sealed")
             }
@@ -29,16 +34,16 @@ enum KeyCheck {
                 "the database was sealed under other keys than those in the key ring, or its manifest is damaged; bring back the key ring that belongs to it, or a backup of both"
             )
         }
-        let sealedFor = opened.withBytes { bytes in
+        let bound = opened.withBytes { bytes in
             var cursor = ByteCursor()
             return cursor.text(count: opened.count, in: bytes)
         }
-        guard sealedFor == environment else {
+        guard let bound, bound == environment || EnvironmentName.meant(by: bound) == environment else {
             throw Failure(
                 .failedPrecondition, .unreadableRecord,
-                "the database belongs to the environment \"\(sealedFor ?? "")\", and \"\(environment)\" is configured; set environment (or COFFER_ENV) back, or use another data folder"
+                "the database belongs to the environment \"\(bound ?? "")\", and \"\(environment)\" is configured; set environment (or COFFER_ENV) back, or use another data folder"
             )
         }
-        return existing
+        return (existing, bound)
     }
 }

@@ -4,6 +4,7 @@ import CofferHTTP
 import CofferVault
 import CofferVaults
 import Logging
+import Synchronization
 
 /// Opens the configured vaults by their drivers, each behind what it needs, and routes to them.
 struct VaultOpener {
@@ -29,7 +30,7 @@ struct VaultOpener {
     func check() throws(StartupError) {
         do throws(Failure) {
             _ = try legacyFormat()
-            let context = try context(keys: nil)
+            let context = try context()
             for vault in configuration.vaults where !vault.driver.isLocal { _ = try adapter(vault, context) }
         } catch {
             throw Self.startupError(error)
@@ -41,7 +42,7 @@ struct VaultOpener {
     func open(_ keys: KeyRing) throws(StartupError) -> VaultPool {
         do throws(Failure) {
             let legacy = try legacyFormat()
-            let context = try context(keys: keys)
+            let context = try context()
             var members: [VaultPool.Member] = []
             for vault in configuration.vaults { members.append(try member(vault, context, legacy, keys)) }
             var routes: [CofferVault.VaultRoute] = []
@@ -63,9 +64,13 @@ struct VaultOpener {
     private func member(
         _ vault: VaultConfiguration, _ context: VaultContext, _ legacy: LegacyFormat?, _ keys: KeyRing
     ) throws(Failure) -> VaultPool.Member {
-        let adapter = try adapter(vault, context)
+        let bound = BoundEnvironment()
+        let adapter = try adapter(vault, context.with(keyCheck: keyCheck(keys, bound)))
+        let records = { (vaultOrGuard: any VaultAdapter) throws(Failure) in
+            try store(vaultOrGuard, vault, legacy, keys, boundTo: bound.name)
+        }
         if vault.driver.isLocal {
-            return VaultPool.Member(store: try store(adapter, vault, legacy, keys), advice: vault.driver.advice)
+            return VaultPool.Member(store: try records(adapter), advice: vault.driver.advice)
         }
         var limits = VaultLimits()
         limits.timeout = .milliseconds(vault.timeoutMilliseconds)
@@ -73,8 +78,7 @@ struct VaultOpener {
         limits.admission.maximum = vault.concurrency
         let guarded = GuardedVault(
             adapter, limits: limits, clock: clock, random: random, sleeper: TaskSleeper(clock: clock))
-        return VaultPool.Member(
-            store: try store(guarded, vault, legacy, keys), guarded: guarded, advice: vault.driver.advice)
+        return VaultPool.Member(store: try records(guarded), guarded: guarded, advice: vault.driver.advice)
     }
 
     /// What is refused about a vault on another host bears the vault's name, the setting, and where
@@ -94,23 +98,37 @@ struct VaultOpener {
         }
     }
 
+    /// - Parameter environment: that of all records there; nil = the configured one.
     private func store(
-        _ adapter: any VaultAdapter, _ vault: VaultConfiguration, _ legacy: LegacyFormat?, _ keys: KeyRing
+        _ adapter: any VaultAdapter, _ vault: VaultConfiguration, _ legacy: LegacyFormat?, _ keys: KeyRing,
+        boundTo environment: String?
     ) throws(Failure) -> RecordStore {
         try RecordStore(
-            vault: adapter, keys: keys, environment: configuration.environment, format: vault.format,
-            accept: Set(vault.accept), keep: Set(vault.keep), legacy: legacy, clock: clock, random: BufferedRandom(random))
+            vault: adapter, keys: keys, environment: environment ?? configuration.environment,
+            formerEnvironment: environment == nil ? configuration.formerEnvironment : nil, format: vault.format,
+            accept: Set(vault.accept), keep: Set(vault.keep), legacy: legacy, clock: clock,
+            random: BufferedRandom(random))
+    }
+
+    private func keyCheck(_ keys: KeyRing, _ bound: BoundEnvironment) -> VaultContext.KeyCheck {
+        let (environment, clock, random) = (configuration.environment, clock, random)
+        return { existing, identity throws(Failure) in
+            let check = try KeyCheck.check(
+                existing: existing, identity: identity, keys: keys, environment: environment,
+                generation: clock.wall * 1_000, random: random)
+            bound.name = check.environment
+            return check.kept
+        }
     }
 
     // MARK: What several vaults share
 
-    /// - Parameter keys: nil = no database will be opened.
-    private func context(keys: KeyRing?) throws(Failure) -> VaultContext {
+    /// Without a check of keys: each vault has its own.
+    private func context() throws(Failure) -> VaultContext {
         // Without a vault on another host there is no thread for HTTP.
         let isRemote = configuration.vaults.contains { !$0.driver.isLocal }
         let engine = isRemote ? try HTTPEngine(clock: clock) : nil
         let (clock, random, log, secrets) = (clock, random, log, secrets)
-        let environment = configuration.environment
         let files = RuledFileReader(clock: clock)
         return VaultContext(
             clock: clock, random: random, dataFolder: configuration.data, secret: { secrets[$0] },
@@ -129,12 +147,7 @@ struct VaultOpener {
                 guard let engine else { throw .internalError("a local vault asks for HTTP") }
                 return try engine.client(endpoint)
             },
-            keyCheck: { existing, identity throws(Failure) in
-                guard let keys else { throw .internalError("a database is opened without keys") }
-                return try KeyCheck.check(
-                    existing: existing, identity: identity, keys: keys, environment: environment,
-                    generation: clock.wall * 1_000, random: random)
-            },
+            keyCheck: { _, _ throws(Failure) in throw .internalError("a database is opened without keys") },
             notice: { vault, text in log.notice("\(text)", metadata: ["vault": "\(vault)"]) })
     }
 
@@ -156,6 +169,16 @@ struct VaultOpener {
         }
         guard let passphrase = secrets.passphrase else { return nil }
         return try Passphrase(inVariable: passphrase)
+    }
+}
+
+/// The environment that a database's records are bound to; nil until it is known.
+private final class BoundEnvironment: Sendable {
+    private let value = Mutex<String?>(nil)
+
+    var name: String? {
+        get { value.withLock { $0 } }
+        set { value.withLock { $0 = newValue } }
     }
 }
 

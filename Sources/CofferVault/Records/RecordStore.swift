@@ -28,13 +28,14 @@ package final class RecordStore: Sendable {
         random: any RandomSource, sleeper: (any Sleeper)? = nil
     ) {
         self.init(
-            of: vault, keys: keys, environment: environment, format: .sealed, accept: [.sealed], keep: [], legacy: nil,
-            clock: clock, random: random, sleeper: sleeper)
+            of: vault, keys: keys, environment: environment, formerEnvironment: nil, format: .sealed, accept: [.sealed],
+            keep: [], legacy: nil, clock: clock, random: random, sleeper: sleeper)
     }
 
     /// A store for a vault that may be shared with other programs.
     ///
     /// - Parameters:
+    ///   - formerEnvironment: another spelling of the environment; records sealed under it are read too.
     ///   - format: what is written.
     ///   - accept: what is read; must have `format`. Whoever can write to the vault can put
     ///     there what is not sealed.
@@ -44,8 +45,8 @@ package final class RecordStore: Sendable {
     /// - Throws: FAILED_PRECONDITION if the vault cannot keep `format`, its key is
     ///   missing, or `accept` lacks it.
     package convenience init(
-        vault: any VaultAdapter, keys: KeyRing, environment: String, format: RecordFormat,
-        accept: Set<RecordFormat>, keep: Set<RecordFormat> = [], legacy: LegacyFormat?, clock: any Clock,
+        vault: any VaultAdapter, keys: KeyRing, environment: String, formerEnvironment: String? = nil,
+        format: RecordFormat, accept: Set<RecordFormat>, keep: Set<RecordFormat> = [], legacy: LegacyFormat?, clock: any Clock,
         random: any RandomSource, sleeper: (any Sleeper)? = nil
     ) throws(Failure) {
         guard format == .sealed || vault.capabilities.textPayloads else {
@@ -62,12 +63,12 @@ package final class RecordStore: Sendable {
                 vault: vault.name)
         }
         self.init(
-            of: vault, keys: keys, environment: environment, format: format, accept: accept, keep: keep,
-            legacy: legacy, clock: clock, random: random, sleeper: sleeper)
+            of: vault, keys: keys, environment: environment, formerEnvironment: formerEnvironment, format: format,
+            accept: accept, keep: keep, legacy: legacy, clock: clock, random: random, sleeper: sleeper)
     }
 
     private init(
-        of vault: any VaultAdapter, keys: KeyRing, environment: String, format: RecordFormat,
+        of vault: any VaultAdapter, keys: KeyRing, environment: String, formerEnvironment: String?, format: RecordFormat,
         accept: Set<RecordFormat>, keep: Set<RecordFormat>, legacy: LegacyFormat?, clock: any Clock,
         random: any RandomSource, sleeper: (any Sleeper)?
     ) {
@@ -84,7 +85,7 @@ package final class RecordStore: Sendable {
             format: format, accept: accept,
             sealed: SealedCodec(
                 keys: keys, vault: vault.name, vaultIdentity: vault.identity, environment: environment,
-                generations: generations, random: random),
+                formerEnvironment: formerEnvironment, generations: generations, random: random),
             text: TextCodec(vault: vault.name, legacy: legacy, generations: generations, random: random))
     }
 

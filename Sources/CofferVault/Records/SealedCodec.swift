@@ -7,6 +7,8 @@ struct SealedCodec: Sendable {
     let vault: String
     let vaultIdentity: [UInt8]
     let environment: String
+    /// Another spelling of it, under which earlier daemons sealed: only read.
+    let formerEnvironment: String?
     let generations: GenerationSource
     let random: any RandomSource
 
@@ -15,7 +17,7 @@ struct SealedCodec: Sendable {
         do {
             sealed = try keys.seal(
                 count: body.encodedByteCount, { body.encode(to: &$0) }, type: .value,
-                generation: generations.next(), context: try context(tag: tag), random: random)
+                generation: generations.next(), context: try context(environment, tag: tag), random: random)
         } catch {
             throw .internalError("a record could not be sealed")
         }
@@ -30,14 +32,21 @@ struct SealedCodec: Sendable {
     func decode(
         _ envelope: [UInt8], createdAt: WallMilliseconds, tag: [UInt8], foreignFormat: RecordFormat?
     ) throws(Failure) -> Record {
-        guard let plaintext = try? keys.open(envelope, type: .value, context: try context(tag: tag)),
-            let body = RecordBody(decoding: plaintext),
+        guard let plaintext = open(envelope, tag: tag), let body = RecordBody(decoding: plaintext),
             let version = Envelope.version(of: envelope)
         else { throw .unreadable(vault: vault) }
         return Record(body: body, version: version, createdAt: createdAt, foreignFormat: foreignFormat)
     }
 
-    private func context(tag: [UInt8]) throws(CryptoError) -> EnvelopeContext {
+    private func open(_ envelope: [UInt8], tag: [UInt8]) -> Secret? {
+        if let opened = try? keys.open(envelope, type: .value, context: try context(environment, tag: tag)) {
+            return opened
+        }
+        guard let formerEnvironment else { return nil }
+        return try? keys.open(envelope, type: .value, context: try context(formerEnvironment, tag: tag))
+    }
+
+    private func context(_ environment: String, tag: [UInt8]) throws(CryptoError) -> EnvelopeContext {
         try EnvelopeContext(
             vaultIdentity: vaultIdentity, environment: environment, name: tag,
             contentType: "coffer.record.v1")

@@ -4,6 +4,11 @@ package import CofferHTTP
 
 /// What a driver opens a vault from, beside its configuration.
 package struct VaultContext: Sendable {
+    /// What a database keeps about its keys goes in, nil when it is being made, and the vault's
+    /// identity; what it is to keep comes out.
+    package typealias KeyCheck =
+        @Sendable (_ existing: [UInt8]?, _ identity: [UInt8]) throws(Failure) -> [UInt8]
+
     package let clock: SystemClock
     package let random: SystemRandom
     /// The daemon's folder for data.
@@ -21,7 +26,7 @@ package struct VaultContext: Sendable {
     /// A way to a server.
     package let connect: @Sendable (HTTPEndpoint) throws(Failure) -> any HTTPTransport
     /// Whether the daemon's keys belong to a database.
-    package let keyCheck: @Sendable (_ existing: [UInt8]?, _ identity: [UInt8]) throws(Failure) -> [UInt8]
+    package private(set) var keyCheck: KeyCheck
     /// Logs what an operator should know at the start.
     package let notice: @Sendable (_ vault: String, _ text: String) -> Void
 
@@ -32,7 +37,7 @@ package struct VaultContext: Sendable {
         readFileLater: @escaping @Sendable (String, ProtectedFile.Rule, BootInstant) async throws(Failure) -> Secret?,
         tlsFiles: @escaping @Sendable (VaultConfiguration) throws(Failure) -> TLSFiles?,
         connect: @escaping @Sendable (HTTPEndpoint) throws(Failure) -> any HTTPTransport,
-        keyCheck: @escaping @Sendable (_ existing: [UInt8]?, _ identity: [UInt8]) throws(Failure) -> [UInt8],
+        keyCheck: @escaping KeyCheck,
         notice: @escaping @Sendable (_ vault: String, _ text: String) -> Void
     ) {
         self.clock = clock
@@ -46,6 +51,13 @@ package struct VaultContext: Sendable {
         self.connect = connect
         self.keyCheck = keyCheck
         self.notice = notice
+    }
+
+    /// The same with another check of keys.
+    package func with(keyCheck: @escaping KeyCheck) -> VaultContext {
+        var context = self
+        context.keyCheck = keyCheck
+        return context
     }
 
     /// A file that has to be there by then.
