@@ -65,7 +65,9 @@ struct AWSClient: Sendable {
         do {
             return try await transport.send(HTTPRequest(.post, "/", headers: headers, body: body), deadline: deadline)
         } catch {
-            throw .failed(.aws(error, service: "AWS Secrets Manager", vault: vault, writing: writing))
+            throw .failed(
+                .aws(
+                    error, service: "AWS Secrets Manager", vault: vault, writing: writing, isSecure: origin.isSecure))
         }
     }
 

@@ -92,14 +92,26 @@ extension Failure {
         case .timeout: (.deadlineExceeded, .deadline, "the service timed out the request")
         case .serverFault: (.internal, .vaultFailed, "the service reported an internal error; try again")
         case .unavailable: (.unavailable, .vaultUnreachable, "the service is not available")
+        case .plainHTTP:
+            (
+                .failedPrecondition, .vaultRefused,
+                "the endpoint is plain http, and its port expects TLS; write https://"
+            )
         }
     }
 
-    /// - Parameter service: for the text: "AWS Secrets Manager", …
-    static func aws(_ error: HTTPError, service: String, vault: String, writing: Bool) -> Failure {
+    /// - Parameters:
+    ///   - service: for the text: "AWS Secrets Manager", …
+    ///   - isSecure: whether it was asked by https.
+    static func aws(
+        _ error: HTTPError, service: String, vault: String, writing: Bool, isSecure: Bool = true
+    ) -> Failure {
         let (code, reason, text, isTransient) = explain(error.cause)
+        // Servers that expect TLS break off, or answer in TLS.
+        let isOdd = !isSecure && (error.cause == .interrupted || error.cause == .malformed)
+        let hint = isOdd ? "; the endpoint is plain http: if its port expects TLS, write https://" : ""
         return Failure(
-            code, reason, "\(service): \(text)", vault: vault, retryable: isTransient, isUnsent: error.isUnsent,
+            code, reason, "\(service): \(text)\(hint)", vault: vault, retryable: isTransient, isUnsent: error.isUnsent,
             mayHaveWritten: writing && !error.isUnsent)
     }
 

@@ -23,6 +23,8 @@ struct AWSRefusal: Error, Equatable {
         case timeout
         case serverFault
         case unavailable
+        /// The port expects TLS, and was sent plain http.
+        case plainHTTP
     }
 
     let kind: Kind
@@ -41,7 +43,9 @@ struct AWSRefusal: Error, Equatable {
 
     init(_ response: HTTPResponse) {
         let (name, message) = Self.nameAndMessage(response)
-        kind = Self.kind(name: name, message: message) ?? Self.kind(status: response.status)
+        kind =
+            response.complainsOfPlainHTTP
+            ? .plainHTTP : Self.kind(name: name, message: message) ?? Self.kind(status: response.status)
         status = response.status
         date = response.headers["date"].flatMap(AWSTime.http)
         let seconds = response.headers["retry-after"].flatMap { UInt32($0) } ?? 0

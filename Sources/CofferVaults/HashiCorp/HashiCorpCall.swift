@@ -38,18 +38,9 @@ struct HashiCorpAnswer: Sendable {
     init(_ response: HTTPResponse) {
         status = response.status
         json = response.body.count == 0 ? nil : try? JSON.parse(answer: response.body)
-        expectsTLS = status == 400 && json == nil && Self.complainsOfPlainHTTP(response.body)
+        expectsTLS = json == nil && response.complainsOfPlainHTTP
         let seconds = response.headers["retry-after"].flatMap { UInt32($0) } ?? 0
         retryAfterMilliseconds = min(seconds, 3600) * 1000
-    }
-
-    /// The words of Go's servers, which the vaults are, and of nginx.
-    private static func complainsOfPlainHTTP(_ body: Secret) -> Bool {
-        guard body.count <= 2_048 else { return false }
-        let text = body.withBytes { bytes in
-            String(decoding: (0..<bytes.byteCount).map { bytes.byte(at: $0) }, as: UTF8.self)
-        }
-        return text.contains("HTTP request to an HTTPS server") || text.contains("HTTP request was sent to HTTPS port")
     }
 
     var isSuccess: Bool { (200..<300).contains(status) }

@@ -102,6 +102,31 @@ import Testing
         #expect(AWSRefusal(HTTPResponse.aws(400, body)).kind == .badParameter)
     }
 
+    @Test(arguments: [
+        "Client sent an HTTP request to an HTTPS server.\n", "<center>The plain HTTP request was sent to HTTPS port</center>",
+    ])
+    func plainHTTPToAPortWithTLSIsNamed(_ body: String) async throws {
+        let fixture = AWSFixture()
+        fixture.fake.plan("GetSecretValue", .response(HTTPResponse.aws(400, body)))
+        let failure = await #expect(throws: Failure.self) {
+            try await fixture.vault().read(try fixture.key(), deadline: fixture.deadline)
+        }
+        #expect(failure?.code == .failedPrecondition && failure?.reason == .vaultRefused)
+        #expect(
+            failure?.message
+                == "AWS Secrets Manager: the endpoint is plain http, and its port expects TLS; write https://")
+    }
+
+    @Test func aServerThatBreaksPlainHTTPOffMayExpectTLS() {
+        for cause in [HTTPError.Cause.interrupted, .malformed, .refused] {
+            for isSecure in [true, false] {
+                let failure = Failure.aws(
+                    HTTPError(cause, isUnsent: false), service: "s", vault: "v", writing: false, isSecure: isSecure)
+                #expect(failure.message.hasSuffix("write https://") == (!isSecure && cause != .refused))
+            }
+        }
+    }
+
     @Test func obeysRetryAfter() {
         let kinds = ["7", "99999999", "Fri, 02 Jan 2026 03:04:05 GMT", "-1"].map {
             AWSRefusal(FakeSecretsManager.refusal("Throttling", headers: ["retry-after": $0])).retryAfter

@@ -47,6 +47,7 @@ class Advice(SystemTest):
             "wrong-key": cloud | {"profile": "wrong"},
             "no-key": cloud | {"profile": "without"},
             "plain": cls.stage.vault(bao, address=bao.address.replace("https://", "http://"), ca_file=None),
+            "plain-aws": cloud | {"endpoint": bao.address.replace("https://", "http://")},
             "good": cls.stage.vault(bao),
         }), env=env)
         cls.addClassCleanup(cls.broken.dispose)
@@ -122,6 +123,8 @@ class Advice(SystemTest):
 
     def test_plain_http_to_a_port_with_tls(self) -> None:
         self.diagnose("plain", Status.FAILED_PRECONDITION, "plain http", "expects TLS", "https://")
+
+        self.diagnose("plain-aws", Status.FAILED_PRECONDITION, "plain http", "expects TLS", "https://")
 
     def test_a_wrong_secret_key_of_aws(self) -> None:
         self.diagnose("wrong-key", Status.UNAUTHENTICATED, "Check that the access key, profile or role")

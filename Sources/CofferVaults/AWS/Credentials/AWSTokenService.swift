@@ -103,7 +103,8 @@ struct AWSTokenService: Sendable {
         do {
             return try await transport.send(request, deadline: deadline)
         } catch {
-            throw .aws(error, service: "AWS token service", vault: vault, writing: false)
+            throw .aws(
+                error, service: "AWS token service", vault: vault, writing: false, isSecure: origin.isSecure)
         }
     }
 
@@ -113,6 +114,10 @@ struct AWSTokenService: Sendable {
             Failure(
                 .unavailable, .vaultUnreachable, "AWS token service: \(action) failed (HTTP status \(refusal.status))",
                 vault: vault, retryable: true, retryAfterMilliseconds: refusal.retryAfter)
+        case .plainHTTP:
+            .awsCredentials(
+                "the token service's endpoint is plain http, and its port expects TLS; write https://", vault: vault,
+                code: .failedPrecondition)
         case .expiredCredentials:
             .awsCredentials("\(action) was refused: what it was asked with has expired; check its source", vault: vault)
         case .unauthenticated, .signature:

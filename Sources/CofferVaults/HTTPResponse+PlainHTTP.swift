@@ -1,0 +1,14 @@
+internal import CofferCore
+internal import CofferHTTP
+
+extension HTTPResponse {
+    /// A port that expects TLS got plain http, and its server says so: in the words of Go's
+    /// servers, which HashiCorp Vault and OpenBao are, or of nginx.
+    var complainsOfPlainHTTP: Bool {
+        guard status == 400, body.count <= 2_048 else { return false }
+        let text = body.withBytes { bytes in
+            String(decoding: (0..<bytes.byteCount).map { bytes.byte(at: $0) }, as: UTF8.self)
+        }
+        return text.contains("HTTP request to an HTTPS server") || text.contains("HTTP request was sent to HTTPS port")
+    }
+}
