@@ -17,7 +17,7 @@ struct Health: CofferSubcommand {
             } else {
                 try StandardStream.output.write(text(health))
             }
-            guard health.isServing, health.vaults.allSatisfy(\.isReachable) else {
+            guard health.isServing, health.vaults.allSatisfy(\.isHealthy) else {
                 throw ExitCode(Int32(CofferError.Code.unavailable.rawValue))
             }
         }
@@ -36,7 +36,7 @@ struct Health: CofferSubcommand {
             vault.lastGoodContactMilliseconds.map { "last good contact \(Timestamp.text($0))" }
             ?? "no good contact yet"
         let state = vault.isReachable ? "reachable in \(Quantity.text(vault.latency))" : "not reachable"
-        return "vault \(vault.name) (\(vault.kind)): \(state), \(contact)"
+        return "vault \(vault.name) (\(vault.kind)): \(state), writes \(vault.writes.words), \(contact)"
     }
 }
 
@@ -45,6 +45,8 @@ private struct HealthOutput: Encodable {
         let name: String
         let kind: String
         let reachable: Bool
+        let writes: String
+        let writeFailure: String?
         let latencyUs: Int64
         let lastGoodContactMs: UInt64?
         let lastFailure: String?
@@ -62,11 +64,41 @@ private struct HealthOutput: Encodable {
         uptimeMs = Int64(health.uptime / .milliseconds(1))
         vaults = health.vaults.map {
             Vault(
-                name: $0.name, kind: $0.kind, reachable: $0.isReachable,
-                latencyUs: Int64($0.latency / .microseconds(1)),
+                name: $0.name, kind: $0.kind, reachable: $0.isReachable, writes: $0.writes.word,
+                writeFailure: $0.writes.failure, latencyUs: Int64($0.latency / .microseconds(1)),
                 lastGoodContactMs: $0.lastGoodContactMilliseconds,
                 lastFailure: $0.lastFailure == .unspecified ? nil : $0.lastFailure.name)
         }
         warnings = health.warnings
+    }
+}
+
+extension DaemonHealth.Vault {
+    /// It answers, and does not refuse what is written.
+    var isHealthy: Bool { isReachable && writes.failure == nil }
+}
+
+extension DaemonHealth.Vault.Writes {
+    /// For programs.
+    var word: String {
+        switch self {
+        case .unknown: "unknown"
+        case .work: "work"
+        case .fail: "fail"
+        }
+    }
+
+    /// The reason's name; nil if they do not fail.
+    var failure: String? {
+        if case .fail(let reason) = self { reason.name } else { nil }
+    }
+
+    /// For people.
+    var words: String {
+        switch self {
+        case .unknown: "not tried"
+        case .work: "work"
+        case .fail(let reason): "fail (\(reason.words))"
+        }
     }
 }

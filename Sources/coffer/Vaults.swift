@@ -5,7 +5,7 @@ import CofferProcess
 struct Vaults: CofferSubcommand {
     static let configuration = CommandConfiguration(
         abstract: "Show each vault: whether it is reachable, and what its breaker does.",
-        discussion: "The exit code is 14 (UNAVAILABLE) if one is not reachable.")
+        discussion: "The exit code is 14 (UNAVAILABLE) if one is not reachable or its writes fail.")
 
     @OptionGroup var daemon: DaemonOptions
 
@@ -17,19 +17,19 @@ struct Vaults: CofferSubcommand {
             } else {
                 try StandardStream.output.write(Table.text([Self.heading] + vaults.map(Self.row)))
             }
-            guard vaults.allSatisfy(\.isReachable) else {
+            guard vaults.allSatisfy(\.isHealthy) else {
                 throw ExitCode(Int32(CofferError.Code.unavailable.rawValue))
             }
         }
     }
 
     private static let heading = [
-        "NAME", "KIND", "FORMAT", "REACHABLE", "LATENCY", "BREAKER", "LAST GOOD CONTACT", "LAST FAILURE", "ROUTES",
+        "NAME", "KIND", "FORMAT", "REACHABLE", "WRITES", "LATENCY", "BREAKER", "LAST GOOD CONTACT", "LAST FAILURE", "ROUTES",
     ]
 
     private static func row(_ vault: DaemonHealth.Vault) -> [String] {
         [
-            vault.name, vault.kind, vault.format, vault.isReachable ? "yes" : "no",
+            vault.name, vault.kind, vault.format, vault.isReachable ? "yes" : "no", vault.writes.words,
             Quantity.text(vault.latency), text(vault.breaker),
             vault.lastGoodContactMilliseconds.map(Timestamp.text) ?? "never",
             vault.lastFailure.words,
@@ -53,6 +53,8 @@ private struct VaultOutput: Encodable {
     let format: String
     let routes: [String]
     let reachable: Bool
+    let writes: String
+    let writeFailure: String?
     let latencyUs: Int64
     let breaker: String
     let breakerRetryMs: Int64?
@@ -72,6 +74,8 @@ private struct VaultOutput: Encodable {
         format = vault.format
         routes = vault.routes
         reachable = vault.isReachable
+        writes = vault.writes.word
+        writeFailure = vault.writes.failure
         latencyUs = Int64(vault.latency / .microseconds(1))
         (breaker, breakerRetryMs) =
             switch vault.breaker {

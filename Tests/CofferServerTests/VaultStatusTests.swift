@@ -86,6 +86,60 @@ private struct FixedClock: Clock {
         #expect(log.all.last?.hasPrefix("vault unavailable") == true)
     }
 
+    private func writes(_ status: VaultStatus) -> (CofferWire.VaultHealth.Writes, Failure.Reason) {
+        var health = CofferWire.VaultHealth(name: "v", kind: "vault")
+        status.describe(in: &health)
+        return (health.writes, health.writeFailure)
+    }
+
+    @Test func writesAreUnknownUntilOneHasEnded() {
+        let status = status()
+        status.noteSuccess(.read)
+        status.noteSuccess(.check)
+        #expect(writes(status) == (.unspecified, .unspecified))
+        status.noteSuccess(.write)
+        #expect(writes(status) == (.work, .unspecified))
+        let own = self.status(checksWrites: true)
+        own.noteSuccess(.check)
+        #expect(writes(own) == (.work, .unspecified))
+    }
+
+    @Test func writesThatAreRefusedFailUntilOneSucceeds() {
+        for failure in [denied, fullDisk] {
+            let status = status()
+            status.noteFailure(failure, .write)
+            status.noteSuccess(.read)
+            status.noteSuccess(.check)
+            #expect(writes(status) == (.fail, failure.reason))
+            status.noteFailure(Failure(.aborted, .versionMismatch, "other version", vault: "v"), .write)
+            #expect(writes(status) == (.work, .unspecified), "the vault looked at the record")
+        }
+    }
+
+    @Test func anOutageEndsForWritesWithAnyCall() {
+        let status = status()
+        status.noteSuccess(.write)
+        status.noteFailure(away, .write)
+        #expect(writes(status) == (.fail, .vaultUnreachable))
+        status.noteSuccess(.check)
+        #expect(writes(status) == (.work, .unspecified))
+    }
+
+    @Test func oneRecordAndTheRateOfCallsFailNoOtherWrite() {
+        let ofOne = [
+            Failure(.invalidArgument, .vaultRefused, "a parameter", vault: "v"),
+            Failure(.aborted, .vaultRefused, "written by others", vault: "v"),
+            Failure(.resourceExhausted, .vaultRefused, "a quota", vault: "v"),
+            Failure(.resourceExhausted, .limit, "the rate", vault: "v"),
+            Failure(.unavailable, .draining, "stopping", vault: "v"),
+        ]
+        for failure in ofOne {
+            let status = status()
+            status.noteFailure(failure, .write)
+            #expect(writes(status) == (.unspecified, .unspecified), "\(failure)")
+        }
+    }
+
     @Test func whatNeverReachedTheVaultIsNoContact() {
         let status = status()
         for reason in [Failure.Reason.badField, .credentialTooLarge, .notSupported, .cancelled] {

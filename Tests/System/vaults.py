@@ -27,12 +27,13 @@ class VaultsTable(SystemTest):
         heading, row = ended.stdout.decode().splitlines()
         self.assertEqual(
             [heading[start:].split("  ")[0] for start in columns(heading)],
-            ["NAME", "KIND", "FORMAT", "REACHABLE", "LATENCY", "BREAKER", "LAST GOOD CONTACT", "LAST FAILURE", "ROUTES"])
+            ["NAME", "KIND", "FORMAT", "REACHABLE", "WRITES", "LATENCY", "BREAKER", "LAST GOOD CONTACT", "LAST FAILURE",
+             "ROUTES"])
         cells = [row[start:].split("  ")[0] for start in columns(heading)]
-        self.assertEqual(cells[:4], ["embedded", "embedded", "sealed", "yes"])
-        self.assertRegex(cells[4], r"^[0-9.]+m?s$")
-        self.assertRegex(cells[6], r"^\d{4}-\d\d-\d\dT[0-9:]+Z$")
-        self.assertEqual(cells[7:], ["none", "user=* connection=*"])
+        self.assertEqual(cells[:5], ["embedded", "embedded", "sealed", "yes", "work"])
+        self.assertRegex(cells[5], r"^[0-9.]+m?s$")
+        self.assertRegex(cells[7], r"^\d{4}-\d\d-\d\dT[0-9:]+Z$")
+        self.assertEqual(cells[8:], ["none", "user=* connection=*"])
 
     def test_json_counts_what_was_done(self) -> None:
         daemon = self.daemon()

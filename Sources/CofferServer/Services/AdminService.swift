@@ -117,10 +117,10 @@ package final class AdminService: Sendable {
         Task {
             let (store, advice) = (self.pool.vaults[vault].store, self.pool.vaults[vault].advice)
             let doctor = Doctor(records: store, advice: advice, clock: self.clock, random: self.random)
+            let steps = await doctor.examine(deadline: deadline)
+            self.statuses[store].note(steps)
             self.examinations.end(
-                vault,
-                VaultExamination(
-                    name: store.vaultName, kind: store.vaultKind, steps: await doctor.examine(deadline: deadline)))
+                vault, VaultExamination(name: store.vaultName, kind: store.vaultKind, steps: steps))
         }
     }
 
@@ -211,6 +211,19 @@ package final class AdminService: Sendable {
 
 extension VaultRounds.Asker {
     fileprivate init(_ address: ReturnAddress) { self.init(reactor: address.reactor, serial: address.serial) }
+}
+
+extension VaultStatus {
+    /// How the writes of an examination have ended: it shows that they work again where nobody stores.
+    fileprivate func note(_ steps: [DoctorStep]) {
+        for step in steps where step.action == .store || step.action == .delete {
+            switch step.outcome {
+            case .done: noteSuccess(.write)
+            case .failed(let failure): noteFailure(failure, .write)
+            case .skipped: break
+            }
+        }
+    }
 }
 
 extension Failure {

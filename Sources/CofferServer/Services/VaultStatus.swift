@@ -22,6 +22,9 @@ package final class VaultStatus: Sendable {
         var failures: UInt64 = 0
         /// What has failed since it last worked, and whether the failure was the whole vault's.
         var failing: [Work: Bool] = [:]
+        var hasWritten = false
+        /// Why the last write failed as others will; unspecified if it did not.
+        var writeFailure = Failure.Reason.unspecified
         var nextUnreadableReport = BootInstant(nanoseconds: 0)
     }
 
@@ -46,11 +49,13 @@ package final class VaultStatus: Sendable {
         let recovered = state.withLock { state in
             state.calls += 1
             state.lastGoodContact = now
+            if work == .write || (work == .check && checksWrites) { state.hasWritten = true }
             guard !state.failing.isEmpty else { return false }
             state.failing = state.failing.filter { failed, isWhole in
                 if isWhole || failed == work { return false }
                 return !(work == .check && (failed == .read || checksWrites))
             }
+            if state.failing[.write] == nil { state.writeFailure = .unspecified }
             return state.failing.isEmpty
         }
         if recovered { log.notice("vault recovered", metadata: ["vault": "\(vault)"]) }
@@ -78,6 +83,7 @@ package final class VaultStatus: Sendable {
                 state.failures += 1
                 state.lastFailure = failure.reason
                 state.lastFailureAt = now
+                if work == .write, failure.isOfAllWrites { state.writeFailure = failure.reason }
                 return state.failing.isEmpty
             }
             guard began else { return }
@@ -116,6 +122,8 @@ package final class VaultStatus: Sendable {
         health.lastFailureAt = state.lastFailureAt
         health.calls = state.calls
         health.failures = state.failures
+        health.writes = state.writeFailure != .unspecified ? .fail : state.hasWritten ? .work : .unspecified
+        health.writeFailure = state.writeFailure
     }
 
     var calls: UInt64 { state.withLock { $0.calls } }
@@ -130,6 +138,15 @@ extension Failure {
         case .unavailable: reason != .disk
         case .deadlineExceeded, .unauthenticated: true
         default: reason == .vaultUnreachable
+        }
+    }
+
+    /// A write of another record would have failed, too: neither this record nor the rate of calls is the cause.
+    fileprivate var isOfAllWrites: Bool {
+        switch code {
+        case .aborted, .invalidArgument: false
+        case .resourceExhausted: reason == .disk
+        default: reason != .draining && reason != .internal
         }
     }
 }

@@ -43,6 +43,8 @@ extension ReplyMessages {
         message.pointee.failures = health.failures
         message.pointee.retries = health.retries
         message.pointee.refusals = health.refusals
+        message.pointee.writes = Coffer__V1__VaultHealth__Writes(UInt32(health.writes.rawValue))
+        message.pointee.write_failure = Coffer__V1__Failure__Reason(UInt32(health.writeFailure.rawValue))
         return message
     }
 

@@ -15,6 +15,15 @@ package struct VaultHealth: Sendable {
         case halfOpen = 3
     }
 
+    /// How Stores and Deletes end, by number as in `coffer.v1.VaultHealth.Writes`.
+    package enum Writes: Int32, Sendable {
+        /// None has ended since the start.
+        case unspecified = 0
+        case work = 1
+        /// The last one failed, as others will.
+        case fail = 2
+    }
+
     package var name: String
     package var kind: String
     package var format = "sealed"
@@ -27,6 +36,9 @@ package struct VaultHealth: Sendable {
     package var lastFailure = Failure.Reason.unspecified
     /// 0 = not since the start.
     package var lastFailureAt: WallMilliseconds = 0
+    package var writes = Writes.unspecified
+    /// Why they fail; unspecified if they do not.
+    package var writeFailure = Failure.Reason.unspecified
     package var breaker = Breaker.unspecified
     /// Until an open breaker lets a call through.
     package var breakerRetryMilliseconds: UInt64 = 0

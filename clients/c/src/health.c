@@ -58,6 +58,14 @@ coffer_reason coffer_vault_last_failure(const coffer_vault_health *vault) {
     return vault == NULL ? COFFER_REASON_NONE : (coffer_reason)vault_message(vault)->last_failure;
 }
 
+coffer_writes coffer_vault_writes(const coffer_vault_health *vault) {
+    return vault == NULL ? COFFER_WRITES_UNSPECIFIED : (coffer_writes)vault_message(vault)->writes;
+}
+
+coffer_reason coffer_vault_write_failure(const coffer_vault_health *vault) {
+    return vault == NULL ? COFFER_REASON_NONE : (coffer_reason)vault_message(vault)->write_failure;
+}
+
 uint64_t coffer_vault_last_failure_ms(const coffer_vault_health *vault) {
     return vault == NULL ? 0 : vault_message(vault)->last_failure_ms;
 }

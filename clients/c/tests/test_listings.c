@@ -202,6 +202,8 @@ static void admin_script(fake_server *s) {
     vault.failures = 15;
     vault.retries = 16;
     vault.refusals = 17;
+    vault.writes = COFFER__V1__VAULT_HEALTH__WRITES__WRITES_FAIL;
+    vault.write_failure = COFFER__V1__FAILURE__REASON__REASON_VAULT_REFUSED;
     health.serving = true;
     health.version = (char *)"0.1.0";
     health.uptime_ms = 8;
@@ -266,6 +268,8 @@ static void operators_calls_bring_their_reports(void) {
     CHECK(coffer_vault_failures(vault) == 15);
     CHECK(coffer_vault_retries(vault) == 16);
     CHECK(coffer_vault_refusals(vault) == 17);
+    CHECK(coffer_vault_writes(vault) == COFFER_WRITES_FAIL);
+    CHECK(coffer_vault_write_failure(vault) == COFFER_REASON_VAULT_REFUSED);
     coffer_health_free(health);
     coffer_stats_report *stats;
     CHECK_STATUS(COFFER_OK, coffer_stats(client, &stats));

@@ -687,7 +687,37 @@ const ProtobufCEnumDescriptor coffer__v1__vault_health__breaker__descriptor =
   coffer__v1__vault_health__breaker__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor coffer__v1__vault_health__field_descriptors[17] =
+static const ProtobufCEnumValue coffer__v1__vault_health__writes__enum_values_by_number[3] =
+{
+  { "WRITES_UNSPECIFIED", "COFFER__V1__VAULT_HEALTH__WRITES__WRITES_UNSPECIFIED", 0 },
+  { "WRITES_WORK", "COFFER__V1__VAULT_HEALTH__WRITES__WRITES_WORK", 1 },
+  { "WRITES_FAIL", "COFFER__V1__VAULT_HEALTH__WRITES__WRITES_FAIL", 2 },
+};
+static const ProtobufCIntRange coffer__v1__vault_health__writes__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex coffer__v1__vault_health__writes__enum_values_by_name[3] =
+{
+  { "WRITES_FAIL", 2 },
+  { "WRITES_UNSPECIFIED", 0 },
+  { "WRITES_WORK", 1 },
+};
+const ProtobufCEnumDescriptor coffer__v1__vault_health__writes__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "coffer.v1.VaultHealth.Writes",
+  "Writes",
+  "Coffer__V1__VaultHealth__Writes",
+  "coffer.v1",
+  3,
+  coffer__v1__vault_health__writes__enum_values_by_number,
+  3,
+  coffer__v1__vault_health__writes__enum_values_by_name,
+  1,
+  coffer__v1__vault_health__writes__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCFieldDescriptor coffer__v1__vault_health__field_descriptors[19] =
 {
   {
     "name",
@@ -893,6 +923,30 @@ static const ProtobufCFieldDescriptor coffer__v1__vault_health__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "writes",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__VaultHealth, writes),
+    &coffer__v1__vault_health__writes__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "write_failure",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__VaultHealth, write_failure),
+    &coffer__v1__failure__reason__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned coffer__v1__vault_health__field_indices_by_name[] = {
   8,   /* field[8] = breaker */
@@ -912,11 +966,13 @@ static const unsigned coffer__v1__vault_health__field_indices_by_name[] = {
   15,   /* field[15] = refusals */
   14,   /* field[14] = retries */
   7,   /* field[7] = routes */
+  18,   /* field[18] = write_failure */
+  17,   /* field[17] = writes */
 };
 static const ProtobufCIntRange coffer__v1__vault_health__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 17 }
+  { 0, 19 }
 };
 const ProtobufCMessageDescriptor coffer__v1__vault_health__descriptor =
 {
@@ -926,7 +982,7 @@ const ProtobufCMessageDescriptor coffer__v1__vault_health__descriptor =
   "Coffer__V1__VaultHealth",
   "coffer.v1",
   sizeof(Coffer__V1__VaultHealth),
-  17,
+  19,
   coffer__v1__vault_health__field_descriptors,
   coffer__v1__vault_health__field_indices_by_name,
   1,  coffer__v1__vault_health__number_ranges,

@@ -40,6 +40,16 @@ COFFER_API const char *coffer_vault_format(const coffer_vault_health *vault);
 COFFER_API size_t coffer_vault_route_count(const coffer_vault_health *vault);
 COFFER_API const char *coffer_vault_route(const coffer_vault_health *vault, size_t index);
 
+/* How Stores and Deletes end: a vault may answer reads and refuse writes. */
+typedef enum coffer_writes {
+    COFFER_WRITES_UNSPECIFIED = 0, /* none has ended since the daemon started */
+    COFFER_WRITES_WORK = 1,        /* one has succeeded, and none failed since */
+    COFFER_WRITES_FAIL = 2         /* the last one failed, as others will */
+} coffer_writes;
+COFFER_API coffer_writes coffer_vault_writes(const coffer_vault_health *vault);
+/* Why they fail; COFFER_REASON_NONE = they do not. */
+COFFER_API coffer_reason coffer_vault_write_failure(const coffer_vault_health *vault);
+
 /* Whether calls reach the vault. */
 typedef enum coffer_breaker {
     COFFER_BREAKER_UNSPECIFIED = 0, /* it has none */

@@ -13,6 +13,16 @@ extension DaemonHealth {
             case halfOpen
         }
 
+        /// How Stores and Deletes end.
+        public enum Writes: Equatable, Sendable {
+            /// None has ended since the daemon started, or the daemon is older or newer than this client.
+            case unknown
+            /// One has succeeded, and none failed since.
+            case work
+            /// The last one failed, as others will: a policy forbids them, or the disk is full.
+            case fail(CofferError.Reason)
+        }
+
         /// The configured name.
         public let name: String
         /// For instance `embedded`.
@@ -31,6 +41,8 @@ extension DaemonHealth {
         public let lastFailure: CofferError.Reason
         /// When that was, in Unix milliseconds; nil = not since the start.
         public let lastFailureMilliseconds: UInt64?
+        /// Whether Stores and Deletes succeed: a vault may answer reads and refuse writes.
+        public let writes: Writes
         /// Whether calls reach the vault.
         public let breaker: Breaker
         /// Calls that the vault is working on.
@@ -56,8 +68,19 @@ extension DaemonHealth.Vault {
             lastGoodContactMilliseconds: vault.lastGoodContactMs == 0 ? nil : vault.lastGoodContactMs,
             lastFailure: CofferError.Reason(rawValue: vault.lastFailure.rawValue),
             lastFailureMilliseconds: vault.lastFailureMs == 0 ? nil : vault.lastFailureMs,
-            breaker: Breaker(vault), inFlight: vault.inFlight, queued: vault.queued, calls: vault.calls,
+            writes: Writes(vault), breaker: Breaker(vault), inFlight: vault.inFlight, queued: vault.queued, calls: vault.calls,
             failures: vault.failures, retries: vault.retries, refusals: vault.refusals)
+    }
+}
+
+extension DaemonHealth.Vault.Writes {
+    init(_ vault: Coffer_V1_VaultHealth) {
+        self =
+            switch vault.writes {
+            case .work: .work
+            case .fail: .fail(CofferError.Reason(rawValue: vault.writeFailure.rawValue))
+            case .unspecified, .UNRECOGNIZED: .unknown
+            }
     }
 }
 

@@ -147,7 +147,9 @@ struct ClientTests {
             #expect(vault.breaker == .open(retryIn: .milliseconds(1_500)))
             #expect([vault.inFlight, vault.queued, vault.calls] == [1, 2, 3])
             #expect([vault.failures, vault.retries, vault.refusals] == [4, 6, 7])
+            #expect(vault.writes == .fail(.vaultRefused))
             #expect(vaults[1].breaker == .unknown, "a state of a later daemon")
+            #expect(vaults[1].writes == .unknown)
         }
     }
 

@@ -164,6 +164,19 @@ public nonisolated struct Coffer_V1_VaultHealth: @unchecked Sendable {
     set {_uniqueStorage()._lastFailureMs = newValue}
   }
 
+  /// Whether Stores and Deletes succeed. The check made for this call tells it
+  /// for a vault of the daemon's own only: others are not written to.
+  public var writes: Coffer_V1_VaultHealth.Writes {
+    get {_storage._writes}
+    set {_uniqueStorage()._writes = newValue}
+  }
+
+  /// Why they fail; unspecified = they do not.
+  public var writeFailure: Coffer_V1_Failure.Reason {
+    get {_storage._writeFailure}
+    set {_uniqueStorage()._writeFailure = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   /// Whether calls reach the vault.
@@ -213,6 +226,51 @@ public nonisolated struct Coffer_V1_VaultHealth: @unchecked Sendable {
       .closed,
       .open,
       .halfOpen,
+    ]
+
+  }
+
+  /// How writes end. To check that, something would have to be written.
+  public nonisolated enum Writes: SwiftProtobuf.Enum, Swift.CaseIterable {
+    public typealias RawValue = Int
+
+    /// none has succeeded since the start, or failed
+    case unspecified // = 0
+
+    /// one has succeeded, and none failed since
+    case work // = 1
+
+    /// the last one failed, as others will: a policy forbids them
+    case fail // = 2
+    case UNRECOGNIZED(Int)
+
+    public init() {
+      self = .unspecified
+    }
+
+    public init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .unspecified
+      case 1: self = .work
+      case 2: self = .fail
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    public var rawValue: Int {
+      switch self {
+      case .unspecified: return 0
+      case .work: return 1
+      case .fail: return 2
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    public static let allCases: [Coffer_V1_VaultHealth.Writes] = [
+      .unspecified,
+      .work,
+      .fail,
     ]
 
   }
@@ -525,7 +583,7 @@ nonisolated extension Coffer_V1_HealthResponse: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Coffer_V1_VaultHealth: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".VaultHealth"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}kind\0\u{1}reachable\0\u{3}latency_us\0\u{3}last_good_contact_ms\0\u{3}last_failure\0\u{1}format\0\u{1}routes\0\u{1}breaker\0\u{3}breaker_retry_ms\0\u{3}in_flight\0\u{1}queued\0\u{1}calls\0\u{1}failures\0\u{1}retries\0\u{1}refusals\0\u{3}last_failure_ms\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}kind\0\u{1}reachable\0\u{3}latency_us\0\u{3}last_good_contact_ms\0\u{3}last_failure\0\u{1}format\0\u{1}routes\0\u{1}breaker\0\u{3}breaker_retry_ms\0\u{3}in_flight\0\u{1}queued\0\u{1}calls\0\u{1}failures\0\u{1}retries\0\u{1}refusals\0\u{3}last_failure_ms\0\u{1}writes\0\u{3}write_failure\0")
 
   fileprivate class _StorageClass {
     var _name: String = String()
@@ -545,6 +603,8 @@ nonisolated extension Coffer_V1_VaultHealth: SwiftProtobuf.Message, SwiftProtobu
     var _retries: UInt64 = 0
     var _refusals: UInt64 = 0
     var _lastFailureMs: UInt64 = 0
+    var _writes: Coffer_V1_VaultHealth.Writes = .unspecified
+    var _writeFailure: Coffer_V1_Failure.Reason = .unspecified
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -572,6 +632,8 @@ nonisolated extension Coffer_V1_VaultHealth: SwiftProtobuf.Message, SwiftProtobu
       _retries = source._retries
       _refusals = source._refusals
       _lastFailureMs = source._lastFailureMs
+      _writes = source._writes
+      _writeFailure = source._writeFailure
     }
   }
 
@@ -607,6 +669,8 @@ nonisolated extension Coffer_V1_VaultHealth: SwiftProtobuf.Message, SwiftProtobu
         case 15: try { try decoder.decodeSingularUInt64Field(value: &_storage._retries) }()
         case 16: try { try decoder.decodeSingularUInt64Field(value: &_storage._refusals) }()
         case 17: try { try decoder.decodeSingularUInt64Field(value: &_storage._lastFailureMs) }()
+        case 18: try { try decoder.decodeSingularEnumField(value: &_storage._writes) }()
+        case 19: try { try decoder.decodeSingularEnumField(value: &_storage._writeFailure) }()
         default: break
         }
       }
@@ -666,6 +730,12 @@ nonisolated extension Coffer_V1_VaultHealth: SwiftProtobuf.Message, SwiftProtobu
       if _storage._lastFailureMs != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._lastFailureMs, fieldNumber: 17)
       }
+      if _storage._writes != .unspecified {
+        try visitor.visitSingularEnumField(value: _storage._writes, fieldNumber: 18)
+      }
+      if _storage._writeFailure != .unspecified {
+        try visitor.visitSingularEnumField(value: _storage._writeFailure, fieldNumber: 19)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -692,6 +762,8 @@ nonisolated extension Coffer_V1_VaultHealth: SwiftProtobuf.Message, SwiftProtobu
         if _storage._retries != rhs_storage._retries {return false}
         if _storage._refusals != rhs_storage._refusals {return false}
         if _storage._lastFailureMs != rhs_storage._lastFailureMs {return false}
+        if _storage._writes != rhs_storage._writes {return false}
+        if _storage._writeFailure != rhs_storage._writeFailure {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -703,6 +775,10 @@ nonisolated extension Coffer_V1_VaultHealth: SwiftProtobuf.Message, SwiftProtobu
 
 nonisolated extension Coffer_V1_VaultHealth.Breaker: SwiftProtobuf._ProtoNameProviding {
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0BREAKER_UNSPECIFIED\0\u{1}BREAKER_CLOSED\0\u{1}BREAKER_OPEN\0\u{1}BREAKER_HALF_OPEN\0")
+}
+
+nonisolated extension Coffer_V1_VaultHealth.Writes: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0WRITES_UNSPECIFIED\0\u{1}WRITES_WORK\0\u{1}WRITES_FAIL\0")
 }
 
 nonisolated extension Coffer_V1_StatsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {

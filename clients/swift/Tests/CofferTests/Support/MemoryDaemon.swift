@@ -54,7 +54,13 @@ final class MemoryDaemon: Sendable {
                 $0.failures = 4
                 $0.retries = 6
                 $0.refusals = 7
-            }, .with { $0.breaker = .UNRECOGNIZED(9) },
+                $0.writes = .fail
+                $0.writeFailure = .vaultRefused
+            },
+            .with {
+                $0.breaker = .UNRECOGNIZED(9)
+                $0.writes = .UNRECOGNIZED(9)
+            },
         ]
     }
 

@@ -54,6 +54,24 @@ typedef enum _Coffer__V1__VaultHealth__Breaker {
   COFFER__V1__VAULT_HEALTH__BREAKER__BREAKER_HALF_OPEN = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(COFFER__V1__VAULT_HEALTH__BREAKER)
 } Coffer__V1__VaultHealth__Breaker;
+/*
+ * How writes end. To check that, something would have to be written.
+ */
+typedef enum _Coffer__V1__VaultHealth__Writes {
+  /*
+   * none has succeeded since the start, or failed
+   */
+  COFFER__V1__VAULT_HEALTH__WRITES__WRITES_UNSPECIFIED = 0,
+  /*
+   * one has succeeded, and none failed since
+   */
+  COFFER__V1__VAULT_HEALTH__WRITES__WRITES_WORK = 1,
+  /*
+   * the last one failed, as others will: a policy forbids them
+   */
+  COFFER__V1__VAULT_HEALTH__WRITES__WRITES_FAIL = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(COFFER__V1__VAULT_HEALTH__WRITES)
+} Coffer__V1__VaultHealth__Writes;
 typedef enum _Coffer__V1__DoctorStep__Action {
   COFFER__V1__DOCTOR_STEP__ACTION__ACTION_UNSPECIFIED = 0,
   COFFER__V1__DOCTOR_STEP__ACTION__ACTION_STORE = 1,
@@ -174,10 +192,19 @@ struct  Coffer__V1__VaultHealth
    * When a call to this vault last failed; 0 = not since the start.
    */
   uint64_t last_failure_ms;
+  /*
+   * Whether Stores and Deletes succeed. The check made for this call tells it
+   * for a vault of the daemon's own only: others are not written to.
+   */
+  Coffer__V1__VaultHealth__Writes writes;
+  /*
+   * Why they fail; unspecified = they do not.
+   */
+  Coffer__V1__Failure__Reason write_failure;
 };
 #define COFFER__V1__VAULT_HEALTH__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&coffer__v1__vault_health__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, COFFER__V1__FAILURE__REASON__REASON_UNSPECIFIED, (char *)protobuf_c_empty_string, 0,NULL, COFFER__V1__VAULT_HEALTH__BREAKER__BREAKER_UNSPECIFIED, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, COFFER__V1__FAILURE__REASON__REASON_UNSPECIFIED, (char *)protobuf_c_empty_string, 0,NULL, COFFER__V1__VAULT_HEALTH__BREAKER__BREAKER_UNSPECIFIED, 0, 0, 0, 0, 0, 0, 0, 0, COFFER__V1__VAULT_HEALTH__WRITES__WRITES_UNSPECIFIED, COFFER__V1__FAILURE__REASON__REASON_UNSPECIFIED }
 
 
 struct  Coffer__V1__StatsRequest
@@ -657,6 +684,7 @@ extern const ProtobufCMessageDescriptor coffer__v1__health_request__descriptor;
 extern const ProtobufCMessageDescriptor coffer__v1__health_response__descriptor;
 extern const ProtobufCMessageDescriptor coffer__v1__vault_health__descriptor;
 extern const ProtobufCEnumDescriptor    coffer__v1__vault_health__breaker__descriptor;
+extern const ProtobufCEnumDescriptor    coffer__v1__vault_health__writes__descriptor;
 extern const ProtobufCMessageDescriptor coffer__v1__stats_request__descriptor;
 extern const ProtobufCMessageDescriptor coffer__v1__stats_response__descriptor;
 extern const ProtobufCMessageDescriptor coffer__v1__stat__descriptor;
