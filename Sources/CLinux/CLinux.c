@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -65,6 +67,26 @@ void coffer_forget_variable(const char *name) {
         if (strncmp(*entry, name, length) == 0 && (*entry)[length] == '=')
             explicit_bzero(*entry + length + 1, strlen(*entry + length + 1));
     unsetenv(name);
+}
+
+static bool is_proxy(const char *entry) {
+    static const char ending[] = "_proxy";
+    const char *end = strchr(entry, '=');
+    return end != NULL && end - entry >= (ptrdiff_t)strlen(ending) &&
+           strncasecmp(end - strlen(ending), ending, strlen(ending)) == 0;
+}
+
+void coffer_forget_proxies(void) {
+    char **kept = environ;
+    for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
+        if (is_proxy(*entry)) {
+            char *value = strchr(*entry, '=') + 1;
+            explicit_bzero(value, strlen(value));
+        } else {
+            *kept++ = *entry;
+        }
+    }
+    if (kept != NULL) *kept = NULL;
 }
 
 void coffer_wipe(void *memory, size_t bytes) { explicit_bzero(memory, bytes); }

@@ -283,14 +283,18 @@ class Environment(SystemTest):
         canaries, place = Canaries(), Place()
         self.addCleanup(place.remove)
         names = ["CREDENTIAL_ENCRYPTION_KEY", "VAULT_TOKEN", "BAO_TOKEN", "VAULT_SECRET_ID", "AWS_SECRET_ACCESS_KEY"]
-        entries = [b"COFFER_LOG_LEVEL=trace", *(f"{name}=".encode() + canaries.new() for name in names * 3), b"LAST=kept"]
+        proxies = ["http_proxy", "https_proxy", "HTTPS_PROXY", "ALL_PROXY", "ftp_proxy", "VAULT_HTTP_PROXY", "Socks_Proxy"]
+        entries = [
+            b"COFFER_LOG_LEVEL=trace", *(f"{name}=".encode() + canaries.new() for name in names * 3),
+            *(f"{name}=http://user:".encode() + canaries.new() + b"@proxy.example:3128" for name in proxies * 3),
+            b"PROXY=kept", b"LAST=kept"]
         with open(place.log, "wb") as log:
             child = self.exec_with(
                 entries, [binary("cofferd"), "--socket", str(place.socket), "--data", str(place.data)], stdout=log,
                 stderr=log)
         eventually("cofferd serves", 15, lambda: b"serving" in place.log.read_bytes())
         shown = Path(f"/proc/{child.pid}/environ").read_bytes()
-        self.assertIn(b"LAST=kept", shown)
+        self.assertIn(b"PROXY=kept\0LAST=kept", shown)
         self.assertEqual(canaries.find(shown), [])
         self.assertEqual(canaries.find(place.log.read_bytes()), [])
 

@@ -41,6 +41,10 @@ void coffer_wipe(void *_Nonnull memory, size_t bytes);
  * there: a name can come more than once, and getenv(3) shows only the first. */
 void coffer_forget_variable(const char *_Nonnull name);
 
+/* The same for every variable that names a proxy: http_proxy, ALL_PROXY and any other
+ * that ends so, in any case. Its address may have a password. */
+void coffer_forget_proxies(void);
+
 /* Clears what finished calls have left on this thread's stack below the caller,
  * and in the vector registers: copies of secrets that no owner can wipe. */
 void coffer_forget_traces(void);

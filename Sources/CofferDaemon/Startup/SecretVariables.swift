@@ -20,11 +20,13 @@ package struct SecretVariables: Sendable {
         return nil
     }
 
-    /// Takes them all, needed or not: no secret stays in the environment. Once in
-    /// a process, before there are other threads.
+    /// Takes them all, needed or not: no secret stays in the environment, nor does the
+    /// address of a proxy, which may have a password and is not obeyed. Once in a process,
+    /// before there are other threads.
     ///
     /// - Parameter names: all of them but the passphrase.
     package static func take(_ names: [String]) -> SecretVariables {
+        coffer_forget_proxies()
         let passphrase = (take(passphraseName) ?? nil).flatMap { meant($0) == nil ? nil : $0 }
         var values: [String: Secret?] = [:]
         for name in names {
