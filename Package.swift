@@ -71,6 +71,8 @@ let package = Package(
     targets: [
         // C, without unsafe Swift above it.
         .target(name: "CLinux"),
+        // The heap of a program that holds secrets: its memory is wiped when it is given back.
+        .target(name: "CWipingHeap"),
         .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
@@ -118,7 +120,7 @@ let package = Package(
             swiftSettings: base),
         .executableTarget(
             name: "cofferd",
-            dependencies: ["CofferDaemon", "CofferCore", "CofferProcess", "CofferCommandLine", arguments],
+            dependencies: ["CWipingHeap", "CofferDaemon", "CofferCore", "CofferProcess", "CofferCommandLine", arguments],
             swiftSettings: base,
             // Symbols are bound at start: the lazy resolver saves vector registers,
             // and what was in them, on the stack.

@@ -16,4 +16,25 @@ extension RawSpan {
             }
         }
     }
+
+    /// Whether these words stand somewhere in it. Not for secrets: its time depends on them.
+    ///
+    /// - Parameters:
+    ///   - words: at least one byte.
+    ///   - ignoringCase: of ASCII letters; `words` are in lower case then.
+    package func contains(_ words: String, ignoringCase: Bool = false) -> Bool {
+        let words = Array(words.utf8)
+        guard byteCount >= words.count else { return false }
+        for start in 0...byteCount - words.count {
+            var matched = 0
+            while matched < words.count {
+                let byte = byte(at: start + matched)
+                let isUpper = ignoringCase && (0x41...0x5a).contains(byte)
+                guard (isUpper ? byte | 0x20 : byte) == words[matched] else { break }
+                matched += 1
+            }
+            if matched == words.count { return true }
+        }
+        return false
+    }
 }

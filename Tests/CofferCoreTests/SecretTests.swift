@@ -37,6 +37,18 @@ import Testing
     }
 }
 
+@Suite struct SpanTests {
+    @Test(arguments: [
+        ("a port that expects TLS", "expects", false, true), ("expects", "expects", false, true),
+        ("EXPECTS", "expects", false, false), ("it Expects", "expects", true, true), ("expect", "expects", false, false),
+        ("", "e", false, false), ("eexpects", "expects", false, true), ("EXPECT\u{33}", "expects", true, false),
+    ])
+    func findsWords(text: String, words: String, ignoringCase: Bool, isThere: Bool) {
+        let secret = SecretWriter.build(count: text.utf8.count) { $0.append(text) }
+        #expect(secret.withBytes { $0.contains(words, ignoringCase: ignoringCase) } == isThere)
+    }
+}
+
 @Suite struct RecordKeyTests {
     @Test(arguments: [
         "", String(repeating: "a", count: 257), "a\u{0}", "tab\t", "del\u{7f}", "c1\u{85}", "\n",

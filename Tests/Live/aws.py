@@ -34,6 +34,32 @@ def allow(actions: list[str], resource: str) -> dict:
     return {"Effect": "Allow", "Action": [f"secretsmanager:{action}" for action in actions], "Resource": resource}
 
 
+def start(command: list[str], log: Path, probe: str) -> Process:
+    """Runs a server, and waits until `probe` answers 200."""
+    process = Process(command, log)
+
+    def is_ready() -> bool:
+        try:
+            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            return opener.open(probe, timeout=1).status == 200
+        except OSError:
+            return False
+
+    try:
+        process.wait_until(is_ready)
+    except BaseException:
+        process.stop()
+        raise
+    return process
+
+
+def start_ministack(folder: Path, port: int) -> Process:
+    settings = ["AUTH=true", "BIND_HOST=127.0.0.1", f"GATEWAY_PORT={port}", "MINISTACK_IMDS_V2_REQUIRED=1", "LOG_LEVEL=WARNING"]
+    # env runs the program in its own place, so the process that is stopped is the server.
+    return start(["env", *settings, str(Path(sys.executable).parent / "ministack")], folder / "ministack.log",
+                 f"http://127.0.0.1:{port}/_ministack/health")
+
+
 class AWS(Backend):
     name = "aws"
 
@@ -43,12 +69,9 @@ class AWS(Backend):
     def start(self, folder: Path) -> dict[str, str]:
         port, moto_port = free_ports(2)
         self.endpoint, self.moto = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{moto_port}"
-        settings = ["AUTH=true", "BIND_HOST=127.0.0.1", f"GATEWAY_PORT={port}", "MINISTACK_IMDS_V2_REQUIRED=1", "LOG_LEVEL=WARNING"]
-        programs = Path(sys.executable).parent
-        # env runs the program in its own place, so the process that is stopped is the server.
-        self._run(["env", *settings, str(programs / "ministack")], folder / "ministack.log", f"{self.endpoint}/_ministack/health")
-        self._run([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(moto_port)], folder / "moto.log",
-                  f"{self.moto}/moto-api/data.json")
+        self.processes.append(start_ministack(folder, port))
+        self.processes.append(start([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(moto_port)],
+                                    folder / "moto.log", f"{self.moto}/moto-api/data.json"))
         self.users = {
             "app": self._user("app", [
                 allow(ACTIONS, RESOURCE), allow(["ListSecrets", "BatchGetSecretValue"], "*")]),
@@ -77,19 +100,6 @@ class AWS(Backend):
     def stop(self) -> None:
         for process in self.processes:
             process.stop()
-
-    def _run(self, command: list[str], log: Path, probe: str) -> None:
-        process = Process(command, log)
-        self.processes.append(process)
-
-        def is_ready() -> bool:
-            try:
-                opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-                return opener.open(probe, timeout=1).status == 200
-            except OSError:
-                return False
-
-        process.wait_until(is_ready)
 
     def _user(self, name: str, statements: list[dict]) -> tuple[str, str]:
         iam = client("iam", self.endpoint, ROOT)

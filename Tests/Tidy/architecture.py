@@ -23,7 +23,7 @@ def words(text: str) -> set[str]:
     return set(text.split())
 
 
-C_MODULES = words("CLinux CProtobufC COpenSSL CCurl CSQLiteShims CYardsticks CofferMessages")
+C_MODULES = words("CLinux CWipingHeap CProtobufC COpenSSL CCurl CSQLiteShims CYardsticks CofferMessages")
 
 #: From the bottom to the top: a module imports only what stands above its row.
 MODULES = {
@@ -50,7 +50,7 @@ MODULES = {
         words("Glibc Dispatch Logging Yams"),
         # Standard output and error, threads, and the variables that are secrets.
         raw=frozenset(words("DaemonThread.swift LogQueue.swift SecretVariables.swift"))),
-    "cofferd": Module(words("CofferDaemon CofferCore CofferProcess CofferCommandLine"), words("ArgumentParser Glibc")),
+    "cofferd": Module(words("CWipingHeap CofferDaemon CofferCore CofferProcess CofferCommandLine"), words("ArgumentParser Glibc")),
     # On the public client alone: what it can do, every program can. CLinux hardens the process.
     "coffer": Module(
         words("CofferProcess CofferCommandLine CLinux"), words("Coffer ArgumentParser FoundationEssentials Glibc"),

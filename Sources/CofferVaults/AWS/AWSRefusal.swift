@@ -55,13 +55,13 @@ struct AWSRefusal: Error, Equatable {
     // MARK: Reading
 
     /// The header overrides the body, as the service's own clients have it.
-    private static func nameAndMessage(_ response: HTTPResponse) -> (name: String, message: String) {
+    private static func nameAndMessage(_ response: HTTPResponse) -> (name: String, message: JSONString?) {
         let body = try? JSON.parse(response.body)
         var name = body?["__type"]?.text ?? response.headers["x-amzn-errortype"] ?? xmlName(response.body) ?? ""
         if let query = response.headers["x-amzn-query-error"]?.split(separator: ";").first { name = String(query) }
         name = String(name.prefix { $0 != ":" })
         name = String(name.split(separator: "#").last ?? "")
-        return (name, (body?["message"] ?? body?["Message"])?.text ?? "")
+        return (name, (body?["message"] ?? body?["Message"])?.string)
     }
 
     private static func xmlName(_ body: Secret) -> String? {
@@ -99,14 +99,14 @@ struct AWSRefusal: Error, Equatable {
 
     /// Nil for a name that is not known.
     ///
-    /// - Parameter message: looked at, never kept.
-    static func kind(name: String, message: String) -> Kind? {
+    /// - Parameter message: looked at where it is, and never kept: it may repeat what was sent.
+    static func kind(name: String, message: JSONString?) -> Kind? {
         // Some names come with and without "Exception".
         let kind = kinds[name] ?? kinds[name + "Exception"]
         guard kind == .wrongState else { return kind }
-        let text = message.lowercased()
         let marks = ["scheduled for deletion", "marked for deletion", "marked deleted"]
-        return marks.contains { text.contains($0) } ? .scheduled : .wrongState
+        let isMarked = message?.withBytes { text in marks.contains { text.contains($0, ignoringCase: true) } }
+        return isMarked == true ? .scheduled : .wrongState
     }
 
     private static func kind(status: Int) -> Kind {

@@ -181,7 +181,7 @@ extension AWSVault {
         for error in answer["Errors"]?.elements ?? [] {
             guard let secret = error["SecretId"]?.text else { continue }
             let kind = AWSRefusal.kind(
-                name: error["ErrorCode"]?.text ?? "", message: error["Message"]?.text ?? "")
+                name: error["ErrorCode"]?.text ?? "", message: error["Message"]?.string)
             outcomes[secret] =
                 switch kind {
                 case .notFound: .success(.absent)

@@ -46,15 +46,16 @@ struct HashiCorpAnswer: Sendable {
     var isSuccess: Bool { (200..<300).contains(status) }
     var data: JSON? { json?["data"] }
 
-    /// Whether one of the vault's error texts holds `words`. They are looked at
-    /// for this only, and shown to nobody.
+    /// Whether one of the vault's error texts holds `words`. They are looked at where they
+    /// are, for this only, and shown to nobody: they may repeat what was sent.
     func says(_ words: String) -> Bool {
-        errors.contains { $0.contains(words) }
+        errors.contains { $0.withBytes { $0.extracting(0..<min(4096, $0.byteCount)).contains(words) } }
     }
 
-    var errors: [String] {
-        (json?["errors"]?.elements ?? []).prefix(16).compactMap { $0.text.map { String($0.prefix(4096)) } }
-    }
+    /// The vault has said in words what is wrong.
+    var hasErrorTexts: Bool { !errors.isEmpty }
+
+    private var errors: [JSONString] { (json?["errors"]?.elements ?? []).prefix(16).compactMap(\.string) }
 
     // MARK: Nodes that have done nothing
 
@@ -76,6 +77,6 @@ struct HashiCorpAnswer: Sendable {
     /// proxy's page is none.
     var isAbsence: Bool {
         guard status == 404, let json, json.members != nil else { return false }
-        return errors.isEmpty
+        return !hasErrorTexts
     }
 }

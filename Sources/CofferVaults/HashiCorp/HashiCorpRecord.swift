@@ -67,7 +67,7 @@ extension HashiCorpRecord {
             return
         }
         guard answer.isSuccess else {
-            throw answer.status == 404 && answer.errors.isEmpty
+            throw answer.status == 404 && !answer.hasErrorTexts
                 ? .hashiCorpGarbled(.read, vault) : .hashiCorp(answer, .read, vault: vault)
         }
         guard let metadata = Metadata(answer.data?["metadata"]), let data = answer.data?["data"] else {

@@ -126,7 +126,7 @@ extension HashiCorpVault {
         // An empty folder.
         if answer.isAbsence { return [] }
         guard answer.isSuccess else {
-            throw answer.status == 404 && answer.errors.isEmpty
+            throw answer.status == 404 && !answer.hasErrorTexts
                 ? .hashiCorpGarbled(.read, name) : .hashiCorp(answer, .read, vault: name)
         }
         guard let names = answer.data?["keys"]?.elements else { throw .hashiCorpGarbled(.read, name) }

@@ -30,8 +30,12 @@ class Canaries:
         self._made: dict[bytes, bytes] = {}
         self._patterns: dict[str, bytes] = {}
         for number, marker in enumerate(self._markers):
-            for name, pattern in disguises(marker).items():
-                self._patterns[f"{name} of marker {number + 1}"] = pattern
+            self._watch(marker, f"marker {number + 1}")
+        self._digits = b""
+
+    def _watch(self, marker: bytes, what: str) -> None:
+        for name, pattern in disguises(marker).items():
+            self._patterns[f"{name} of {what}"] = pattern
 
     def new(self) -> bytes:
         first, second = self._markers
@@ -39,6 +43,13 @@ class Canaries:
         canary = first + parts[0] + second + parts[1]
         self._made |= dict.fromkeys(parts, canary)
         return canary
+
+    def number(self) -> int:
+        """One of 15 digits, which a double holds; the first ten are the same in all of them."""
+        if not self._digits:
+            self._digits = str(secrets.randbelow(9 * 10**9) + 10**9).encode()
+            self._watch(self._digits, "a number")
+        return int(self._digits) * 10**5 + secrets.randbelow(10**5)
 
     def owner(self, remains: bytes) -> bytes:
         """Of which canary these bytes, a marker and what follows it, are; themselves if it cannot be told."""

@@ -6,9 +6,8 @@ extension HTTPResponse {
     /// servers, which HashiCorp Vault and OpenBao are, or of nginx.
     var complainsOfPlainHTTP: Bool {
         guard status == 400, body.count <= 2_048 else { return false }
-        let text = body.withBytes { bytes in
-            String(decoding: (0..<bytes.byteCount).map { bytes.byte(at: $0) }, as: UTF8.self)
+        return body.withBytes {
+            $0.contains("HTTP request to an HTTPS server") || $0.contains("HTTP request was sent to HTTPS port")
         }
-        return text.contains("HTTP request to an HTTPS server") || text.contains("HTTP request was sent to HTTPS port")
     }
 }
