@@ -25,29 +25,16 @@ internal import Synchronization
 /// what it frees. What is not wiped: the kernel's socket buffers; the headers of answers.
 package final class HTTPEngine: Sendable {
     private let loop: EngineLoop
-    private let thread: Mutex<pthread_t?>
+    private let thread: Mutex<WorkerThread?>
 
     /// Starts the I/O thread.
     ///
-    /// - Throws: INTERNAL if the kernel gives no thread or descriptor.
+    /// - Throws: RESOURCE_EXHAUSTED or INTERNAL if the kernel gives no thread or descriptor.
     package init(clock: any Clock = SystemClock()) throws(Failure) {
         try CurlLibrary.start()
         let loop = try EngineLoop(clock: clock)
         self.loop = loop
-        var handle = pthread_t()
-        let argument = Unmanaged.passRetained(loop)
-        let result = pthread_create(
-            &handle, nil,
-            { argument in
-                coffer_name_thread("coffer-http")
-                Unmanaged<EngineLoop>.fromOpaque(argument!).takeRetainedValue().run()
-                return nil
-            }, argument.toOpaque())
-        guard result == 0 else {
-            argument.release()
-            throw .internalError("pthread_create failed with errno \(result)")
-        }
-        thread = Mutex(handle)
+        thread = Mutex(try WorkerThread(name: "coffer-http") { loop.run() })
     }
 
     deinit { close() }
@@ -63,12 +50,8 @@ package final class HTTPEngine: Sendable {
 
     /// Ends every transfer with `closed`, and the thread; returns when it has ended.
     package func close() {
-        let handle = thread.withLock { thread in
-            defer { thread = nil }
-            return thread
-        }
-        guard let handle else { return }
+        guard let thread = thread.withLock({ $0.take() }) else { return }
         loop.post(.stop)
-        pthread_join(handle, nil)
+        thread.join()
     }
 }

@@ -1,7 +1,6 @@
 package import CofferCore
 internal import CofferSQLite
 package import CofferVault
-internal import Foundation
 internal import Synchronization
 
 /// A vault in one SQLite file of its own on this host.
@@ -39,8 +38,8 @@ package final class EmbeddedVault: PromptVault {
     ///
     /// - Throws: FAILED_PRECONDITION if the file or folder is not ours alone, is
     ///   in use, or is another program's or version's; DATA_LOSS if it is damaged;
-    ///   UNAVAILABLE or RESOURCE_EXHAUSTED if the disk fails or is full; what
-    ///   `keyCheck` throws. The message is one line that says what to do.
+    ///   UNAVAILABLE or RESOURCE_EXHAUSTED if the disk fails or is full, or the
+    ///   system gives no threads; what `keyCheck` throws. The message is one line that says what to do.
     package static func open(
         path: String, name: String, clock: some Clock, random: some RandomSource,
         options: EmbeddedOptions = EmbeddedOptions(), keyCheck: KeyCheck
@@ -58,12 +57,12 @@ package final class EmbeddedVault: PromptVault {
             file, settings: settings, name: name, random: random, keyCheck: keyCheck)
         let connections = try EmbeddedConnections(
             file, settings: settings, name: name, readers: options.readers)
-        return EmbeddedVault(connections, identity: identity, clock: clock, options: options)
+        return try EmbeddedVault(connections, identity: identity, clock: clock, options: options)
     }
 
     private init(
         _ connections: EmbeddedConnections, identity: [UInt8], clock: some Clock, options: EmbeddedOptions
-    ) {
+    ) throws(Failure) {
         name = connections.name
         self.identity = identity
         self.connections = connections
@@ -73,7 +72,8 @@ package final class EmbeddedVault: PromptVault {
         threads = ThreadGroup()
 
         let (writes, reads, watch) = (writes, reads, watch)
-        threads.start("coffer-writer") {
+        // If one does not start, `deinit` ends the others.
+        try threads.start("coffer-writer") {
             var writer = EmbeddedWriter(writes, connections, clock: clock, options: options)
             writer.run()
         }
@@ -81,14 +81,11 @@ package final class EmbeddedVault: PromptVault {
             let reader = EmbeddedReader(
                 number: number, lane: reads, connections: connections, clock: clock,
                 onTrouble: { writes.nudge() })
-            threads.start("coffer-reader") { reader.run() }
+            try threads.start("coffer-reader") { reader.run() }
         }
         // Not of the group: it has to end calls for as long as the others may
         // be stuck in the disk.
-        Thread {
-            Thread.current.name = "coffer-watch"
-            watch.run()
-        }.start()
+        try WorkerThread(name: "coffer-watch") { watch.run() }.detach()
     }
 
     deinit {

@@ -1,4 +1,4 @@
-internal import Foundation
+internal import CofferCore
 internal import Synchronization
 
 /// Threads that somebody waits for without blocking.
@@ -10,14 +10,18 @@ final class ThreadGroup: Sendable {
 
     private let state = Mutex(State())
 
-    func start(_ name: String, _ body: @escaping @Sendable () -> Void) {
+    /// - Throws: RESOURCE_EXHAUSTED when the system gives no thread.
+    func start(_ name: String, _ body: @escaping @Sendable () -> Void) throws(Failure) {
         state.withLock { $0.running += 1 }
-        Thread { [self] in
-            // From inside: on Linux the kernel learns a name only so.
-            Thread.current.name = name
-            body()
+        do {
+            try WorkerThread(name: name) { [self] in
+                body()
+                end()
+            }.detach()
+        } catch {
             end()
-        }.start()
+            throw error
+        }
     }
 
     /// Returns when every thread started has ended.
