@@ -29,12 +29,10 @@ let safe: [SwiftSetting] =
 
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let client: Target.Dependency = .product(name: "Coffer", package: "swift")
-let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
 let protobufPlugin: Target.Dependency = .product(
     name: "SwiftProtobufPluginLibrary", package: "swift-protobuf")
-let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 /// What the fuzzer and the replay of its corpus call.
@@ -64,7 +62,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
-        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(path: "clients/swift"),
     ],
@@ -76,6 +73,7 @@ let package = Package(
         .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "CYardsticks", linkerSettings: [.linkedLibrary("sqlite3")]),
         .target(name: "CofferMessages", dependencies: ["CProtobufC"]),
 
@@ -95,8 +93,8 @@ let package = Package(
             swiftSettings: base),
         .target(
             name: "CofferVault", dependencies: ["CofferCore", "CofferCrypto"], swiftSettings: safe),
-        .target(name: "CSQLiteShims", linkerSettings: [.linkedLibrary("sqlite3")]),
-        .target(name: "CofferSQLite", dependencies: ["CSQLiteShims", grdb, sqlite], swiftSettings: base),
+        .target(name: "CSQLiteLog", linkerSettings: [.linkedLibrary("sqlite3")]),
+        .target(name: "CofferSQLite", dependencies: ["CSQLite", "CSQLiteLog"], swiftSettings: base),
         .target(name: "CofferHTTP", dependencies: ["CofferCore", "CCurl", "CLinux"], swiftSettings: base),
         .target(
             name: "CofferVaults",
@@ -234,7 +232,7 @@ let package = Package(
         // Measured by hand, in release builds: swift run -c release NAME.
         .executableTarget(
             name: "coffer-bench-embedded",
-            dependencies: ["CofferCore", "CofferVault", "CofferVaults", sqlite],
+            dependencies: ["CofferCore", "CofferVault", "CofferVaults", "CSQLite"],
             path: "Benchmarks/coffer-bench-embedded", swiftSettings: base, linkerSettings: program),
     ],
     swiftLanguageModes: [.v6]

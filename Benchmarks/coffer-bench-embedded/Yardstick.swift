@@ -1,6 +1,6 @@
 import CofferCore
 import CofferVault
-import GRDBSQLite
+import CSQLite
 
 /// SQLite as a C program would use it, on a file that EmbeddedVault made.
 final class Yardstick {

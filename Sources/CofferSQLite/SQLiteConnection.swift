@@ -1,73 +1,75 @@
-internal import CSQLiteShims
-internal import Foundation
-internal import GRDB
-internal import GRDBSQLite
+internal import CSQLite
+internal import CSQLiteLog
+internal import Synchronization
 
 /// One connection to a database file, hardened against its content: the file
 /// is not trusted, only our keys are.
 ///
 /// Every use goes through ``run(_:)``, one at a time.
 package final class SQLiteConnection: @unchecked Sendable {
-    // The variables are touched only inside `queue`, which is serial: that makes
-    // the class safe to share.
-    private let queue: DatabaseQueue
+    // The variables are touched only under `lock`: that makes the class safe to share.
+    private let lock = Mutex(())
+    /// SQLite's connection; nil once it is closed.
+    @exclusivity(unchecked) private var database: OpaquePointer?
     /// By the number of their query.
     @exclusivity(unchecked) private var statements: [SQLiteStatement?] = []
-    private var isClosed = false
     fileprivate let log = LogSize()
     fileprivate let note = Note()
 
     /// Opens the file, which must exist.
     ///
+    /// - Parameter path: absolute.
     /// - Throws: SQLite's code: `.damaged` for what is no database, `.locked`
     ///   if another process has it open, `.denied` if it cannot be opened,
     ///   `.unsupported` if SQLite has no such VFS.
     package init(path: String, settings: SQLiteSettings) throws(SQLiteError) {
-        var configuration = Configuration()
-        configuration.foreignKeysEnabled = false
-        // Its check for open transactions would end the process; ours is below.
-        configuration.allowsUnsafeTransactions = true
-        configuration.busyMode = .timeout(settings.lockTimeoutSeconds)
-        configuration.prepareDatabase { try Self.harden($0, settings) }
-        let uri = Self.uri(path: path, vfs: try Self.joiningLog(over: settings.vfs))
-        queue = try SQLiteError.wrapping {
-            try DatabaseQueue(path: uri, configuration: configuration)
-        }
-        try SQLiteError.wrapping {
-            try queue.inDatabase {
-                try log.follow($0)
-                try note.offer(to: $0)
-            }
-        }
+        let database = try Self.open(path, vfs: try Self.joiningLog(over: settings.vfs))
+        self.database = database
+        // From here on `deinit` closes what an error leaves open.
+        try Self.harden(database, settings)
+        try log.follow(database)
+        try note.offer(to: database)
+    }
+
+    deinit {
+        // A statement that somebody still holds keeps SQLite's part of this alive.
+        statements.removeAll()
+        sqlite3_close_v2(database)
     }
 
     /// Runs `body` with the connection to itself, and waits for it.
     package func run<R>(
         _ body: (borrowing SQLiteSession) throws(SQLiteError) -> R
     ) throws(SQLiteError) -> R {
-        try SQLiteError.wrapping {
-            try queue.inDatabase { database in
-                guard !isClosed else { throw SQLiteError(code: SQLITE_MISUSE) }
-                return try body(SQLiteSession(database: database, connection: self))
+        var result = Result<R, SQLiteError>.failure(SQLiteError(code: SQLITE_MISUSE))
+        lock.withLock { _ in
+            guard let database else { return }
+            do throws(SQLiteError) {
+                result = .success(try body(SQLiteSession(database: database, connection: self)))
+            } catch {
+                result = .failure(error)
             }
         }
+        return try result.get()
     }
 
     /// Lets go of the file. Any later use throws `.closed`.
     package func close() throws(SQLiteError) {
-        queue.inDatabase { _ in
-            isClosed = true
+        let code = lock.withLock { _ in
             statements.removeAll()
+            let code = sqlite3_close(database)
+            if code == SQLITE_OK { database = nil }
+            return code
         }
-        try SQLiteError.wrapping { try queue.close() }
+        guard code == SQLITE_OK else { throw SQLiteError(code: code) }
     }
 
-    /// Called inside `queue` only.
+    /// Called under `lock` only.
     fileprivate func statement(
-        _ query: SQLiteQuery, _ database: Database
+        _ query: SQLiteQuery, _ database: OpaquePointer
     ) throws(SQLiteError) -> SQLiteStatement {
         if query.number < statements.count, let known = statements[query.number] { return known }
-        let new = try SQLiteStatement(query.sql, in: database)
+        let new = try SQLiteStatement(query.sql, in: database, isKept: true)
         while statements.count <= query.number { statements.append(nil) }
         statements[query.number] = new
         return new
@@ -82,46 +84,61 @@ package final class SQLiteConnection: @unchecked Sendable {
         return name
     }
 
-    /// An absolute path as SQLite's URI. The VFS is named in it because GRDB
-    /// has no other way to choose one.
-    private static func uri(path: String, vfs: String) -> String {
-        let escaped = path.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed) ?? path
-        return "file:\(escaped)?mode=rw&vfs=\(vfs)"
+    /// Without SQLite's own mutex: `lock` is ours. The file is made by nobody.
+    private static func open(_ path: String, vfs: String) throws(SQLiteError) -> OpaquePointer {
+        var database: OpaquePointer?
+        let code = sqlite3_open_v2(path, &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, vfs)
+        guard code == SQLITE_OK, let database else {
+            let extended = database.map { sqlite3_extended_errcode($0) } ?? SQLITE_NOMEM
+            sqlite3_close(database)
+            throw SQLiteError(code: extended)
+        }
+        return database
     }
 
-    private static func harden(_ database: Database, _ settings: SQLiteSettings) throws {
-        guard let handle = database.sqliteConnection else { throw SQLiteError(code: SQLITE_MISUSE) }
-        for (limit, value) in settings.limits { sqlite3_limit(handle, limit, value) }
+    private static func harden(_ database: OpaquePointer, _ settings: SQLiteSettings) throws(SQLiteError) {
+        sqlite3_extended_result_codes(database, 1)
+        sqlite3_busy_timeout(database, Int32(settings.lockTimeoutSeconds * 1000))
+        for (limit, value) in settings.limits { sqlite3_limit(database, limit, value) }
         for (option, on) in settings.switches {
-            // sqlite3_db_config is variadic, out of Swift's reach; GRDB's own
-            // wrapper covers double-quoted strings only.
-            let code = coffer_sqlite_switch(UnsafeMutableRawPointer(handle), option, on ? 1 : 0)
+            let code = coffer_sqlite_switch(database, option, on ? 1 : 0)
             guard code == SQLITE_OK else { throw SQLiteError(code: code) }
         }
-        // GRDB's hooks serve its observers, of which there are none.
-        sqlite3_commit_hook(handle, nil, nil)
-        sqlite3_rollback_hook(handle, nil, nil)
-        for pragma in settings.pragmas { try database.execute(sql: "PRAGMA \(pragma)") }
+        for pragma in settings.pragmas { try execute("PRAGMA \(pragma)", in: database) }
+        // The first read of the file: it shows what is no database.
+        try execute("SELECT 1 FROM sqlite_schema LIMIT 1", in: database)
         if let limit = settings.maximumBytes {
-            try database.execute(sql: "PRAGMA max_page_count = \(limit / pageBytes(of: database))")
+            try execute("PRAGMA max_page_count = \(limit / pageBytes(of: database))", in: database)
         }
         // Changes the file, where it is not so already.
         guard settings.setsJournalMode else { return }
-        let mode = try String.fetchOne(database, sql: "PRAGMA journal_mode = WAL")
+        var mode = ""
+        try SQLiteStatement("PRAGMA journal_mode = WAL", in: database).scan {
+            mode = $0.text(0)
+            return true
+        }
         guard mode == "wal" else { throw SQLiteError(code: SQLITE_CANTOPEN) }
     }
 
-    fileprivate static func pageBytes(of database: Database) throws -> Int {
-        guard let bytes = try Int.fetchOne(database, sql: "PRAGMA page_size"), bytes > 0 else {
-            throw SQLiteError(code: SQLITE_CORRUPT)
+    fileprivate static func execute(_ sql: String, in database: OpaquePointer) throws(SQLiteError) {
+        let code = sqlite3_exec(database, sql, nil, nil, nil)
+        guard code == SQLITE_OK else { throw SQLiteError(code: code) }
+    }
+
+    static func pageBytes(of database: OpaquePointer) throws(SQLiteError) -> Int {
+        var bytes = 0
+        try SQLiteStatement("PRAGMA page_size", in: database).scan {
+            bytes = Int($0.integer(0))
+            return true
         }
+        guard bytes > 0 else { throw SQLiteError(code: SQLITE_CORRUPT) }
         return bytes
     }
 }
 
 /// A connection for the time that one ``SQLiteConnection/run(_:)`` lasts.
 package struct SQLiteSession: ~Copyable {
-    fileprivate let database: Database
+    fileprivate let database: OpaquePointer
     fileprivate let connection: SQLiteConnection
 
     /// The size of the log as of this connection's last commit.
@@ -139,7 +156,7 @@ package struct SQLiteSession: ~Copyable {
 
     /// Runs statements that take and give no values, separated by semicolons.
     package func execute(_ sql: String) throws(SQLiteError) {
-        try SQLiteError.wrapping { try database.execute(sql: sql) }
+        try SQLiteConnection.execute(sql, in: database)
     }
 
     /// Runs a statement with what is bound.
@@ -155,7 +172,7 @@ package struct SQLiteSession: ~Copyable {
     }
 
     /// How many rows the last statement changed.
-    package var changes: Int { database.changesCount }
+    package var changes: Int { Int(sqlite3_changes(database)) }
 
     /// Runs `body` in one transaction, durable when this returns.
     ///
@@ -171,13 +188,14 @@ package struct SQLiteSession: ~Copyable {
             return result
         } catch {
             // SQLite may have rolled back by itself; the first error counts.
-            if database.isInsideTransaction { try? statement(Self.rollback).run() }
-            guard !database.isInsideTransaction else { throw SQLiteError(code: SQLITE_IOERR) }
+            if isInTransaction { try? statement(Self.rollback).run() }
+            guard !isInTransaction else { throw SQLiteError(code: SQLITE_IOERR) }
             throw error
         }
     }
 
-    // GRDB would compile these anew each time.
+    private var isInTransaction: Bool { sqlite3_get_autocommit(database) == 0 }
+
     private static let begin = SQLiteQuery("BEGIN IMMEDIATE")
     private static let commit = SQLiteQuery("COMMIT")
     private static let rollback = SQLiteQuery("ROLLBACK")
@@ -189,51 +207,11 @@ package struct SQLiteSession: ~Copyable {
         var logged: Int32 = 0
         var copied: Int32 = 0
         let code = sqlite3_wal_checkpoint_v2(
-            database.sqliteConnection, "main",
+            database, "main",
             truncating ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, &logged, &copied)
         guard code == SQLITE_OK else {
-            throw SQLiteError(code: sqlite3_extended_errcode(database.sqliteConnection))
+            throw SQLiteError(code: sqlite3_extended_errcode(database))
         }
         return Int(max(0, logged - copied))
-    }
-}
-
-/// The last value of `coffer_note`.
-private final class Note {
-    @exclusivity(unchecked) var value: Int64?
-
-    /// The owner of this keeps it until the connection is closed.
-    func offer(to database: Database) throws {
-        let context = Unmanaged.passUnretained(self).toOpaque()
-        // Direct only: of a crafted schema no view, trigger or default calls it.
-        let code = sqlite3_create_function_v2(
-            database.sqliteConnection, "coffer_note", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, context,
-            { call, _, values in
-                let value = sqlite3_value_int64(values![0])
-                Unmanaged<Note>.fromOpaque(sqlite3_user_data(call)!).takeUnretainedValue().value = value
-                sqlite3_result_int64(call, value)
-            }, nil, nil, nil)
-        guard code == SQLITE_OK else { throw SQLiteError(code: code) }
-    }
-}
-
-/// The pages in the log: SQLite tells their number to a hook after each commit.
-private final class LogSize {
-    private var pages = 0
-    private var pageBytes = 0
-
-    /// The log has a header of 32 bytes, each page in it one of 24 (SQLite's file format, section 4.1).
-    var bytes: Int { 32 + pages * (24 + pageBytes) }
-
-    /// The owner of this keeps it until the connection is closed.
-    func follow(_ database: Database) throws {
-        pageBytes = try SQLiteConnection.pageBytes(of: database)
-        let context = Unmanaged.passUnretained(self).toOpaque()
-        sqlite3_wal_hook(
-            database.sqliteConnection,
-            { context, _, _, pages in
-                Unmanaged<LogSize>.fromOpaque(context!).takeUnretainedValue().pages = Int(pages)
-                return SQLITE_OK
-            }, context)
     }
 }

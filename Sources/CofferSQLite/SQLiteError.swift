@@ -1,4 +1,4 @@
-internal import GRDB
+internal import CSQLite
 
 /// A result code of SQLite that was not success.
 ///
@@ -31,29 +31,17 @@ package struct SQLiteError: Error, Equatable, Sendable {
     package init(code: Int32) { self.code = code }
 
     package var kind: Kind {
-        switch ResultCode(rawValue: code).primaryResultCode {
-        case .SQLITE_FULL: .full
-        case .SQLITE_IOERR: .inputOutput
-        case .SQLITE_CORRUPT, .SQLITE_NOTADB: .damaged
-        case .SQLITE_BUSY, .SQLITE_LOCKED: .locked
-        case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH: .denied
-        case .SQLITE_NOMEM: .outOfMemory
-        case .SQLITE_MISUSE: .closed
-        case .SQLITE_NOTFOUND: .unsupported
+        // The low byte is the primary code.
+        switch code & 0xff {
+        case SQLITE_FULL: .full
+        case SQLITE_IOERR: .inputOutput
+        case SQLITE_CORRUPT, SQLITE_NOTADB: .damaged
+        case SQLITE_BUSY, SQLITE_LOCKED: .locked
+        case SQLITE_CANTOPEN, SQLITE_READONLY, SQLITE_PERM, SQLITE_AUTH: .denied
+        case SQLITE_NOMEM: .outOfMemory
+        case SQLITE_MISUSE: .closed
+        case SQLITE_NOTFOUND: .unsupported
         default: .other
-        }
-    }
-
-    /// Runs a call to GRDB, whose errors are untyped.
-    static func wrapping<R>(_ body: () throws -> R) throws(SQLiteError) -> R {
-        do {
-            return try body()
-        } catch let error as SQLiteError {
-            throw error
-        } catch let error as DatabaseError {
-            throw SQLiteError(code: error.extendedResultCode.rawValue)
-        } catch {
-            throw SQLiteError(code: ResultCode.SQLITE_MISUSE.rawValue)
         }
     }
 }

@@ -1,4 +1,4 @@
-internal import GRDBSQLite
+internal import CSQLite
 
 /// How a connection is opened.
 package struct SQLiteSettings: Sendable {
@@ -56,6 +56,9 @@ package struct SQLiteSettings: Sendable {
             (SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, false),
             (SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
             (SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, false),
+            // A mistyped column in double quotes would else be a string.
+            (SQLITE_DBCONFIG_DQS_DML, false),
+            (SQLITE_DBCONFIG_DQS_DDL, false),
         ]
     }
 

@@ -1,5 +1,4 @@
-internal import GRDB
-internal import GRDBSQLite
+internal import CSQLite
 internal import Synchronization
 
 /// The text of a statement. Connections compile each at its first use and keep
@@ -17,26 +16,37 @@ package final class SQLiteQuery: Sendable {
     }
 }
 
-/// A prepared statement of one connection.
-///
-/// GRDB compiles it; values go in and out through SQLite's own calls, because
-/// GRDB's way through `Data` and boxed values costs more than most of our
-/// statements do. Only the connection's ``SQLiteSession`` hands it out.
+/// A prepared statement of one connection. Only the connection's ``SQLiteSession``
+/// hands it out.
 package final class SQLiteStatement {
-    private let compiled: Statement
     private let handle: OpaquePointer
     /// What is bound, by its index.
     @exclusivity(unchecked) private var bound: [UnsafeMutableRawBufferPointer] = []
     /// Bound values up to this many bytes have a place that is kept.
     private static let keptBytes = 16 << 10
 
+    /// - Parameters:
+    ///   - sql: one statement.
+    ///   - isKept: it will be used again and again.
     /// - Throws: SQLite's code, if `sql` does not compile.
-    init(_ sql: String, in database: Database) throws(SQLiteError) {
-        compiled = try SQLiteError.wrapping { try database.makeStatement(sql: sql) }
-        handle = compiled.sqliteStatement
+    init(_ sql: String, in database: OpaquePointer, isKept: Bool = false) throws(SQLiteError) {
+        var sql = sql
+        var compiled: OpaquePointer?
+        let code = sql.withUTF8 { bytes in
+            bytes.withMemoryRebound(to: CChar.self) { text in
+                sqlite3_prepare_v3(
+                    database, text.baseAddress, Int32(text.count), isKept ? UInt32(SQLITE_PREPARE_PERSISTENT) : 0,
+                    &compiled, nil)
+            }
+        }
+        guard code == SQLITE_OK else { throw SQLiteError(code: code) }
+        // A comment compiles to none.
+        guard let compiled else { throw SQLiteError(code: SQLITE_ERROR) }
+        handle = compiled
     }
 
     deinit {
+        sqlite3_finalize(handle)
         for place in bound { place.deallocate() }
     }
 

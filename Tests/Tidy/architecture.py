@@ -23,7 +23,7 @@ def words(text: str) -> set[str]:
     return set(text.split())
 
 
-C_MODULES = words("CLinux CWipingHeap CProtobufC COpenSSL CCurl CSQLiteShims CYardsticks CofferMessages")
+C_MODULES = words("CLinux CWipingHeap CProtobufC COpenSSL CCurl CSQLite CSQLiteLog CYardsticks CofferMessages")
 
 #: From the bottom to the top: a module imports only what stands above its row.
 MODULES = {
@@ -36,10 +36,10 @@ MODULES = {
     "CofferCache": Module(words("CofferCore")),
     "CofferAccess": Module(),
     "CofferVault": Module(words("CofferCore CofferCrypto")),
-    "CofferSQLite": Module(words("CSQLiteShims"), words("GRDB GRDBSQLite Foundation Glibc"), raw=True),
+    "CofferSQLite": Module(words("CSQLite CSQLiteLog"), words("Glibc"), raw=True),
     "CofferHTTP": Module(words("CofferCore CLinux CCurl"), words("Glibc"), raw=True),
     "CofferVaults": Module(
-        words("CofferCore CofferCrypto CofferProcess CofferVault CofferSQLite CofferHTTP"), words("Dispatch Foundation Glibc")),
+        words("CofferCore CofferCrypto CofferProcess CofferVault CofferSQLite CofferHTTP"), words("Dispatch Glibc")),
     "CofferServer": Module(
         words("CofferCore CofferWire CofferCrypto CofferCache CofferAccess CofferVault CofferMessages CLinux "
               "CProtobufC"),

@@ -1,4 +1,4 @@
-#include "CSQLiteShims.h"
+#include "CSQLiteLog.h"
 
 #include <sqlite3.h>
 #include <string.h>
