@@ -3,7 +3,7 @@
 # make bench  the table of ratios
 # make soak   the long campaigns
 
-BUILD_PACKAGES = build-essential pkg-config libprotobuf-c-dev libssl-dev libsqlite3-dev libcurl4-openssl-dev
+BUILD_PACKAGES = build-essential pkg-config libprotobuf-c-dev libssl-dev libsqlite3-dev libyaml-dev libcurl4-openssl-dev
 TEST_PACKAGES = $(BUILD_PACKAGES) protobuf-compiler protobuf-c-compiler libprotobuf-dev cmake valgrind gdb \
 	python3 python3-venv $(if $(shell command -v node 2>/dev/null),,nodejs)
 BENCH_PACKAGES = $(BUILD_PACKAGES) memcached redis-server nginx libgrpc++-dev protobuf-compiler \

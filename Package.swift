@@ -10,8 +10,13 @@ let fuzzer = Context.environment["COFFER_FUZZ"]
 /// Swift, start sooner and take less memory. The fuzzer has a runtime of its own.
 let isSelfContained = BuildSettingCondition.when(configuration: .release)
 let program: [LinkerSetting] =
-    // LLVM's linker: GNU's warns of what is in Foundation.
-    fuzzer == nil ? [.unsafeFlags(["-static-stdlib", "-use-ld=lld"], isSelfContained)] : []
+    // LLVM's linker: GNU's warns of what is in Foundation. The two libraries are parts of
+    // FoundationEssentials that packages of others do not name.
+    fuzzer == nil
+    ? [
+        .unsafeFlags(
+            ["-static-stdlib", "-use-ld=lld", "-l_FoundationCollections", "-l_FoundationCShims"], isSelfContained)
+    ] : []
 /// Objects name the libraries that a program of theirs needs.
 let object: [SwiftSetting] = fuzzer == nil ? [.unsafeFlags(["-static-stdlib"], isSelfContained)] : []
 
@@ -33,7 +38,6 @@ let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
 let protobufPlugin: Target.Dependency = .product(
     name: "SwiftProtobufPluginLibrary", package: "swift-protobuf")
-let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 /// What the fuzzer and the replay of its corpus call.
 let fuzzed: [Target.Dependency] = [
@@ -62,7 +66,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(path: "clients/swift"),
     ],
     targets: [
@@ -73,6 +76,7 @@ let package = Package(
         .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "CYardsticks", linkerSettings: [.linkedLibrary("sqlite3")]),
         .target(name: "CofferMessages", dependencies: ["CProtobufC"]),
@@ -93,6 +97,7 @@ let package = Package(
             swiftSettings: base),
         .target(
             name: "CofferVault", dependencies: ["CofferCore", "CofferCrypto"], swiftSettings: safe),
+        .target(name: "CofferYAML", dependencies: ["CYAML"], swiftSettings: base),
         .target(name: "CSQLiteLog", linkerSettings: [.linkedLibrary("sqlite3")]),
         .target(name: "CofferSQLite", dependencies: ["CSQLite", "CSQLiteLog"], swiftSettings: base),
         .target(name: "CofferHTTP", dependencies: ["CofferCore", "CCurl", "CLinux"], swiftSettings: base),
@@ -113,7 +118,7 @@ let package = Package(
             name: "CofferDaemon",
             dependencies: [
                 "CofferCore", "CofferCrypto", "CofferCache", "CofferAccess", "CofferVault",
-                "CofferVaults", "CofferHTTP", "CofferServer", "CofferProcess", "CLinux", log, yams,
+                "CofferVaults", "CofferHTTP", "CofferServer", "CofferProcess", "CofferYAML", "CLinux", log,
             ],
             swiftSettings: base),
         .executableTarget(
@@ -172,6 +177,7 @@ let package = Package(
             name: "CofferCacheTests",
             dependencies: ["CofferCore", "CofferCache", "CofferTrace", "CofferCacheSimulation"],
             swiftSettings: base),
+        .testTarget(name: "CofferYAMLTests", dependencies: ["CofferYAML"], swiftSettings: base),
         .testTarget(name: "CofferCryptoTests", dependencies: ["CofferCrypto", "CofferCore"], swiftSettings: base),
         .testTarget(
             name: "CofferHTTPTests", dependencies: ["CofferCore", "CofferHTTP"], exclude: ["Servers"],

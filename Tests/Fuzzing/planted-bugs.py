@@ -47,7 +47,7 @@ GROUPS = {
         "CofferCacheTests"),
     "service": (
         ["CLinux", "CCurl", "CofferCore", "CofferCache", "CofferAccess", "CofferCrypto", "COpenSSL", "CProtobufC",
-         "CofferMessages", "CofferWire", "CofferHTTP", "CofferVault", "CSQLite", "CSQLiteLog", "CofferSQLite", "CofferVaults",
+         "CofferMessages", "CofferWire", "CofferHTTP", "CofferVault", "CSQLite", "CSQLiteLog", "CYAML", "CofferYAML", "CofferSQLite", "CofferVaults",
          "CofferServer", "CofferDaemon", "CofferWireTests", "CofferFuzzReplayTests"],
         "CofferWireTests|CofferFuzzReplayTests"),
 }

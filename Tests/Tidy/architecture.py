@@ -23,7 +23,7 @@ def words(text: str) -> set[str]:
     return set(text.split())
 
 
-C_MODULES = words("CLinux CWipingHeap CProtobufC COpenSSL CCurl CSQLite CSQLiteLog CYardsticks CofferMessages")
+C_MODULES = words("CLinux CWipingHeap CProtobufC COpenSSL CCurl CSQLite CSQLiteLog CYAML CYardsticks CofferMessages")
 
 #: From the bottom to the top: a module imports only what stands above its row.
 MODULES = {
@@ -36,6 +36,7 @@ MODULES = {
     "CofferCache": Module(words("CofferCore")),
     "CofferAccess": Module(),
     "CofferVault": Module(words("CofferCore CofferCrypto")),
+    "CofferYAML": Module(words("CYAML"), raw=frozenset(words("YAMLEventReader.swift"))),
     "CofferSQLite": Module(words("CSQLite CSQLiteLog"), words("Glibc"), raw=True),
     "CofferHTTP": Module(words("CofferCore CLinux CCurl"), words("Glibc"), raw=True),
     "CofferVaults": Module(
@@ -46,8 +47,8 @@ MODULES = {
         words("Glibc Logging"), raw=True),
     "CofferDaemon": Module(
         words("CofferCore CofferCrypto CofferCache CofferAccess CofferVault CofferHTTP CofferVaults CofferServer CofferProcess "
-              "CLinux"),
-        words("Glibc Dispatch Logging Yams"),
+              "CofferYAML CLinux"),
+        words("Glibc Dispatch Logging"),
         # Standard output and error, threads, and the variables that are secrets.
         raw=frozenset(words("DaemonThread.swift LogQueue.swift SecretVariables.swift"))),
     "cofferd": Module(words("CWipingHeap CofferDaemon CofferCore CofferProcess CofferCommandLine"), words("ArgumentParser Glibc")),

@@ -1,5 +1,5 @@
 import CofferVaults
-import Yams
+import CofferYAML
 
 /// Reads the YAML file: nested mappings of scalars, and the two sections `vaults`
 /// and `routes`.
@@ -11,19 +11,20 @@ package enum ConfigurationFile {
     package static func apply(
         _ text: String, name: String, to configuration: inout Configuration
     ) throws(ConfigurationErrors) {
-        let root: Node?
-        do {
-            root = try Yams.compose(yaml: text)
-        } catch YamlError.duplicatedKeysInMapping(let keys, let context) {
-            let place = "\(name):\(context.mark.line):\(context.mark.column)"
-            throw ConfigurationErrors(keys.map { ConfigurationError(place, "\($0) appears twice") })
-        } catch let error as YamlError {
-            throw ConfigurationErrors([ConfigurationError(name, "is not YAML: \(plain(error))")])
-        } catch {
-            throw ConfigurationErrors([ConfigurationError(name, "is not YAML")])
-        }
-        guard let root, root.null == nil else { return }
         var mistakes = FileMistakes(file: name)
+        let root: YAMLNode?
+        do throws(YAMLError) {
+            root = try YAMLDocument.parse(text)
+        } catch {
+            switch error {
+            case .duplicates(let keys):
+                for key in keys { mistakes.add(key, "\(key.scalar ?? "") appears twice") }
+            case .malformed(let problem, let mark):
+                mistakes.add(name, "is not YAML: line \(mark.line), column \(mark.column): \(problem)")
+            }
+            throw ConfigurationErrors(mistakes.errors)
+        }
+        guard let root, !root.isNull else { return }
         visit(root, path: "", &configuration, &mistakes)
         readVaults(root, &configuration, &mistakes)
         guard mistakes.errors.isEmpty else { throw ConfigurationErrors(mistakes.errors) }
@@ -31,12 +32,12 @@ package enum ConfigurationFile {
 
     /// What is no single value.
     private static func readVaults(
-        _ root: Node, _ configuration: inout Configuration, _ mistakes: inout FileMistakes
+        _ root: YAMLNode, _ configuration: inout Configuration, _ mistakes: inout FileMistakes
     ) {
-        guard case .mapping(let mapping) = root else { return }
+        guard let mapping = root.mapping else { return }
         // What is null is not set.
-        func section(_ name: String) -> (key: Node, value: Node)? {
-            mapping.first { $0.key.scalar?.string == name && $0.value.null == nil }
+        func section(_ name: String) -> YAMLNode.Pair? {
+            mapping.first { $0.key.scalar == name && !$0.value.isNull }
         }
         let routes = section("routes")
         guard let vaults = section("vaults") else {
@@ -56,43 +57,39 @@ package enum ConfigurationFile {
     }
 
     private static func visit(
-        _ node: Node, path: String, _ configuration: inout Configuration, _ mistakes: inout FileMistakes
+        _ node: YAMLNode, path: String, _ configuration: inout Configuration, _ mistakes: inout FileMistakes
     ) {
-        switch node {
+        switch node.content {
         case .mapping(let mapping):
             if Setting.named(path) != nil {
                 mistakes.add(node, "\(path) is a single value, not a mapping")
                 return
             }
             visit(mapping, path: path, &configuration, &mistakes)
-        case .scalar(let scalar):
+        case .scalar(let text):
             guard let setting = Setting.named(path) else {
                 // A section in which nothing is set.
-                if node.null == nil { mistakes.add(node, "expected a mapping of settings, got a single value") }
+                if !node.isNull { mistakes.add(node, "expected a mapping of settings, got a single value") }
                 return
             }
-            if node.null != nil { return }
+            if node.isNull { return }
             configuration.places[path] = mistakes.place(of: node)
-            if !setting.apply(scalar.string, &configuration) {
-                mistakes.add(node, "\(path): \(setting.mistake(scalar.string, configuration))")
+            if !setting.apply(text, &configuration) {
+                mistakes.add(node, "\(path): \(setting.mistake(text, configuration))")
             }
-        default:
+        case .sequence:
             mistakes.add(node, "expected a mapping or a single value, got a list")
         }
     }
 
     private static func visit(
-        _ mapping: Node.Mapping, path: String, _ configuration: inout Configuration,
+        _ mapping: [YAMLNode.Pair], path: String, _ configuration: inout Configuration,
         _ mistakes: inout FileMistakes
     ) {
-        var seen: Set<String> = []
-        for (key, value) in mapping {
-            let word = key.scalar?.string ?? ""
+        for pair in mapping {
+            let (key, value) = (pair.key, pair.value)
+            let word = key.scalar ?? ""
             let inner = path.isEmpty ? word : "\(path).\(word)"
-            guard seen.insert(word).inserted else {
-                mistakes.add(key, "\(inner) appears twice")
-                continue
-            }
             if Setting.sections.contains(inner) { continue }
             guard isKnown(inner) else {
                 mistakes.add(key, unknown(inner))
@@ -109,16 +106,6 @@ package enum ConfigurationFile {
     private static func unknown(_ path: String) -> String {
         let hint = Setting.suggestion(for: path).map { "; did you mean \($0)?" }
         return "unknown setting \(path)\(hint ?? "; cofferd --check prints all settings")"
-    }
-
-    /// Yams' own description quotes lines of the file, which could hold anything.
-    private static func plain(_ error: YamlError) -> String {
-        switch error {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-            .composer(_, let problem, let mark, _):
-            "line \(mark.line), column \(mark.column): \(problem)"
-        default: "it does not parse"
-        }
     }
 }
 

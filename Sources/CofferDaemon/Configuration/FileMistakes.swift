@@ -1,4 +1,4 @@
-import Yams
+import CofferYAML
 
 /// The mistakes found so far in a file, each with its line and column.
 struct FileMistakes {
@@ -8,11 +8,9 @@ struct FileMistakes {
     /// - Parameter file: how errors call it.
     init(file: String) { self.file = file }
 
-    func place(of node: Node) -> String {
-        node.mark.map { "\(file):\($0.line):\($0.column)" } ?? file
-    }
+    func place(of node: YAMLNode) -> String { "\(file):\(node.mark.line):\(node.mark.column)" }
 
-    mutating func add(_ node: Node, _ message: String) { add(place(of: node), message) }
+    mutating func add(_ node: YAMLNode, _ message: String) { add(place(of: node), message) }
 
     mutating func add(_ place: String, _ message: String) {
         errors.append(ConfigurationError(place, message))

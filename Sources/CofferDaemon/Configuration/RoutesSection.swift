@@ -1,5 +1,5 @@
 import CofferVaults
-import Yams
+import CofferYAML
 
 /// Reads `routes:`, a list of mappings from patterns to a vault.
 enum RoutesSection {
@@ -10,7 +10,7 @@ enum RoutesSection {
     ///   - node: nil = there is none; one vault then has all records.
     ///   - place: where the vaults are, for what is missing.
     static func read(
-        _ node: Node?, vaults: [VaultConfiguration], place: String, _ mistakes: inout FileMistakes
+        _ node: YAMLNode?, vaults: [VaultConfiguration], place: String, _ mistakes: inout FileMistakes
     ) -> [VaultRoute] {
         guard let node else {
             if vaults.count == 1 { return [VaultRoute(vault: vaults[0].name)] }
@@ -20,7 +20,7 @@ enum RoutesSection {
             }
             return []
         }
-        guard case .sequence(let list) = node, !list.isEmpty else {
+        guard let list = node.sequence, !list.isEmpty else {
             mistakes.add(node, "routes: expected a list of {user: PATTERN, connection: PATTERN, vault: NAME}")
             return []
         }
@@ -50,18 +50,19 @@ enum RoutesSection {
     }
 
     private static func route(
-        _ node: Node, vaults: [VaultConfiguration], _ mistakes: inout FileMistakes
+        _ node: YAMLNode, vaults: [VaultConfiguration], _ mistakes: inout FileMistakes
     ) -> VaultRoute? {
-        guard case .mapping(let mapping) = node else {
+        guard let mapping = node.mapping else {
             mistakes.add(node, "routes: expected a mapping {user: PATTERN, connection: PATTERN, vault: NAME}")
             return nil
         }
         var route = VaultRoute(vault: "")
         var isGood = true
-        for (key, value) in mapping {
-            let word = key.scalar?.string ?? ""
-            if value.null != nil && keys.contains(word) { continue }
-            if let mistake = set(word, value.scalar?.string, vaults, &route) {
+        for pair in mapping {
+            let (key, value) = (pair.key, pair.value)
+            let word = key.scalar ?? ""
+            if value.isNull && keys.contains(word) { continue }
+            if let mistake = set(word, value.scalar, vaults, &route) {
                 mistakes.add(keys.contains(word) ? value : key, mistake)
                 isGood = false
             }

@@ -1,5 +1,5 @@
 import CofferVaults
-import Yams
+import CofferYAML
 
 /// Reads `vaults:`, a mapping of a vault's name to its settings.
 enum VaultsSection {
@@ -7,9 +7,9 @@ enum VaultsSection {
 
     /// - Returns: the vaults, each as far as it could be read.
     static func read(
-        _ node: Node, _ catalogue: VaultCatalogue, _ mistakes: inout FileMistakes
+        _ node: YAMLNode, _ catalogue: VaultCatalogue, _ mistakes: inout FileMistakes
     ) -> [VaultConfiguration] {
-        guard case .mapping(let mapping) = node, !mapping.isEmpty else {
+        guard let mapping = node.mapping, !mapping.isEmpty else {
             mistakes.add(node, "vaults: expected a mapping of names to vaults")
             return []
         }
@@ -18,14 +18,15 @@ enum VaultsSection {
             return []
         }
         var vaults: [VaultConfiguration] = []
-        for (key, value) in mapping {
-            guard let name = key.scalar?.string, isName(name) else {
+        for pair in mapping {
+            let (key, value) = (pair.key, pair.value)
+            guard let name = key.scalar, isName(name) else {
                 mistakes.add(
                     key, "vaults: expected a name of 1 to 32 lower-case letters, digits and -")
                 continue
             }
             var reading = Reading(name: name, place: mistakes.place(of: key), catalogue: catalogue, mistakes: mistakes)
-            if let vault = reading.vault(value) { vaults.append(vault) }
+            vaults.append(reading.vault(value))
             mistakes = reading.mistakes
         }
         return vaults
@@ -40,35 +41,35 @@ enum VaultsSection {
 
         private var path: String { "vaults.\(name)" }
 
-        /// - Returns: the vault as far as it could be read; nil if its type is not known.
-        mutating func vault(_ node: Node) -> VaultConfiguration? {
-            guard let mapping = node.null != nil ? Node.Mapping([]) : node.mapping else {
+        /// - Returns: the vault as far as it could be read; of any type if its own is not known.
+        mutating func vault(_ node: YAMLNode) -> VaultConfiguration {
+            guard let mapping = node.isNull ? [] : node.mapping else {
                 mistakes.add(node, "\(path): expected a mapping with the vault's type and settings")
-                return nil
+                return VaultConfiguration(name: name, driver: catalogue.drivers[0])
             }
             let before = mistakes.errors.count
             let type = type(mapping, node)
-            var vault = type.map { VaultConfiguration(name: name, driver: $0.driver) }
-            vault?.locations[""] = place
-            vault?.locations["type"] = type?.place
-            for (key, value) in mapping where key.scalar?.string != "type" {
-                let word = key.scalar?.string ?? ""
+            var vault = VaultConfiguration(name: name, driver: type?.driver ?? catalogue.drivers[0])
+            vault.locations[""] = place
+            vault.locations["type"] = type?.place
+            for pair in mapping where pair.key.scalar != "type" {
+                let (key, value) = (pair.key, pair.value)
+                let word = key.scalar ?? ""
                 guard catalogue.settingNames.contains(word) else {
                     mistakes.add(key, unknown(word))
                     continue
                 }
-                if value.null != nil { continue }
-                guard let driver = vault?.driver else { continue }
-                guard let setting = vault?.setting(word) else {
+                if value.isNull { continue }
+                guard type != nil else { continue }
+                guard let setting = vault.setting(word) else {
                     let types = catalogue.types(having: word).joined(separator: " and ")
                     mistakes.add(
-                        value, "\(path).\(word): only vaults of type \(types) have this setting; this one is of type \(driver.type)")
+                        value, "\(path).\(word): only vaults of type \(types) have this setting; this one is of type \(vault.driver.type)")
                     continue
                 }
-                vault?.locations[word] = mistakes.place(of: value)
-                apply(setting, value, to: &vault!)
+                vault.locations[word] = mistakes.place(of: value)
+                apply(setting, value, to: &vault)
             }
-            guard let vault else { return nil }
             // What one mistake has left unset would be told as more mistakes.
             guard mistakes.errors.count == before else { return vault }
             for mistake in VaultRules.mistakes(in: vault) {
@@ -80,15 +81,15 @@ enum VaultsSection {
         }
 
         private mutating func type(
-            _ mapping: Node.Mapping, _ node: Node
+            _ mapping: [YAMLNode.Pair], _ node: YAMLNode
         ) -> (driver: any VaultDriver, place: String)? {
-            guard let value = mapping.first(where: { $0.key.scalar?.string == "type" && $0.value.null == nil })?.value
+            guard let value = mapping.first(where: { $0.key.scalar == "type" && !$0.value.isNull })?.value
             else {
                 mistakes.add(node, "\(path): type is missing; expected \(catalogue.expects)")
                 return nil
             }
-            guard let text = value.scalar?.string, let driver = catalogue[type: text] else {
-                mistakes.add(value, "\(path).type: \(catalogue.mistake(value.scalar?.string ?? ""))")
+            guard let text = value.scalar, let driver = catalogue[type: text] else {
+                mistakes.add(value, "\(path).type: \(catalogue.mistake(value.scalar ?? ""))")
                 return nil
             }
             return (driver, mistakes.place(of: value))
@@ -100,12 +101,12 @@ enum VaultsSection {
                 + (hint.map { "; did you mean \($0)?" } ?? "; cofferd --print-settings has all settings of each type")
         }
 
-        private mutating func apply(_ setting: AnyVaultSetting, _ node: Node, to vault: inout VaultConfiguration) {
+        private mutating func apply(_ setting: AnyVaultSetting, _ node: YAMLNode, to vault: inout VaultConfiguration) {
             let texts: [String]
-            switch node {
-            case .scalar(let scalar) where !setting.isList: texts = [scalar.string]
+            switch node.content {
+            case .scalar(let text) where !setting.isList: texts = [text]
             case .sequence(let list) where setting.isList:
-                let scalars = list.compactMap { $0.scalar?.string }
+                let scalars = list.compactMap(\.scalar)
                 guard scalars.count == list.count else { fallthrough }
                 texts = scalars
             default:
