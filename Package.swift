@@ -1,21 +1,36 @@
 // swift-tools-version:6.2
 
+import Glibc
 import PackageDescription
 
 /// Tests/Fuzzing/fuzz.sh asks for the fuzzer instead of the tests that replay
 /// its corpus: "service", or "all" to fuzz the configuration file too.
 let fuzzer = Context.environment["COFFER_FUZZ"]
 
+/// A megabyte less to read at a start. The C library understands it from 2.36 on, and a program
+/// runs with the one that it was linked to, or a later one.
+let packsRelocations: Bool = {
+    var text = [CChar](repeating: 0, count: 32)
+    _ = confstr(Int32(_CS_GNU_LIBC_VERSION), &text, text.count)
+    let version = text.prefix { $0 != 0 }.map { Character(UnicodeScalar(UInt8($0))) }
+        .split { !$0.isNumber }.compactMap { Int(String($0)) }
+    return !version.lexicographicallyPrecedes([2, 36])
+}()
+
 /// Programs of a release have Swift's libraries in them: they run where there is no
 /// Swift, start sooner and take less memory. The fuzzer has a runtime of its own.
 let isSelfContained = BuildSettingCondition.when(configuration: .release)
 let program: [LinkerSetting] =
-    // LLVM's linker: GNU's warns of what is in Foundation. The two libraries are parts of
-    // FoundationEssentials that packages of others do not name.
+    // LLVM's linker: GNU's warns of what is in Foundation. Nobody loads a program as a library,
+    // so no symbol of it is exported, and what none of its parts needs is left out. The two
+    // libraries are parts of FoundationEssentials that packages of others do not name.
     fuzzer == nil
     ? [
         .unsafeFlags(
-            ["-static-stdlib", "-use-ld=lld", "-l_FoundationCollections", "-l_FoundationCShims"], isSelfContained)
+            [
+                "-static-stdlib", "-use-ld=lld", "-Xlinker", "--no-export-dynamic", "-l_FoundationCollections",
+                "-l_FoundationCShims",
+            ] + (packsRelocations ? ["-Xlinker", "-z", "-Xlinker", "pack-relative-relocs"] : []), isSelfContained)
     ] : []
 /// Objects name the libraries that a program of theirs needs.
 let object: [SwiftSetting] = fuzzer == nil ? [.unsafeFlags(["-static-stdlib"], isSelfContained)] : []
