@@ -74,21 +74,21 @@ import Testing
         let encoded = ring.encoded()
         // 100 and the preamble on top still fit into the file's limit.
         #expect(encoded.count + 1000 < KeyRingFile.maximumBytes)
-        let decoded = try #require(KeyRing(decoding: encoded, failures: ring.failures))
+        let decoded = try #require(KeyRing(decoding: encoded))
         #expect(decoded.encoded().isEqual(to: encoded))
     }
 
     @Test func decodesNothingElse() throws {
         let encoded = KeyRing.sample(terms: 3).encoded().array
         for length in 0..<encoded.count {
-            #expect(KeyRing(decoding: Secret(Array(encoded[..<length])), failures: OpenFailureCounts()) == nil)
+            #expect(KeyRing(decoding: Secret(Array(encoded[..<length]))) == nil)
         }
         var generator = SeededGenerator(seed: 4)
         for _ in 0..<5_000 {
             var bytes = encoded
             for _ in 0..<3 { bytes[Int.random(in: 32..<bytes.count, using: &generator)] = generator.bytes(1)[0] }
             // Whatever decodes is a ring that encodes to the same bytes.
-            guard let ring = KeyRing(decoding: Secret(bytes), failures: OpenFailureCounts()) else { continue }
+            guard let ring = KeyRing(decoding: Secret(bytes)) else { continue }
             #expect(ring.encoded().array == bytes)
         }
     }

@@ -1,11 +1,17 @@
 import CofferCore
 import CofferHTTP
+import Foundation
 
 private let engine = Result { () throws(Failure) in try HTTPEngine() }
 
+private struct NoAddress: Error {}
+
 /// The daemon's own client, to a server that a certificate file vouches for.
 func liveTransport(address: String, ca: String) throws -> any HTTPTransport {
-    var endpoint = HTTPEndpoint(origin: try HTTPOrigin(parsing: address))
+    guard let url = URL(string: address), let host = url.host, let port = url.port.flatMap(UInt16.init(exactly:)) else {
+        throw NoAddress()
+    }
+    var endpoint = HTTPEndpoint(origin: HTTPOrigin(isSecure: url.scheme == "https", host: host, port: port))
     endpoint.authorityFile = ca
     return try engine.get().client(endpoint)
 }

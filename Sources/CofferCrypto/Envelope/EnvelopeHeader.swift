@@ -48,7 +48,7 @@ struct EnvelopeHeader: Equatable {
     }
 }
 
-/// Why an envelope did not open. Counted, never told to callers.
+/// Why an envelope did not open. Never told to callers.
 package enum OpenFailure: Error, Hashable, Sendable, CaseIterable {
     case size, magic, version, suite, type, flags, term, commitment, tag, padding
 }

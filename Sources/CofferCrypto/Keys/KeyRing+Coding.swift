@@ -22,7 +22,7 @@ extension KeyRing {
     }
 
     /// Reads what ``encoded()`` writes; nil for anything else.
-    init?(decoding plaintext: Secret, failures: OpenFailureCounts) {
+    init?(decoding plaintext: Secret) {
         let parts = plaintext.withBytes { bytes -> (base: Secret, terms: [KeyTerm])? in
             var cursor = ByteCursor()
             guard let base = cursor.secret(count: 32, in: bytes),
@@ -37,7 +37,7 @@ extension KeyRing {
             return (base, terms)
         }
         guard let parts else { return nil }
-        self.init(base: parts.base, terms: parts.terms, failures: failures)
+        self.init(base: parts.base, terms: parts.terms)
     }
 
     private static func term(_ cursor: inout ByteCursor, _ bytes: RawSpan) -> KeyTerm? {

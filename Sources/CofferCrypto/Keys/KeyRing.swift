@@ -9,8 +9,6 @@ package struct KeyRing: Sendable {
 
     /// In ascending order of id; exactly one is active.
     package private(set) var terms: [KeyTerm]
-    /// Records that did not open, by cause, since the process started.
-    package let failures: OpenFailureCounts
     /// The root of the keys by purpose. Terms come and go; it stays, so names do too.
     let base: Secret
     private let indexKey: HMACKey
@@ -18,11 +16,10 @@ package struct KeyRing: Sendable {
     /// - Parameters:
     ///   - base: 32 bytes.
     ///   - terms: ascending ids, one of them active.
-    init(base: Secret, terms: [KeyTerm], failures: OpenFailureCounts = OpenFailureCounts()) {
+    init(base: Secret, terms: [KeyTerm]) {
         precondition(terms.count { $0.state == .active } == 1, "one active term")
         self.base = base
         self.terms = terms
-        self.failures = failures
         indexKey = HMACKey(Self.derive(Purpose.index.rawValue, from: base))
     }
 
@@ -88,19 +85,25 @@ package struct KeyRing: Sendable {
     /// Opens what was sealed under any term of this ring, as this type and for
     /// this context.
     ///
-    /// - Throws: `.doesNotOpen`, whatever the cause; ``failures`` counts it.
+    /// - Throws: `.doesNotOpen`, whatever the cause.
     package func open(
         _ sealed: [UInt8], type: RecordType, context: EnvelopeContext
     ) throws(CryptoError) -> Secret {
         do throws(OpenFailure) {
-            let header = try Envelope.header(of: sealed)
-            guard header.type == type else { throw .type }
-            guard let term = terms.first(where: { $0.id == header.term }) else { throw .term }
-            return try Envelope.open(sealed, header: header, key: term.key, context: context)
+            return try opened(sealed, type: type, context: context)
         } catch {
-            failures.count(error)
             throw .doesNotOpen
         }
+    }
+
+    /// The same, with the cause: nobody outside of this module is to learn it.
+    func opened(
+        _ sealed: [UInt8], type: RecordType, context: EnvelopeContext
+    ) throws(OpenFailure) -> Secret {
+        let header = try Envelope.header(of: sealed)
+        guard header.type == type else { throw .type }
+        guard let term = terms.first(where: { $0.id == header.term }) else { throw .term }
+        return try Envelope.open(sealed, header: header, key: term.key, context: context)
     }
 
     // MARK: Names

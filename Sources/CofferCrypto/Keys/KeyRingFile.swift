@@ -51,7 +51,7 @@ package struct KeyRingFile: Sendable {
     package static func open(path: String, root: RootKey) throws(KeyError) -> KeyRingFile {
         let (preamble, sealed) = try read(path)
         let wrappingKey = try preamble.wrappingKey(from: root, path: path)
-        let (ring, _) = try decode(sealed, preamble, wrappingKey, path, failures: OpenFailureCounts())
+        let (ring, _) = try decode(sealed, preamble, wrappingKey, path)
         return KeyRingFile(path: path, ring: ring, preamble: preamble, wrappingKey: wrappingKey)
     }
 
@@ -103,7 +103,7 @@ package struct KeyRingFile: Sendable {
         guard preamble == self.preamble else {
             throw KeyError(.wrongKey, "\(path): another process replaced this key ring; restart to open it")
         }
-        return try Self.decode(sealed, preamble, wrappingKey, path, failures: ring.failures)
+        return try Self.decode(sealed, preamble, wrappingKey, path)
     }
 
     // MARK: The bytes
@@ -141,14 +141,13 @@ package struct KeyRingFile: Sendable {
     }
 
     private static func decode(
-        _ sealed: [UInt8], _ preamble: RingPreamble, _ wrappingKey: Secret, _ path: String,
-        failures: OpenFailureCounts
+        _ sealed: [UInt8], _ preamble: RingPreamble, _ wrappingKey: Secret, _ path: String
     ) throws(KeyError) -> (ring: KeyRing, revision: UInt64) {
         do throws(OpenFailure) {
             let header = try Envelope.header(of: sealed)
             guard header.type == .keyRing, header.term == 0 else { throw .type }
             let plaintext = try Envelope.open(sealed, header: header, key: wrappingKey, context: context(preamble))
-            guard let ring = KeyRing(decoding: plaintext, failures: failures) else { throw .padding }
+            guard let ring = KeyRing(decoding: plaintext) else { throw .padding }
             return (ring, header.generation)
         } catch {
             throw error == .commitment ? wrongKey(path) : damaged(path)

@@ -1,30 +1,6 @@
 package import CofferCore
 
 extension VaultPool {
-    /// The records of these keys, each with its own outcome, in the order of the
-    /// keys: one call to each vault concerned, all at the same time.
-    package func readMany(_ keys: [RecordKey], deadline: BootInstant) async -> [Result<Record?, Failure>] {
-        var outcomes = [Result<Record?, Failure>](repeating: .success(nil), count: keys.count)
-        var batches: [Int: [Int]] = [:]
-        for (index, key) in keys.enumerated() {
-            do throws(Failure) {
-                batches[try place(of: key), default: []].append(index)
-            } catch {
-                outcomes[index] = .failure(error)
-            }
-        }
-        await withTaskGroup(of: ([Int], [Result<Record?, Failure>]).self) { group in
-            for (place, indices) in batches {
-                let store = vaults[place].store
-                group.addTask { (indices, await store.readMany(indices.map { keys[$0] }, deadline: deadline)) }
-            }
-            for await (indices, answers) in group {
-                for (index, answer) in zip(indices, answers) { outcomes[index] = answer }
-            }
-        }
-        return outcomes
-    }
-
     /// A page of records, vault after vault; at most one vault is asked. Records
     /// that a vault still has, though their route leads to another one now, are
     /// left out: no Get finds them.

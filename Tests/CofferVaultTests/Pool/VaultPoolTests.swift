@@ -118,25 +118,6 @@ import Testing
         }
     }
 
-    @Test func manyKeysAreOneCallToEachVault() async throws {
-        let pool = try pool(("u", "*", "a"), ("v", "*", "b"))
-        var asked: [RecordKey] = []
-        for index in 0..<9 {
-            let key = try key(["u", "v", "w"][index % 3], "c\(index)")
-            asked.append(key)
-            if index % 3 == 0 { a.put("{\"n\":\(index)}", key) }
-        }
-        let outcomes = await pool.readMany(asked, deadline: end)
-        #expect(a.reads == [3] && b.reads == [3] && c.reads == [])
-        for (index, outcome) in outcomes.enumerated() {
-            switch index % 3 {
-            case 0: #expect(try outcome.get()?.body.credential.text == "{\"n\":\(index)}")
-            case 1: #expect(try outcome.get() == nil)
-            default: #expect(throws: Failure.self) { try outcome.get() }
-            }
-        }
-    }
-
     @Test func healthIsWhatTheGuardKnows() throws {
         let guarded = GuardedVault(b, clock: time, random: SeededRandom(1), sleeper: time)
         let store = RecordStore(vault: guarded, keys: keys, environment: "test", clock: time, random: SeededRandom(1))

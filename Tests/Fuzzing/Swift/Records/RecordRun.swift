@@ -104,7 +104,7 @@ final class RecordRun {
 
     private func ring(_ bytes: [UInt8]) -> String? {
         let encoded = bytes.withUnsafeBytes { Secret(copying: $0) }
-        guard let ring = KeyRing(decoding: encoded, failures: OpenFailureCounts()) else { return nil }
+        guard let ring = KeyRing(decoding: encoded) else { return nil }
         return ring.encoded().isEqual(to: encoded) ? nil : "a key ring is written otherwise than read"
     }
 
