@@ -1,5 +1,6 @@
 import CLinux
 import CofferAccess
+import CofferCache
 import CofferCore
 import CofferCrypto
 import CofferServer
@@ -49,6 +50,7 @@ package struct Daemon {
         Signals.endQuietlyAtFaults()
         Signals.block()
         try StackLimit.raise()
+        try checkLimits()
         try lines.start()
         // Whatever waits for what was logged waits no longer than that.
         defer { lines.flush(milliseconds: 1_000) }
@@ -83,6 +85,13 @@ package struct Daemon {
         try lines.start()
         defer { lines.flush(milliseconds: 1_000) }
         try VaultOpener(configuration, secrets, clock: clock, random: random, log: log).check()
+    }
+
+    private func checkLimits() throws(StartupError) {
+        let held = configuration.cache.maximumBytes + configuration.limits.bufferedBytes
+        // A vault has up to four threads, and the rest of the daemon some eight: its log, signals, files.
+        let threads = configuration.reactors + sysconf(Int32(_SC_NPROCESSORS_ONLN)) + 8 + 4 * configuration.vaults.count
+        try ProcessLimits.check(held: held, threads: threads)
     }
 
     /// Ends the process if the stop hangs, for instance in a disk that does not answer.

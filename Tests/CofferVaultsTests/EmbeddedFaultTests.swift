@@ -125,20 +125,26 @@ import Testing
         await again.close()
     }
 
+    /// A header of 32 bytes, and the 67 pages that a check writes, each behind 24 of its own.
+    private static let checkedLog = 32 + 67 * (24 + 1_024)
+
+    private func logBytes() throws -> Int {
+        try #require(FileManager.default.attributesOfItem(atPath: scratch.path + "-wal")[.size] as? Int)
+    }
+
     /// One failed fsync, after which the disk says yes to everything: the vault
     /// must not go on as if nothing was.
     @Test func recoveryLeavesNothingInTheOldLog() async throws {
         let vault = try open()
-        for number in 0..<20 { try await vault.put("record-\(number)", "1") }
+        for number in 0..<100 { try await vault.put("record-\(number)", "1") }
+        #expect(try logBytes() > Self.checkedLog)
         set(COFFER_FAULT_SYNC)
         let failed = await failure { () async throws(Failure) in try await vault.put("during", "2") }
         #expect(failed?.code == .unavailable)
         set(COFFER_FAULT_NONE)
         #expect(try await eventually { await checkFailure(vault) == nil })
-        let log = try FileManager.default.attributesOfItem(atPath: scratch.path + "-wal")[.size] as? Int
-        // A header of 32 bytes, and the page that the check wrote since, behind 24 of its own.
-        #expect(log == 32 + 24 + 1_024)
-        for number in 0..<20 { #expect(try await vault.get("record-\(number)") == "1") }
+        #expect(try logBytes() == Self.checkedLog)
+        for number in 0..<100 { #expect(try await vault.get("record-\(number)") == "1") }
         await vault.close()
     }
 

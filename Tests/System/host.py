@@ -48,9 +48,10 @@ class Limits(HostTest):
     """Each limit of a process, low."""
 
     SERVING = {
-        "descriptors": limited(resource.RLIMIT_NOFILE, 96),
+        "descriptors": limited(resource.RLIMIT_NOFILE, 64),
         "stack": limited(resource.RLIMIT_STACK, 256 << 10, resource.RLIM_INFINITY),
         "memory": limited(resource.RLIMIT_AS, 1 << 30),
+        "data": limited(resource.RLIMIT_DATA, 416 << 20),
         "locked memory": limited(resource.RLIMIT_MEMLOCK, 0),
         "cores": limited(resource.RLIMIT_CORE, 0),
         "pending signals": limited(resource.RLIMIT_SIGPENDING, 0),
@@ -81,8 +82,24 @@ class Limits(HostTest):
     def test_too_little_stack_is_refused(self) -> None:
         self.refused(limited(resource.RLIMIT_STACK, 256 << 10), CONFIGURATION, "ulimit -s")
 
-    def test_no_threads_are_refused(self) -> None:
-        self.refused(as_somebody(limited(resource.RLIMIT_NPROC, 1)), FAILURE, "ulimit -u")
+    def test_too_few_threads_are_refused(self) -> None:
+        """Also where some of them could be had: a start that waits for the others would never end."""
+        for count in range(1, 14):
+            with self.subTest(threads=count):
+                self.refused(as_somebody(limited(resource.RLIMIT_NPROC, count)), FAILURE, "ulimit -u")
+
+    #: Too low to serve: the limit, its values, and what the refusal names.
+    REFUSED = {
+        "memory": (resource.RLIMIT_AS, [size << 20 for size in (128, 192, 256, 384, 512, 1023)], "ulimit -v"),
+        "data": (resource.RLIMIT_DATA, [size << 20 for size in (48, 64, 128, 256, 415)], "ulimit -d"),
+        "descriptors": (resource.RLIMIT_NOFILE, [8, 10, 12, 14, 18, 24, 63], "ulimit -Hn"),
+    }
+
+    def test_too_little_is_refused(self) -> None:
+        for name, (limit, values, word) in self.REFUSED.items():
+            for value in values:
+                with self.subTest(limit=name, value=value):
+                    self.refused(limited(limit, value), CONFIGURATION, f"may have {value} ", word)
 
     def test_locked_memory_that_is_refused_is_said(self) -> None:
         daemon = self.spawned(as_somebody(limited(resource.RLIMIT_MEMLOCK, 0)))
@@ -110,6 +127,42 @@ class Limits(HostTest):
 
             eventually("Stores work again", 15, stores)
             self.assertEqual(client.get("u", "c", max_age_ms=0).credential, b"value")
+
+
+class FullDisk(StartupTest):
+    """Needs root, for a small file system of the daemon's own."""
+
+    MOUNT = 'mkdir "$0" && mount -t tmpfs -o size=2m,mode=0700 none "$0" && exec "$@"'
+
+    def test_health_says_that_stores_fail_until_there_is_room(self) -> None:
+        data = self.place.data
+        daemon = self.running(through=["unshare", "--mount", "--", "sh", "-c", self.MOUNT, str(data)])
+        ballast = f"/proc/{daemon.pid}/root{data}/ballast"
+        with daemon.client() as client:
+            client.store("u", "c", b"value")
+            self.assertTrue(client.health().vaults[0].reachable)
+            with open(ballast, "wb", buffering=0) as file, self.assertRaises(OSError):
+                while True:
+                    file.write(bytes(4_096))
+            for _ in range(3):
+                # What the log still had room for is not refused.
+                for number in range(200):
+                    try:
+                        client.store("u", f"d{number}", b"x" * 30_000)
+                    except CallFailed as failed:
+                        self.assertEqual(failed.status, Status.RESOURCE_EXHAUSTED, failed)
+                        break
+                else:
+                    self.fail("the disk is not full")
+                self.assertEqual(client.get("u", "c", max_age_ms=0).credential, b"value")
+                self.assertFalse(client.health().vaults[0].reachable, "Health is green while no Store works")
+            self.assertEqual(daemon.coffer("health").returncode, Status.UNAVAILABLE)
+            self.assertEqual(daemon.log_text().count('"vault fails"'), 1)
+            self.assertNotIn("vault works again", daemon.log_text())
+            os.unlink(ballast)
+            eventually("Stores work again", 15, lambda: client.health().vaults[0].reachable)
+            client.store("u", "c", b"another")
+            eventually("the recovery is logged", 5, lambda: "vault works again" in daemon.log_text())
 
 
 class Streams(StartupTest):

@@ -71,10 +71,11 @@ enum RecordTable {
           SELECT rowid FROM records WHERE expires > 0 AND expires <= ?1 LIMIT ?2)
         """)
 
-    /// Another value each time: SQLite writes nothing where nothing changes.
+    /// Another value each time: SQLite writes nothing where nothing changes. As large as the
+    /// largest credential, for a full disk may have room for less.
     static let writeProbe = SQLiteQuery(
         """
-        INSERT INTO meta (name, value) VALUES ('probe', randomblob(16))
+        INSERT INTO meta (name, value) VALUES ('probe', randomblob(66000))
         ON CONFLICT (name) DO UPDATE SET value = excluded.value
         """)
     static let probe = SQLiteQuery("SELECT 1 FROM records LIMIT 1")
