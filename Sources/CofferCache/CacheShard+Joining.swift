@@ -70,11 +70,16 @@ extension CacheShard {
     ///   on, and nothing that it brings is cached: so it can be broken off.
     /// - Returns: whether the flight is under way, and closed.
     package mutating func leave(flight id: UInt64, waiter: CacheWaiter, isClosing: Bool) -> Bool {
-        guard let flight = flights[id] else { return false }
-        if let place = flight.waiters.firstIndex(where: { $0.token == waiter }) {
-            flights[id]!.waiters.remove(at: place)
+        // Without a copy of the waiters, of whom there may be thousands.
+        guard let place = flights[id]?.waiters.firstIndex(where: { $0.token == waiter }) else {
+            return closeIfUnwanted(flight: id, isClosing: isClosing)
         }
-        guard isClosing, flights[id]!.waiters.isEmpty else { return false }
+        flights[id]!.waiters.remove(at: place)
+        return closeIfUnwanted(flight: id, isClosing: isClosing)
+    }
+
+    private mutating func closeIfUnwanted(flight id: UInt64, isClosing: Bool) -> Bool {
+        guard isClosing, let flight = flights[id], flight.waiters.isEmpty else { return false }
         close(flight.ticket)
         return true
     }

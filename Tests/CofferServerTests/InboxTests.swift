@@ -17,12 +17,12 @@ import Testing
         func run() { body() }
     }
 
-    private func work(_ text: String, _ seen: Seen) -> ReactorMessage { .work([Item { seen.note(text) }]) }
+    private func work(_ text: String, _ seen: Seen) -> ReactorMessage { .work(Item { seen.note(text) }) }
 
     private func act(_ seen: Seen) -> (ReactorMessage) -> Void {
         { message in
             switch message {
-            case .work(let items): for item in items { item.run() }
+            case .work(let item): item.run()
             case .reply(let serial, _, _): seen.note("reply \(serial)")
             default: seen.note("another")
             }
@@ -74,15 +74,74 @@ import Testing
         #expect(seen.all == ["first", "second"])
     }
 
-    @Test func aQueueKeepsItsMemoryAndLetsGoOfTooMuch() {
+    /// What is left when a slice is over is acted on later, in order, without another wake-up.
+    @Test func whatASliceLeavesWaitsForTheNext() throws {
+        let inbox = try Inbox()
+        let seen = Seen()
+        let clock = SteppingClock()
+        inbox.post((1...4).map { number in Item { seen.note("\(number)") } })
+        inbox.takeAll(within: Slice(clock), act(seen))
+        #expect(seen.all == ["1"])
+        inbox.post([Item { seen.note("5") }])
+        #expect(inbox.hasHeard)
+        for count in 2...4 {
+            inbox.takeAll(within: Slice(clock), act(seen))
+            #expect(seen.all.count == count)
+        }
+        #expect(inbox.hasHeard, "the fifth came without a wake-up of its own")
+        inbox.takeAll(act(seen))
+        #expect(seen.all == ["1", "2", "3", "4", "5"])
+        #expect(!inbox.hasHeard)
+    }
+
+    @Test func theOwnersWorkIsDoneInSlicesToo() throws {
+        let inbox = try Inbox()
+        inbox.claim()
+        let seen = Seen()
+        let clock = SteppingClock()
+        inbox.post((1...2).map { number in Item { seen.note("\(number)") } })
+        inbox.post([.reply(call: 1, .failure(.notFound), more: false), .reply(call: 2, .failure(.notFound), more: false)])
+        for _ in 0..<2 {
+            #expect(inbox.hasOwn)
+            inbox.takeOwn(within: Slice(clock), act(seen))
+            inbox.takeAnswers(within: Slice(clock), act(seen))
+        }
+        #expect(seen.all == ["1", "reply 1", "2", "reply 2"])
+        #expect(!inbox.hasOwn)
+    }
+
+    @Test func aQueueGivesEachTurnWhatTheLastOneLeft() {
+        var queue = TurnQueue<Int>()
+        for value in 0..<4 { queue.append(value) }
+        #expect(queue.beginTurn() == 4)
+        #expect(queue.popFirst() == 0)
+        queue.append(contentsOf: [4, 5])
+        #expect(queue.beginTurn() == 3)
+        #expect((0..<4).map { _ in queue.popFirst() } == [1, 2, 3, nil])
+        #expect(!queue.isEmpty)
+        #expect(queue.beginTurn() == 2)
+        #expect((0..<3).map { _ in queue.popFirst() } == [4, 5, nil])
+        #expect(queue.isEmpty)
+    }
+
+    @Test func aQueueComesThroughAsManyAsThereAre() {
         var queue = TurnQueue<Int>()
         for count in [10, 10, 10_000, 10] {
             for value in 0..<count { queue.append(value) }
-            var taken = queue.take()
-            #expect(taken == Array(0..<count))
+            #expect(queue.beginTurn() == count)
+            #expect((0..<count).map { _ in queue.popFirst() } == Array(0..<count))
             #expect(queue.isEmpty)
-            taken.removeAll(keepingCapacity: true)
-            queue.recycle(taken)
         }
     }
+}
+
+/// It goes on by a slice whenever somebody looks at it.
+private final class SteppingClock: Clock {
+    private let nanoseconds = Atomic<UInt64>(1_000_000_000)
+
+    var boot: BootInstant {
+        BootInstant(nanoseconds: nanoseconds.add(500_000, ordering: .relaxed).newValue)
+    }
+
+    var wall: WallMilliseconds { 1_700_000_000_000 }
 }

@@ -214,7 +214,7 @@ BUGS = [
 
     # The reactor.
     one("what a pause held back is lost at the end of input", "service", READING,
-        "guard let input = connection.input, !isPaused(connection) else { return }",
+        "guard let input = connection.input, !connection.isBehind, !isPaused(connection) else { return }",
         "guard let input = connection.input else { return }"),
     one("the last bytes stay after a pause", "service", READING,
         "        if connection.readClosed { dropPartialFrame(connection) }\n", ""),

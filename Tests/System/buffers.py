@@ -10,6 +10,10 @@ from harness.client import cancel, encode
 
 #: What the daemon's memory stays under, in KiB: the MemoryMax that such a unit may have.
 ROOM = 256 << 10
+#: What others wait at the 99th percentile, in seconds: of a release build on a machine with nothing else to do.
+PATIENCE = 0.005
+#: The same of a debug build; and how many times as long as without hogs, where the machine is busy.
+DEBUG_PATIENCE, BUSY = 0.25, 3
 LARGE = 60_000
 RECORDS = 40
 
@@ -26,6 +30,7 @@ class Buffers(SystemTest):
         for number in range(RECORDS):
             self.healthy.store("user", f"large{number}", bytes([number]) * LARGE)
         self.healthy.store("user", "small", b"value")
+        self.undisturbed = self.p99([self.ask() for _ in range(500)])
         self.hogs: list[socket.socket] = []
         self.addCleanup(self.close_hogs)
 
@@ -46,37 +51,54 @@ class Buffers(SystemTest):
             except (BlockingIOError, BrokenPipeError, ConnectionResetError):
                 pass
 
+    def ask(self) -> float:
+        """Seconds that a cached Get of a healthy client takes."""
+        began = time.monotonic()
+        self.assertEqual(self.healthy.get("user", "small").credential, b"value")
+        took = time.monotonic() - began
+        time.sleep(0.002)
+        return took
+
+    @staticmethod
+    def p99(times: list[float]) -> float:
+        return sorted(times)[len(times) * 99 // 100]
+
     def peak_kib(self) -> int:
         for line in Path(f"/proc/{self.served.pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1])
         raise AssertionError("the daemon is dead")
 
-    def calm(self) -> tuple[float, int]:
-        """Gets of a healthy client until nothing waits for the hogs: the 99th percentile in seconds, and the peak of memory."""
+    def calm(self) -> tuple[float, float, int]:
+        """Gets of a healthy client until nothing waits for the hogs: the 99th percentile and the most in seconds, and the
+        peak of memory."""
         times, started = [], time.monotonic()
         while True:
-            began = time.monotonic()
-            self.assertEqual(self.healthy.get("user", "small").credential, b"value")
-            times.append(time.monotonic() - began)
+            times.append(self.ask())
             self.assertLess(self.peak_kib(), ROOM, "it heaps up what nobody reads")
-            if began - started > 2.5 and self.left()[1:] == (0, 0):
+            passed = time.monotonic() - started
+            if passed > 2.5 and self.left()[1:] == (0, 0):
                 break
-            if began - started > 25:
+            if passed > 25:
                 self.fail(f"calls and bytes still wait: {self.left()}")
-            time.sleep(0.002)
         self.assertGreater(self.healthy.stats()["connections_cut_total"], 0, "who does not read is not cut")
-        times.sort()
-        return times[len(times) * 99 // 100], self.peak_kib()
+        return self.p99(times), max(times), self.peak_kib()
 
-    def get_many(self) -> bytes:
+    def get_many(self, **fields) -> bytes:
         keys = [messages.credentials.Key(user_id="user", connection_id=f"large{n % RECORDS}") for n in range(256)]
-        return messages.credentials.GetManyRequest(keys=keys).SerializeToString()
+        return messages.credentials.GetManyRequest(keys=keys, **fields).SerializeToString()
 
     def assert_calm(self, what: str) -> None:
-        p99, peak = self.calm()
-        print(f"       {what}: others' p99 {p99 * 1e3:.2f} ms, peak {peak / 1024:.0f} MiB", flush=True)
-        self.assertLess(p99, 0.25, "others wait for those who do not read")
+        p99, most, peak = self.calm()
+        print(
+            f"       {what}: others' p99 {p99 * 1e3:.2f} ms, at most {most * 1e3:.1f} ms, undisturbed p99 "
+            f"{self.undisturbed * 1e3:.2f} ms; peak {peak / 1024:.0f} MiB", flush=True)
+        self.assert_soon(p99)
+        self.assertLess(most, 1, "somebody waited for those who do not read")
+
+    def assert_soon(self, p99: float) -> None:
+        bound = max(PATIENCE if options.is_release else DEBUG_PATIENCE, BUSY * self.undisturbed)
+        self.assertLess(p99, bound, "others wait for those who do not read")
 
     def test_unread_answers_of_4096_get_manys(self) -> None:
         """Each answer is 15 MB, all together are 60 GB."""
@@ -85,6 +107,27 @@ class Buffers(SystemTest):
         self.assert_calm("128 connections with 32 GetManys each")
         results = self.healthy.get_many([("user", f"large{n % RECORDS}") for n in range(256)])
         self.assertEqual([len(result.record.credential) for result in results], [LARGE] * 256)
+
+    def test_unread_answers_that_the_vault_is_asked_for(self) -> None:
+        calls = b"".join(encode("Credentials/GetMany", self.get_many(max_age_ms=0), number) for number in range(32))
+        self.hog(calls, 32)
+        self.assert_calm("32 connections with 32 GetManys each, past the cache")
+
+    def test_thousands_of_calls_whose_clients_go(self) -> None:
+        calls = b"".join(encode("Credentials/GetMany", self.get_many(max_age_ms=0), number) for number in range(32))
+        for _ in range(4):
+            self.hog(calls, 64)
+            self.close_hogs()
+            self.hogs.clear()
+        times = []
+        started = time.monotonic()
+        while self.left() != (1, 0, 0) or len(times) < 500:
+            times.append(self.ask())
+            self.assertLess(time.monotonic() - started, 25, f"calls and bytes still wait: {self.left()}")
+        print(
+            f"       256 connections with 32 GetManys each that go: others' p99 {self.p99(times) * 1e3:.2f} ms, "
+            f"undisturbed p99 {self.undisturbed * 1e3:.2f} ms", flush=True)
+        self.assert_soon(self.p99(times))
 
     def test_unread_answers_on_a_connection_each(self) -> None:
         self.hog(encode("Credentials/GetMany", self.get_many(), 1), options.sized(700, 4_000))

@@ -11,8 +11,10 @@ final class Acceptor {
     private static let batch = 64
 
     let listener: Int32
+    // One thread uses these, with every turn; as in `Connection`.
+
     /// At the descriptor limit the listener rests instead of spinning.
-    private(set) var restingUntil: BootInstant?
+    @exclusivity(unchecked) private(set) var restingUntil: BootInstant?
     private var restMilliseconds: Int64 = 10
     private var isWatched = true
     private let inboxes: [Inbox]

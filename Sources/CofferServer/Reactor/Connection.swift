@@ -28,6 +28,11 @@ final class Connection {
     @exclusivity(unchecked) var turns = 0
     /// Is on the reactor's list of those that can give a turn out.
     @exclusivity(unchecked) var isReady = false
+    /// Has used up its part of a turn, and goes on when it is its turn again; until then nothing
+    /// is read from it.
+    @exclusivity(unchecked) var isBehind = false
+    /// Is on the reactor's list of those that go on.
+    @exclusivity(unchecked) var isQueued = false
     /// Bytes that the budget counts for it.
     @exclusivity(unchecked) var charged = 0
 

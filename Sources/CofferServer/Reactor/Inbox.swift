@@ -18,8 +18,8 @@ enum ReactorMessage: Sendable {
     case turnOver(connection: UInt64, uid: UInt32)
     /// A piece of a task of this reactor's.
     case job(UnownedJob)
-    /// What is to be done on this thread without one, in order.
-    case work([any WorkItem])
+    /// What is to be done on this thread without one.
+    case work(any WorkItem)
     /// A flight has waiters who can do with a stale answer if it takes longer.
     case patience(flight: UInt64, until: BootInstant)
     /// Finish what is in flight, then stop.
@@ -44,10 +44,17 @@ final class Inbox: TaskExecutor, WorkQueue, @unchecked Sendable {
     // What is marked as the owner's, its thread alone touches; the rest is safe from
     // any thread.
 
+    /// More messages than this are let go of, with the memory for them.
+    private static let keptCapacity = 4_096
+
     let eventfd: Int32
-    private let messages = Mutex(TurnQueue<ReactorMessage>())
+    private let messages = Mutex<[ReactorMessage]>([])
     /// The reactor's thread; 0 = it does not run yet.
     private let owner = Atomic<UInt>(0)
+    /// The owner's: messages of other threads that it has not acted on yet, last first.
+    @exclusivity(unchecked) private var heard: [ReactorMessage] = []
+    /// The owner's: there may be more than it has heard, and no wake-up for them.
+    @exclusivity(unchecked) private var mustListen = false
     /// The owner's: messages to itself, which need neither lock nor wake-up.
     @exclusivity(unchecked) private var own = TurnQueue<ReactorMessage>()
     /// The owner's: answers among them.
@@ -89,7 +96,7 @@ final class Inbox: TaskExecutor, WorkQueue, @unchecked Sendable {
         if wake { signal() }
     }
 
-    func post(_ work: [any WorkItem]) { post(.work(work)) }
+    func post(_ work: [any WorkItem]) { post(work.map { .work($0) }) }
 
     private func keep(_ message: ReactorMessage) {
         switch message {
@@ -100,38 +107,67 @@ final class Inbox: TaskExecutor, WorkQueue, @unchecked Sendable {
 
     func enqueue(_ job: consuming ExecutorJob) { post(.job(UnownedJob(job))) }
 
-    /// For the owner: acts on everything that has come from other threads. The
-    /// wake-up is taken back first, so that none that comes later is missed.
-    func takeAll(_ act: (ReactorMessage) -> Void) {
+    /// For the owner: acts on what has come from other threads. The wake-up is taken back
+    /// first, so that none that comes later is missed.
+    ///
+    /// - Parameter slice: what is left when it is over waits for the next time.
+    func takeAll(within slice: Slice? = nil, _ act: (ReactorMessage) -> Void) {
         var value: UInt64 = 0
         _ = read(eventfd, &value, 8)
-        var taken = messages.withLock { $0.take() }
-        taken.forEach(act)
-        taken.removeAll(keepingCapacity: true)
-        messages.withLock { $0.recycle(taken) }
+        mustListen = !heard.isEmpty
+        if heard.isEmpty {
+            messages.withLock { swap(&$0, &heard) }
+            heard.reverse()
+        }
+        while let message = heard.popLast() {
+            act(message)
+            if let slice, slice.isOver { break }
+        }
+        if heard.isEmpty && heard.capacity > Self.keptCapacity { heard = [] }
     }
 
-    /// For the owner: whether it has left itself something.
-    var hasOwn: Bool { !(own.isEmpty && answers.isEmpty) }
+    /// For the owner: `takeAll` has left something.
+    var hasHeard: Bool { mustListen || !heard.isEmpty }
 
-    /// For the owner: acts on what it has left itself, but for answers.
-    func takeOwn(_ act: (ReactorMessage) -> Void) {
-        var taken = own.take()
-        taken.forEach(act)
-        taken.removeAll(keepingCapacity: true)
-        own.recycle(taken)
+    /// For the owner: whether there is something to act on without any event.
+    var hasOwn: Bool { !(own.isEmpty && answers.isEmpty) || hasHeard }
+
+    /// For the owner: acts on what it has left itself before now, but for answers; as `takeAll`.
+    func takeOwn(within slice: Slice? = nil, _ act: (ReactorMessage) -> Void) {
+        var left = own.beginTurn()
+        while left > 0, let message = own.popFirst() {
+            act(message)
+            left -= 1
+            if let slice, slice.isOver { return }
+        }
     }
 
-    /// For the owner: acts on its own answers.
-    func takeAnswers(_ act: (ReactorMessage) -> Void) {
-        var taken = answers.take()
-        taken.forEach(act)
-        taken.removeAll(keepingCapacity: true)
-        answers.recycle(taken)
+    /// For the owner: acts on its own answers; as `takeOwn`.
+    func takeAnswers(within slice: Slice? = nil, _ act: (ReactorMessage) -> Void) {
+        var left = answers.beginTurn()
+        while left > 0, let message = answers.popFirst() {
+            act(message)
+            left -= 1
+            if let slice, slice.isOver { return }
+        }
+    }
+
+    /// Lets everybody else of this thread have a turn.
+    func yield() async {
+        await withCheckedContinuation { post(.work(Resumption($0))) }
     }
 
     private func signal() {
         var one: UInt64 = 1
         _ = write(eventfd, &one, 8)
     }
+}
+
+/// A task that waits for its turn.
+private final class Resumption: WorkItem {
+    private let continuation: CheckedContinuation<Void, Never>
+
+    init(_ continuation: CheckedContinuation<Void, Never>) { self.continuation = continuation }
+
+    func run() { continuation.resume() }
 }

@@ -41,14 +41,16 @@ extension Reactor {
     }
 
     private func longestStalled(besides connection: Connection) -> Connection? {
-        var found: Connection?
-        for case let other? in connections
-        where other !== connection && other.charged > 0 && other.peer.uid == connection.peer.uid {
-            guard let since = other.stalledSince else { continue }
-            if let best = found?.stalledSince, best <= since { continue }
-            found = other
-        }
-        return found
+        stalled.longest(uid: connection.peer.uid, besides: connection.token, isStalled: isStalled)
+            .flatMap { find($0.connection) }
+    }
+
+    private func isStalled(_ item: StalledQueue.Item) -> Bool { find(item.connection)?.stalledSince == item.since }
+
+    /// Notes since when the connection takes nothing.
+    func stall(_ connection: Connection) {
+        connection.stalledSince = now
+        stalled.insert(.init(connection: connection.token, since: now), uid: connection.peer.uid, isStalled: isStalled)
     }
 
     /// Ends a connection that holds on to what others need.

@@ -16,6 +16,7 @@ extension Reactor {
         guard connection.calls.count < kind.limit(limits.callsPerConnection) else {
             throw .tooManyCalls(ofConnection: limits.callsPerConnection)
         }
+        spent += Quantum.costOfWaiting
         let work = try ledger.beginWork(kind, uid: connection.peer.uid, weight: weight)
         let asked = call.header.timeoutOrRetry
         let milliseconds = min(
@@ -45,7 +46,7 @@ extension Reactor {
     @discardableResult
     func endCall(_ connection: Connection, _ callID: UInt64) -> PendingCall? {
         guard let serial = connection.calls.removeValue(forKey: callID) else { return nil }
-        endStreams(connection) { $0.address.serial == serial }
+        endStream(connection, serial)
         return calls.removeValue(forKey: serial)
     }
 
@@ -69,12 +70,14 @@ extension Reactor {
     }
 
     func expireCalls() {
+        let slice = Slice(clock)
         while let item = deadlines.popExpired(at: now) {
             switch item.subject {
             case .flight(let flight): endpoint.credentials.givePatienceUp(flight: flight)
             case .call(let serial): expire(serial)
             case .health(let serial): endpoint.shared.admin.answerHealthEarly(reactor: index, serial: serial)
             }
+            if slice.isOver { return }
         }
     }
 
@@ -87,6 +90,7 @@ extension Reactor {
     }
 
     func cancel(_ callID: UInt64, _ connection: Connection) {
+        spent += Quantum.costOfCancel
         guard let serial = connection.calls[callID], calls[serial]?.kind.isCancellable == true else { return }
         counters.cancelled.increment()
         giveUp(connection, callID)

@@ -61,16 +61,30 @@ extension Reactor {
     private static let retirementSeconds = 2
 
     /// Once a second: cuts those that stall, and tells those that are idle to go before it does.
+    /// What it does not come to is looked at in the next turn.
     func sweep() {
-        nextSweep = now + .seconds(1)
-        for case let connection? in connections {
-            if isOver(connection.frameSince, limits.frameSeconds) || isOver(connection.stalledSince, limits.writeStallSeconds) {
-                cut(connection, "closed a stalled connection")
-            } else if connection.calls.isEmpty, isOver(connection.lastActivity, limits.idleSeconds) {
-                retire(connection)
-            }
+        let slice = Slice(clock)
+        defer { flushTouched() }
+        while sweepSlot < connections.count {
+            var isTime = sweepSlot % 64 == 63
+            if let connection = connections[sweepSlot], endIfTooSlow(connection) { isTime = true }
+            sweepSlot += 1
+            if isTime && slice.isOver { return }
         }
-        flushTouched()
+        sweepSlot = 0
+        nextSweep = now + .seconds(1)
+    }
+
+    /// - Returns: whether the connection had earned an end, or the notice of one.
+    private func endIfTooSlow(_ connection: Connection) -> Bool {
+        if isOver(connection.frameSince, limits.frameSeconds) || isOver(connection.stalledSince, limits.writeStallSeconds) {
+            cut(connection, "closed a stalled connection")
+        } else if connection.calls.isEmpty, isOver(connection.lastActivity, limits.idleSeconds) {
+            retire(connection)
+        } else {
+            return false
+        }
+        return true
     }
 
     private func retire(_ connection: Connection) {

@@ -6,14 +6,17 @@ import Logging
 
 /// From bytes to calls.
 extension Reactor {
-    func receive(_ connection: Connection) {
-        if let input = connection.input { return receive(into: input, connection) }
+    func receive(_ connection: Connection, _ quantum: Quantum) {
+        if let input = connection.input { return receive(into: input, connection, quantum) }
         let count = recv(connection.fd, scratch.baseAddress, Self.scratchBytes, 0)
         guard received(count, connection) else { return }
         let bytes = UnsafeRawBufferPointer(start: scratch.baseAddress, count: count)
-        let taken = process(bytes, connection)
+        let taken = process(bytes, connection, quantum)
         if taken < count && !connection.closing {
             keep(UnsafeRawBufferPointer(rebasing: bytes[taken...]), connection)
+        } else if count == Self.scratchBytes {
+            // There is more where that came from.
+            connection.isBehind = true
         }
         coffer_wipe(scratch.baseAddress!, count)
         afterFrames(connection)
@@ -21,7 +24,7 @@ extension Reactor {
     }
 
     /// The rest of a frame whose start is kept, and nothing behind it.
-    private func receive(into input: ByteBuffer, _ connection: Connection) {
+    private func receive(into input: ByteBuffer, _ connection: Connection, _ quantum: Quantum) {
         let missing = (parser.frameBytes(in: input.bytes) ?? FrameHeader.byteCount) - input.count
         let wanted = missing > 0 ? min(missing, BufferPool.bufferBytes) : BufferPool.bufferBytes
         let growth = input.capacity(reserving: wanted) - input.capacity
@@ -34,20 +37,31 @@ extension Reactor {
         let count = recv(connection.fd, input.reserve(wanted), wanted, 0)
         guard received(count, connection) else { return }
         input.commit(count)
-        takeFrames(connection)
+        takeFrames(connection, quantum)
         flushLarge(connection)
     }
 
-    /// Keeps what has come of a frame, or frames that a pause holds back.
+    /// Keeps what has come of a frame, or frames that a pause or a turn's end holds back.
     private func keep(_ rest: UnsafeRawBufferPointer, _ connection: Connection) {
         let input = buffers.take(for: rest.count)
         if reserve(input.capacity, for: connection, sparing: .seconds(1)) {
             connection.charged += input.capacity
+        } else if connection.isBehind {
+            buffers.give(input)
+            return actAtOnce(on: rest, connection)
         } else if !isPaused(connection) {
             return refuseFrame(rest, connection)
         }
         input.append(rest)
         connection.input = input
+    }
+
+    /// Without memory to wait in, frames do not wait for the next turn.
+    private func actAtOnce(on frames: UnsafeRawBufferPointer, _ connection: Connection) {
+        connection.isBehind = false
+        let taken = process(frames, connection, .unbounded)
+        guard taken < frames.count && !connection.closing else { return }
+        keep(UnsafeRawBufferPointer(rebasing: frames[taken...]), connection)
     }
 
     /// There is no memory for the frame that begins so: its rest is thrown away as it comes.
@@ -77,9 +91,9 @@ extension Reactor {
     }
 
     /// Takes the frames that wait in the connection's own buffer.
-    func takeFrames(_ connection: Connection) {
+    func takeFrames(_ connection: Connection, _ quantum: Quantum) {
         guard let input = connection.input else { return }
-        let taken = process(input.bytes, connection)
+        let taken = process(input.bytes, connection, quantum)
         input.consume(taken)
         if input.isEmpty || connection.closing {
             release(input)
@@ -90,8 +104,9 @@ extension Reactor {
 
     func afterFrames(_ connection: Connection) {
         if connection.readClosed { dropPartialFrame(connection) }
-        // A frame whose rest is awaited, also to throw it away; frames held back by a pause do not age.
-        if connection.skip == 0 && (connection.input == nil || isPaused(connection)) {
+        if connection.isBehind { fallBehind(connection) }
+        // A frame whose rest is awaited, also to throw it away; frames that are held back do not age.
+        if connection.skip == 0 && (connection.input == nil || connection.isBehind || isPaused(connection)) {
             connection.frameSince = nil
         } else if connection.frameSince == nil {
             connection.frameSince = now
@@ -99,9 +114,12 @@ extension Reactor {
         touch(connection)
     }
 
-    /// Acts on every whole frame; returns how many bytes that took.
-    func process(_ bytes: UnsafeRawBufferPointer, _ connection: Connection) -> Int {
+    /// Acts on whole frames, until there is none or the quantum is used up; then the connection
+    /// is behind. Returns how many bytes that took.
+    func process(_ bytes: UnsafeRawBufferPointer, _ connection: Connection, _ quantum: Quantum) -> Int {
         var position = 0
+        let (begin, end) = (spent, spent + quantum.units)
+        let answersEnd = min(limits.outputBytes, (connection.output?.count ?? 0) + Quantum.answerBytes)
         while position < bytes.count && !connection.closing {
             if connection.skip > 0 {
                 let skipped = min(connection.skip, bytes.count - position)
@@ -110,11 +128,20 @@ extension Reactor {
                 if connection.skip == 0 { connection.frameSince = nil }
                 continue
             }
-            if isPaused(connection) { break }
+            if let output = connection.output, output.count > answersEnd {
+                connection.isBehind = output.count <= limits.outputBytes
+                break
+            }
             let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
             switch parser.next(in: rest) {
             case .incomplete: return position
             case .frame(let header, let payloadBytes):
+                let cost = Quantum.cost(frameBytes: payloadBytes)
+                if spent + cost > end && !(quantum.exceeds && spent == begin) {
+                    connection.isBehind = true
+                    return position
+                }
+                spent += cost
                 connection.frameSince = nil
                 let start = position + FrameHeader.byteCount
                 act(
@@ -178,7 +205,7 @@ extension Reactor {
     private func dropPartialFrame(_ connection: Connection) {
         connection.skip = 0
         connection.frameSince = nil
-        guard let input = connection.input, !isPaused(connection) else { return }
+        guard let input = connection.input, !connection.isBehind, !isPaused(connection) else { return }
         release(input)
         connection.input = nil
     }

@@ -82,11 +82,19 @@ extension Reactor {
         readyStreams.removeFirst(looked)
     }
 
-    /// Calls that are over: their tasks end.
-    func endStreams(_ connection: Connection, where isOver: (StreamWaiter) -> Bool) {
-        guard !connection.streams.isEmpty else { return }
-        let ended = connection.streams.filter(isOver)
-        connection.streams.removeAll(where: isOver)
+    /// The call is over: its task ends.
+    @inline(__always)
+    func endStream(_ connection: Connection, _ serial: UInt64) {
+        guard !connection.streams.isEmpty,
+            let place = connection.streams.firstIndex(where: { $0.address.serial == serial })
+        else { return }
+        connection.streams.remove(at: place).continuation.resume(returning: nil)
+    }
+
+    /// All calls of the connection are over.
+    func endStreams(_ connection: Connection) {
+        let ended = connection.streams
+        connection.streams = []
         for waiter in ended { waiter.continuation.resume(returning: nil) }
     }
 }

@@ -2,9 +2,9 @@ import CofferCore
 import CofferWire
 import Glibc
 
-/// Replies, appended during a turn and sent at its end.
+/// Replies, appended during an event and sent at its end.
 extension Reactor {
-    /// Where replies to this connection are appended; they go out at the end of the turn.
+    /// Where replies to this connection are appended; they go out at the end of the event.
     @inline(__always)
     func output(_ connection: Connection) -> ByteBuffer {
         if let output = connection.output { return output }
@@ -57,7 +57,11 @@ extension Reactor {
     }
 
     func flushTouched() {
-        // Flushing may let held-back frames go on, which touches again.
+        // Most events touch one connection.
+        if touched.count == 1, let connection = touched.popLast() {
+            connection.touched = false
+            return flush(connection)
+        }
         var index = 0
         while index < touched.count {
             let connection = touched[index]
@@ -68,7 +72,7 @@ extension Reactor {
         touched.removeAll(keepingCapacity: true)
     }
 
-    /// What a turn of the loop collects for one connection is not counted yet, so it stays small.
+    /// What is collected for one connection is not counted yet, so it stays small.
     @inline(__always)
     func flushLarge(_ connection: Connection) {
         if let output = connection.output, output.count > BufferPool.bufferBytes { flush(connection) }
@@ -77,11 +81,10 @@ extension Reactor {
     func flush(_ connection: Connection) {
         guard sendOutput(connection) else { return }
         // Frames that a pause held back; or the last bytes, which nothing follows.
-        if connection.input != nil && !isPaused(connection)
+        if connection.input != nil && !connection.isBehind && !isPaused(connection)
             && (connection.frameSince == nil || connection.readClosed)
         {
-            takeFrames(connection)
-            guard sendOutput(connection) else { return }
+            fallBehind(connection)
         }
         setInterest(connection)
         offerTurn(connection)
@@ -119,14 +122,14 @@ extension Reactor {
             Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
         if sent > 0 {
             output.consume(sent)
-            connection.stalledSince = output.isEmpty ? nil : now
+            if output.isEmpty { connection.stalledSince = nil } else { stall(connection) }
             return true
         }
         if sent < 0 && errno != EAGAIN && errno != EINTR {
             drop(connection)
             return false
         }
-        if connection.stalledSince == nil { connection.stalledSince = now }
+        if connection.stalledSince == nil { stall(connection) }
         return true
     }
 }

@@ -9,9 +9,10 @@ import Logging
 
 /// One thread, one epoll, and the connections that are its own.
 ///
-/// A turn of the loop: wait, read what came, answer what can be answered at
-/// once, send all answers of a connection with one call. What must wait for a
-/// vault comes back through the inbox.
+/// A turn of the loop: wait; then for each event read what came, answer what can
+/// be answered at once, and send all answers of the connection with one call. What
+/// must wait for a vault comes back through the inbox. Nothing that a turn does is
+/// bounded by clients alone: see `Quantum`.
 final class Reactor: @unchecked Sendable {
     // Handed once to the thread that runs it; nothing else touches it then. For
     // the same reason its variables do without run-time exclusivity checks, which
@@ -23,7 +24,7 @@ final class Reactor: @unchecked Sendable {
         static let listener = UInt64.max - 1
     }
 
-    static let scratchBytes = 256 << 10
+    static let scratchBytes = 64 << 10
     static let eventsPerTurn = 256
 
     let index: Int
@@ -61,7 +62,17 @@ final class Reactor: @unchecked Sendable {
     @exclusivity(unchecked) var readyStreams: [UInt64] = []
     @exclusivity(unchecked) var streamsRestUntil: BootInstant?
     @exclusivity(unchecked) var deadlines = DeadlineQueue()
+    /// The tokens of connections that have more to do than their part of a turn.
+    @exclusivity(unchecked) var behind = TurnQueue<UInt64>()
+    /// The serials of calls whose connections are gone, and whose work is still to be stopped.
+    @exclusivity(unchecked) var abandoned: [UInt64] = []
+    @exclusivity(unchecked) var stalled = StalledQueue()
+    /// Units of work done so far, and how many there are when this turn has done much.
+    @exclusivity(unchecked) var spent = 0
+    @exclusivity(unchecked) var muchSpent = 0
     @exclusivity(unchecked) var nextSweep: BootInstant
+    /// Where a sweep goes on that is under way.
+    @exclusivity(unchecked) var sweepSlot = 0
     @exclusivity(unchecked) var acceptor: Acceptor?
     @exclusivity(unchecked) var drain: Drain?
 
@@ -109,6 +120,7 @@ final class Reactor: @unchecked Sendable {
         inbox.claim()
         while !(drain?.isDone ?? false) { turn(waiting: timeout()) }
         for case let connection? in connections { drop(connection) }
+        stopAbandoned(within: nil)
     }
 
     /// One turn: acts on what has come within so many milliseconds, and on what
@@ -120,27 +132,39 @@ final class Reactor: @unchecked Sendable {
         if count > 0 { isResting = false }
         now = clock.boot
         wall = clock.wall
+        muchSpent = spent + Quantum.ofTurn
+        var listens = inbox.hasHeard
         for index in 0..<Int(max(0, count)) {
             let token = coffer_epoll_token(events + index)
             switch token {
-            case Token.inbox: inbox.takeAll(take)
+            case Token.inbox: listens = true
             case Token.listener: accept()
             default: serve(token, events: events[index].events)
             }
+            endEvent()
         }
         if let due = acceptor?.restingUntil, due <= now { accept() }
-        expireCalls()
-        giveTurns()
+        if listens { inbox.takeAll(within: Slice(clock), take) }
+        if let due = deadlines.next, due <= now { expireCalls() }
+        if !readyStreams.isEmpty { giveTurns() }
         // Once: what these leave behind waits for the next turn, so that other
         // connections get theirs in between; but answers go out now.
         if inbox.hasOwn {
-            inbox.takeOwn(take)
-            inbox.takeAnswers(take)
+            inbox.takeOwn(within: Slice(clock), take)
+            inbox.takeAnswers(within: Slice(clock), take)
         }
-        flushTouched()
+        endEvent()
+        if !behind.isEmpty { goOn() }
+        if !abandoned.isEmpty { stopAbandoned(within: Slice(clock)) }
         if now >= nextSweep { sweep() }
         if drain != nil { advanceDrain() }
+        endEvent()
     }
+
+    /// Answers leave when they are ready: callers sleep until they come. What must be on disk
+    /// before the answers of a turn belongs before this.
+    @inline(__always)
+    private func endEvent() { if !touched.isEmpty { flushTouched() } }
 
     /// Waits for events. Who has to be woken is late by what that takes, so it first
     /// looks for them without sleeping, if it may; not while nobody calls.
@@ -156,16 +180,20 @@ final class Reactor: @unchecked Sendable {
         return epoll_wait(epoll, events, capacity, milliseconds)
     }
 
+    /// No turn has left anything to do.
+    var isCaughtUp: Bool { !inbox.hasOwn && behind.isEmpty && abandoned.isEmpty }
+
     /// Milliseconds until something is due; -1 = nothing is.
     func timeout() -> Int32 {
-        if inbox.hasOwn { return 0 }
+        guard isCaughtUp else { return 0 }
         var due: BootInstant? = openCount > 0 ? nextSweep : nil
-        for other in [
-            deadlines.next, acceptor?.restingUntil, nextTurnAt,
-            drain.map { _ in now + .milliseconds(Drain.pollMilliseconds) },
-        ] {
+        func note(_ other: BootInstant?) {
             if let other { due = min(due ?? other, other) }
         }
+        note(deadlines.next)
+        note(acceptor?.restingUntil)
+        if !readyStreams.isEmpty { note(nextTurnAt) }
+        if drain != nil { note(now + .milliseconds(Drain.pollMilliseconds)) }
         // Rounded up, so that what is due is over when we wake.
         let wait = due.map { $0 <= now ? 0 : Int32(min(60_000, $0.milliseconds(since: now) + 1)) } ?? -1
         // Setting the cache's key up anew with every turn would cost more than the
@@ -188,91 +216,10 @@ final class Reactor: @unchecked Sendable {
         case .stream(let waiter): awaitTurn(waiter)
         case .turnOver(let connection, let uid): endTurn(of: connection, uid: uid)
         case .job(let job): job.runSynchronously(on: inbox.asUnownedTaskExecutor())
-        case .work(let items): for item in items { item.run() }
+        case .work(let item): item.run()
         case .patience(let flight, let until):
             awaitDeadline(.init(deadline: until, subject: .flight(flight)))
         case .drain: beginDrain()
-        }
-    }
-
-    // MARK: Connections
-
-    func find(_ token: UInt64) -> Connection? {
-        let slot = Int(token & 0xFFFF_FFFF)
-        guard slot < connections.count, generations[slot] == UInt32(token >> 32) else { return nil }
-        return connections[slot]
-    }
-
-    func adopt(_ fd: Int32, _ peer: Peer) {
-        let slot = freeSlots.popLast() ?? connections.count
-        if slot == connections.count {
-            connections.append(nil)
-            generations.append(0)
-        }
-        let token = UInt64(generations[slot]) << 32 | UInt64(slot)
-        let connection = Connection(fd: fd, token: token, peer: peer, now: now)
-        connections[slot] = connection
-        openCount += 1
-        if openCount == 1 { nextSweep = now + .seconds(1) }
-        connection.interest = EPOLLIN.rawValue | EPOLLRDHUP.rawValue
-        guard coffer_epoll_add(epoll, fd, connection.interest, token) == 0 else {
-            drop(connection)
-            return
-        }
-        if draining { goAway(connection) }
-    }
-
-    /// Ends the connection now; what waits for it finds it gone.
-    func drop(_ connection: Connection) {
-        let slot = Int(connection.token & 0xFFFF_FFFF)
-        guard connections[slot] === connection else { return }
-        _ = coffer_epoll_remove(epoll, connection.fd)
-        connections[slot] = nil
-        generations[slot] &+= 1
-        freeSlots.append(slot)
-        openCount -= 1
-        for callID in connection.calls.keys { giveUp(connection, callID) }
-        ledger.closeConnection(uid: connection.peer.uid)
-        endStreams(connection) { _ in true }
-        budget.release(connection.charged, uid: connection.peer.uid)
-        connection.charged = 0
-        if let input = connection.input { release(input) }
-        if let output = connection.output { release(output) }
-        connection.input = nil
-        connection.output = nil
-        connection.closing = true
-    }
-
-    func release(_ buffer: ByteBuffer) {
-        buffer.wipe()
-        buffers.give(buffer)
-    }
-
-    func setInterest(_ connection: Connection) {
-        var wanted: UInt32 = 0
-        if !connection.readClosed && !isPaused(connection) && !connection.closing {
-            wanted |= EPOLLIN.rawValue | EPOLLRDHUP.rawValue
-        }
-        if connection.output != nil { wanted |= EPOLLOUT.rawValue }
-        guard wanted != connection.interest else { return }
-        connection.interest = wanted
-        if coffer_epoll_modify(epoll, connection.fd, wanted, connection.token) != 0 { drop(connection) }
-    }
-
-    /// Too many replies wait: the peer is not read from until it has taken some. However many
-    /// calls wait, it is read: what needs no vault, and cancels, must get through.
-    @inline(__always)
-    func isPaused(_ connection: Connection) -> Bool { (connection.output?.count ?? 0) > limits.outputBytes }
-
-    func serve(_ token: UInt64, events: UInt32) {
-        guard let connection = find(token) else { return }
-        if events & EPOLLIN.rawValue != 0 && !connection.readClosed && !isPaused(connection) { receive(connection) }
-        if events & EPOLLOUT.rawValue != 0 { touch(connection) }
-        if events & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 && events & EPOLLIN.rawValue == 0 {
-            // Nobody is there to take an answer.
-            drop(connection)
-        } else if events & EPOLLRDHUP.rawValue != 0 && events & EPOLLIN.rawValue == 0 {
-            endOfInput(connection)
         }
     }
 }

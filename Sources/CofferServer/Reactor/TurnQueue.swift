@@ -5,22 +5,29 @@ struct TurnQueue<Element> {
     private static var keptCapacity: Int { 4_096 }
 
     private var collected: [Element] = []
-    private var spare: [Element] = []
+    /// Those of this turn, last first.
+    private var current: [Element] = []
 
-    var isEmpty: Bool { collected.isEmpty }
+    var isEmpty: Bool { collected.isEmpty && current.isEmpty }
 
     mutating func append(_ element: Element) { collected.append(element) }
     mutating func append(contentsOf elements: [Element]) { collected.append(contentsOf: elements) }
 
-    /// All that was collected, in order. Empty the array and hand it back to `recycle`.
-    mutating func take() -> [Element] {
-        var taken: [Element] = []
-        swap(&taken, &spare)
-        swap(&taken, &collected)
-        return taken
+    /// Begins a turn: with what the last one has left, or else with all that was collected.
+    ///
+    /// - Returns: how many there are to take.
+    mutating func beginTurn() -> Int {
+        if current.isEmpty {
+            swap(&current, &collected)
+            current.reverse()
+        }
+        return current.count
     }
 
-    mutating func recycle(_ emptied: [Element]) {
-        if emptied.capacity <= Self.keptCapacity { spare = emptied }
+    /// The next one of this turn, in order.
+    mutating func popFirst() -> Element? {
+        guard let element = current.popLast() else { return nil }
+        if current.isEmpty && current.capacity > Self.keptCapacity { current = [] }
+        return element
     }
 }

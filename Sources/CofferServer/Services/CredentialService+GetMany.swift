@@ -140,7 +140,7 @@ extension CredentialService {
         }
         let tasks = batches.values.map { records, tickets in
             Task(executorPreference: executor) {
-                await self.fly(tickets, to: records)
+                await self.fly(tickets, to: records, on: executor)
                 withExtendedLifetime(work) {}
             }
         }

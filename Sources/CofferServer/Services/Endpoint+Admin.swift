@@ -15,6 +15,7 @@ extension Endpoint: AdminHandler {
 
     func stats(_ request: UnsafePointer<Coffer__V1__StatsRequest>, _ call: Call) throws(Failure) {
         try authorize(call, .admin)
+        call.reactor.spent += Quantum.costOfStats
         call.respond(ReplyMessages.statsResponse(shared.admin.stats()))
     }
 
@@ -32,8 +33,10 @@ extension Endpoint: AdminHandler {
         case COFFER__V1__INVALIDATE_REQUEST__SCOPE_USER_ID:
             let user = RequestFields.string(message.user_id)
             try RecordKey.check(user, field: "user_id")
+            call.reactor.spent += Quantum.costOfWalk
             dropped = credentials.cache.invalidate(user: user)
         case COFFER__V1__INVALIDATE_REQUEST__SCOPE_ALL where message.all != 0:
+            call.reactor.spent += Quantum.costOfWalk
             dropped = credentials.cache.invalidate(user: nil)
         default:
             throw .badField("scope", "expected a key, a user_id or all = true, got none")

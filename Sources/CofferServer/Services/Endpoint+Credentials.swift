@@ -96,6 +96,7 @@ extension Endpoint: CredentialsHandler {
         guard (1...256).contains(count) else {
             throw .badField("keys", "expected 1 to 256, got \(count)")
         }
+        call.reactor.spent += Quantum.cost(keys: count)
         let room = CredentialService.roomOfKeys(
             count: count, payloadBytes: Int(call.header.length) - FrameHeader.countedBytes)
         guard let reservation = BufferReservation(room, of: shared.budget, uid: call.peer.uid, part: 2) else {

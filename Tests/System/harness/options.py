@@ -11,6 +11,11 @@ class Options:
     bin: Path = Path()
     soak: bool = False
 
+    @property
+    def is_release(self) -> bool:
+        """The programs are a release build: figures that are promised count."""
+        return self.bin.name == "release"
+
     def sized(self, default: int, soak: int) -> int:
         """The size of a campaign."""
         return soak if self.soak else default

@@ -57,7 +57,7 @@ final class Service {
     }
 
     /// Nothing is left to do before something new comes.
-    var isQuiet: Bool { vault.isIdle && !inbox.hasOwn && reactor.nextTurnAt == nil }
+    var isQuiet: Bool { vault.isIdle && reactor.isCaughtUp && reactor.nextTurnAt == nil }
 
     private static func secret(byte: UInt8) -> Secret {
         Secret(count: 32) { $0.initializeMemory(as: UInt8.self, repeating: byte) }

@@ -14,15 +14,30 @@ final class Conversation {
     private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
     private let tasks = TaskQueue()
 
-    /// - Parameter limits: those of the reactor.
-    /// - Parameter prepare: is given the daemon's end of the socket before it is used.
-    init(limits: ServerLimits = ServerLimits(), prepare: (Int32) -> Void = { _ in }) throws {
+    /// - Parameters:
+    ///   - limits: those of the reactor.
+    ///   - ttlMilliseconds: for how long the cache repeats what the vault has said.
+    ///   - prepare: is given the daemon's end of the socket before it is used.
+    init(
+        limits: ServerLimits = ServerLimits(), ttlMilliseconds: UInt64 = 0, prepare: (Int32) -> Void = { _ in }
+    ) throws {
         service = try Service(
-            limits: limits, cache: CacheConfiguration(maximumBytes: 1 << 20, ttlMilliseconds: 0))
+            limits: limits, cache: CacheConfiguration(maximumBytes: 16 << 20, ttlMilliseconds: ttlMilliseconds))
         service.vault.reset(seed: 1, fails: false, holds: true)
         let (server, client) = Client.pair(scratch: scratch)
         self.client = client
         prepare(server)
+        adopt(server)
+    }
+
+    /// A client beside the first one.
+    func another() -> Client {
+        let (server, client) = Client.pair(scratch: scratch)
+        adopt(server)
+        return client
+    }
+
+    private func adopt(_ server: Int32) {
         #expect(service.ledger.openConnection(uid: Service.owner))
         service.reactor.adopt(server, Peer(uid: Service.owner, gid: 0, pid: 1))
     }
@@ -35,7 +50,9 @@ final class Conversation {
     /// Sends a Get of a record that is not there.
     func ask(callID: UInt64, milliseconds: UInt32 = 10_000) { send(Self.get(callID: callID, milliseconds: milliseconds)) }
 
-    func send(_ bytes: [UInt8]) {
+    func send(_ bytes: [UInt8]) { send(bytes, from: client) }
+
+    func send(_ bytes: [UInt8], from client: Client) {
         #expect(bytes.withUnsafeBytes { client.send($0) } == .bytes(bytes.count))
     }
 
@@ -64,10 +81,13 @@ final class Conversation {
         return frame + payload
     }
 
+    /// Until the reactor has caught up with what has come.
     func settle() {
-        for _ in 0..<8 {
+        var turns = 0
+        while turns < 8 || (!service.reactor.isCaughtUp && turns < 10_000) {
             service.reactor.turn(waiting: 0)
             tasks.runAll()
+            turns += 1
         }
     }
 
@@ -109,6 +129,11 @@ final class Conversation {
     /// All that was answered so far.
     var frames: [(header: FrameHeader, payload: [UInt8])] {
         settle()
+        return Self.frames(to: client)
+    }
+
+    /// All that this client has been answered, without another turn of the reactor.
+    static func frames(to client: Client) -> [(header: FrameHeader, payload: [UInt8])] {
         client.receive()
         return client.received.withUnsafeBytes { bytes in
             var frames: [(FrameHeader, [UInt8])] = []
