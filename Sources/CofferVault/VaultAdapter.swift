@@ -229,17 +229,6 @@ package struct VaultItem: Equatable, Sendable {
     package func isLive(at now: WallMilliseconds) -> Bool { expiresAt == 0 || now < expiresAt }
 }
 
-extension Failure {
-    /// It says that this record cannot be read, and nothing about others nor the vault.
-    package var isOfOneRecord: Bool {
-        switch code {
-        case .dataLoss: reason == .unreadableRecord
-        case .permissionDenied, .failedPrecondition: reason == .vaultRefused
-        default: false
-        }
-    }
-}
-
 /// One page of a listing.
 package struct VaultPage: Sendable {
     package struct Entry: Sendable {

@@ -13,7 +13,7 @@ import Testing
         Failure(.cancelled, .cancelled, "x"),
     ])
     func saysNothingAboutTheRecord(failure: Failure) {
-        #expect(failure.isTransient)
+        #expect(failure.effects.mayServeStale)
     }
 
     @Test(arguments: [
@@ -22,7 +22,7 @@ import Testing
         Failure(.unauthenticated, .vaultRefused, "x"), Failure(.failedPrecondition, .notSupported, "x"),
     ])
     func isADefiniteNo(failure: Failure) {
-        #expect(!failure.isTransient)
+        #expect(!failure.effects.mayServeStale)
     }
 
     /// What is cached of the key is as good as before if surely nothing was written.

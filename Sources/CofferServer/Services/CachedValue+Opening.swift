@@ -25,24 +25,12 @@ extension GetResponseTail {
 extension Failure {
     /// What the cache is told of a read that failed so.
     package var flightOutcome: FlightOutcome {
-        isTransient ? isUnsent ? .turnedAway : .failedTransiently : .refusedDefinitely
+        effects.mayServeStale ? isUnsent ? .turnedAway : .failedTransiently : .refusedDefinitely
     }
 
     /// What the cache is told of a write that failed so. A condition that did not hold may
     /// show that what is cached is old.
     var writeOutcome: WriteOutcome {
         mayHaveWritten || code == .aborted || code == .alreadyExists ? .uncertain : .notWritten
-    }
-
-    /// It says nothing about the record, only that the vault could not be asked or
-    /// understood: what is cached may stand in. All else is a definite no.
-    package var isTransient: Bool {
-        switch code {
-        case .unavailable, .deadlineExceeded, .resourceExhausted, .cancelled: true
-        case .internal: reason == .vaultFailed
-        // Somebody who is not the vault may have answered, and is not to empty the cache.
-        case .failedPrecondition: reason == .vaultUnreachable
-        default: false
-        }
     }
 }

@@ -78,12 +78,12 @@ package final class VaultStatus: Sendable {
         default:
             let now = clock.wall
             let began = state.withLock { state in
-                defer { state.failing[work] = failure.isOfWholeVault }
+                defer { state.failing[work] = failure.effects.scope == .vault }
                 state.calls += 1
                 state.failures += 1
                 state.lastFailure = failure.reason
                 state.lastFailureAt = now
-                if work == .write, failure.isOfAllWrites { state.writeFailure = failure.reason }
+                if work == .write, failure.effects.failsOtherWrites { state.writeFailure = failure.reason }
                 return state.failing.isEmpty
             }
             guard began else { return }
@@ -129,24 +129,4 @@ package final class VaultStatus: Sendable {
     var calls: UInt64 { state.withLock { $0.calls } }
     var reads: UInt64 { state.withLock { $0.reads } }
     var failures: UInt64 { state.withLock { $0.failures } }
-}
-
-extension Failure {
-    /// Nobody could use the vault; otherwise it may have been this kind of call alone.
-    fileprivate var isOfWholeVault: Bool {
-        switch code {
-        case .unavailable: reason != .disk
-        case .deadlineExceeded, .unauthenticated: true
-        default: reason == .vaultUnreachable
-        }
-    }
-
-    /// A write of another record would have failed, too: neither this record nor the rate of calls is the cause.
-    fileprivate var isOfAllWrites: Bool {
-        switch code {
-        case .aborted, .invalidArgument: false
-        case .resourceExhausted: reason == .disk
-        default: reason != .draining && reason != .internal
-        }
-    }
 }

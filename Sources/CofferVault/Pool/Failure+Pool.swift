@@ -12,7 +12,7 @@ extension Failure {
     ) -> Failure {
         let left = until.duration(since: now)
         let what =
-            cause?.outcome == .mistrusted
+            cause?.effects.vault == .mistrusted
             ? "its TLS certificate does not verify; check its CA file, its address and this host's clock"
             : "it kept failing; check that it runs and that this host reaches it"
         // Spread, or everybody who was told would be back in the same millisecond.

@@ -55,7 +55,7 @@ package final class GuardedVault: VaultAdapter {
             let answers = await vault.readMany(open.map { keys[$0] }, deadline: limit)
             for (index, answer) in zip(open, answers) { outcomes[index] = answer }
             let asked = open.count
-            open = open.filter { (outcomes[$0]?.failure?.outcome ?? .answered) != .answered }
+            open = open.filter { (outcomes[$0]?.failure?.effects.vault ?? .answered) != .answered }
             return Ending(failure: open.first.flatMap { outcomes[$0]?.failure }, hasAnswer: open.count < asked)
         }
         return outcomes.map { outcome in

@@ -76,7 +76,7 @@ package struct RetryPolicy: Sendable {
         after attempt: Attempt, active: Int, now: BootInstant, random: some RandomSource
     ) -> BootInstant? {
         let failure = attempt.failure
-        guard failure.outcome == .transient || failure.outcome == .limited, failure.retryable,
+        guard [.transient, .limited].contains(failure.effects.vault), failure.retryable,
             attempt.number < limits.attempts,
             attempt.repeatability == .always || failure.isUnsent,
             tokens > Self.fullBucket / 2,

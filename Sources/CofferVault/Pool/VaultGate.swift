@@ -186,7 +186,7 @@ package struct VaultGate: Sendable {
     private func outcome(_ failure: Failure?, _ allowance: Duration) -> VaultOutcome {
         guard let failure else { return .answered }
         if failure.code == .deadlineExceeded && allowance < limits.patience { return .silent }
-        return failure.outcome
+        return failure.effects.vault
     }
 
     private mutating func admit(at now: BootInstant) -> CircuitBreaker.Pass? {

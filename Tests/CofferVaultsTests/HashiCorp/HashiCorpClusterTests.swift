@@ -169,7 +169,7 @@ import Testing
         }
         let error = await failure { () async throws(Failure) in try await bed.write(bed.sealed()) }
         #expect(error?.code == .unavailable && error?.message.hasSuffix("add that node's address to nodes") == true)
-        #expect(error?.outcome == .transient)
+        #expect(error?.effects.vault == .transient)
     }
 
     @Test func aCertificateThatDoesNotVerifyIsSaid() async throws {
