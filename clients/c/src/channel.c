@@ -115,7 +115,7 @@ void coffer_channel_leave_parent(coffer_channel *channel) {
     channel->process = getpid();
     if (channel->fd >= 0) close(channel->fd);
     channel->fd = -1;
-    channel->draining = false;
+    channel->draining = channel->turned_away = false;
     channel->connect_at_ms = 0;
     channel->connect_attempts = 0;
     channel->in_flight = 0;
@@ -212,7 +212,7 @@ void coffer_channel_disconnect(coffer_channel *channel) {
     close(channel->fd);
     channel->fd = -1;
     channel->lost_at_ms = coffer_now_ms();
-    channel->draining = false;
+    channel->draining = channel->turned_away = false;
     channel->control_left = 0;
     channel->connect_at_ms = 0;
     channel->connect_attempts = 0;
@@ -248,11 +248,11 @@ static bool has_queued(const coffer_channel *channel) {
     return channel->call_count > channel->in_flight;
 }
 
-/* The daemon takes nothing more: what it answered before is still good. */
+/* The daemon takes nothing more: what it answered before is still good, and so is why. */
 static void end_broken(coffer_channel *channel) {
     coffer_failure failure = *channel->failure;
     coffer_channel_receive(channel, true);
-    *channel->failure = failure;
+    if (!channel->turned_away) *channel->failure = failure;
     coffer_channel_disconnect(channel);
 }
 

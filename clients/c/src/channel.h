@@ -80,6 +80,8 @@ typedef struct coffer_channel {
     unsigned connect_attempts;
     /* Go-away has come: nothing new on this connection. */
     bool draining;
+    /* It said why the connection may not stay: the failure is that. */
+    bool turned_away;
 
     /* In order of their ids; `tail` is the last one's `next`. */
     coffer_call *calls;

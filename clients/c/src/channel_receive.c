@@ -133,7 +133,19 @@ static void respond(
     if (call->phase == COFFER_CALL_SENT) coffer_channel_remove(channel, call);
 }
 
-/* Acts on every whole frame. False: the bytes are not this protocol's. */
+/* False: the connection may not stay, and the failure says why. */
+static bool go_away(
+    coffer_channel *channel, const coffer_frame_header *header, const uint8_t *payload,
+    size_t size) {
+    channel->draining = true;
+    if (header->method_or_status == 0) return true;
+    set_failure(channel, header, payload, size);
+    channel->turned_away = true;
+    return false;
+}
+
+/* Acts on every whole frame. False: the bytes are not this protocol's, or the
+ * daemon turns the connection away. */
 static bool act(coffer_channel *channel) {
     size_t position = 0;
     coffer_frame_outcome outcome;
@@ -149,12 +161,12 @@ static bool act(coffer_channel *channel) {
                 channel->place.address.sun_path);
         }
         if (outcome != COFFER_FRAME_WHOLE) break;
-        if (header.kind == COFFER_FRAME_GO_AWAY) {
-            channel->draining = true;
-        } else {
-            respond(
-                channel, &header, bytes + COFFER_FRAME_HEADER_BYTES,
-                header.length - COFFER_FRAME_COUNTED_BYTES);
+        const uint8_t *payload = bytes + COFFER_FRAME_HEADER_BYTES;
+        size_t size = header.length - COFFER_FRAME_COUNTED_BYTES;
+        if (header.kind != COFFER_FRAME_GO_AWAY) {
+            respond(channel, &header, payload, size);
+        } else if (!go_away(channel, &header, payload, size)) {
+            return false;
         }
         /* A callback has forked, and this is the child: the bytes are the parent's. */
         if (coffer_channel_is_inherited(channel)) return true;

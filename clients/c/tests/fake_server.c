@@ -160,15 +160,25 @@ void server_respond_part(fake_server *server, uint64_t call, const ProtobufCMess
     send_frame(server, COFFER_FRAME_RESPONSE, COFFER_FRAME_MORE, call, 0, 0, message);
 }
 
-void server_refuse(
-    fake_server *server, uint64_t call, coffer_status status, coffer_reason reason,
-    uint32_t retry_ms) {
+static void send_failure(
+    fake_server *server, coffer_frame_kind kind, uint64_t call, coffer_status status,
+    coffer_reason reason, uint32_t retry_ms) {
     Coffer__V1__Failure failure = COFFER__V1__FAILURE__INIT;
     failure.reason = (Coffer__V1__Failure__Reason)reason;
     failure.message = (char *)"the script says no";
     failure.retryable = retry_ms > 0;
-    send_frame(
-        server, COFFER_FRAME_RESPONSE, 0, call, (uint32_t)status, retry_ms, &failure.base);
+    send_frame(server, kind, 0, call, (uint32_t)status, retry_ms, &failure.base);
+}
+
+void server_refuse(
+    fake_server *server, uint64_t call, coffer_status status, coffer_reason reason,
+    uint32_t retry_ms) {
+    send_failure(server, COFFER_FRAME_RESPONSE, call, status, reason, retry_ms);
+}
+
+void server_turn_away(
+    fake_server *server, coffer_status status, coffer_reason reason, uint32_t retry_ms) {
+    send_failure(server, COFFER_FRAME_GO_AWAY, 0, status, reason, retry_ms);
 }
 
 void server_respond_record(

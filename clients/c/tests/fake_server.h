@@ -61,6 +61,9 @@ void server_refuse(
 void server_respond_record(
     fake_server *server, uint64_t call, const void *credential, size_t size);
 void server_go_away(fake_server *server);
+/* A go-away that says why the connection may not stay. */
+void server_turn_away(
+    fake_server *server, coffer_status status, coffer_reason reason, uint32_t retry_ms);
 void server_close(fake_server *server);
 
 /* A frame with this message as its payload; the caller frees it. */

@@ -163,6 +163,34 @@ static void go_away_moves_to_a_new_connection(void) {
     server_finish(&server);
 }
 
+static void turn_away_script(fake_server *s) {
+    server_accept(s);
+    server_expect(s, COFFER_FRAME_REQUEST);
+    server_turn_away(s, COFFER_RESOURCE_EXHAUSTED, COFFER_REASON_LIMIT, 1000);
+    server_close(s);
+    server_accept(s);
+    server_expect(s, COFFER_FRAME_REQUEST);
+    server_turn_away(s, COFFER_PERMISSION_DENIED, COFFER_REASON_DENIED, 0);
+    server_expect_closed(s);
+    server_accept(s);
+    answer_one(s);
+}
+
+/* One too many, or one without any right: the caller hears which. */
+static void a_connection_that_may_not_stay_says_why(void) {
+    server_start(&server, turn_away_script);
+    coffer_client *client = server_client(&server, 0);
+    CHECK_STATUS(COFFER_RESOURCE_EXHAUSTED, get(client));
+    CHECK(coffer_error_reason(client) == COFFER_REASON_LIMIT);
+    CHECK(coffer_error_retry_after_ms(client) == 1000);
+    CHECK(strcmp(coffer_error_message(client), "the script says no") == 0);
+    CHECK_STATUS(COFFER_PERMISSION_DENIED, get(client));
+    CHECK(coffer_error_reason(client) == COFFER_REASON_DENIED);
+    CHECK_STATUS(COFFER_OK, get(client));
+    coffer_close(client);
+    server_finish(&server);
+}
+
 static void drain_script(fake_server *s) {
     server_accept(s);
     uint64_t call = server_expect(s, COFFER_FRAME_REQUEST);
@@ -347,6 +375,7 @@ int main(void) {
     RUN(it_is_repeated_once_only);
     RUN(an_answer_before_the_end_counts);
     RUN(go_away_moves_to_a_new_connection);
+    RUN(a_connection_that_may_not_stay_says_why);
     RUN(a_request_refused_by_a_drain_is_repeated_once);
     RUN(a_silent_daemon_ends_in_a_timeout);
     RUN(a_full_backlog_is_waited_for);
