@@ -17,7 +17,7 @@ package struct FlightTicket: Sendable {
     package let isRefresh: Bool
     let hash: UInt64
     /// Whose share of the cache the answer counts against.
-    let uid: UInt32
+    package let uid: UInt32
     /// The fence as it stood when the flight set out.
     let fence: UInt64
     let startedAt: BootInstant

@@ -27,7 +27,7 @@ import Testing
         #expect(limits.connectionsPerUID * 2 <= limits.connections)
         #expect(limits.bufferedBytesPerUID * 2 <= limits.bufferedBytes)
         #expect(configuration.cache.maximumFlightsPerUID * 2 <= configuration.cache.maximumFlights)
-        #expect(limits.callsPerUID * 2 <= VaultConfiguration(name: "main", driver: VaultCatalogue.standard.drivers[0]).queue)
+        #expect(limits.queuePerUID * 2 <= VaultConfiguration(name: "main", driver: VaultCatalogue.standard.drivers[0]).queue)
     }
 
     /// A configuration in which nothing has its default.
@@ -39,6 +39,7 @@ import Testing
             ("cache.bytes", "1"), ("cache.ttl_seconds", "1"), ("cache.stale_seconds", "2"),
             ("cache.negative_seconds", "3"), ("cache.refresh_ahead", "5"), ("limits.connections", "2"),
             ("limits.connections_per_uid", "3"), ("limits.calls", "14"), ("limits.calls_per_connection", "4"), ("limits.calls_per_uid", "5"),
+            ("limits.flights_per_uid", "15"), ("limits.queue_per_uid", "16"),
             ("limits.credential_bytes", "6"), ("limits.frame_bytes", "4097"), ("limits.output_bytes", "65537"),
             ("limits.buffered_bytes", "4194305"), ("limits.buffered_bytes_per_uid", "4194306"),
             ("limits.frame_seconds", "7"), ("limits.write_stall_seconds", "8"), ("limits.idle_seconds", "9"),

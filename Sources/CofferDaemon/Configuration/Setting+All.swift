@@ -100,6 +100,12 @@ extension Setting {
             summary: "Calls in hand of a uid, counted as for `limits.calls`; more are refused",
             risk: "As high as `limits.calls`, one uid can leave nothing for others"),
         Setting(
+            "limits.flights_per_uid", .number(1...CacheConfiguration().maximumFlights / 2), \.cache.maximumFlightsPerUID,
+            summary: "Reads of the vault under way that one uid has set off, for each sixteenth of the names; half of all that there may be, at most"),
+        Setting(
+            "limits.queue_per_uid", .number(1...65_536), \.limits.queuePerUID,
+            summary: "Calls of one uid that wait in the queue of a vault on another host; more are refused. It is never more than half of the vault's `queue`, whatever is set"),
+        Setting(
             "limits.credential_bytes", .quantity(1...(1 << 20), .bytes), \.limits.credentialBytes,
             summary: "The largest credential",
             risk: "A credential that was stored under a higher limit stays readable"),

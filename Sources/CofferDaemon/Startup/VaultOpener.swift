@@ -1,6 +1,7 @@
 import CofferCore
 import CofferCrypto
 import CofferHTTP
+import CofferServer
 import CofferVault
 import CofferVaults
 import Logging
@@ -75,6 +76,7 @@ struct VaultOpener {
         var limits = VaultLimits()
         limits.timeout = .milliseconds(vault.timeoutMilliseconds)
         limits.maximumQueued = vault.queue
+        limits.maximumQueuedPerUID = configuration.limits.queuePerUID
         limits.admission.maximum = vault.concurrency
         let guarded = GuardedVault(
             adapter, limits: limits, clock: clock, random: random, sleeper: TaskSleeper(clock: clock))

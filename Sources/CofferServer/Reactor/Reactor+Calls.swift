@@ -90,8 +90,8 @@ extension Reactor {
     }
 
     func cancel(_ callID: UInt64, _ connection: Connection) {
-        spent += Quantum.costOfCancel
         guard let serial = connection.calls[callID], calls[serial]?.kind.isCancellable == true else { return }
+        spent += Quantum.costOfCancel
         counters.cancelled.increment()
         giveUp(connection, callID)
         refuse(

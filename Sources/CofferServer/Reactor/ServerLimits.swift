@@ -16,6 +16,8 @@ package struct ServerLimits: Equatable, Sendable {
     package var callsPerUID = 4_096
     /// The same in all.
     package var calls = 16_384
+    /// Calls of one uid that wait in the queue of a vault on another host; at most half of it.
+    package var queuePerUID = 4_096
     /// Reply bytes waiting, per connection; then it is not read from.
     package var outputBytes = 256 << 10
     /// Bytes of memory that wait for clients, all together: starts of frames, replies not yet

@@ -18,7 +18,9 @@ extension CredentialService {
             let store = PendingStore(self, write, ticket, statuses[records], started, address)
             if records.beginWrite(write, deadline: deadline, on: address.inbox, completion: store.end) { return }
             Task(executorPreference: address.inbox) {
-                store.end(await records.outcome(of: write, deadline: deadline))
+                await VaultCaller.$uid.withValue(address.uid) {
+                    store.end(await records.outcome(of: write, deadline: deadline))
+                }
             }
         } catch {
             endFailedWrite(ticket, error, address)
@@ -32,7 +34,9 @@ extension CredentialService {
             let ticket = self.cache.beginWrite(key, uid: address.uid, now: self.clock.boot)
             do throws(Failure) {
                 let records = try self.pool.store(for: key)
-                let existed = try await records.remove(key, ifVersion: ifVersion, deadline: deadline)
+                let existed = try await VaultCaller.$uid.withValue(address.uid) {
+                    await records.removal(of: key, ifVersion: ifVersion, deadline: deadline)
+                }.get()
                 self.statuses[records].noteSuccess(.write)
                 self.endWrite(ticket, .acknowledged(nil))
                 address.send(.message(ReplyMessages.deleteResponse(existed: existed)))
@@ -99,6 +103,16 @@ extension RecordStore {
     ) async -> Result<VaultReceipt, Failure> {
         do throws(Failure) {
             return .success(try await self.write(write, deadline: deadline))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    fileprivate func removal(
+        of key: RecordKey, ifVersion: String?, deadline: BootInstant
+    ) async -> Result<Bool, Failure> {
+        do throws(Failure) {
+            return .success(try await remove(key, ifVersion: ifVersion, deadline: deadline))
         } catch {
             return .failure(error)
         }

@@ -16,20 +16,26 @@ extension CredentialService {
         replyTo address: ReturnAddress
     ) {
         let task = Task(executorPreference: address.inbox) {
-            do throws(Failure) {
-                address.send(
-                    .message(
-                        try await self.page(
-                            user: user, after: cursor, pageSize: pageSize, deadline: deadline)))
-                // Of several, who knows which were asked.
-                let vaults = self.pool.stores(forUser: user)
-                if vaults.count == 1 { self.statuses[vaults[0]].noteSuccess(.list) }
-            } catch {
-                self.statuses[error.vault]?.noteFailure(error, .list)
-                address.send(.failure(error))
+            await VaultCaller.$uid.withValue(address.uid) {
+                await self.answer(user: user, after: cursor, pageSize: pageSize, deadline: deadline, address)
             }
         }
         address.work.onStop { task.cancel() }
+    }
+
+    private func answer(
+        user: String?, after cursor: [UInt8]?, pageSize: Int, deadline: BootInstant, _ address: ReturnAddress
+    ) async {
+        do throws(Failure) {
+            address.send(
+                .message(try await page(user: user, after: cursor, pageSize: pageSize, deadline: deadline)))
+            // Of several, who knows which were asked.
+            let vaults = pool.stores(forUser: user)
+            if vaults.count == 1 { statuses[vaults[0]].noteSuccess(.list) }
+        } catch {
+            statuses[error.vault]?.noteFailure(error, .list)
+            address.send(.failure(error))
+        }
     }
 
     private func page(

@@ -101,6 +101,10 @@ package final class CredentialService: Sendable {
 
     /// Asks the vault once, and tells everybody who waits.
     func fly(_ ticket: FlightTicket) async {
+        await VaultCaller.$uid.withValue(ticket.uid) { await ask(ticket) }
+    }
+
+    private func ask(_ ticket: FlightTicket) async {
         let started = clock.boot
         do throws(Failure) {
             let records = try pool.store(for: ticket.key)
@@ -120,6 +124,10 @@ package final class CredentialService: Sendable {
     ///
     /// - Parameter executor: whose thread this is; others of it have their turn between large records.
     func fly(_ tickets: [FlightTicket], to records: RecordStore, on executor: Inbox) async {
+        await VaultCaller.$uid.withValue(tickets.first?.uid) { await ask(tickets, of: records, on: executor) }
+    }
+
+    private func ask(_ tickets: [FlightTicket], of records: RecordStore, on executor: Inbox) async {
         let started = clock.boot
         let status = statuses[records]
         for _ in tickets { status.noteRead() }

@@ -67,7 +67,7 @@ final class AdmissionDoor: Sendable {
         state.withLock { state in
             state.isClosed
                 ? .refused(.poolClosed(vault))
-                : state.gate.enter(deadline: deadline, now: clock.boot, random: random)
+                : state.gate.enter(deadline: deadline, uid: VaultCaller.uid, now: clock.boot, random: random)
         }
     }
 
@@ -96,7 +96,7 @@ final class AdmissionDoor: Sendable {
     ) -> Turn? {
         state.withLock { state in
             guard !state.isClosed else { return .failure(.poolClosed(vault)) }
-            switch state.gate.enqueue(id, deadline: deadline, now: clock.boot, random: random) {
+            switch state.gate.enqueue(id, deadline: deadline, uid: VaultCaller.uid, now: clock.boot, random: random) {
             case .go(let pass): return .success(pass)
             case .refused(let failure): return .failure(failure)
             case .wait:

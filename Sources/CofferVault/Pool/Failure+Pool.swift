@@ -47,6 +47,13 @@ extension Failure {
             vault: vault, retryable: true, retryAfterMilliseconds: advice, isUnsent: true)
     }
 
+    static func queueShareFull(_ vault: String, share: Int, advice: UInt32) -> Failure {
+        Failure(
+            .resourceExhausted, .limit,
+            "this uid has \(share) calls waiting for the vault, the most that one uid may have; try later, or raise limits.queue_per_uid and the vault's queue",
+            vault: vault, retryable: true, retryAfterMilliseconds: advice, isUnsent: true)
+    }
+
     static func notAdmitted(_ vault: String, waited: Duration) -> Failure {
         Failure(
             .deadlineExceeded, .deadline,

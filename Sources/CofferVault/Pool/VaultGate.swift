@@ -59,7 +59,7 @@ package struct VaultGate: Sendable {
         self.limits = limits
         breaker = CircuitBreaker(limits: limits.breaker)
         ramp = AdmissionRamp(limits: limits.admission)
-        queue = AdmissionQueue(capacity: limits.maximumQueued)
+        queue = AdmissionQueue(capacity: limits.maximumQueued, share: limits.queueShare)
         retry = RetryPolicy(limits: limits.retry)
     }
 
@@ -70,12 +70,16 @@ package struct VaultGate: Sendable {
     package mutating func endCall() { active -= 1 }
 
     /// Asks for a place. `wait` changes nothing yet: see `enqueue`.
-    package mutating func enter(deadline: BootInstant, now: BootInstant, random: some RandomSource) -> Entry {
+    ///
+    /// - Parameter uid: whose share of the queue it would take; nil = nobody's.
+    package mutating func enter(
+        deadline: BootInstant, uid: UInt32? = nil, now: BootInstant, random: some RandomSource
+    ) -> Entry {
         guard now < deadline else { return reject(.notAdmitted(vault, waited: .zero)) }
         if breaker.refuses(at: now) { return reject(refusal(at: now, random)) }
         if breaker.state == .closed {
             guard queue.isEmpty, inFlight < ramp.limit, ramp.mayBegin(at: now) else {
-                guard queue.count < queue.capacity else { return reject(queueFull(random)) }
+                guard queue.hasRoom(for: uid) else { return reject(queueFull(random)) }
                 return .wait
             }
         }
@@ -85,11 +89,11 @@ package struct VaultGate: Sendable {
     /// Takes a place in the queue after all that was so at `enter` is asked
     /// again; only `wait` means that `id` is in the queue.
     package mutating func enqueue(
-        _ id: UInt64, deadline: BootInstant, now: BootInstant, random: some RandomSource
+        _ id: UInt64, deadline: BootInstant, uid: UInt32? = nil, now: BootInstant, random: some RandomSource
     ) -> Entry {
-        let entry = enter(deadline: deadline, now: now, random: random)
+        let entry = enter(deadline: deadline, uid: uid, now: now, random: random)
         if case .wait = entry {
-            guard queue.append(AdmissionQueue.Waiter(id: id, since: now, deadline: deadline)) else {
+            guard queue.append(AdmissionQueue.Waiter(id: id, since: now, deadline: deadline, uid: uid)) else {
                 return reject(queueFull(random))
             }
         }
@@ -253,6 +257,9 @@ package struct VaultGate: Sendable {
         let milliseconds =
             Double(record.latencyMicroseconds) / 1_000 * Double(queue.count) / Double(ramp.limit)
         let advice = min(5_000, max(50, milliseconds)) * (1 + random.unit() / 2)
+        guard queue.count >= queue.capacity else {
+            return .queueShareFull(vault, share: queue.share, advice: UInt32(advice))
+        }
         return .queueFull(vault, queued: queue.count, inFlight: inFlight, advice: UInt32(advice))
     }
 }

@@ -2,6 +2,8 @@
 package struct VaultLimits: Hashable, Sendable {
     /// Calls that wait for a place, at most.
     package var maximumQueued = 1_024
+    /// The same of one uid; never more than half of all, whatever this says: see `queueShare`.
+    package var maximumQueuedPerUID = 4_096
     /// How long one attempt may take; a caller's own deadline counts if it is earlier.
     package var timeout = Duration.seconds(5)
     /// `admission.maximum` is how many calls are at the vault at once.
@@ -10,6 +12,9 @@ package struct VaultLimits: Hashable, Sendable {
     package var retry = RetryPolicy.Limits()
 
     package init() {}
+
+    /// Places in the queue that one uid may take.
+    package var queueShare: Int { max(1, min(maximumQueuedPerUID, maximumQueued / 2)) }
 
     /// An attempt that had less time than this and ran out of it says nothing
     /// about the vault, or callers in a hurry could shut it for everybody.

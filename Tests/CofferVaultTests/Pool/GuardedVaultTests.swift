@@ -170,6 +170,39 @@ import Testing
         #expect(guarded.health.inFlight == 0)
     }
 
+    /// Whatever is set, half of the queue is for others.
+    @Test func oneUIDCannotTakeTheWholeQueue() async throws {
+        let vault = ScriptedVault()
+        let guarded = guarded(vault) {
+            $0.admission.maximum = 1
+            $0.maximumQueued = 8
+            $0.maximumQueuedPerUID = 8
+        }
+        vault.hold()
+        let key = key
+        @Sendable func read(uid: UInt32?) async -> Result<VaultItem?, Failure> {
+            await VaultCaller.$uid.withValue(uid) {
+                await outcome { () throws(Failure) in try await guarded.read(key, deadline: .at(60)) }
+            }
+        }
+        var tasks = [Task { await read(uid: 7) }]
+        try await eventually("the first is there") { vault.heldCount == 1 }
+        for count in 1...4 {
+            tasks.append(Task { await read(uid: 7) })
+            try await eventually("\(count) wait") { guarded.health.queued == count }
+        }
+        guard case .failure(let refused) = await read(uid: 7) else { throw Failure.internalError("it has all places") }
+        #expect(refused.code == .resourceExhausted && refused.isUnsent && refused.retryAfterMilliseconds > 0)
+        #expect(
+            refused.message
+                == "this uid has 4 calls waiting for the vault, the most that one uid may have; try later, or raise limits.queue_per_uid and the vault's queue"
+        )
+        tasks += [Task { await read(uid: 8) }, Task { await read(uid: nil) }]
+        try await eventually("others have a place") { guarded.health.queued == 6 }
+        vault.letGo()
+        for task in tasks { _ = try await task.value.get() }
+    }
+
     @Test func waitingEndsAtTheDeadline() async throws {
         let vault = ScriptedVault()
         let guarded = guarded(vault) { $0.admission.maximum = 1 }
