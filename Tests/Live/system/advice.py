@@ -87,7 +87,7 @@ class Advice(SystemTest):
         self.assertEqual(ended.returncode, Status.UNAVAILABLE, ended.stderr)
         vaults = json.loads(ended.stdout)["vaults"]
         self.assertEqual({vault["name"] for vault in vaults if vault["reachable"]}, {"good"})
-        self.assertNotIn("vault works again", self.broken.log_text())
+        self.assertNotIn("vault recovered", self.broken.log_text())
 
     def diagnose(self, vault: str, status: Status, *words: str) -> None:
         ended = self.broken.coffer("doctor", "--vault", vault)

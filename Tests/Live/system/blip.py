@@ -1,14 +1,12 @@
 """A vault that cannot be reached for a moment: Stores work again about as soon as it is back."""
 
-import asyncio
-import threading
 import time
-from concurrent.futures import Future
 
 from harness import SystemTest
 from harness.options import options
 from load import Traffic, store
 from stage import Stage, configuration, new_daemon
+from tap import Tap
 
 ROUNDS, SOAK_ROUNDS = 3, 20
 AWAY = 0.6
@@ -20,66 +18,6 @@ RECOVERY = 1
 BETWEEN = 6
 
 
-class Door:
-    """The way to a port of 127.0.0.1. While it is shut nobody listens, and open connections are reset."""
-
-    def __init__(self, target: int) -> None:
-        self._target, self.port = target, 0
-        self._writers: set[asyncio.StreamWriter] = set()
-        ready: Future[asyncio.AbstractEventLoop] = Future()
-        threading.Thread(target=asyncio.run, args=(self._run(ready),), daemon=True).start()
-        self._loop = ready.result(10)
-        self.open()
-
-    def open(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
-
-    def shut(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._reset(), self._loop).result(10)
-
-    def close(self) -> None:
-        self.shut()
-        self._loop.call_soon_threadsafe(self._closed.set)
-
-    async def _run(self, ready: "Future[asyncio.AbstractEventLoop]") -> None:
-        self._closed = asyncio.Event()
-        ready.set_result(asyncio.get_running_loop())
-        await self._closed.wait()
-
-    async def _listen(self) -> None:
-        self._listener = await asyncio.start_server(self._serve, "127.0.0.1", self.port, backlog=128)
-        self.port = self._listener.sockets[0].getsockname()[1]
-
-    async def _reset(self) -> None:
-        self._listener.close()
-        for writer in self._writers:
-            writer.transport.abort()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            answers, requests = await asyncio.open_connection("127.0.0.1", self._target)
-        except OSError:
-            writer.transport.abort()
-            return
-        ends = {writer, requests}
-        self._writers |= ends
-        try:
-            copies = [asyncio.create_task(self._copy(reader, requests)), asyncio.create_task(self._copy(answers, writer))]
-            await asyncio.wait(copies, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            self._writers -= ends
-            for end in ends:
-                end.close()
-
-    async def _copy(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        try:
-            while block := await source.read(1 << 16):
-                target.write(block)
-                await target.drain()
-        except OSError:
-            pass
-
-
 class Blip(SystemTest):
     time_limit = 300
 
@@ -87,15 +25,15 @@ class Blip(SystemTest):
         stage = Stage()
         self.addCleanup(stage.dispose)
         bao = stage.bao("bao")
-        door = Door(int(bao.address.rpartition(":")[2]))
-        self.addCleanup(door.close)
-        daemon = new_daemon(configuration({"main": stage.vault(bao, address=f"https://127.0.0.1:{door.port}")}))
+        tap = Tap(int(bao.address.rpartition(":")[2]))
+        self.addCleanup(tap.close)
+        daemon = new_daemon(configuration({"main": stage.vault(bao, address=f"https://127.0.0.1:{tap.port}")}))
         self.addCleanup(daemon.dispose)
         with daemon.client() as client:
             client.store("user", "first", b"value")
         traffic = Traffic(daemon, lambda n: store("user", f"key-{n % 20}", f"value-{n}".encode()), RATE, 3_000).start()
         try:
-            times = [self.away(door) for _ in range(options.sized(ROUNDS, SOAK_ROUNDS))]
+            times = [self.away(tap) for _ in range(options.sized(ROUNDS, SOAK_ROUNDS))]
         finally:
             traffic.stop()
         samples = traffic.samples
@@ -109,16 +47,17 @@ class Blip(SystemTest):
                 self.assertGreater(len(failed), 0, "it was not away")
                 self.assertLess(works, RECOVERY)
                 self.assertLess(last, RECOVERY)
+        self.assertTrue(any("is not asked since" in each.message for each in samples), "the breaker did not open")
         first = times[0][0]
         self.assertEqual([each for each in samples if each.answered < first and not each.reached], [])
 
-    def away(self, door: Door) -> tuple[float, float]:
+    def away(self, tap: Tap) -> tuple[float, float]:
         """When it was gone, and when it was back."""
         time.sleep(BETWEEN)
         gone = time.time()
-        door.shut()
+        tap.cut()
         time.sleep(max(0, gone + AWAY - time.time()))
-        door.open()
+        tap.mend()
         back = time.time()
         time.sleep(RECOVERY + 1)
         return gone, back

@@ -9,7 +9,6 @@ from harness.options import options
 from load import Sample, Traffic, get, store
 from openbao import Server
 from stage import Audit, Stage, configuration, new_daemon, peak
-from tap import Tap
 from wire import Wire
 
 KEYS, TTL = 50, 2
@@ -286,40 +285,6 @@ class Outage(SystemTest):
                 steady = peak(times, scenario.steady, scenario.broken)
                 self.assertGreater(steady, 20)
                 self.assertLessEqual(peak(times, scenario.calm, scenario.ended), 2 * steady)
-
-
-class Blip(SystemTest):
-    LENGTH, SETTLED = 0.6, 1.5
-
-    def test_a_blip_costs_about_what_it_lasts(self) -> None:
-        stage = Stage()
-        self.addCleanup(stage.dispose)
-        bao = stage.bao("blip")
-        tap = Tap(int(bao.address.rpartition(":")[2]))
-        self.addCleanup(tap.close)
-        daemon = new_daemon(configuration({"main": stage.vault(bao, address=f"https://127.0.0.1:{tap.port}")}))
-        self.addCleanup(daemon.dispose)
-        traffic = [
-            Traffic(daemon, lambda n: store("u", f"key-{n % 10}", f"value-{n}".encode()), 20, TIMEOUT).start(),
-            Traffic(daemon, lambda n: get("u", f"key-{n % 10}", max_age_ms=0), 20, TIMEOUT).start()]
-        try:
-            time.sleep(1.5)
-            tap.cut()
-            time.sleep(self.LENGTH)
-            tap.mend()
-            mended = time.time()
-            time.sleep(self.SETTLED + 2)
-        finally:
-            for each in traffic:
-                each.stop()
-        samples = [sample for each in traffic for sample in each.samples]
-        failed = [sample for sample in samples if not sample.reached]
-        self.assertTrue(any("is not asked since" in sample.message for sample in failed), "the breaker did not open")
-        print(f"  a blip of {self.LENGTH} s: {len(failed)} of {len(samples)} calls failed, the last was sent "
-              f"{max(sample.sent for sample in failed) - mended:.2f} s after its end", flush=True)
-        late = [sample for sample in samples if sample.sent >= mended + self.SETTLED]
-        self.assertGreater(len(late), 50)
-        self.assertEqual([sample for sample in late if not sample.reached], [])
 
 
 class StoreInAnOutage(SystemTest):
