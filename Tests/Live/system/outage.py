@@ -115,7 +115,7 @@ class Scenario:
     def opened(self) -> float:
         """When a caller was first told that the vault is not asked any more."""
         answers = [sample.answered for sample in self.vault_samples(self.broken, self.returning)
-                   if "is not asked since" in sample.message]
+                   if "is not asked for another" in sample.message]
         assert answers, f"{self.name}: the breaker did not open"
         return min(answers)
 
@@ -190,8 +190,8 @@ class Outage(SystemTest):
                 # Who asks for the same as a call that is still on its way may wait for that one's end.
                 samples = scenario.vault_samples(scenario.opened + 5, scenario.returning)
                 self.assertGreater(len(samples), 50)
-                resting = [sample for sample in samples if "is not asked since" in sample.message]
-                refused = resting + [sample for sample in samples if "one call is finding out" in sample.message]
+                resting = [sample for sample in samples if "is not asked for another" in sample.message]
+                refused = resting + [sample for sample in samples if "one call is testing" in sample.message]
                 # All but the calls that find out whether the vault is back, and those that wait for their ends.
                 others = Counter(f"{sample.status.name}: {sample.message}" for sample in samples if sample not in refused)
                 self.assertLessEqual(others.total(), 20, others.most_common(5))
