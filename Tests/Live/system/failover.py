@@ -55,7 +55,7 @@ class Watch:
 
     def slowest(self, before: float) -> float:
         """Of the answers until then, in seconds."""
-        return max((took for asked, took in self.answers if asked < before), default=float("nan"))
+        return max((took for asked, took in self.answers if asked + took < before), default=float("nan"))
 
     def first(self, after: float, other_than: str, seconds: float = 20) -> float:
         """When a node other than this was first seen active."""
