@@ -85,6 +85,7 @@ step vectors-envelope envelope_vectors
 step vectors-frames python3 proto/vectors/generate.py --check
 step build-debug build_debug
 step swift-tests swift_tests
+step manual Tests/manual.py .build/debug/cofferd --check
 step live python3 Tests/Live/run.py
 step oracle python3 Tests/Fuzzing/oracle.py .build/debug/coffer-oracle
 step swift-client swift test --package-path clients/swift --scratch-path .build-client

@@ -218,7 +218,7 @@ package struct Daemon {
     /// What a start makes: the first, or one that lost something.
     private func tellWhatIsNew(_ keys: KeyStore, _ found: DataFolder) {
         // Nothing was there that could not be opened now.
-        if keys.isDerived, found.databases.isEmpty, configuration.vaults.allSatisfy(\.type.isLocal) {
+        if keys.isDerived, found.databases.isEmpty, configuration.vaults.allSatisfy(\.driver.isLocal) {
             let made = found.missing.isEmpty ? "the key ring" : "the key ring and an empty database"
             log.notice("first start in this data folder: made \(made)", metadata: ["path": "\(configuration.data)"])
             return

@@ -43,7 +43,7 @@ import Testing
     private func opened(_ written: String) throws(any Error) -> RecordStore {
         let opener = VaultOpener(
             try configuration(written),
-            SecretVariables(passphrase: nil, vaultToken: nil, vaultSecretID: nil, aws: [:]), clock: clock, random: random,
+            SecretVariables(passphrase: nil, values: [:]), clock: clock, random: random,
             log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         return try opener.open(keys).vaults[0].store
     }
@@ -63,8 +63,8 @@ import Testing
     }
 
     private func fileName() throws -> String {
-        guard case .embedded(let file) = try configuration("x").vaults[0].backend else { return "" }
-        return file
+        let vault = try configuration("x").vaults[0]
+        return try #require(vault.driver.dataFile(of: vault))
     }
 
     private func write(_ text: String, _ key: RecordKey, _ store: RecordStore) async throws {

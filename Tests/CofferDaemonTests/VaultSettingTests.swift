@@ -139,7 +139,7 @@ import Testing
         ("timeout_ms", "10m", "601s"), ("timeout_ms", "0.25s", "1500us"), ("concurrency", "1", "+1"), ("queue", "0", "1s"), ("recovery_window_days", "0", "1"), ("type", "aws", "amazon"),
     ])
     func hasItsRange(name: String, good: String, bad: String) throws {
-        let type = ["region", "recovery_window_days"].contains(name) ? "aws" : "vault"
+        let type = ["region", "recovery_window_days", "kms_key"].contains(name) ? "aws" : "vault"
         func isRefused(_ value: String) -> Bool {
             let quoted = value.unicodeScalars.map { $0.isASCII ? "\($0)" : "\\U\(hex($0.value))" }.joined()
                 .replacing("\n", with: "\\n")

@@ -80,7 +80,7 @@ import Testing
             """
         let vault = try #require(read(text).vaults.first)
         let values: KeyValuePairs = [
-            "format": ["json"], "accept": ["json", "legacy-aes"], "prefix": ["x/y"], "timeout_ms": ["1"],
+            "format": ["json"], "accept": ["json", "legacy-aes"], "prefix": ["x/y"], "timeout_ms": ["1ms"],
             "concurrency": ["2"], "queue": ["0"], "ca_file": ["/ca"], "client_certificate_file": ["/crt"],
             "client_key_file": ["/key"], "server_name": ["other"], "proxy": ["http://proxy:3128"],
             "allow_http": ["true"], "allow_addresses": ["loopback", "link-local"], "address": ["http://h:8200"],
@@ -101,7 +101,7 @@ import Testing
             """
         let vault = try #require(read(text).vaults.first)
         let values: KeyValuePairs = [
-            "region": "eu-central-1", "endpoint": "http://127.0.0.1:4566", "recovery_window_days": "7",
+            "region": "eu-central-1", "endpoint": "http://127.0.0.1:4566", "recovery_window_days": "7d",
             "kms_key": "alias/coffer", "profile": "ops",
         ]
         for (name, value) in values { #expect(vault[name] == [value], "\(name)") }

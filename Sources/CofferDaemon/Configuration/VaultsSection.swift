@@ -48,7 +48,7 @@ enum VaultsSection {
                 return VaultConfiguration(name: name, driver: catalogue.drivers[0])
             }
             let before = mistakes.errors.count
-            let type = type(mapping, node)
+            let type = type(mapping)
             var vault = VaultConfiguration(name: name, driver: type?.driver ?? catalogue.drivers[0])
             vault.locations[""] = place
             vault.locations["type"] = type?.place
@@ -80,12 +80,10 @@ enum VaultsSection {
             return vault
         }
 
-        private mutating func type(
-            _ mapping: [YAMLNode.Pair], _ node: YAMLNode
-        ) -> (driver: any VaultDriver, place: String)? {
+        private mutating func type(_ mapping: [YAMLNode.Pair]) -> (driver: any VaultDriver, place: String)? {
             guard let value = mapping.first(where: { $0.key.scalar == "type" && !$0.value.isNull })?.value
             else {
-                mistakes.add(node, "\(path): type is missing; expected \(catalogue.expects)")
+                mistakes.add(place, "\(path): type is missing; expected \(catalogue.expects)")
                 return nil
             }
             guard let text = value.scalar, let driver = catalogue[type: text] else {

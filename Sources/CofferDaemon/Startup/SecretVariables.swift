@@ -12,6 +12,11 @@ package struct SecretVariables: Sendable {
     /// Those that are there; nil inside for one that is empty.
     private let values: [String: Secret?]
 
+    init(passphrase: Secret?, values: [String: Secret?]) {
+        self.passphrase = passphrase
+        self.values = values
+    }
+
     /// The first of these variables that is there; nil if none is, or if that one is empty.
     package subscript(names: [String]) -> Secret? {
         for name in names {
