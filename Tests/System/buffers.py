@@ -10,8 +10,9 @@ from harness.client import cancel, encode
 
 #: What the daemon's memory stays under, in KiB: the MemoryMax that such a unit may have.
 ROOM = 256 << 10
-#: What others wait at the 99th percentile, in seconds: of a release build on a machine with nothing else to do.
-PATIENCE = 0.005
+#: What others wait at the 99th percentile, in seconds: of a release build on a machine with nothing else to do. Records
+#: that come from the vault are opened, encoded and sealed for the cache between the others' calls.
+PATIENCE, PATIENCE_PAST_CACHE = 0.005, 0.03
 #: The same of a debug build; and how many times as long as without hogs, where the machine is busy.
 DEBUG_PATIENCE, BUSY = 0.25, 3
 LARGE = 60_000
@@ -88,16 +89,16 @@ class Buffers(SystemTest):
         keys = [messages.credentials.Key(user_id="user", connection_id=f"large{n % RECORDS}") for n in range(256)]
         return messages.credentials.GetManyRequest(keys=keys, **fields).SerializeToString()
 
-    def assert_calm(self, what: str) -> None:
+    def assert_calm(self, what: str, patience: float = PATIENCE) -> None:
         p99, most, peak = self.calm()
         print(
             f"       {what}: others' p99 {p99 * 1e3:.2f} ms, at most {most * 1e3:.1f} ms, undisturbed p99 "
             f"{self.undisturbed * 1e3:.2f} ms; peak {peak / 1024:.0f} MiB", flush=True)
-        self.assert_soon(p99)
+        self.assert_soon(p99, patience)
         self.assertLess(most, 1, "somebody waited for those who do not read")
 
-    def assert_soon(self, p99: float) -> None:
-        bound = max(PATIENCE if options.is_release else DEBUG_PATIENCE, BUSY * self.undisturbed)
+    def assert_soon(self, p99: float, patience: float) -> None:
+        bound = max(patience if options.is_release else DEBUG_PATIENCE, BUSY * self.undisturbed)
         self.assertLess(p99, bound, "others wait for those who do not read")
 
     def test_unread_answers_of_4096_get_manys(self) -> None:
@@ -111,7 +112,7 @@ class Buffers(SystemTest):
     def test_unread_answers_that_the_vault_is_asked_for(self) -> None:
         calls = b"".join(encode("Credentials/GetMany", self.get_many(max_age_ms=0), number) for number in range(32))
         self.hog(calls, 32)
-        self.assert_calm("32 connections with 32 GetManys each, past the cache")
+        self.assert_calm("32 connections with 32 GetManys each, past the cache", PATIENCE_PAST_CACHE)
 
     def test_thousands_of_calls_whose_clients_go(self) -> None:
         calls = b"".join(encode("Credentials/GetMany", self.get_many(max_age_ms=0), number) for number in range(32))
@@ -127,7 +128,7 @@ class Buffers(SystemTest):
         print(
             f"       256 connections with 32 GetManys each that go: others' p99 {self.p99(times) * 1e3:.2f} ms, "
             f"undisturbed p99 {self.undisturbed * 1e3:.2f} ms", flush=True)
-        self.assert_soon(self.p99(times))
+        self.assert_soon(self.p99(times), PATIENCE_PAST_CACHE)
 
     def test_unread_answers_on_a_connection_each(self) -> None:
         self.hog(encode("Credentials/GetMany", self.get_many(), 1), options.sized(700, 4_000))
