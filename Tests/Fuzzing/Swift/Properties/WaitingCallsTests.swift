@@ -150,6 +150,7 @@ import Testing
                 }
             }
             conversation.send(Conversation.frame(get, callID: 6_000))
+            conversation.settle()
             conversation.answerAll()
             #expect(conversation.service.vault.begun == 1)
         }
