@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PAGE = Path(__file__).parent.parent / "Sources/CofferDaemon/Documentation.docc/Configuration.md"
+PAGE = Path(__file__).parent.parent / "docs/configuration.md"
 HEAD = "| setting | default | expected | meaning | risk |\n| --- | --- | --- | --- | --- |\n"
 #: <!-- settings: cache. reactors --> … <!-- end of settings -->: what the paths in the table begin with.
 TABLE = re.compile(r"(<!-- settings: (.*?) -->\n\n).*?(\n<!-- end of settings -->)", re.DOTALL)

@@ -10,7 +10,7 @@ import Testing
     init() throws {
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
-        let file = root.appending(path: "Sources/CofferDaemon/Documentation.docc/coffer.example.yaml")
+        let file = root.appending(path: "docs/coffer.example.yaml")
         text = try String(contentsOf: file, encoding: .utf8)
     }
 

@@ -4,10 +4,10 @@ import re
 
 from repository import Repository
 
-MANUAL = "Sources/CofferDaemon/Documentation.docc"
-FIRST_PAGE = f"{MANUAL}/CofferDaemon.md"
-CONFIGURATION = f"{MANUAL}/Configuration.md"
-OPERATION = f"{MANUAL}/Operation.md"
+MANUAL = "docs"
+FIRST_PAGE = f"{MANUAL}/README.md"
+CONFIGURATION = f"{MANUAL}/configuration.md"
+OPERATION = f"{MANUAL}/operation.md"
 EXAMPLE = f"{MANUAL}/coffer.example.yaml"
 ROUTES = "Sources/CofferDaemon/Configuration/RoutesSection.swift"
 STATS = "Sources/CofferServer/Services/AdminService.swift"
@@ -80,7 +80,7 @@ def the_first_page_names_every_page(repository: Repository) -> list[str]:
     pages = [file.path.rsplit("/", 1)[1] for file in repository.files
              if file.path.startswith(MANUAL + "/") and file.path.endswith(".md") and file.path != FIRST_PAGE]
     problems = [] if pages else [f"{MANUAL}: no pages found"]
-    return problems + [f"{FIRST_PAGE}: {page} is not named" for page in pages if f"<doc:{page[:-3]}>" not in first]
+    return problems + [f"{FIRST_PAGE}: {page} is not named" for page in pages if f"]({page})" not in first]
 
 
 def tests_named_in_security_exist(repository: Repository) -> list[str]:

@@ -32,7 +32,7 @@ extension Setting {
             show: { $0.environment }, explain: { text, _ in EnvironmentName.mistake(text) }),
         Setting(
             path: "vault.type", expects: "a type of vault", unset: "none",
-            summary: "Where records are kept: see [Vaults](Vaults.md). The variables below configure it",
+            summary: "Where records are kept: see [Vaults](vaults.md). The variables below configure it",
             risk: "A vault that keeps nothing, as `memory`, loses everything when the daemon stops",
             apply: { text, configuration in
                 guard let driver = configuration.catalogue[type: text] else { return false }

@@ -23,7 +23,7 @@ package enum RemoteSettings {
     package static let literalNames = VaultSetting<Bool>(
         "literal_names", .flag, .value(false),
         summary:
-            "Write records under the names that a program gives them which takes ids as they are, where those are safe: [Vaults](Vaults.md)",
+            "Write records under the names that a program gives them which takes ids as they are, where those are safe: [Vaults](vaults.md)",
         risk: "For as long as such a program runs")
     package static let caFile = VaultSetting<String>(
         "ca_file", .absoluteFile, .value(""), unset: "the system's",
