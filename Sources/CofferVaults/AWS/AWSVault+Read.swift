@@ -33,6 +33,17 @@ extension AWSVault {
             case .unreadable: false
             }
         }
+
+        /// It is what became of a record after the other, which has the record's second name: also
+        /// if it has expired since. What was deleted has no time, and leaves the other.
+        func supersedes(_ other: Found, at now: WallMilliseconds) -> Bool {
+            switch (self, other) {
+            case (.item(let item), .item(let old)): item.updatedAt > old.updatedAt
+            case (.item(let item), _): item.isLive(at: now) && other.isAbsent(at: now)
+            case (.unreadable, _): other.isAbsent(at: now)
+            case (.absent, _), (.scheduled, _): false
+            }
+        }
     }
 
     package func read(_ key: VaultKey, deadline: BootInstant) async throws(Failure) -> VaultItem? {
@@ -42,15 +53,18 @@ extension AWSVault {
         }
     }
 
-    /// What is under the first of these names that has a live record; if none has, under the first.
+    /// What is under these names of one record: the one counts that was written last, so that a record
+    /// that has expired is not there again as what it replaced. A live one under the escaped name
+    /// counts without a look at the other, where that is the one that is written.
     func current(of secrets: [String], _ deadline: BootInstant) async throws(Failure) -> (found: Found, secret: String)
     {
-        let first = try await current(named: secrets[0], deadline)
-        for other in secrets.dropFirst() where first.isAbsent(at: clock.wall) {
+        var newest = (found: try await current(named: secrets[0], deadline), secret: secrets[0])
+        guard names.prefersLiteral || newest.found.isAbsent(at: clock.wall) else { return newest }
+        for other in secrets.dropFirst() {
             let found = try await current(named: other, deadline)
-            if !found.isAbsent(at: clock.wall) { return (found, other) }
+            if found.supersedes(newest.found, at: clock.wall) { newest = (found, other) }
         }
-        return (first, secrets[0])
+        return newest
     }
 
     func current(named secret: String, _ deadline: BootInstant) async throws(Failure) -> Found {
@@ -100,7 +114,7 @@ extension AWSVault {
             let now = clock.wall
             return wanted.map { wanted in
                 wanted.flatMap { secrets in
-                    Self.first(of: secrets, outcomes, at: now).flatMap { found in
+                    newest(of: secrets, outcomes, at: now).flatMap { found in
                         do throws(Failure) { return .success(try found.live(at: now, vault: name)) } catch {
                             return .failure(error)
                         }
@@ -113,14 +127,17 @@ extension AWSVault {
     }
 
     /// As `current(of:_:)`, of names that were asked for already.
-    static func first(
+    func newest(
         of secrets: [String], _ outcomes: [String: Result<Found, Failure>], at now: WallMilliseconds
     ) -> Result<Found, Failure> {
-        for secret in secrets {
+        let outcome = outcomes[secrets[0]] ?? .success(.absent)
+        guard case .success(var newest) = outcome, names.prefersLiteral || newest.isAbsent(at: now) else { return outcome }
+        for secret in secrets.dropFirst() {
             let outcome = outcomes[secret] ?? .success(.absent)
-            guard case .success(let found) = outcome, found.isAbsent(at: now) else { return outcome }
+            guard case .success(let found) = outcome else { return outcome }
+            if found.supersedes(newest, at: now) { newest = found }
         }
-        return .success(.absent)
+        return .success(newest)
     }
 
     /// An outcome for each of the names.

@@ -7,6 +7,8 @@ struct HashiCorpRecord: Sendable {
     var version: Int64 = 0
     /// nil = deleted, destroyed or removed; a failure = there is one that cannot be read.
     var item: Result<VaultItem, Failure>?
+    /// When the newest version was written, or deleted if it was, by the vault's clock; nil = there is none.
+    private(set) var changedAt: WallMilliseconds?
     /// Of the key, as the newest version shows it; nil = none of the two does.
     private(set) var metadata: HashiCorpMetadata?
 
@@ -15,6 +17,13 @@ struct HashiCorpRecord: Sendable {
     func live(at now: WallMilliseconds) -> Result<VaultItem, Failure>? {
         if case .success(let item)? = item, !item.isLive(at: now) { return nil }
         return item
+    }
+
+    /// It is what became of a record after the other, which has the record's second name: also
+    /// if it has expired or was deleted since.
+    func isNewer(than other: HashiCorpRecord) -> Bool {
+        guard let changedAt else { return false }
+        return other.changedAt.map { changedAt > $0 } ?? true
     }
 }
 
@@ -59,7 +68,7 @@ extension HashiCorpRecord {
         if let metadata = answer.data?["metadata"], answer.status == 404 {
             guard let metadata = Metadata(metadata) else { throw .hashiCorpGarbled(.read, vault) }
             // Its time of deletion says when that was, and not what the key's rule is.
-            self.init(version: metadata.version, item: nil)
+            self.init(version: metadata.version, item: nil, changedAt: max(metadata.created, metadata.deleted ?? 0))
             return
         }
         if answer.isAbsence {
@@ -74,7 +83,7 @@ extension HashiCorpRecord {
             throw .hashiCorpGarbled(.read, vault)
         }
         self.init(
-            version: metadata.version, item: try Self.item(data, metadata, vault: vault),
+            version: metadata.version, item: try Self.item(data, metadata, vault: vault), changedAt: metadata.created,
             metadata: HashiCorpMetadata(custom: metadata.custom, lifetime: metadata.lifetime))
     }
 

@@ -78,8 +78,9 @@ package final class HashiCorpVault: VaultAdapter {
         return try await current(key.key, deadline: deadline).record.live(at: clock.wall)?.get()
     }
 
-    /// What is stored for a key, under the first of its names that has a live record;
-    /// if none has, under the one that is written.
+    /// What is stored for a key. Of two names the one counts that was changed last: a record that has
+    /// expired is not there again as what it replaced. A live one under the escaped name counts
+    /// without a look at the other, where that is the one that is written.
     nonisolated(nonsending) func current(
         _ key: RecordKey, deadline: BootInstant
     ) async throws(Failure) -> (record: HashiCorpRecord, path: String) {
@@ -89,9 +90,11 @@ package final class HashiCorpVault: VaultAdapter {
         }
         let (first, second) = names.prefersLiteral ? (literal, path) : (path, literal)
         let record = try await record(first, deadline: deadline)
-        guard record.live(at: clock.wall) == nil else { return (record, first) }
+        let isLive = record.live(at: clock.wall) != nil
+        if isLive && !names.prefersLiteral { return (record, first) }
         let other = try await self.record(second, deadline: deadline)
-        return other.live(at: clock.wall) == nil ? (record, first) : (other, second)
+        let otherIsLive = other.live(at: clock.wall) != nil
+        return other.isNewer(than: record) && (isLive || otherIsLive) ? (other, second) : (record, first)
     }
 
     /// What is stored at `path`. A node that does not show yet what was written a

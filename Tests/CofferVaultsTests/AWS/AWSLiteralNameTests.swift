@@ -40,6 +40,24 @@ import Testing
         #expect(both.entries.map { text(try? $0.item.get()) } == [#"{"a":2}"#])
     }
 
+    /// A Store leaves the literal one; when its record has expired the replaced one does not come back.
+    @Test(arguments: [false, true])
+    func whatHasExpiredDoesNotUncoverWhatItReplaced(prefersLiteral: Bool) async throws {
+        let fixture = AWSFixture()
+        put(#"{"a":1}"#, Self.literal, in: fixture)
+        var item = fixture.item()
+        item.expiresAt = fixture.clock.wall + 2_000
+        _ = try await fixture.vault().write(try key(fixture), item, condition: .none, deadline: fixture.deadline)
+        let other = AWSFixture(options: AWSOptions(literalNames: prefersLiteral))
+        other.fake.state.withLock { state in state.secrets = fixture.fake.state.withLock { $0.secrets } }
+        let vault = try other.vault()
+        #expect(try await vault.read(try key(other), deadline: other.deadline)?.payload == item.payload, "written later")
+        other.advance(milliseconds: 2_001)
+        #expect(try await vault.read(try key(other), deadline: other.deadline) == nil)
+        let many = await vault.readMany([try key(other)], deadline: other.deadline)
+        #expect(try many[0].get() == nil)
+    }
+
     @Test func deleteRemovesBoth() async throws {
         let fixture = AWSFixture()
         for name in [Self.literal, Self.escaped] { put(#"{"a":1}"#, name, in: fixture) }

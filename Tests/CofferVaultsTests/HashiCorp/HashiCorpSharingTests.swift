@@ -172,6 +172,48 @@ import Testing
         #expect(item?.payload == .text(Secret(text: #"{"a":2}"#)))
     }
 
+    /// What has expired hides what it replaced, under whichever name; what was written later counts.
+    @Test(arguments: [
+        // The escaped one was written later, and has expired: by the vault, or by what is sealed.
+        (true, false), (true, true),
+    ])
+    func whatHasExpiredDoesNotUncoverWhatItReplaced(isCollected: Bool, literalNames: Bool) async throws {
+        let bed = try Bed(literalNames: literalNames) { request, _ in
+            switch request.path {
+            case Self.literal: .kv(#"{"a":1}"#, created: "2026-11-24T00:00:00Z")
+            case Self.escaped: .tombstone(version: 1)
+            default: .absent
+            }
+        }
+        #expect(try await bed.vault.read(try key(), deadline: bed.deadline) == nil)
+    }
+
+    @Test func theLaterOfTwoLiveNamesCountsWithLiteralNames() async throws {
+        for (escaped, expected) in [("2026-11-26T00:00:00Z", "2"), ("2026-11-24T00:00:00Z", "1")] {
+            let bed = try Bed(literalNames: true) { request, _ in
+                switch request.path {
+                case Self.literal: .kv(#"{"a":1}"#)
+                case Self.escaped: .kv(#"{"a":2}"#, created: escaped)
+                default: .absent
+                }
+            }
+            let item = try await bed.vault.read(try key(), deadline: bed.deadline)
+            #expect(item?.payload == .text(Secret(text: #"{"a":\#(expected)}"#)))
+        }
+    }
+
+    @Test func aLiteralNameWrittenAfterADeletionIsFound() async throws {
+        let bed = try Bed { request, _ in
+            switch request.path {
+            case Self.literal: .kv(#"{"a":1}"#, created: "2026-11-27T00:00:00Z")
+            case Self.escaped: .tombstone(version: 3)
+            default: .absent
+            }
+        }
+        let item = try await bed.vault.read(try key(), deadline: bed.deadline)
+        #expect(item?.payload == .text(Secret(text: #"{"a":1}"#)))
+    }
+
     @Test func conditionsSeeTheLiteralName() async throws {
         let bed = try Bed { request, _ in request.path == Self.literal ? .kv(#"{"a":1}"#) : .absent }
         let error = await failure { () async throws(Failure) in

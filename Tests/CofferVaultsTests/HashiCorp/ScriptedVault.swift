@@ -46,8 +46,10 @@ extension HTTPResponse {
     static let denied = HTTPResponse(403, #"{"errors":["permission denied"]}"#)
     static let absent = HTTPResponse(404, #"{"errors":[]}"#)
 
-    static func kv(_ data: String, version: Int = 1, custom: String = "null", deletion: String = "") -> HTTPResponse {
-        HTTPResponse(200, #"{"data":{"data":\#(data),"metadata":\#(metadata(version, custom, deletion))}}"#)
+    static func kv(
+        _ data: String, version: Int = 1, custom: String = "null", deletion: String = "", created: String = createdAt
+    ) -> HTTPResponse {
+        HTTPResponse(200, #"{"data":{"data":\#(data),"metadata":\#(metadata(version, custom, deletion, created))}}"#)
     }
 
     static func tombstone(version: Int) -> HTTPResponse {
@@ -59,9 +61,13 @@ extension HTTPResponse {
         HTTPResponse(200, #"{"data":\#(metadata(version, "null", deletion))}"#)
     }
 
-    private static func metadata(_ version: Int, _ custom: String, _ deletion: String) -> String {
+    static let createdAt = "2026-11-25T15:53:31.123456789Z"
+
+    private static func metadata(
+        _ version: Int, _ custom: String, _ deletion: String, _ created: String = createdAt
+    ) -> String {
         """
-        {"version":\(version),"created_time":"2026-11-25T15:53:31.123456789Z","deletion_time":"\(deletion)",\
+        {"version":\(version),"created_time":"\(created)","deletion_time":"\(deletion)",\
         "destroyed":false,"custom_metadata":\(custom)}
         """
     }
