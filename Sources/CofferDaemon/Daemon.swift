@@ -155,6 +155,7 @@ package struct Daemon {
         server.drain()
         probing.cancel()
         close(pool)
+        server.stop()
         socket.remove()
         log.info("stopped")
     }

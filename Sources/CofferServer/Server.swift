@@ -45,6 +45,7 @@ package final class Server: Sendable {
     private let context: ServerContext
     private let inboxes: [Inbox]
     private let threads: [WorkerThread]
+    private let drained: Countdown
 
     /// Starts serving `listener`, a listening non-blocking Unix socket that
     /// stays the caller's to close.
@@ -70,6 +71,7 @@ package final class Server: Sendable {
                 ledger: ledger, budget: budget, limits: configuration.limits, clock: clock, version: configuration.version,
                 warnings: configuration.warnings, droppedLogLines: configuration.droppedLogLines),
             bootKey: bootKey, clock: clock, log: log)
+        let drained = Countdown(configuration.reactors)
         var threads: [WorkerThread] = []
         for index in inboxes.indices {
             let acceptor = index == 0
@@ -77,18 +79,28 @@ package final class Server: Sendable {
             let reactor = try Reactor(
                 index: index, shared: context, inbox: inboxes[index], counters: counters[index],
                 acceptor: acceptor)
-            threads.append(try WorkerThread(name: "reactor-\(index)") { reactor.run() })
+            threads.append(try WorkerThread(name: "reactor-\(index)") { reactor.run { drained.countDown() } })
         }
         self.context = context
         self.inboxes = inboxes
         self.threads = threads
+        self.drained = drained
     }
 
     /// Finishes what is in flight, refuses what is new, and returns when all
     /// connections are closed or the time for it is over. Blocks the thread.
+    ///
+    /// Work that has begun goes on after that, on the reactors' threads: `stop` ends them when
+    /// the vaults have finished it.
     package func drain() {
         context.admin.noteDraining()
         for inbox in inboxes { inbox.post(.drain) }
+        drained.wait()
+    }
+
+    /// Ends the reactors. Call it last, after `drain`: what is left of their work is never done.
+    package func stop() {
+        for inbox in inboxes { inbox.post(.stop) }
         for thread in threads { thread.join() }
     }
 }

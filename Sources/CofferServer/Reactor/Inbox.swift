@@ -24,6 +24,8 @@ enum ReactorMessage: Sendable {
     case patience(flight: UInt64, until: BootInstant)
     /// Finish what is in flight, then stop.
     case drain
+    /// After `drain`: the thread ends.
+    case stop
 }
 
 /// The answer to a call.

@@ -81,8 +81,8 @@ extension Reactor {
         }
         if events & EPOLLOUT.rawValue != 0 { touch(connection) }
         if events & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 && events & EPOLLIN.rawValue == 0 {
-            // Nobody is there to take an answer.
-            drop(connection)
+            // Nobody is there to take an answer. What was sent before is still read: it catches up.
+            if !connection.isBehind { drop(connection) }
         } else if events & EPOLLRDHUP.rawValue != 0 && events & EPOLLIN.rawValue == 0 {
             endOfInput(connection)
         }

@@ -39,6 +39,7 @@ final class Reactor: @unchecked Sendable {
     @exclusivity(unchecked) var now: BootInstant
     @exclusivity(unchecked) var wall: WallMilliseconds
     @exclusivity(unchecked) var draining = false
+    @exclusivity(unchecked) private var isStopped = false
     /// No secret has passed since `rest`.
     @exclusivity(unchecked) var isResting = true
 
@@ -115,13 +116,21 @@ final class Reactor: @unchecked Sendable {
 
     // MARK: The loop
 
-    /// Runs until drained.
-    func run() {
+    /// Runs until drained, and then for work that has begun until it is stopped: its tasks have no
+    /// other thread.
+    ///
+    /// - Parameter whenDrained: called once, when all connections are gone.
+    func run(whenDrained: () -> Void) {
         inbox.claim()
         while !(drain?.isDone ?? false) { turn(waiting: timeout()) }
         for case let connection? in connections { drop(connection) }
         stopAbandoned(within: nil)
+        whenDrained()
+        while !isStopped { turn(waiting: Self.idleMilliseconds) }
     }
+
+    /// How long a drained reactor sleeps when nothing comes.
+    private static let idleMilliseconds: Int32 = 100
 
     /// One turn: acts on what has come within so many milliseconds, and on what
     /// is due.
@@ -220,6 +229,7 @@ final class Reactor: @unchecked Sendable {
         case .patience(let flight, let until):
             awaitDeadline(.init(deadline: until, subject: .flight(flight)))
         case .drain: beginDrain()
+        case .stop: isStopped = true
         }
     }
 }
