@@ -117,12 +117,6 @@ import Testing
             ])
     }
 
-    private static let failures: [(StatusCode, Failure.Reason)] = [
-        (.unavailable, .vaultUnreachable), (.unauthenticated, .vaultRefused), (.failedPrecondition, .vaultRefused),
-        (.permissionDenied, .vaultRefused), (.internal, .vaultFailed), (.deadlineExceeded, .deadline),
-        (.resourceExhausted, .limit), (.dataLoss, .unreadableRecord),
-    ]
-
     private func broken(_ what: String) -> Failure { Failure(.dataLoss, .vaultFailed, what, vault: "flawed") }
 }
 

@@ -112,17 +112,32 @@ private struct FixedClock: Clock {
             status.noteSuccess(.check)
             #expect(writes(status) == (.fail, failure.reason))
             status.noteFailure(Failure(.aborted, .versionMismatch, "other version", vault: "v"), .write)
-            #expect(writes(status) == (.work, .unspecified), "the vault looked at the record")
+            #expect(writes(status) == (.fail, failure.reason), "a look at the record is no right to write it")
+            status.noteSuccess(.write)
+            #expect(writes(status) == (.work, .unspecified))
         }
     }
 
-    @Test func anOutageEndsForWritesWithAnyCall() {
+    @Test func afterAnOutageWritesAreUnknownUntilOneSucceeds() {
         let status = status()
         status.noteSuccess(.write)
         status.noteFailure(away, .write)
         #expect(writes(status) == (.fail, .vaultUnreachable))
         status.noteSuccess(.check)
+        #expect(writes(status) == (.unspecified, .unspecified), "a read shows nothing of writes")
+        status.noteSuccess(.write)
         #expect(writes(status) == (.work, .unspecified))
+    }
+
+    @Test func aCheckThatWritesShowsThatWritesFail() {
+        let own = status(checksWrites: true)
+        own.noteSuccess(.write)
+        own.noteFailure(fullDisk, .check)
+        #expect(writes(own) == (.fail, .disk))
+        own.noteSuccess(.read)
+        #expect(writes(own) == (.fail, .disk))
+        own.noteSuccess(.check)
+        #expect(writes(own) == (.work, .unspecified))
     }
 
     @Test func oneRecordAndTheRateOfCallsFailNoOtherWrite() {

@@ -219,9 +219,11 @@ extension VaultRounds.Asker {
 extension VaultStatus {
     /// How the writes of an examination have ended: it shows that they work again where nobody stores.
     fileprivate func note(_ steps: [DoctorStep]) {
+        let wasStored = steps.contains { $0.action == .store && $0.outcome == .done }
         for step in steps where step.action == .store || step.action == .delete {
             switch step.outcome {
-            case .done: noteSuccess(.write)
+            // Deleting what was never stored shows nothing.
+            case .done: noteSuccess(step.action == .store || wasStored ? .write : .read)
             case .failed(let failure): noteFailure(failure, .write)
             case .skipped: break
             }

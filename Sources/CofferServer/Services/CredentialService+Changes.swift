@@ -37,7 +37,8 @@ extension CredentialService {
                 let existed = try await VaultCaller.$uid.withValue(address.uid) {
                     await records.removal(of: key, ifVersion: ifVersion, deadline: deadline)
                 }.get()
-                self.statuses[records].noteSuccess(.write)
+                // Where nothing was, nothing shows that it could have been removed.
+                self.statuses[records].noteSuccess(existed ? .write : .read)
                 self.endWrite(ticket, .acknowledged(nil))
                 address.send(.message(ReplyMessages.deleteResponse(existed: existed)))
             } catch {

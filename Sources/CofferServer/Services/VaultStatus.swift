@@ -23,7 +23,7 @@ package final class VaultStatus: Sendable {
         /// What has failed since it last worked, and whether the failure was the whole vault's.
         var failing: [Work: Bool] = [:]
         var hasWritten = false
-        /// Why the last write failed as others will; unspecified if it did not.
+        /// Why the last write failed that others would have failed like, until one works.
         var writeFailure = Failure.Reason.unspecified
         var nextUnreadableReport = BootInstant(nanoseconds: 0)
     }
@@ -45,21 +45,27 @@ package final class VaultStatus: Sendable {
     /// A call that needs login and permission came back.
     func noteSuccess(_ work: Work) {
         let now = clock.wall
-        let checksWrites = checksWrites
+        let (writes, checksWrites) = (isWrite(work), checksWrites)
         let recovered = state.withLock { state in
             state.calls += 1
             state.lastGoodContact = now
-            if work == .write || (work == .check && checksWrites) { state.hasWritten = true }
+            if writes { state.hasWritten = true }
             guard !state.failing.isEmpty else { return false }
             state.failing = state.failing.filter { failed, isWhole in
                 if isWhole || failed == work { return false }
                 return !(work == .check && (failed == .read || checksWrites))
             }
-            if state.failing[.write] == nil { state.writeFailure = .unspecified }
+            if state.failing[.write] == nil && !(checksWrites && state.failing[.check] != nil) {
+                // What ended an outage may have read: whether writes work again is not known then.
+                if state.writeFailure != .unspecified && !writes { state.hasWritten = false }
+                state.writeFailure = .unspecified
+            }
             return state.failing.isEmpty
         }
         if recovered { log.notice("vault recovered", metadata: ["vault": "\(vault)"]) }
     }
+
+    private func isWrite(_ work: Work) -> Bool { work == .write || (work == .check && checksWrites) }
 
     /// Records asked for one by one, answered or not.
     func noteRead() { state.withLock { $0.reads += 1 } }
@@ -69,7 +75,10 @@ package final class VaultStatus: Sendable {
     func noteFailure(_ failure: Failure, _ work: Work) {
         switch failure.reason {
         case .cancelled: return
-        case .versionMismatch, .alreadyExists: noteSuccess(work)
+        // The vault has looked at the record; whether it would have let it be written is not said.
+        case .versionMismatch, .alreadyExists: noteSuccess(work == .write ? .read : work)
+        // The caller gave it no time.
+        case .deadline where failure.isUnsent: state.withLock { $0.calls += 1 }
         case .badField, .credentialTooLarge, .notSupported:
             state.withLock { $0.calls += 1 }
         case .unreadableRecord:
@@ -77,13 +86,14 @@ package final class VaultStatus: Sendable {
             noteUnreadable(failure)
         default:
             let now = clock.wall
+            let writes = isWrite(work)
             let began = state.withLock { state in
                 defer { state.failing[work] = failure.effects.scope == .vault }
                 state.calls += 1
                 state.failures += 1
                 state.lastFailure = failure.reason
                 state.lastFailureAt = now
-                if work == .write, failure.effects.failsOtherWrites { state.writeFailure = failure.reason }
+                if writes, failure.effects.failsOtherWrites { state.writeFailure = failure.reason }
                 return state.failing.isEmpty
             }
             guard began else { return }
