@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,14 +23,46 @@ static release_function find_release(void) {
     looking = true;
     release = (release_function)dlsym(RTLD_NEXT, "free");
     looking = false;
+    /* Without one, all that is ever freed would be lost. */
+    if (release == NULL) abort();
     atomic_store_explicit(&found, release, memory_order_release);
     return release;
+}
+
+/* What glibc leaves in the second word of what was given back, by which it finds out that it is given
+ * back again; 0 = the allocator does no such thing. */
+static uintptr_t find_mark(release_function release) {
+    uintptr_t marks[2];
+    for (int i = 0; i < 2; i++) {
+        volatile uintptr_t *words = malloc(3 * sizeof(uintptr_t));
+        if (words == NULL) return 0;
+        words[0] = words[1] = words[2] = 0;
+        release((void *)words);
+        marks[i] = words[1];
+    }
+    return marks[0] == marks[1] ? marks[0] : 0;
+}
+
+static uintptr_t mark_of(release_function release) {
+    static _Atomic(uintptr_t) found;
+    static _Atomic(bool) known;
+    if (!atomic_load_explicit(&known, memory_order_acquire)) {
+        atomic_store_explicit(&found, find_mark(release), memory_order_relaxed);
+        atomic_store_explicit(&known, true, memory_order_release);
+    }
+    return atomic_load_explicit(&found, memory_order_relaxed);
 }
 
 void free(void *memory) {
     if (memory == NULL) return;
     int saved = errno;
-    explicit_bzero(memory, malloc_usable_size(memory));
+    release_function first = find_release();
+    uintptr_t mark = first == NULL ? 0 : mark_of(first);
+    size_t bytes = malloc_usable_size(memory);
+    /* It bears the mark of what was given back already: wiped, nothing would tell the allocator. */
+    if (mark == 0 || bytes < 2 * sizeof(uintptr_t) || ((uintptr_t *)memory)[1] != mark) {
+        explicit_bzero(memory, bytes);
+    }
     release_function release = find_release();
     if (release != NULL) release(memory);
     errno = saved;
