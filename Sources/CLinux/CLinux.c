@@ -61,6 +61,10 @@ void *coffer_secret_map(size_t bytes, struct coffer_refused_memory *refused) {
     return region;
 }
 
+const char *coffer_environment_entry(size_t index) {
+    return environ == NULL ? NULL : environ[index];
+}
+
 void coffer_forget_variable(const char *name) {
     size_t length = strlen(name);
     for (char **entry = environ; entry != NULL && *entry != NULL; entry++)

@@ -37,11 +37,16 @@ struct Cofferd: ParsableCommand {
     var printSettings = false
 
     @Option(help: ArgumentHelp("How --print-settings prints: text, json or markdown.", valueName: "form"))
-    var form = SettingsReference.Form.text
+    var form: SettingsReference.Form?
+
+    func validate() throws {
+        if form != nil && !printSettings { throw ValidationError("--form says how --print-settings prints; give both") }
+        if check && printSettings { throw ValidationError("--check and --print-settings exclude each other") }
+    }
 
     func run() throws {
         if printSettings {
-            try StandardStream.output.write(SettingsReference().printed(as: form))
+            try StandardStream.output.write(SettingsReference().printed(as: form ?? .text))
             return
         }
         let configuration = load()

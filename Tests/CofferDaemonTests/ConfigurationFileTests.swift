@@ -45,7 +45,7 @@ import Testing
 
     @Test(arguments: [
         ("limits:\n  conections: 5\n", "c.yaml:2:3: unknown setting limits.conections; did you mean limits.connections?"),
-        ("zzz: 5\n", "c.yaml:1:1: unknown setting zzz; cofferd --check prints all settings"),
+        ("zzz: 5\n", "c.yaml:1:1: unknown setting zzz; cofferd --print-settings has all settings"),
         ("limits:\n  connections: many\n", "c.yaml:2:16: limits.connections: expected a whole number from 1 to 1000000"),
         ("limits:\n  connections: 0\n", "c.yaml:2:16: limits.connections: expected a whole number from 1 to 1000000"),
         ("cache: {ttl_seconds: 86400}\n", "c.yaml:1:22: cache.ttl_seconds: expected a duration from 0s to 1h in whole seconds"),

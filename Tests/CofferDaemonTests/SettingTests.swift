@@ -20,6 +20,13 @@ import Testing
         #expect(shown != setting.show(Configuration()), "the test must change this setting too")
     }
 
+    @Test func everySettingIsDescribed() {
+        for row in SettingsReference().rows {
+            #expect(!row.summary.isEmpty && !row.summary.hasSuffix("."), "\(row.path)")
+            for text in [row.summary, row.risk, row.standard, row.expects] { #expect(!text.contains("|"), "\(row.path)") }
+        }
+    }
+
     /// By default, of everything that is counted by uid.
     @Test func theShareOfAUIDIsWellBelowTheWhole() {
         let configuration = Configuration()

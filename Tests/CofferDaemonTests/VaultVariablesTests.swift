@@ -117,6 +117,35 @@ import Testing
         #expect(vault.timeoutMilliseconds == 7)
     }
 
+    @Test func theVariablesOfSettingsCountAsALogin() throws {
+        let byFile = try hashiCorp(["VAULT_ADDR": "https://h", "COFFER_VAULT_TOKEN_FILE": "/t"])
+        #expect(byFile["auth"] == ["token-file"] && byFile["token_file"] == ["/t"])
+        let byRole = try hashiCorp(["VAULT_ADDR": "https://h", "COFFER_VAULT_ROLE_ID": "r"])
+        #expect(byRole["auth"] == ["approle"] && byRole["role_id"] == ["r"])
+    }
+
+    @Test func theGuidesFormatIsNotKeptWhereItIsNotAccepted() throws {
+        let aws = try load(["VAULT_TYPE": "aws", "COFFER_VAULT_ACCEPT": "sealed"]).vaults[0]
+        #expect(aws["accept"] == ["sealed"] && aws["keep"] == [])
+        let vault = try hashiCorp(["VAULT_ADDR": "https://h", "VAULT_TOKEN": "set", "COFFER_VAULT_ACCEPT": "sealed"])
+        #expect(vault["accept"] == ["sealed"] && vault["keep"] == [])
+    }
+
+    @Test func theVariablesOfOtherTypesSettingsAreRefused() {
+        #expect(
+            mistakes(["VAULT_TYPE": "aws", "COFFER_VAULT_ADDRESS": "https://h"]) == [
+                "COFFER_VAULT_ADDRESS: vaults of type aws have no such setting; unset it"
+            ])
+        #expect(
+            mistakes(["COFFER_VAULT_MOUNT": "x"]) == [
+                "COFFER_VAULT_MOUNT: vaults of type embedded have no such setting; unset it"
+            ])
+        #expect(
+            mistakes(["COFFER_VAULT_QUEU": "set"]) == [
+                "COFFER_VAULT_QUEU: vaults of type embedded have no such setting; did you mean COFFER_VAULT_QUEUE?"
+            ])
+    }
+
     @Test func theVariableOfASettingsNameComesBeforeVaultsOwn() throws {
         let vault = try hashiCorp([
             "VAULT_ADDR": "https://h", "COFFER_VAULT_ADDRESS": "https://ours", "COFFER_VAULT_AUTH": "kubernetes",

@@ -41,6 +41,9 @@ void coffer_wipe(void *_Nonnull memory, size_t bytes);
  * there: a name can come more than once, and getenv(3) shows only the first. */
 void coffer_forget_variable(const char *_Nonnull name);
 
+/* The environment's entry "NAME=VALUE" of this index, from 0; null past the last. Before there are threads. */
+const char *_Nullable coffer_environment_entry(size_t index);
+
 /* The same for every variable that names a proxy: http_proxy, ALL_PROXY and any other
  * that ends so, in any case. Its address may have a password. */
 void coffer_forget_proxies(void);

@@ -105,7 +105,7 @@ package enum ConfigurationFile {
 
     private static func unknown(_ path: String) -> String {
         let hint = Setting.suggestion(for: path).map { "; did you mean \($0)?" }
-        return "unknown setting \(path)\(hint ?? "; cofferd --check prints all settings")"
+        return "unknown setting \(path)\(hint ?? "; cofferd --print-settings has all settings")"
     }
 }
 

@@ -145,8 +145,9 @@ package struct ConfigurationLoader {
             }
             let vault = try VaultVariables(environment).vault(
                 driver, milliseconds: configuration.vaultMilliseconds,
-                place: variable ?? configuration.places["vault.type"] ?? "vault.type")
+                place: variable ?? configuration.places["vault.type"] ?? "vault.type", catalogue)
             configuration.vaults = [vault]
+            configuration.vaultMilliseconds = vault.timeoutMilliseconds
             configuration.routes = [VaultRoute(vault: vault.name)]
             return
         }

@@ -1,10 +1,11 @@
+import CLinux
 package import CofferVaults
 import Glibc
 
 /// The process's environment and files, as the loader wants them.
 package enum Environment {
     /// What stands for a secret: that there is one.
-    private static let set = "set"
+    private static let isSet = "set"
 
     /// Only the variables that the loader and the drivers ask about.
     ///
@@ -26,10 +27,25 @@ package enum Environment {
             result[name] = text
         }
         guard mistakes.isEmpty else { throw ConfigurationErrors(mistakes) }
+        // Names that are no setting's are the loader's to refuse.
+        for name in set(prefix: VaultVariables.prefix) where result[name] == nil { result[name] = isSet }
         for name in secrets {
-            if let isEmpty = SecretVariables.isEmpty(name) { result[name] = isEmpty ? "" : set }
+            if let isEmpty = SecretVariables.isEmpty(name) { result[name] = isEmpty ? "" : isSet }
         }
         return result
+    }
+
+    /// Of the variables whose names begin so, what can be printed of each name.
+    private static func set(prefix: String) -> [String] {
+        var found: [String] = []
+        var index = 0
+        while let entry = coffer_environment_entry(index) {
+            index += 1
+            guard strncmp(entry, prefix, prefix.utf8.count) == 0 else { continue }
+            let text = String(cString: entry)
+            found.append(String(text.prefix { $0 != "=" }.prefix(64).filter { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") }))
+        }
+        return found
     }
 
     /// A configuration file's text; nil if there is no file.

@@ -45,11 +45,11 @@ extension Setting {
             summary: "How long one read of the vault may take, whoever waits for it. Writes, lists and Health go by the time of their call",
             risk: "Too short: reads fail while the disk is busy. Longer than a call's time: the call is answered first, and the read only fills the cache"),
         Setting(
-            "key.file", .text("the path of a file with 32 bytes or 64 hex digits"), \.keyFile, unset: "none",
+            "key.file", .text("the path, from / on, of a file with 32 bytes or 64 hex digits") { $0.hasPrefix("/") }, \.keyFile, unset: "none",
             summary: "A file with the root key: 32 bytes, or 64 hex digits with or without a line end. See \"Files with secrets\"",
             risk: "Whoever has this file, the file `keyring` and the database has the credentials"),
         Setting(
-            "key.passphrase_file", .text("the path of a file with the passphrase"), \.passphraseFile, unset: "none",
+            "key.passphrase_file", .text("the path, from / on, of a file with the passphrase") { $0.hasPrefix("/") }, \.passphraseFile, unset: "none",
             summary: "A file with a passphrase, to 4096 bytes; one line end (LF or CRLF) at its end does not count. Excludes `key.file`. In production it has at least 12 bytes. See \"Files with secrets\"",
             risk: "Guessing costs an attacker what a start costs: scrypt with 128 MiB. A short passphrase is found all the same"),
         Setting(
@@ -94,7 +94,7 @@ extension Setting {
             risk: "Each may hold a credential in memory"),
         Setting(
             "limits.calls_per_connection", .number(1...65_536), \.limits.callsPerConnection,
-            summary: "Calls of a connection that wait for the vault; more are refused. The connection is read all the same |"),
+            summary: "Calls of a connection that wait for the vault; more are refused. The connection is read all the same"),
         Setting(
             "limits.calls_per_uid", .number(1...1_000_000), \.limits.callsPerUID,
             summary: "Calls in hand of a uid, counted as for `limits.calls`; more are refused",
@@ -115,7 +115,7 @@ extension Setting {
             risk: "A GetMany of many long ids needs room too"),
         Setting(
             "limits.output_bytes", .quantity(65_536...(64 << 20), .bytes), \.limits.outputBytes,
-            summary: "Reply bytes that wait for a client to take them. Beyond it the connection is not read from |"),
+            summary: "Reply bytes that wait for a client to take them. Beyond it the connection is not read from"),
         Setting(
             "limits.buffered_bytes", .quantity((4 << 20)...(64 << 30), .bytes), \.limits.bufferedBytes,
             summary: "Bytes of memory that wait for clients, all together: starts of frames, replies that are not read yet, the keys of GetManys, and what their answers are made of",
@@ -126,13 +126,13 @@ extension Setting {
             risk: "As high as `limits.buffered_bytes`: one uid can take all"),
         Setting(
             "limits.frame_seconds", .quantity(1...600, .seconds), \.limits.frameSeconds,
-            summary: "The time for a frame to arrive whole, from its first byte, also for one that is skipped; then the connection is cut |"),
+            summary: "The time for a frame to arrive whole, from its first byte, also for one that is skipped; then the connection is cut"),
         Setting(
             "limits.write_stall_seconds", .quantity(1...600, .seconds), \.limits.writeStallSeconds,
-            summary: "How long a client may take no byte while replies wait; then it is cut |"),
+            summary: "How long a client may take no byte while replies wait; then it is cut"),
         Setting(
             "limits.idle_seconds", .quantity(0...604_800, .seconds), \.limits.idleSeconds,
-            summary: "How long a connection may be silent with no call waiting; then it is closed. 0 = for ever |"),
+            summary: "How long a connection may be silent with no call waiting; then it is closed. 0 = for ever"),
         Setting(
             "limits.drain_seconds", .quantity(1...300, .seconds), \.limits.drainSeconds,
             summary: "The time from SIGTERM until the connections are closed, however busy",
@@ -143,13 +143,13 @@ extension Setting {
             risk: "Above `limits.maximum_call_ms` it has no effect"),
         Setting(
             "limits.maximum_call_ms", .quantity(1...600_000, .milliseconds), \.limits.maximumCallMilliseconds,
-            summary: "How long a call may take, whatever the client says |"),
+            summary: "How long a call may take, whatever the client says"),
         Setting(
             "log.level", .choice, \.logLevel,
             summary: "The least that is logged",
             risk: "`trace` logs every connection"),
         Setting(
             "log.format", .choice, \.logFormat,
-            summary: "One line for each message, on standard error. `auto` = text on a terminal, JSON elsewhere |"),
+            summary: "One line for each message, on standard error. `auto` = text on a terminal, JSON elsewhere"),
     ]
 }

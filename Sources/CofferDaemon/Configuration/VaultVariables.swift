@@ -3,18 +3,29 @@ import CofferVaults
 /// The one vault of a daemon without a `vaults` section: `vault.type` and VAULT_TYPE choose its
 /// driver, and environment variables set the driver's settings.
 struct VaultVariables {
+    /// What the variables of all settings of vaults begin with.
+    static let prefix = "COFFER_VAULT_"
+
     private let environment: EnvironmentVariables
 
     init(_ environment: [String: String]) { self.environment = EnvironmentVariables(environment) }
 
-    /// - Parameter place: where the type was said.
+    /// - Parameters:
+    ///   - place: where the type was said.
+    ///   - catalogue: of the types there are: their settings are no settings of this one.
     func vault(
-        _ driver: any VaultDriver, milliseconds: Int, place: String
+        _ driver: any VaultDriver, milliseconds: Int, place: String, _ catalogue: VaultCatalogue
     ) throws(ConfigurationErrors) -> VaultConfiguration {
         var vault = VaultConfiguration(name: driver.type, driver: driver, isNamed: false)
         vault[CommonSettings.timeout] = milliseconds
         vault.locations["type"] = place
-        var errors: [ConfigurationError] = []
+        let own = driver.settings.flatMap(\.variables)
+        var errors = superseded(catalogue).filter { !own.contains($0) }.map { name in
+            let isOfOthers = catalogue.variables.contains(name)
+            let hint = isOfOthers ? nil : Spelling.nearest(to: name, among: own.filter { $0.hasPrefix(Self.prefix) })
+            return ConfigurationError(
+                name, "vaults of type \(driver.type) have no such setting\(hint.map { "; did you mean \($0)?" } ?? "; unset it")")
+        }
         for setting in driver.settings {
             guard let (variable, value) = environment.first(of: setting.variables) else { continue }
             vault.locations[setting.name] = variable
@@ -42,10 +53,11 @@ struct VaultVariables {
             let accepted = vault.accept
             vault[CommonSettings.accept] = CommonSettings.formats.filter { accepted.contains($0) || $0 == guide }
         }
-        if !vault.isSet(CommonSettings.format) && !vault.isSet(RemoteSettings.keep) { vault[RemoteSettings.keep] = [guide] }
+        let isSaid = vault.isSet(CommonSettings.format) || vault.isSet(RemoteSettings.keep)
+        if !isSaid && vault.accept.contains(guide) { vault[RemoteSettings.keep] = [guide] }
     }
 
-    /// Those that are set and configure a vault, whatever its type.
+    /// Those that are set and are meant for a vault, whatever its type, or no setting's at all.
     ///
     /// - Parameter catalogue: of the types there are.
     func superseded(_ catalogue: VaultCatalogue) -> [String] {
@@ -55,6 +67,7 @@ struct VaultVariables {
                 if environment.first(of: [name]) != nil { names.append(name) }
             }
         }
+        for name in environment.names(prefix: Self.prefix) where !names.contains(name) { names.append(name) }
         return names
     }
 }

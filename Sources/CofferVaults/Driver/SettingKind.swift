@@ -36,10 +36,7 @@ extension SettingKind where Value == String {
         SettingKind(expects, parse: { SettingText.isPrintable($0) && isValid($0) ? $0 : nil }, show: { $0 })
     }
 
-    /// A path. It is read by this process, which may take it relative to its own folder.
-    package static var file: Self { text("the path of a file") }
-
-    /// A path that a library reads later, perhaps from another folder.
+    /// The path of a file. Whatever does not begin with / may be a secret in the wrong place.
     package static var absoluteFile: Self { text("the path of a file, from / on") { $0.hasPrefix("/") } }
 
     /// The address of a server: see `VaultAddress`.

@@ -87,6 +87,11 @@ package struct EnvironmentVariables: Sendable {
 
     package init(_ values: [String: String]) { self.values = values }
 
+    /// Those that are set and whose names begin so, sorted.
+    package func names(prefix: String) -> [String] {
+        values.filter { $0.key.hasPrefix(prefix) && !$0.value.isEmpty }.keys.sorted()
+    }
+
     /// The first of these that is there, and its value; nil if none is there, or if that one is empty.
     package func first(of names: [String]) -> (name: String, value: String)? {
         for name in names {

@@ -36,10 +36,11 @@ package struct HashiCorpDriver: VaultDriver {
             found.append(SettingMistake("VAULT_ADDR", "is not set; expected for instance https://vault.example:8200"))
         }
         if !vault.isSet(HashiCorpSettings.auth) {
-            let ways: [(String, HashiCorpSettings.Authentication)] = [
-                ("TOKEN", .token), ("TOKEN_FILE", .tokenFile), ("ROLE_ID", .approle),
+            let ways: [(variable: String?, method: HashiCorpSettings.Authentication)] = [
+                (first("TOKEN"), .token), (vault.locations["token_file"], .tokenFile),
+                (vault.locations["role_id"], .approle),
             ]
-            let given = ways.compactMap { way in first(way.0).map { (variable: $0, method: way.1) } }
+            let given = ways.compactMap { way in way.variable.map { (variable: $0, method: way.method) } }
             switch given.count {
             case 0:
                 found.append(
@@ -54,7 +55,7 @@ package struct HashiCorpDriver: VaultDriver {
                         given[1].variable, "\(given[0].variable) is also set; choose one login method"))
             }
         }
-        if let file = first("SECRET_ID_FILE"), let variable = first("SECRET_ID") {
+        if let file = vault.locations["secret_id_file"], let variable = first("SECRET_ID") {
             found.append(SettingMistake(file, "\(variable) is also set; unset one of them"))
         }
         return found

@@ -27,14 +27,14 @@ enum HashiCorpSettings {
         "auth_mount", .path, .value(""), unset: "the name of `auth`",
         summary: "Where that way to log in is mounted")
     static let tokenFile = VaultSetting<String>(
-        "token_file", .file, .value(""), variables: variables("TOKEN_FILE"), unset: "kubernetes: the pod's",
+        "token_file", .absoluteFile, .value(""), variables: variables("TOKEN_FILE"), unset: "kubernetes: the pod's",
         summary: "The file with the token of `token-file`, `kubernetes` or `jwt`, read at every login")
     static let role = VaultSetting<String>(
         "role", .text(), .value(""), summary: "The role of `kubernetes`, required, or `jwt`")
     static let roleID = VaultSetting<String>(
         "role_id", .text(), .value(""), variables: variables("ROLE_ID"), summary: "The role id of `approle`")
     static let secretIDFile = VaultSetting<String>(
-        "secret_id_file", .file, .value(""), variables: variables("SECRET_ID_FILE"),
+        "secret_id_file", .absoluteFile, .value(""), variables: variables("SECRET_ID_FILE"),
         summary:
             "The file with the secret id of `approle`. Without it `$VAULT_SECRET_ID` is used, by one vault only")
     static let softDelete = VaultSetting<Bool>(
