@@ -11,11 +11,15 @@ package struct YAMLDocument: ~Copyable {
     private struct Anchored {
         let node: YAMLNode
         let count: Int
+        /// How deep values lie in one another there: 1 for a scalar.
+        let height: Int
     }
 
     private var events: YAMLEventReader
     private var anchors: [String: Anchored] = [:]
     private var count = 0
+    /// How deep the values read so far go, of those in the anchored value that is being read.
+    private var deepest = 0
 
     /// - Returns: the root; nil if there is none.
     package static func parse(_ text: String) throws(YAMLError) -> YAMLNode? {
@@ -40,10 +44,10 @@ package struct YAMLDocument: ~Copyable {
     }
 
     private mutating func node(_ event: YAMLEvent, depth: Int) throws(YAMLError) -> YAMLNode {
-        guard depth <= Self.maximumDepth else {
-            throw .malformed(problem: "found more than \(Self.maximumDepth) values in one another", event.mark)
-        }
-        let before = count
+        try descend(to: depth, event.mark)
+        let (before, outside) = (count, deepest)
+        deepest = depth
+        defer { deepest = max(deepest, outside) }
         try add(1, event.mark)
         switch event.kind {
         case .alias(let name):
@@ -51,19 +55,27 @@ package struct YAMLDocument: ~Copyable {
                 throw .malformed(problem: "found an alias without its anchor", event.mark)
             }
             try add(anchored.count - 1, event.mark)
+            try descend(to: depth + anchored.height - 1, event.mark)
             return anchored.node
         case .scalar(let text, let properties):
             let content = YAMLNode.Content.scalar(text)
-            return try finish(content, event.mark, properties, isNull: properties.isNull(text), since: before)
+            return try finish(content, event.mark, properties, isNull: properties.isNull(text), depth: depth, since: before)
         case .sequenceStart(let properties):
             let elements = try elements(depth: depth)
-            return try finish(.sequence(elements), event.mark, properties, since: before)
+            return try finish(.sequence(elements), event.mark, properties, depth: depth, since: before)
         case .mappingStart(let properties):
             let pairs = try pairs(depth: depth)
-            return try finish(.mapping(pairs), event.mark, properties, since: before)
+            return try finish(.mapping(pairs), event.mark, properties, depth: depth, since: before)
         case .streamStart, .streamEnd, .documentStart, .documentEnd, .sequenceEnd, .mappingEnd, .other:
             throw .malformed(problem: "found no value where one was expected", event.mark)
         }
+    }
+
+    private mutating func descend(to depth: Int, _ mark: YAMLMark) throws(YAMLError) {
+        guard depth <= Self.maximumDepth else {
+            throw .malformed(problem: "found more than \(Self.maximumDepth) values in one another", mark)
+        }
+        deepest = max(deepest, depth)
     }
 
     private mutating func add(_ nodes: Int, _ mark: YAMLMark) throws(YAMLError) {
@@ -75,11 +87,11 @@ package struct YAMLDocument: ~Copyable {
 
     private mutating func finish(
         _ content: YAMLNode.Content, _ mark: YAMLMark, _ properties: YAMLEvent.Properties, isNull: Bool = false,
-        since before: Int
+        depth: Int, since before: Int
     ) throws(YAMLError) -> YAMLNode {
         guard properties.hasKnownTag else { throw .malformed(problem: "found a tag that is not YAML's own", mark) }
         let node = YAMLNode(content: content, mark: mark, isNull: isNull)
-        if let anchor = properties.anchor { anchors[anchor] = Anchored(node: node, count: count - before) }
+        if let anchor = properties.anchor { anchors[anchor] = Anchored(node: node, count: count - before, height: deepest - depth + 1) }
         return node
     }
 

@@ -98,6 +98,18 @@ import Testing
         #expect(problem(text) == expected)
     }
 
+    /// Each alias hides a value that is ten deep: four of them in one another are too much.
+    @Test func aliasesDoNotHideDepth() throws {
+        func chain(_ length: Int) -> String {
+            (0..<length).map { number in
+                let inner = number == 0 ? "x" : "*a\(number - 1)"
+                return "a\(number): &a\(number) \(String(repeating: "[", count: 9))\(inner)\(String(repeating: "]", count: 9))\n"
+            }.joined()
+        }
+        #expect(problem(chain(3)) == nil)
+        #expect(problem(chain(4))?.contains("found more than 32 values in one another") == true)
+    }
+
     @Test func valuesLieInOneAnotherToADepth() throws {
         func nested(_ depth: Int) -> String {
             String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
