@@ -13,7 +13,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from harness import CallFailed, Daemon, Status, binary, eventually
-from harness.start import CONFIGURATION, FAILURE, StartupTest
+from harness.start import CONFIGURATION, StartupTest
 
 #: A uid that nobody has.
 SOMEBODY = 61_234
@@ -86,7 +86,7 @@ class Limits(HostTest):
         """Also where some of them could be had: a start that waits for the others would never end."""
         for count in range(1, 14):
             with self.subTest(threads=count):
-                self.refused(as_somebody(limited(resource.RLIMIT_NPROC, count)), FAILURE, "ulimit -u")
+                self.refused(as_somebody(limited(resource.RLIMIT_NPROC, count)), CONFIGURATION, "ulimit -u")
 
     #: Too low to serve: the limit, its values, and what the refusal names.
     REFUSED = {
@@ -157,12 +157,12 @@ class FullDisk(StartupTest):
                 self.assertEqual(client.get("u", "c", max_age_ms=0).credential, b"value")
                 self.assertFalse(client.health().vaults[0].reachable, "Health is green while no Store works")
             self.assertEqual(daemon.coffer("health").returncode, Status.UNAVAILABLE)
-            self.assertEqual(daemon.log_text().count('"vault fails"'), 1)
-            self.assertNotIn("vault works again", daemon.log_text())
+            self.assertEqual(daemon.log_text().count('"vault unavailable"'), 1)
+            self.assertNotIn("vault recovered", daemon.log_text())
             os.unlink(ballast)
             eventually("Stores work again", 15, lambda: client.health().vaults[0].reachable)
             client.store("u", "c", b"another")
-            eventually("the recovery is logged", 5, lambda: "vault works again" in daemon.log_text())
+            eventually("the recovery is logged", 5, lambda: "vault recovered" in daemon.log_text())
 
 
 class Streams(StartupTest):

@@ -1,3 +1,4 @@
+import CofferCore
 import Dispatch
 import Glibc
 
@@ -5,8 +6,10 @@ import Glibc
 /// it hanging, wherever it is met: the start refuses it instead.
 enum ProcessLimits {
     /// Address space beside what the configuration lets the daemon hold: mostly what threads
-    /// reserve, and never touch.
+    /// reserve, and never touch. For up to sixteen threads.
     private static let addressBytes = 864 << 20
+    /// What each thread more reserves: an arena of malloc's, and its stack.
+    private static let addressBytesOfThread = 66 << 20
     /// The same of memory that can be written to.
     private static let dataBytes = 256 << 20
     /// The database with its log and locks, the socket, the reactors, files that are read.
@@ -18,7 +21,7 @@ enum ProcessLimits {
     /// - Throws: which limit is too low, and what it must be.
     static func check(held: Int, threads: Int) throws(StartupError) {
         try check(
-            RLIMIT_AS, "bytes of address space", addressBytes + held, "ulimit -v, LimitAS; MemoryMax bounds what is used")
+            RLIMIT_AS, "bytes of address space", addressBytes + held + max(0, threads - 16) * addressBytesOfThread, "ulimit -v, LimitAS; MemoryMax bounds what is used")
         try check(RLIMIT_DATA, "bytes of data", dataBytes + held, "ulimit -d, LimitDATA; MemoryMax bounds what is used")
         try check(RLIMIT_NOFILE, "open files", descriptors, "ulimit -Hn, LimitNOFILE")
         try checkThreads(threads)
@@ -40,22 +43,21 @@ enum ProcessLimits {
     /// Starts as many threads as there will be, and ends them again: Swift's own pool would
     /// wait for one that never comes, without a word.
     private static func checkThreads(_ count: Int) throws(StartupError) {
-        let (gate, ended) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
-        var started = 0
+        let gate = DispatchSemaphore(value: 0)
+        var threads: [WorkerThread] = []
         defer {
-            for _ in 0..<started { gate.signal() }
-            for _ in 0..<started { ended.wait() }
+            for _ in threads { gate.signal() }
+            // Not before the last has ended could a real one have its place.
+            for thread in threads { thread.join() }
         }
-        while started < count {
-            do throws(StartupError) {
-                try DaemonThread.start("coffer-limit") {
-                    gate.wait()
-                    ended.signal()
-                }
+        while threads.count < count {
+            do throws(Failure) {
+                threads.append(try WorkerThread(name: "coffer-limit") { gate.wait() })
             } catch {
-                throw StartupError("\(error.message); \(started + 1) threads are possible, expected \(count + 1)")
+                throw StartupError(
+                    "\(error.message); \(threads.count + 1) threads are possible, expected \(count + 1)",
+                    exitCode: StartupError.configurationExitCode)
             }
-            started += 1
         }
     }
 }
