@@ -72,9 +72,16 @@ import Testing
             ("memory", ["auth_mount", "region", "namespace", "ca_file", "IAM", "token"]),
         ])
     func adviceFitsTheType(type: String, foreign: [String]) throws {
-        let advice = try #require(VaultCatalogue.standard[type: type]).advice
-        for text in [advice.unreachable, advice.login, advice.setUp, advice.permission, advice.broken] {
+        let doctor = DoctorAdvice(try #require(VaultCatalogue.standard[type: type]).advice)
+        for (code, reason) in Self.failures {
+            let text = doctor.advice(for: Failure(code, reason, "x"))
             for word in foreign { #expect(!text.contains(word), "\(type): \(text)") }
         }
     }
+
+    private static let failures: [(StatusCode, Failure.Reason)] = [
+        (.unavailable, .vaultUnreachable), (.unauthenticated, .vaultRefused), (.failedPrecondition, .vaultRefused),
+        (.permissionDenied, .vaultRefused), (.internal, .vaultFailed), (.deadlineExceeded, .deadline),
+        (.resourceExhausted, .limit), (.dataLoss, .unreadableRecord),
+    ]
 }

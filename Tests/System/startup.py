@@ -21,7 +21,7 @@ class ConfigurationMistakes(StartupTest):
 
     def test_unknown_setting_has_its_place(self) -> None:
         ended = self.start(config="socket_mode: 0600\nflux_capacitor: on\n")
-        self.assert_refused(ended, CONFIGURATION, "coffer.yaml:2:1", "flux_capacitor", "--check")
+        self.assert_refused(ended, CONFIGURATION, "coffer.yaml:2:1", "flux_capacitor", "--print-settings")
 
     def test_unknown_section_has_its_place(self) -> None:
         ended = self.start(config="zzz:\n  yyy: 1\n")

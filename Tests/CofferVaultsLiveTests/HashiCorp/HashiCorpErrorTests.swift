@@ -58,7 +58,7 @@ import Testing
 
     @Test func nobodyThere() async throws {
         let vault = try Live.vault(transport: try Live.transport("NOBODY_ADDR"))
-        await expect(.unavailable, .vaultUnreachable, "no connection", retryable: true) { () throws(Failure) in
+        await expect(.unavailable, .vaultUnreachable, "cannot connect", retryable: true) { () throws(Failure) in
             try await read(vault)
         }
     }

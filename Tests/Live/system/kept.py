@@ -72,6 +72,6 @@ class Kept(SystemTest):
         with self.daemon.client() as client:
             for number in range(40):
                 failure = self.assert_fails(Status.UNAVAILABLE, client.store, "user", f"other-{number}", b"value")
-                if "is not asked since" in str(failure):
+                if "is not asked for another" in str(failure):
                     return
         self.fail("the breaker did not open")
