@@ -1,11 +1,13 @@
 """How the daemon stops: nobody's request is lost, and nothing of it stays."""
 
 import signal
+import subprocess
 import threading
 import time
 
-from harness import Client, Daemon, Kind, Status, SystemTest, messages, options
+from harness import Client, Daemon, Kind, Status, SystemTest, eventually, messages, options
 from harness.client import Truncated, encode
+from harness.slow_vault import SlowVault
 
 
 class LoadedClient(threading.Thread):
@@ -157,6 +159,21 @@ class Stopping(SystemTest):
             started = time.monotonic()
             self.assertEqual(daemon.terminate(), 0)
             self.assertLess(time.monotonic() - started, 5)
+
+    def test_stop_waits_for_what_a_vault_has_in_hand(self) -> None:
+        vault = SlowVault()
+        self.addCleanup(vault.close)
+        daemon = self.daemon(env=vault.environment)
+        before = vault.reads
+        with daemon.client() as client:
+            client.begin("Credentials/Store", messages.credentials.StoreRequest(
+                user_id="u", connection_id="c", credential=b"{}"), 60_000)
+            eventually("the vault has the Store's first request", 10, lambda: vault.reads > before)
+        daemon.process.terminate()
+        with self.assertRaises(subprocess.TimeoutExpired, msg="it did not wait for a write that had begun"):
+            daemon.process.wait(1.5)
+        vault.release()
+        self.assertEqual(daemon.process.wait(5), 0, daemon.log_text())
 
     def test_interrupt_stops_as_terminate_does(self) -> None:
         daemon = self.daemon()

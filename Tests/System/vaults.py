@@ -86,7 +86,7 @@ class Doctor(SystemTest):
         ended = self.daemon().coffer("doctor", "--vault", "embeded")
         self.assertEqual(ended.returncode, Status.NOT_FOUND)
         self.assertEqual(ended.stdout, b"")
-        self.assertIn(b"there are embedded", ended.stderr)
+        self.assertIn(b"configured: embedded", ended.stderr)
         self.assertEqual(self.daemon().coffer("doctor", "--vault", "").returncode, 64)
 
 
