@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -59,6 +60,10 @@ void *coffer_secret_map(size_t bytes, struct coffer_refused_memory *refused) {
     }
     (void)madvise(region, bytes, MADV_WIPEONFORK);
     return region;
+}
+
+int coffer_bound_arenas(int count) {
+    return mallopt(M_ARENA_MAX, count) == 1 ? 0 : -1;
 }
 
 const char *coffer_environment_entry(size_t index) {

@@ -41,6 +41,10 @@ void coffer_wipe(void *_Nonnull memory, size_t bytes);
  * there: a name can come more than once, and getenv(3) shows only the first. */
 void coffer_forget_variable(const char *_Nonnull name);
 
+/* How many regions malloc reserves for its threads at most: each takes 64 MiB of address space. Before there are
+ * threads. 0 on success. */
+int coffer_bound_arenas(int count);
+
 /* The environment's entry "NAME=VALUE" of this index, from 0; null past the last. Before there are threads. */
 const char *_Nullable coffer_environment_entry(size_t index);
 

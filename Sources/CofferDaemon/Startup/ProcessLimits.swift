@@ -1,3 +1,4 @@
+import CLinux
 import CofferCore
 import Dispatch
 import Glibc
@@ -8,8 +9,10 @@ enum ProcessLimits {
     /// Address space beside what the configuration lets the daemon hold: mostly what threads
     /// reserve, and never touch. For up to sixteen threads.
     private static let addressBytes = 864 << 20
-    /// What each thread more reserves: an arena of malloc's, and its stack.
-    private static let addressBytesOfThread = 66 << 20
+    /// What each thread more reserves for its stack, rounded up.
+    private static let addressBytesOfThread = 3 << 20
+    /// Of malloc's regions. There would be eight for each processor, more than the address space above.
+    private static let arenas: Int32 = 8
     /// The same of memory that can be written to.
     private static let dataBytes = 256 << 20
     /// The database with its log and locks, the socket, the reactors, files that are read.
@@ -20,6 +23,7 @@ enum ProcessLimits {
     ///   - threads: that the daemon will have, at most.
     /// - Throws: which limit is too low, and what it must be.
     static func check(held: Int, threads: Int) throws(StartupError) {
+        _ = coffer_bound_arenas(arenas)
         try check(
             RLIMIT_AS, "bytes of address space", addressBytes + held + max(0, threads - 16) * addressBytesOfThread, "ulimit -v, LimitAS; MemoryMax bounds what is used")
         try check(RLIMIT_DATA, "bytes of data", dataBytes + held, "ulimit -d, LimitDATA; MemoryMax bounds what is used")
