@@ -23,7 +23,7 @@ from harness.options import options  # noqa: E402
 
 MODULES = [
     "startup", "agreement", "socket_path", "data_folder", "key_loss", "records", "lifecycle", "command_line", "console", "vaults", "hostile",
-    "hostile_fields", "hostile_peers", "blocking", "host", "plaintext", "cores", "durability", "scale", "spinning",
+    "hostile_fields", "hostile_peers", "blocking", "host", "plaintext", "heap", "cores", "durability", "scale", "spinning",
     "buffers", "user_namespaces", "work",
 ]
 PROGRAMS = ["cofferd", "coffer", "coffer-load"]
