@@ -25,6 +25,11 @@ package struct SecretVariables: Sendable {
         return nil
     }
 
+    /// Only those of these names, without the passphrase: what a vault may hold on to.
+    func only(_ names: [String]) -> SecretVariables {
+        SecretVariables(passphrase: nil, values: values.filter { names.contains($0.key) })
+    }
+
     /// Takes them all, needed or not: no secret stays in the environment, nor does the
     /// address of a proxy, which may have a password and is not obeyed. Once in a process,
     /// before there are other threads.

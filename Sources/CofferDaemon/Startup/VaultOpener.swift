@@ -86,6 +86,9 @@ struct VaultOpener {
     /// What is refused about a vault on another host bears the vault's name, the setting, and where
     /// it was set; a local one's error names its files.
     private func adapter(_ vault: VaultConfiguration, _ context: VaultContext) throws(Failure) -> any VaultAdapter {
+        // No vault has the secrets of another, and none the passphrase: it may keep what it has for life.
+        let secrets = secrets.only(vault.driver.secretVariables)
+        let context = context.with(secret: { secrets[$0] })
         guard !vault.driver.isLocal else { return try vault.driver.open(vault, context) }
         do throws(Failure) {
             return try vault.driver.open(vault, context)
@@ -130,10 +133,10 @@ struct VaultOpener {
         // Without a vault on another host there is no thread for HTTP.
         let isRemote = configuration.vaults.contains { !$0.driver.isLocal }
         let engine = isRemote ? try HTTPEngine(clock: clock) : nil
-        let (clock, random, log, secrets) = (clock, random, log, secrets)
+        let (clock, random, log) = (clock, random, log)
         let files = RuledFileReader(clock: clock)
         return VaultContext(
-            clock: clock, random: random, dataFolder: configuration.data, secret: { secrets[$0] },
+            clock: clock, random: random, dataFolder: configuration.data, secret: { _ in nil },
             variable: SecretVariables.value(of:),
             readFile: { path, rule throws(Failure) in try SecretFile.readIfThere(path, rule) },
             readFileLater: { path, rule, deadline async throws(Failure) in

@@ -14,7 +14,7 @@ package struct VaultContext: Sendable {
     /// The daemon's folder for data.
     package let dataFolder: String
     /// The first of these secret variables that came with the start; nil if none did, or if that one is empty.
-    package let secret: @Sendable (_ names: [String]) -> Secret?
+    package private(set) var secret: @Sendable (_ names: [String]) -> Secret?
     /// Another environment variable; nil if it is not set.
     package let variable: @Sendable (_ name: String) -> Secret?
     /// A whole file; nil if it is not there. It may block, and is for the start.
@@ -57,6 +57,13 @@ package struct VaultContext: Sendable {
     package func with(keyCheck: @escaping KeyCheck) -> VaultContext {
         var context = self
         context.keyCheck = keyCheck
+        return context
+    }
+
+    /// The same with other secret variables.
+    package func with(secret: @escaping @Sendable (_ names: [String]) -> Secret?) -> VaultContext {
+        var context = self
+        context.secret = secret
         return context
     }
 
