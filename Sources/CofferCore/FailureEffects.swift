@@ -51,7 +51,7 @@ extension Failure {
         switch (code, reason) {
         case (.cancelled, _): FailureEffects(.silent, stale: true, .call, otherWrites: false)
         case (.internal, .internal): FailureEffects(.silent, stale: false, .call, otherWrites: false)
-        // Somebody who is not the vault may have answered, and is not to empty the cache.
+        // Another server may have answered in the vault's place: its answer must not empty the cache.
         case (.failedPrecondition, .vaultUnreachable): FailureEffects(.mistrusted, stale: true, .vault, otherWrites: true)
         // A full disk stops writes; it says so, and goes on answering reads.
         case (.unavailable, .disk), (.resourceExhausted, .disk):

@@ -21,7 +21,7 @@ package struct YAMLDocument: ~Copyable {
     /// How deep the values read so far go, of those in the anchored value that is being read.
     private var deepest = 0
 
-    /// - Returns: the root; nil if there is none.
+    /// - Returns: the root; nil for an empty text.
     package static func parse(_ text: String) throws(YAMLError) -> YAMLNode? {
         var document = YAMLDocument(text)
         return try document.root()

@@ -47,7 +47,7 @@ package struct KeyRingFile: Sendable {
 
     /// Opens the ring at `path`.
     ///
-    /// - Throws: `.wrongKey`, `.damaged`, `.permissions`, `.limit`, `.system`; `.absent` if there is none.
+    /// - Throws: `.wrongKey`, `.damaged`, `.permissions`, `.limit`, `.system`; `.absent` if the file does not exist.
     package static func open(path: String, root: RootKey) throws(KeyError) -> KeyRingFile {
         let (preamble, sealed) = try read(path)
         let wrappingKey = try preamble.wrappingKey(from: root, path: path)

@@ -79,7 +79,7 @@ extension Setting {
         Setting(
             "cache.refresh_ahead", .number(0...64), \.cache.maximumRefreshes,
             summary: "Cached records that may be refreshed at the same time, in the background, because they were asked for in the last fifth of their TTL; 0 = none",
-            risk: "0: who asks first after the TTL waits for the vault"),
+            risk: "0: the first request after the TTL waits for the vault"),
         Setting(
             "limits.connections", .number(1...1_000_000), \.limits.connections,
             summary: "Open connections in all. The limit of open files, less 64, caps it; the daemon raises its soft limit to the hard one",

@@ -19,7 +19,7 @@ struct Quantum {
     /// For what has just come.
     @inline(__always)
     static func first(isMuchSpent: Bool) -> Quantum { Quantum(units: isMuchSpent ? 8 : 64, exceeds: false) }
-    /// For who is behind, once in a turn.
+    /// For a connection that is behind, once per turn.
     static let next = Quantum(units: 64, exceeds: true)
     /// For who cannot wait, as there is no memory to wait in.
     static let unbounded = Quantum(units: .max / 2, exceeds: true)

@@ -114,7 +114,7 @@ extension Reactor {
         touch(connection)
     }
 
-    /// Acts on whole frames, until there is none or the quantum is used up; then the connection
+    /// Acts on whole frames, until none is left or the quantum is used up; then the connection
     /// is behind. Returns how many bytes that took.
     func process(_ bytes: UnsafeRawBufferPointer, _ connection: Connection, _ quantum: Quantum) -> Int {
         var position = 0

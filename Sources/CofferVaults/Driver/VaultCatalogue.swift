@@ -6,7 +6,7 @@ package struct VaultCatalogue: Sendable {
         EmbeddedDriver(), MemoryDriver(), HashiCorpDriver(), AWSDriver(),
     ])
 
-    /// In the order in which people are told of them; the first one is the default.
+    /// In the order in which messages list them; the first is the default.
     package let drivers: [any VaultDriver]
 
     package init(_ drivers: [any VaultDriver]) { self.drivers = drivers }

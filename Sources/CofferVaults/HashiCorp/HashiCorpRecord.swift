@@ -7,7 +7,7 @@ struct HashiCorpRecord: Sendable {
     var version: Int64 = 0
     /// nil = deleted, destroyed or removed; a failure = there is one that cannot be read.
     var item: Result<VaultItem, Failure>?
-    /// When the newest version was written, or deleted if it was, by the vault's clock; nil = there is none.
+    /// When the newest version was written, or deleted if it was, by the vault's clock; nil = no version exists.
     private(set) var changedAt: WallMilliseconds?
     /// Of the key, as the newest version shows it; nil = none of the two does.
     private(set) var metadata: HashiCorpMetadata?
