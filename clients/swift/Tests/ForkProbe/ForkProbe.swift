@@ -39,6 +39,11 @@ struct ForkProbe {
     static let callsOfAChild = 30
 
     static func main() {
+        // Who started this may have had all signals blocked.
+        var alarms = sigset_t()
+        sigemptyset(&alarms)
+        sigaddset(&alarms, SIGALRM)
+        pthread_sigmask(SIG_UNBLOCK, &alarms, nil)
         alarm(50)
         let client = CofferClient(socketPath: CommandLine.arguments[1])
         let executor = LoopExecutor()

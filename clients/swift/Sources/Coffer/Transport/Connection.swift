@@ -56,6 +56,9 @@ final class Connection: Sendable {
         let socket = try daemon.connect()
         do throws(UnixSocket.SystemError) {
             let connection = Connection(socket, try Waker(), configuration)
+            // Swift's runtime makes a type at its first use, under a lock that never opens again once two threads of a
+            // child made by fork have met there. Those that only the end needs, a parent thus has before it forks.
+            fail([:], with: .connectionLost)
             try connection.startThread()
             return connection
         } catch {
@@ -197,6 +200,10 @@ final class Connection: Sendable {
             return state.calls
         }
         waker.wake()
+        Self.fail(calls, with: error)
+    }
+
+    private static func fail(_ calls: [UInt64: PendingCall], with error: CofferError) {
         for call in calls.values {
             call.sink.fail(ConnectionLost(cause: error, mayHaveBeenSent: call.isSent))
         }
