@@ -13,11 +13,31 @@ mkdir -p "$logs"
 passed=0
 failed=()
 
+# bounded COMMAND…: runs it in a process group of its own, which is ended when its time is over.
+bounded() {
+    local limit=1200 work watch status
+    [ ${#soak[@]} = 0 ] || limit=86400
+    set -m
+    "$@" </dev/null &
+    work=$!
+    (sleep "$limit" && echo "ended: it took more than $limit s" && kill -TERM -- "-$work" && sleep 10 && kill -KILL -- "-$work") &
+    watch=$!
+    set +m
+    trap 'kill -TERM -- "-$work" "-$watch" 2>/dev/null; exit 130' INT TERM
+    wait "$work"
+    status=$?
+    trap - INT TERM
+    # What it left behind would hold the next step's processor.
+    kill -KILL -- "-$work" "-$watch" 2>/dev/null
+    wait "$watch" 2>/dev/null
+    return "$status"
+}
+
 # step NAME COMMAND…: runs it, shows the end of its output if it fails.
 step() {
     local name=$1 start=$SECONDS
     shift
-    if "$@" >"$logs/$name" 2>&1; then
+    if bounded "$@" >"$logs/$name" 2>&1; then
         passed=$((passed + 1))
         printf '%-22s ok      %4d s   %s\n' "$name" $((SECONDS - start)) "$(summary "$name")"
     else

@@ -196,7 +196,7 @@ class OpenBao(Backend):
         main.require("POST", "sys/namespaces/team")
         main.require("POST", "sys/mounts/secret", version_2, namespace="team")
         main.require("POST", "sys/auth/approle", {"type": "approle"})
-        roles = {"live": ("60s", "1h"), "live-brief": ("5s", "12s")}
+        roles = {"live": ("60s", "1h"), "live-brief": ("3s", "7s")}
         for role, (ttl, maximum) in roles.items():
             main.require("POST", f"auth/approle/role/{role}", {
                 "role_id": f"{role}-role-id", "token_policies": "app", "token_ttl": ttl, "token_max_ttl": maximum})
