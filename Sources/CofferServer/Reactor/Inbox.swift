@@ -136,18 +136,20 @@ final class Inbox: TaskExecutor, WorkQueue, @unchecked Sendable {
 
     /// For the owner: acts on what it has left itself before now, but for answers; as `takeAll`.
     func takeOwn(within slice: Slice? = nil, _ act: (ReactorMessage) -> Void) {
-        var left = own.beginTurn()
-        while left > 0, let message = own.popFirst() {
-            act(message)
-            left -= 1
-            if let slice, slice.isOver { return }
-        }
+        take(own.beginTurn(), within: slice, act) { own.popFirst() }
     }
 
     /// For the owner: acts on its own answers; as `takeOwn`.
     func takeAnswers(within slice: Slice? = nil, _ act: (ReactorMessage) -> Void) {
-        var left = answers.beginTurn()
-        while left > 0, let message = answers.popFirst() {
+        take(answers.beginTurn(), within: slice, act) { answers.popFirst() }
+    }
+
+    @inline(__always)
+    private func take(
+        _ count: Int, within slice: Slice?, _ act: (ReactorMessage) -> Void, next: () -> ReactorMessage?
+    ) {
+        var left = count
+        while left > 0, let message = next() {
             act(message)
             left -= 1
             if let slice, slice.isOver { return }

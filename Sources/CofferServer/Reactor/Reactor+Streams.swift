@@ -1,3 +1,4 @@
+import CofferAccess
 import CofferCore
 import Glibc
 
@@ -17,7 +18,6 @@ extension Reactor {
     private static let turnsPerConnection = 4
     /// Begun in one turn of the loop; others are to be answered in between.
     private static let begunAtOnce = 2
-    private static let pause = Duration.milliseconds(10)
 
     func awaitTurn(_ waiter: StreamWaiter) {
         guard let call = calls[waiter.address.serial], let connection = find(call.connection) else {
@@ -51,35 +51,29 @@ extension Reactor {
     }
 
     /// When the next turn may be given out; nil = an event will tell.
-    var nextTurnAt: BootInstant? { readyStreams.isEmpty ? nil : streamsRestUntil ?? now }
+    var nextTurnAt: BootInstant? { readyStreams.nextTurn(after: now) }
 
     func giveTurns() {
-        guard !readyStreams.isEmpty, streamsRestUntil.map({ $0 <= now }) ?? true else { return }
-        streamsRestUntil = nil
+        readyStreams.wake(at: now)
         var begun = 0
-        var looked = 0
-        while begun < Self.begunAtOnce, looked < readyStreams.count {
-            guard let connection = find(readyStreams[looked]) else {
-                looked += 1
-                continue
-            }
+        while begun < Self.begunAtOnce, let token = readyStreams.popFirst() {
+            guard let connection = find(token) else { continue }
             guard connection.output == nil, !connection.streams.isEmpty else {
                 connection.isReady = false
-                looked += 1
                 continue
             }
+            let uid = connection.peer.uid
             guard reserve(bytesOfTurn, for: connection, sparing: .seconds(1)) else {
-                streamsRestUntil = now + Self.pause
-                break
+                readyStreams.rest(token, uid: uid, at: now)
+                continue
             }
-            looked += 1
+            readyStreams.noteRoom(uid: uid)
             begun += 1
             connection.isReady = false
             connection.turns += 1
             connection.streams.removeFirst().continuation.resume(returning: connection.token)
             offerTurn(connection)
         }
-        readyStreams.removeFirst(looked)
     }
 
     /// The call is over: its task ends.

@@ -59,9 +59,7 @@ final class Reactor: @unchecked Sendable {
     /// Calls that wait for a vault, by serial.
     @exclusivity(unchecked) var calls: [UInt64: PendingCall] = [:]
     @exclusivity(unchecked) var lastSerial: UInt64 = 0
-    /// The tokens of connections that can give a turn out, and until when that has to wait.
-    @exclusivity(unchecked) var readyStreams: [UInt64] = []
-    @exclusivity(unchecked) var streamsRestUntil: BootInstant?
+    @exclusivity(unchecked) var readyStreams = ReadyStreams()
     @exclusivity(unchecked) var deadlines = DeadlineQueue()
     /// The tokens of connections that have more to do than their part of a turn.
     @exclusivity(unchecked) var behind = TurnQueue<UInt64>()
@@ -201,7 +199,7 @@ final class Reactor: @unchecked Sendable {
         }
         note(deadlines.next)
         note(acceptor?.restingUntil)
-        if !readyStreams.isEmpty { note(nextTurnAt) }
+        note(nextTurnAt)
         if drain != nil { note(now + .milliseconds(Drain.pollMilliseconds)) }
         // Rounded up, so that what is due is over when we wake.
         let wait = due.map { $0 <= now ? 0 : Int32(min(60_000, $0.milliseconds(since: now) + 1)) } ?? -1
