@@ -25,6 +25,7 @@ final class EmbeddedConnections: Sendable {
     private let writer = Slot()
     private let readers: [Slot]
     private let state = Mutex(Health.sound)
+    private let failures = Atomic<Int>(0)
     /// The database and its log as they were opened.
     private let opened = Mutex<DataFile.Identity?>(nil)
 
@@ -41,6 +42,9 @@ final class EmbeddedConnections: Sendable {
     }
 
     var health: Health { state.withLock { $0 } }
+
+    /// How often writing has failed since the vault was opened.
+    var writeFailures: Int { failures.load(ordering: .relaxed) }
 
     /// The names of the database and its log lead to the files that are open. SQLite makes
     /// the log with the first write at the latest.
@@ -65,7 +69,13 @@ final class EmbeddedConnections: Sendable {
         // Before, so that nothing is written in vain, and after: only what is under its
         // name then is acknowledged.
         guard isInPlace else { throw .replaced(file.path, vault: name) }
-        let result = try run(on: writer, body)
+        let result: R
+        do throws(Failure) {
+            result = try run(on: writer, body)
+        } catch {
+            failures.add(1, ordering: .relaxed)
+            throw error
+        }
         guard isInPlace else { throw .replaced(file.path, vault: name) }
         return result
     }

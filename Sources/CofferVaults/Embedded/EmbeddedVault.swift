@@ -32,6 +32,11 @@ package final class EmbeddedVault: PromptVault {
     private let connections: EmbeddedConnections
     private let watch: DeadlineWatch
     private let threads: ThreadGroup
+    private let clock: any Clock
+    /// For how long a check that has written a large row lets others write a small one.
+    private static let largeProbeInterval = Duration.seconds(10)
+    /// Until when that is, unless writing has failed more often by then.
+    private let roomKnown = Mutex<(until: BootInstant, failures: Int)>((BootInstant(nanoseconds: 0), 0))
 
     /// Opens the vault at `path`, or makes it there: the file with mode 0600,
     /// its folder with 0700. Reads the whole file to see that it is whole.
@@ -64,6 +69,7 @@ package final class EmbeddedVault: PromptVault {
         _ connections: EmbeddedConnections, identity: [UInt8], clock: some Clock, options: EmbeddedOptions
     ) throws(Failure) {
         name = connections.name
+        self.clock = clock
         self.identity = identity
         self.connections = connections
         watch = DeadlineWatch(clock: clock)
@@ -160,10 +166,18 @@ package final class EmbeddedVault: PromptVault {
         switch connections.health {
         case .sound:
             _ = try await reads.submit(.probe, deadline: deadline)
-            // A full disk, or one that hangs, shows only to writers.
-            _ = try await writes.submit(.probe, deadline: deadline)
+            try await checkWriting(deadline: deadline)
         case .failing(let failure), .damaged(let failure): throw failure
         }
+    }
+
+    /// A full disk, or one that hangs, shows only to writers; one with room for a small row may have
+    /// none for the largest credential, which is tried from time to time, and once writing has failed.
+    private func checkWriting(deadline: BootInstant) async throws(Failure) {
+        let failures = connections.writeFailures
+        let isLarge = roomKnown.withLock { clock.boot >= $0.until || failures != $0.failures }
+        _ = try await writes.submit(.probe(isLarge: isLarge), deadline: deadline)
+        if isLarge { roomKnown.withLock { $0 = (clock.boot + Self.largeProbeInterval, failures) } }
     }
 
     package func close() async {

@@ -5,8 +5,8 @@ internal import CofferVault
 enum WriteRequest: Sendable {
     case write(RowWrite)
     case remove(VaultKey, ifVersion: String?)
-    /// Writes a row that means nothing.
-    case probe
+    /// Writes a row that means nothing: a small one, or one as large as the largest credential.
+    case probe(isLarge: Bool)
 
     var payloadBytes: Int {
         if case .write(let row) = self { row.payload.count } else { 0 }
@@ -180,8 +180,8 @@ struct EmbeddedWriter {
                 return .failure(.versionMismatch)
             }
             return .success(.removed(removed))
-        case .probe:
-            try session.statement(RecordTable.writeProbe).run()
+        case .probe(let isLarge):
+            try session.statement(isLarge ? RecordTable.largeProbe : RecordTable.smallProbe).run()
             return .success(.probed)
         }
     }

@@ -73,9 +73,15 @@ enum RecordTable {
 
     /// Another value each time: SQLite writes nothing where nothing changes. As large as the
     /// largest credential, for a full disk may have room for less.
-    static let writeProbe = SQLiteQuery(
+    static let largeProbe = SQLiteQuery(
         """
         INSERT INTO meta (name, value) VALUES ('probe', randomblob(66000))
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value
+        """)
+    /// A row of its own, which keeps the large one where it is: one page is written.
+    static let smallProbe = SQLiteQuery(
+        """
+        INSERT INTO meta (name, value) VALUES ('pulse', randomblob(8))
         ON CONFLICT (name) DO UPDATE SET value = excluded.value
         """)
     static let probe = SQLiteQuery("SELECT 1 FROM records LIMIT 1")
