@@ -84,4 +84,11 @@ import Testing
                     "/etc/coffer/coffer.yaml:1:31: vaults.a.keep: json is not among the formats of accept, so none of its records can be read"
                 ])
     }
+
+    @Test func everyMistakeInTheFormatsIsSaidAtOnce() {
+        let found = mistakes([:], "vaults: {a: {type: aws, format: json, accept: [sealed], keep: [json, legacy-aes]}}")
+        #expect(found.count == 3, "\(found)")
+        #expect(found.filter { $0.contains("vaults.a.keep") }.count == 2)
+        #expect(found.contains { $0.hasSuffix("vaults.a.accept: expected json in this list: it is what this vault writes") })
+    }
 }

@@ -1,3 +1,4 @@
+import CofferVault
 import CofferVaults
 import CofferYAML
 
@@ -20,9 +21,8 @@ enum VaultsSection {
         var vaults: [VaultConfiguration] = []
         for pair in mapping {
             let (key, value) = (pair.key, pair.value)
-            guard let name = key.scalar, isName(name) else {
-                mistakes.add(
-                    key, "vaults: expected a name of 1 to 32 lower-case letters, digits and -")
+            guard let name = key.scalar, VaultName.isValid(name) else {
+                mistakes.add(key, "vaults: expected \(VaultName.expects)")
                 continue
             }
             var reading = Reading(name: name, place: mistakes.place(of: key), catalogue: catalogue, mistakes: mistakes)
@@ -114,13 +114,5 @@ enum VaultsSection {
             guard !setting.apply(texts, &vault) else { return }
             mistakes.add(node, "\(path).\(setting.name): expected \(setting.expects)")
         }
-    }
-
-    static func isName(_ name: String) -> Bool {
-        (1...32).contains(name.utf8.count)
-            && name.utf8.allSatisfy {
-                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
-                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: "-")
-            }
     }
 }

@@ -236,15 +236,9 @@ extension Failure {
     ///   - name: is repeated only if it could be a vault's.
     ///   - names: of the configured vaults.
     static func noSuchVault(_ name: String, among names: [String]) -> Failure {
-        let isName =
-            name.utf8.count <= 32
-            && name.utf8.allSatisfy { byte in
-                byte == UInt8(ascii: "-") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-                    || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
-            }
-        return Failure(
+        Failure(
             .notFound, .badField,
-            "no vault " + (isName ? "named \"\(name)\"" : "has this name")
+            "no vault " + (VaultName.isValid(name) ? "named \"\(name)\"" : "has this name")
                 + "; configured: \(names.prefix(16).joined(separator: ", "))")
     }
 }

@@ -1,5 +1,18 @@
 package import CofferCore
 
+/// The rule for a vault's name.
+package enum VaultName {
+    package static let expects = "a name of 1 to 32 lower-case letters, digits and -"
+
+    package static func isValid(_ name: String) -> Bool {
+        (1...32).contains(name.utf8.count)
+            && name.utf8.allSatisfy { byte in
+                byte == UInt8(ascii: "-") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+                    || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+            }
+    }
+}
+
 /// All vaults of a daemon, and which of them keeps which records.
 package struct VaultPool: Sendable {
     /// One vault of the pool.

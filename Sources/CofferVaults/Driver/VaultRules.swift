@@ -13,15 +13,16 @@ package enum VaultRules {
             return (vault.format == .sealed ? [] : [SettingMistake("format", "\(reason) sealed")])
                 + (vault.accept == [.sealed] ? [] : [SettingMistake("accept", "\(reason) [sealed]")])
         }
-        guard vault.accept.contains(vault.format) else {
-            return [
-                SettingMistake("accept", "expected \(vault.format.rawValue) in this list: it is what this vault writes")
-            ]
+        var found: [SettingMistake] = []
+        if !vault.accept.contains(vault.format) {
+            found.append(
+                SettingMistake("accept", "expected \(vault.format.rawValue) in this list: it is what this vault writes"))
         }
-        guard let unread = vault.keep.first(where: { !vault.accept.contains($0) }) else { return [] }
-        return [
-            SettingMistake(
-                "keep", "\(unread.rawValue) is not among the formats of accept, so none of its records can be read")
-        ]
+        for unread in vault.keep where !vault.accept.contains(unread) {
+            found.append(
+                SettingMistake(
+                    "keep", "\(unread.rawValue) is not among the formats of accept, so none of its records can be read"))
+        }
+        return found
     }
 }
