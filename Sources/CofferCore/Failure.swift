@@ -28,6 +28,34 @@ package struct Failure: Error, Equatable, Sendable {
         case unreadableRecord = 64
         case disk = 65
         case `internal` = 79
+
+        /// The name as the protocol, documents and logs write it, for instance `VAULT_REFUSED`.
+        package var name: String {
+            switch self {
+            case .unspecified: "UNSPECIFIED"
+            case .malformed: "MALFORMED"
+            case .badField: "BAD_FIELD"
+            case .unknownMethod: "UNKNOWN_METHOD"
+            case .frameTooLarge: "FRAME_TOO_LARGE"
+            case .credentialTooLarge: "CREDENTIAL_TOO_LARGE"
+            case .duplicateCallID: "DUPLICATE_CALL_ID"
+            case .notSupported: "NOT_SUPPORTED"
+            case .notFound: "NOT_FOUND"
+            case .versionMismatch: "VERSION_MISMATCH"
+            case .alreadyExists: "ALREADY_EXISTS"
+            case .denied: "DENIED"
+            case .limit: "LIMIT"
+            case .cancelled: "CANCELLED"
+            case .deadline: "DEADLINE"
+            case .draining: "DRAINING"
+            case .vaultUnreachable: "VAULT_UNREACHABLE"
+            case .vaultRefused: "VAULT_REFUSED"
+            case .vaultFailed: "VAULT_FAILED"
+            case .unreadableRecord: "UNREADABLE_RECORD"
+            case .disk: "DISK"
+            case .internal: "INTERNAL"
+            }
+        }
     }
 
     package var code: StatusCode
@@ -44,6 +72,8 @@ package struct Failure: Error, Equatable, Sendable {
     /// The vault may have done what the call asked for, or a part of it, although the
     /// call failed. False says that surely nothing was written.
     package var mayHaveWritten: Bool
+    /// The call was given so little time that its end says nothing about the vault.
+    package var hadLittleTime = false
 
     /// For people. It says whether a write may have happened.
     package var message: String { mayHaveWritten ? text + "; a write may have happened" : text }

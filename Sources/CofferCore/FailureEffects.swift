@@ -49,6 +49,8 @@ extension Failure {
     /// The table. The first row that fits counts.
     package var effects: FailureEffects {
         switch (code, reason) {
+        // The caller's doing: others give the vault more time.
+        case (.deadlineExceeded, _) where hadLittleTime: FailureEffects(.silent, stale: true, .call, otherWrites: false)
         case (.cancelled, _): FailureEffects(.silent, stale: true, .call, otherWrites: false)
         case (.internal, .internal): FailureEffects(.silent, stale: false, .call, otherWrites: false)
         // Another server may have answered in the vault's place: its answer must not empty the cache.
@@ -66,6 +68,8 @@ extension Failure {
         case (.internal, _), (.unknown, _): FailureEffects(.transient, stale: false, .call, otherWrites: true)
         case (.unauthenticated, _): FailureEffects(.answered, stale: false, .vault, otherWrites: true)
         case (.dataLoss, .unreadableRecord): FailureEffects(.answered, stale: false, .record, otherWrites: false)
+        // The vault was not asked: a file with a token or key cannot be read, or the address has the wrong scheme.
+        case (.failedPrecondition, .vaultRefused) where isUnsent: FailureEffects(.silent, stale: true, .vault, otherWrites: true)
         // By a rule of the vault's for this name, or for all of them.
         case (.permissionDenied, .vaultRefused), (.failedPrecondition, .vaultRefused):
             FailureEffects(.answered, stale: false, .record, otherWrites: true)

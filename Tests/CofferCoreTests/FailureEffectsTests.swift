@@ -34,6 +34,15 @@ import Testing
         #expect(failure.isOfOneRecord == (scope == .record))
     }
 
+    /// The vault was not asked: a file of the daemon's cannot be read, or the caller had no time.
+    @Test func whatSaysNothingOfTheRecordLeavesWhatIsCached() {
+        #expect(!Failure(.failedPrecondition, .vaultRefused, "the mount").effects.mayServeStale)
+        #expect(Failure(.failedPrecondition, .vaultRefused, "the file", isUnsent: true).effects.mayServeStale)
+        var hurried = Failure.deadlineExceeded(vault: "v")
+        hurried.hadLittleTime = true
+        #expect(hurried.effects.mayServeStale && hurried.effects.vault == .silent && hurried.effects.scope == .call)
+    }
+
     /// What cannot be: a definite no that the breaker counts as an outage, or a record's own fault that
     /// leaves the cache as it was.
     @Test func rowsDoNotContradictThemselves() {

@@ -155,6 +155,35 @@ private struct FixedClock: Clock {
         }
     }
 
+    /// A rule for one record, or the short time that a caller gave, is no outage.
+    @Test func whatOneCallAloneHasMetIsNoOutage() {
+        var hurried = Failure.deadlineExceeded(vault: "v")
+        hurried.hadLittleTime = true
+        let ofOne = [denied, Failure(.invalidArgument, .vaultRefused, "a parameter", vault: "v"), hurried]
+        for failure in ofOne {
+            let log = LogLines()
+            let status = VaultStatus(vault: "v", checksWrites: false, clock: FixedClock(), log: log.logger)
+            for _ in 0..<3 { status.noteFailure(failure, .read) }
+            status.noteSuccess(.read)
+            #expect(!log.all.contains { $0.hasPrefix("vault unavailable") || $0.hasPrefix("vault recovered") }, "\(failure)")
+            #expect(log.all.count == (failure == hurried ? 0 : 1), "\(log.all)")
+            #expect(status.failures == 3)
+        }
+        let status = status()
+        status.noteFailure(hurried, .write)
+        #expect(log.all.isEmpty)
+        #expect(writes(status) == (.unspecified, .unspecified))
+        status.noteFailure(.deadlineExceeded(vault: "v"), .write)
+        #expect(log.all.last?.hasPrefix("vault unavailable") == true)
+    }
+
+    /// Logs, the protocol and the programs name a reason alike.
+    @Test func aReasonIsLoggedByItsName() {
+        status().noteFailure(away, .read)
+        #expect(
+            log.all == ["vault unavailable cause=away reason=VAULT_UNREACHABLE status=UNAVAILABLE vault=v"])
+    }
+
     @Test func whatNeverReachedTheVaultIsNoContact() {
         let status = status()
         for reason in [Failure.Reason.badField, .credentialTooLarge, .notSupported, .cancelled] {

@@ -98,6 +98,17 @@ import Testing
         #expect(other.all.isEmpty)
     }
 
+    /// Whoever gave little time alone is the cause; see `VaultLimits.patience`.
+    @Test(arguments: [(1, false), (0, true)]) func aShortDeadlineSaysNothingOfTheDisk(seconds: Int64, isHurried: Bool) throws {
+        let listener = Listener()
+        lane.submit(1, deadline: clock.boot + .seconds(seconds) + .milliseconds(500), for: listener)
+        _ = lane.take(atMost: 1)
+        clock.advance(milliseconds: 2_000)
+        _ = lane.expire(now: clock.boot)
+        let failure = #expect(throws: Failure.self) { try listener.all[0].get() }
+        #expect(failure?.code == .deadlineExceeded && failure?.hadLittleTime == isHurried)
+    }
+
     /// Two threads, both stuck: the deadline of one call ends its wait, and that its thread
     /// is done then does not end the watch over the other's.
     @Test func everyDeadlineIsKeptWhileThreadsAreStuck() {

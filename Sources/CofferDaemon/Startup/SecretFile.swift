@@ -16,7 +16,7 @@ enum SecretFile {
             return try ProtectedFile.read(path, what: "file", limit: maximumBytes, rule: rule)
         } catch {
             if error.reason == .absent { return nil }
-            throw Failure(.failedPrecondition, .vaultRefused, error.description)
+            throw Failure(.failedPrecondition, .vaultRefused, error.description, isUnsent: true)
         }
     }
 }

@@ -25,7 +25,16 @@ package final class VaultStatus: Sendable {
         var hasWritten = false
         /// Why the last write failed that others would have failed like, until one works.
         var writeFailure = Failure.Reason.unspecified
+        /// Before these, a record that does not open and a refused call are not told again.
         var nextUnreadableReport = BootInstant(nanoseconds: 0)
+        var nextRefusalReport = BootInstant(nanoseconds: 0)
+
+        mutating func count(_ failure: Failure, at wall: WallMilliseconds) {
+            calls += 1
+            failures += 1
+            lastFailure = failure.reason
+            lastFailureAt = wall
+        }
     }
 
     private let state = Mutex(State())
@@ -83,45 +92,64 @@ package final class VaultStatus: Sendable {
             state.withLock { $0.calls += 1 }
         case .unreadableRecord:
             // The vault works; this record does not.
-            noteUnreadable(failure)
+            state.withLock { $0.count(failure, at: clock.wall) }
+            report("a record does not open", failure, next: \.nextUnreadableReport)
         default:
-            let now = clock.wall
-            let writes = isWrite(work)
-            let began = state.withLock { state in
-                defer { state.failing[work] = failure.effects.scope == .vault }
-                state.calls += 1
-                state.failures += 1
-                state.lastFailure = failure.reason
-                state.lastFailureAt = now
-                if writes, failure.effects.failsOtherWrites { state.writeFailure = failure.reason }
-                return state.failing.isEmpty
+            guard isOutage(failure, work) else {
+                state.withLock { $0.count(failure, at: clock.wall) }
+                // By a rule for this record or call; others may not even know of it.
+                if failure.effects.vault == .answered {
+                    report("vault refused a call", failure, next: \.nextRefusalReport)
+                }
+                return
             }
-            guard began else { return }
-            // Told once, not with every call: Stats counts them.
-            log.error(
-                "vault unavailable",
-                metadata: [
-                    "vault": "\(vault)", "status": "\(failure.code.name)",
-                    "reason": "\(failure.reason)", "cause": "\(failure.message)",
-                ])
+            noteOutage(failure, work)
         }
     }
 
-    /// Told once a minute at most, however often the record is asked for.
-    private func noteUnreadable(_ failure: Failure) {
+    /// Whether others meet it too: what one call alone has met, by its own short time or a rule for its
+    /// record, is no outage.
+    private func isOutage(_ failure: Failure, _ work: Work) -> Bool {
+        let effects = failure.effects
+        return switch effects.vault {
+        case .transient, .mistrusted: true
+        // A check asks for what every call needs.
+        case .answered: effects.scope == .vault || work == .check || (isWrite(work) && effects.failsOtherWrites)
+        case .silent: effects.scope == .vault
+        case .limited: false
+        }
+    }
+
+    private func noteOutage(_ failure: Failure, _ work: Work) {
+        let writes = isWrite(work)
+        let began = state.withLock { state in
+            defer { state.failing[work] = failure.effects.scope == .vault }
+            state.count(failure, at: clock.wall)
+            if writes, failure.effects.failsOtherWrites { state.writeFailure = failure.reason }
+            return state.failing.isEmpty
+        }
+        // Told once, not with every call: Stats counts them.
+        if began { log.error("vault unavailable", metadata: metadata(failure)) }
+    }
+
+    /// Logs it once a minute at most, however often it happens.
+    private func report(
+        _ what: Logger.Message, _ failure: Failure, next: WritableKeyPath<State, BootInstant> & Sendable
+    ) {
         let now = clock.boot
-        let wall = clock.wall
         let isDue = state.withLock { state in
-            state.calls += 1
-            state.failures += 1
-            state.lastFailure = failure.reason
-            state.lastFailureAt = wall
-            guard now >= state.nextUnreadableReport else { return false }
-            state.nextUnreadableReport = now + .seconds(60)
+            guard now >= state[keyPath: next] else { return false }
+            state[keyPath: next] = now + .seconds(60)
             return true
         }
-        guard isDue else { return }
-        log.error("a record does not open", metadata: ["vault": "\(vault)", "cause": "\(failure.message)"])
+        if isDue { log.error(what, metadata: metadata(failure)) }
+    }
+
+    private func metadata(_ failure: Failure) -> Logger.Metadata {
+        [
+            "vault": "\(vault)", "status": "\(failure.code.name)", "reason": "\(failure.reason.name)",
+            "cause": "\(failure.message)",
+        ]
     }
 
     /// Says in `health` what is known here.

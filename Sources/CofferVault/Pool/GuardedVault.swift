@@ -95,12 +95,15 @@ package final class GuardedVault: VaultAdapter {
         let began = clock.boot
         door.withGate { $0.beginCheck(at: began, random: random) }
         let end = min(deadline, began + limits.timeout)
+        let allowance = end.duration(since: began)
         do throws(Failure) {
             try await vault.check(deadline: end)
-            noteCheck(nil, end.duration(since: began))
+            noteCheck(nil, allowance)
         } catch {
-            noteCheck(error, end.duration(since: began))
-            throw named(error)
+            noteCheck(error, allowance)
+            var failure = named(error)
+            failure.hadLittleTime = allowance < limits.patience
+            throw failure
         }
     }
 
@@ -146,6 +149,7 @@ package final class GuardedVault: VaultAdapter {
         _ repeatability: RetryPolicy.Repeatability, _ deadline: BootInstant,
         _ attempt: (_ deadline: BootInstant) async -> Ending
     ) async -> Failure? {
+        let allowance = deadline.duration(since: clock.boot)
         door.withGate { $0.beginCall() }
         defer { door.withGate { $0.endCall() } }
         var number = 1
@@ -162,6 +166,7 @@ package final class GuardedVault: VaultAdapter {
             }
             if isRetry { door.withGate { $0.endRetry() } }
             guard var failure else { return nil }
+            failure.hadLittleTime = allowance < limits.patience
             before.note(failure)
             failure = before.and(failure)
             guard let next = grantRetry(number, repeatability, failure, deadline) else { return named(failure) }

@@ -18,5 +18,6 @@ package struct VaultLimits: Hashable, Sendable {
 
     /// An attempt that had less time than this and ran out of it says nothing
     /// about the vault, or callers in a hurry could shut it for everybody.
-    package var patience: Duration { min(.seconds(1), timeout) }
+    package var patience: Duration { min(Self.longestPatience, timeout) }
+    package static let longestPatience = Duration.seconds(1)
 }

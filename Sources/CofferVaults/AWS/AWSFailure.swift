@@ -9,7 +9,9 @@ extension Failure {
         let isTransient = [.throttled, .timeout, .serverFault, .unavailable].contains(refusal.kind)
         return Failure(
             code, reason, "AWS Secrets Manager: \(text)", vault: vault, retryable: isTransient,
-            retryAfterMilliseconds: refusal.retryAfter, mayHaveWritten: writing && leavesDoubt(refusal))
+            retryAfterMilliseconds: refusal.retryAfter,
+            // What is behind a port for TLS has read nothing of a call by plain http.
+            isUnsent: refusal.kind == .plainHTTP, mayHaveWritten: writing && leavesDoubt(refusal))
     }
 
     /// Whether the service may have done what it was asked for. One that says 503 has not begun.

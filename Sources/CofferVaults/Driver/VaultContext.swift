@@ -80,6 +80,6 @@ package struct VaultContext: Sendable {
 
 extension Failure {
     package static func fileUnreadable(_ path: String, _ why: String) -> Failure {
-        Failure(.failedPrecondition, .vaultRefused, "\(path) cannot be read: \(why)")
+        Failure(.failedPrecondition, .vaultRefused, "\(path) cannot be read: \(why)", isUnsent: true)
     }
 }

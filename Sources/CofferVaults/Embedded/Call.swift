@@ -9,13 +9,16 @@ final class Call<Request: Sendable, Reply: Sendable>: Sendable {
 
     let request: Request
     let deadline: BootInstant
+    /// Its deadline was so near from the beginning that missing it says nothing about the vault.
+    let isHurried: Bool
     private let caller: any Caller<Reply>
     // Not the caller itself in a mutex: to destroy that looks generic types up.
     private let isAnswered = Atomic(false)
 
-    init(_ request: Request, deadline: BootInstant, caller: any Caller<Reply>) {
+    init(_ request: Request, deadline: BootInstant, isHurried: Bool = false, caller: any Caller<Reply>) {
         self.request = request
         self.deadline = deadline
+        self.isHurried = isHurried
         self.caller = caller
     }
 

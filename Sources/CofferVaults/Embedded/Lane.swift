@@ -1,4 +1,5 @@
 internal import CofferCore
+internal import CofferVault
 internal import Dispatch
 internal import Synchronization
 
@@ -53,7 +54,8 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
         let submitted = Mutex<LaneCall?>(nil)
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { caller in
-                let call = LaneCall(request, deadline: deadline, caller: TaskCaller(caller))
+                let call = LaneCall(
+                    request, deadline: deadline, isHurried: isHurried(deadline), caller: TaskCaller(caller))
                 submitted.withLock { $0 = call }
                 enqueue(call)
                 // The handler may have run before there was anything to take back.
@@ -78,8 +80,10 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     /// Hands the request to a thread and returns. The caller gets what the other
     /// `submit` returns or throws.
     func submit(_ request: Request, deadline: BootInstant, for caller: any Caller<Reply>) {
-        enqueue(LaneCall(request, deadline: deadline, caller: caller))
+        enqueue(LaneCall(request, deadline: deadline, isHurried: isHurried(deadline), caller: caller))
     }
+
+    private func isHurried(_ deadline: BootInstant) -> Bool { deadline < clock.boot + VaultLimits.longestPatience }
 
     private func enqueue(_ call: LaneCall) {
         guard clock.boot < call.deadline else {
@@ -197,7 +201,11 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
             return (unbegun, begun, next)
         }
         for call in unbegun { call.answer(.failure(.notBegun(vault: vault))) }
-        for call in begun { call.answer(.failure(.deadlineExceeded(vault: vault))) }
+        for call in begun {
+            var failure = Failure.deadlineExceeded(vault: vault)
+            failure.hadLittleTime = call.isHurried
+            call.answer(.failure(failure))
+        }
         return next
     }
 

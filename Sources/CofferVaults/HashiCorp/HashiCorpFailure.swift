@@ -7,7 +7,10 @@ extension Failure {
         _ answer: HashiCorpAnswer, _ purpose: HashiCorpCall.Purpose, vault: String
     ) -> Failure {
         if answer.expectsTLS {
-            return .hashiCorpSetUp("the address is plain http, and the vault's port expects TLS; write https://", vault)
+            // What is behind the port has read nothing of the call.
+            return Failure(
+                .failedPrecondition, .vaultRefused,
+                "the address is plain http, and the vault's port expects TLS; write https://", vault: vault, isUnsent: true)
         }
         return switch (answer.status, purpose) {
         case (400, .login), (401, .login), (403, .login), (404, .login):

@@ -130,7 +130,7 @@ enum HashiCorpLogin {
             throw Failure(
                 .failedPrecondition, .vaultRefused,
                 "\(file.path): expected one token of 1 to \(maximumBytes) visible ASCII characters, got \(word.count) bytes",
-                vault: vault)
+                vault: vault, isUnsent: true)
         }
         return word
     }

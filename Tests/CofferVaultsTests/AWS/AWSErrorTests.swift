@@ -112,6 +112,8 @@ import Testing
             try await fixture.vault().read(try fixture.key(), deadline: fixture.deadline)
         }
         #expect(failure?.code == .failedPrecondition && failure?.reason == .vaultRefused)
+        // It says nothing of the record: what is cached stands in.
+        #expect(failure?.effects.mayServeStale == true)
         #expect(
             failure?.message
                 == "AWS Secrets Manager: the endpoint is plain http, and its port expects TLS; write https://")

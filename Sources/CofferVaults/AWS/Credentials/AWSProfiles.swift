@@ -61,7 +61,7 @@ struct AWSProfiles: Sendable {
             throw Failure(
                 .failedPrecondition, .vaultRefused,
                 "the AWS profile \(AWSProfileFile.shown(chosen)) is in neither file; check its name, AWS_CONFIG_FILE "
-                    + "and AWS_SHARED_CREDENTIALS_FILE", vault: vault)
+                    + "and AWS_SHARED_CREDENTIALS_FILE", vault: vault, isUnsent: true)
         }
     }
 
@@ -96,7 +96,7 @@ enum AWSProfileFile {
     /// - Throws: FAILED_PRECONDITION that names the line, never what is in it.
     static func sections(of text: Secret, path: String, vault: String) throws(Failure) -> [Section] {
         func refuse(_ why: String) -> Failure {
-            Failure(.failedPrecondition, .vaultRefused, "\(path): \(why)", vault: vault)
+            Failure(.failedPrecondition, .vaultRefused, "\(path): \(why)", vault: vault, isUnsent: true)
         }
         guard text.count <= AWSProfiles.maximumBytes else {
             throw refuse("has \(text.count) bytes, at most \(AWSProfiles.maximumBytes) are read")
