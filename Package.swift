@@ -116,11 +116,29 @@ let package = Package(
         .target(name: "CSQLiteLog", linkerSettings: [.linkedLibrary("sqlite3")]),
         .target(name: "CofferSQLite", dependencies: ["CSQLite", "CSQLiteLog"], swiftSettings: base),
         .target(name: "CofferHTTP", dependencies: ["CofferCore", "CCurl", "CLinux"], swiftSettings: base),
+        // What vaults share, a module for each vault, and the list of those that a daemon has.
         .target(
-            name: "CofferVaults",
+            name: "CofferVaultKit",
+            dependencies: ["CofferCore", "CofferCrypto", "CofferProcess", "CofferVault", "CofferHTTP"],
+            swiftSettings: safe),
+        .target(
+            name: "CofferEmbedded", dependencies: ["CofferCore", "CofferVault", "CofferVaultKit", "CofferSQLite"],
+            swiftSettings: safe),
+        .target(
+            name: "CofferMemory", dependencies: ["CofferCore", "CofferVault", "CofferVaultKit"], swiftSettings: safe),
+        .target(
+            name: "CofferHashiCorp",
+            dependencies: ["CofferCore", "CofferCrypto", "CofferVault", "CofferVaultKit", "CofferHTTP"],
+            swiftSettings: safe),
+        .target(
+            name: "CofferAWS",
             dependencies: [
-                "CofferCore", "CofferCrypto", "CofferProcess", "CofferVault", "CofferSQLite", "CofferHTTP",
+                "CofferCore", "CofferCrypto", "CofferProcess", "CofferVault", "CofferVaultKit", "CofferHTTP",
             ],
+            swiftSettings: safe),
+        .target(
+            name: "CofferVaultCatalogue",
+            dependencies: ["CofferVaultKit", "CofferEmbedded", "CofferMemory", "CofferHashiCorp", "CofferAWS"],
             swiftSettings: safe),
         .target(
             name: "CofferServer",
@@ -133,7 +151,8 @@ let package = Package(
             name: "CofferDaemon",
             dependencies: [
                 "CofferCore", "CofferCrypto", "CofferCache", "CofferAccess", "CofferVault",
-                "CofferVaults", "CofferHTTP", "CofferServer", "CofferProcess", "CofferYAML", "CLinux", log,
+                "CofferVaultKit", "CofferVaultCatalogue", "CofferHTTP", "CofferServer", "CofferProcess", "CofferYAML",
+                "CLinux", log,
             ],
             swiftSettings: base),
         .executableTarget(
@@ -173,7 +192,7 @@ let package = Package(
 
         // Tests, and what several of them use.
         .target(
-            name: "CofferVaultConformance", dependencies: ["CofferCore", "CofferVault"],
+            name: "CofferVaultConformance", dependencies: ["CofferCore", "CofferHTTP", "CofferVault"],
             path: "Tests/CofferVaultConformance", swiftSettings: safe),
         .target(
             name: "CofferCacheSimulation", dependencies: ["CofferCore", "CofferCache", "CofferTrace"],
@@ -205,31 +224,55 @@ let package = Package(
             swiftSettings: base),
         .testTarget(
             name: "CofferVaultTests",
-            dependencies: ["CofferCore", "CofferCrypto", "CofferVault", "CofferVaults"],
+            dependencies: ["CofferCore", "CofferCrypto", "CofferVault", "CofferMemory"],
             swiftSettings: base),
         .testTarget(
-            name: "CofferVaultsTests",
+            name: "CofferVaultKitTests", dependencies: ["CofferCore", "CofferHTTP", "CofferVault", "CofferVaultKit"],
+            swiftSettings: base),
+        .testTarget(
+            name: "CofferEmbeddedTests",
             dependencies: [
-                "CofferCore", "CofferCrypto", "CofferHTTP", "CofferVault", "CofferVaults", "CofferVaultConformance",
-                "CofferSQLite", "CFaultyVFS",
+                "CofferCore", "CofferVault", "CofferVaultKit", "CofferEmbedded", "CofferVaultConformance", "CofferSQLite",
+                "CFaultyVFS",
+            ],
+            swiftSettings: base),
+        .testTarget(
+            name: "CofferMemoryTests",
+            dependencies: ["CofferCore", "CofferVault", "CofferMemory", "CofferVaultConformance"], swiftSettings: base),
+        .testTarget(
+            name: "CofferHashiCorpTests",
+            dependencies: [
+                "CofferCore", "CofferCrypto", "CofferHTTP", "CofferVault", "CofferVaultKit", "CofferHashiCorp",
+                "CofferVaultConformance",
+            ],
+            swiftSettings: base),
+        .testTarget(
+            name: "CofferAWSTests",
+            dependencies: [
+                "CofferCore", "CofferHTTP", "CofferVault", "CofferVaultKit", "CofferAWS", "CofferVaultConformance",
             ],
             swiftSettings: base),
         // A driver of the tests, and what holds for every driver.
         .testTarget(
             name: "CofferDriverTests",
             dependencies: [
-                "CofferCore", "CofferVault", "CofferVaults", "CofferServer", "CofferDaemon", "CofferVaultConformance",
+                "CofferCore", "CofferVault", "CofferVaultKit", "CofferVaultCatalogue", "CofferServer", "CofferDaemon",
+                "CofferVaultConformance",
             ],
             swiftSettings: base),
         // Run by Tests/Live/run.py, which starts what they talk to.
         .testTarget(
             name: "CofferVaultsLiveTests",
-            dependencies: ["CofferCore", "CofferHTTP", "CofferVault", "CofferVaults", "CofferVaultConformance"],
+            dependencies: [
+                "CofferCore", "CofferHTTP", "CofferVault", "CofferVaultKit", "CofferHashiCorp", "CofferAWS",
+                "CofferVaultConformance",
+            ],
             swiftSettings: base),
         .testTarget(
             name: "CofferDaemonTests",
             dependencies: [
-                "CofferDaemon", "CofferCore", "CofferCrypto", "CofferVault", "CofferVaults", "CofferCache", "CofferServer", log,
+                "CofferDaemon", "CofferCore", "CofferCrypto", "CofferVault", "CofferVaultKit", "CofferVaultCatalogue",
+                "CofferEmbedded", "CofferMemory", "CofferCache", "CofferServer", log,
             ],
             swiftSettings: base),
         .testTarget(
@@ -253,7 +296,7 @@ let package = Package(
         // Measured by hand, in release builds: swift run -c release NAME.
         .executableTarget(
             name: "coffer-bench-embedded",
-            dependencies: ["CofferCore", "CofferVault", "CofferVaults", "CSQLite"],
+            dependencies: ["CofferCore", "CofferVault", "CofferEmbedded", "CSQLite"],
             path: "Benchmarks/coffer-bench-embedded", swiftSettings: base, linkerSettings: program),
     ],
     swiftLanguageModes: [.v6]

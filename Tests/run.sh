@@ -69,7 +69,7 @@ build_debug() {
 # Targets that measure time run one after another: the tests of a process share
 # as many threads as there are cores, and some keep all of them busy.
 swift_tests() {
-    local apart=(CofferDaemonTests CofferHTTPTests CofferVaultTests CofferVaultsTests CofferCacheTests CofferCryptoTests)
+    local apart=(CofferDaemonTests CofferHTTPTests CofferVaultTests CofferEmbeddedTests CofferHashiCorpTests CofferAWSTests CofferCacheTests CofferCryptoTests)
     local target
     for target in "${apart[@]}"; do swift test --skip-build --filter "$target" || return 1; done
     swift test --skip-build --skip CofferVaultsLiveTests "${apart[@]/#/--skip=}"

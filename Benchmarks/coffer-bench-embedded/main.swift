@@ -7,8 +7,8 @@
 //     swift run -c release coffer-bench-embedded [folder]
 
 import CofferCore
+import CofferEmbedded
 import CofferVault
-import CofferVaults
 import Foundation
 
 let rounds = 5

@@ -5,7 +5,7 @@ import CofferCore
 import CofferCrypto
 import CofferServer
 import CofferVault
-import CofferVaults
+import CofferVaultKit
 import Dispatch
 import Glibc
 import Logging

@@ -93,6 +93,10 @@ extension VaultAdapter {
 /// What a vault can do. Where it cannot, the daemon either does it itself or
 /// refuses with FAILED_PRECONDITION.
 package struct VaultCapabilities: Sendable {
+    /// `maximumPayloadBytes` of vaults that have no limit of their own: 1 MiB of credential, its
+    /// labels and its envelope, with room to spare.
+    package static let localPayloadBytes = 2 << 20
+
     /// `WriteCondition`s other than `.none`, and `ifVersion`.
     package var conditionalWrites: Bool
     package var listing: Bool

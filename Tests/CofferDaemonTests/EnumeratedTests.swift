@@ -1,6 +1,6 @@
 import CofferDaemon
 import CofferVault
-import CofferVaults
+import CofferVaultKit
 import Logging
 import Testing
 

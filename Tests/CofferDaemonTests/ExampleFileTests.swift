@@ -1,5 +1,6 @@
 import CofferDaemon
-import CofferVaults
+import CofferVaultCatalogue
+import CofferVaultKit
 import Foundation
 import Testing
 

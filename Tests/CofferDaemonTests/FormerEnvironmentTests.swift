@@ -1,6 +1,8 @@
 import CofferCore
+import CofferEmbedded
+import CofferMemory
 import CofferVault
-import CofferVaults
+import CofferVaultKit
 import Foundation
 import Logging
 import Testing

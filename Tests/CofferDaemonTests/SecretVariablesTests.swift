@@ -1,6 +1,7 @@
 import CofferCore
 import CofferDaemon
-import CofferVaults
+import CofferVaultCatalogue
+import CofferVaultKit
 import Foundation
 import Testing
 

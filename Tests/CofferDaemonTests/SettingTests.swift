@@ -1,7 +1,8 @@
 import CofferCache
 import CofferDaemon
-import CofferVaults
 import CofferServer
+import CofferVaultCatalogue
+import CofferVaultKit
 import Testing
 
 @Suite struct SettingTests {

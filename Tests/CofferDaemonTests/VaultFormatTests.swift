@@ -1,6 +1,6 @@
 import CofferDaemon
 import CofferVault
-import CofferVaults
+import CofferVaultKit
 import Testing
 
 /// Which formats a vault is written in and read in, by the file and by the variables.

@@ -1,5 +1,6 @@
 import CofferDaemon
-import CofferVaults
+import CofferVaultCatalogue
+import CofferVaultKit
 import Testing
 
 /// The vaults of a configuration put together: from the variables, and with what

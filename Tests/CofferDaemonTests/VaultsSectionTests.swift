@@ -1,6 +1,6 @@
 import CofferDaemon
 import CofferVault
-import CofferVaults
+import CofferVaultKit
 import Testing
 
 /// The sections `vaults` and `routes` of the file.

@@ -1,6 +1,7 @@
 import CofferCore
 import CofferVault
-import CofferVaults
+import CofferVaultCatalogue
+import CofferVaultKit
 import Testing
 
 @testable import CofferServer

@@ -1,6 +1,6 @@
 import CofferCore
 import CofferVault
-import CofferVaults
+import CofferVaultKit
 import Dispatch
 import Foundation
 

@@ -1,8 +1,9 @@
 import CofferCore
 import CofferDaemon
 import CofferVault
+import CofferVaultCatalogue
 import CofferVaultConformance
-import CofferVaults
+import CofferVaultKit
 import Foundation
 import Testing
 

@@ -1,7 +1,7 @@
 import CofferCore
 import CofferCrypto
+import CofferMemory
 import CofferVault
-import CofferVaults
 import Foundation
 import Synchronization
 

@@ -39,15 +39,21 @@ MODULES = {
     "CofferYAML": Module(words("CYAML"), raw=frozenset(words("YAMLEventReader.swift"))),
     "CofferSQLite": Module(words("CSQLite CSQLiteLog"), words("Glibc"), raw=True),
     "CofferHTTP": Module(words("CofferCore CLinux CCurl"), words("Glibc"), raw=True),
-    "CofferVaults": Module(
-        words("CofferCore CofferCrypto CofferProcess CofferVault CofferSQLite CofferHTTP"), words("Dispatch Glibc")),
+    # What vaults share; a module for each vault, which knows no other vault; and the list of those that there are.
+    "CofferVaultKit": Module(
+        words("CofferCore CofferCrypto CofferProcess CofferVault CofferHTTP"), words("Dispatch Glibc")),
+    "CofferEmbedded": Module(words("CofferCore CofferVault CofferVaultKit CofferSQLite"), words("Dispatch Glibc")),
+    "CofferMemory": Module(words("CofferCore CofferVault CofferVaultKit")),
+    "CofferHashiCorp": Module(words("CofferCore CofferCrypto CofferVault CofferVaultKit CofferHTTP"), words("Glibc")),
+    "CofferAWS": Module(words("CofferCore CofferCrypto CofferProcess CofferVault CofferVaultKit CofferHTTP"), words("Glibc")),
+    "CofferVaultCatalogue": Module(words("CofferVaultKit CofferEmbedded CofferMemory CofferHashiCorp CofferAWS")),
     "CofferServer": Module(
         words("CofferCore CofferWire CofferCrypto CofferCache CofferAccess CofferVault CofferMessages CLinux "
               "CProtobufC"),
         words("Glibc Logging"), raw=True),
     "CofferDaemon": Module(
-        words("CofferCore CofferCrypto CofferCache CofferAccess CofferVault CofferHTTP CofferVaults CofferServer CofferProcess "
-              "CofferYAML CLinux"),
+        words("CofferCore CofferCrypto CofferCache CofferAccess CofferVault CofferHTTP CofferVaultKit CofferVaultCatalogue "
+              "CofferServer CofferProcess CofferYAML CLinux"),
         words("Glibc Dispatch Logging"),
         # Standard output and error, threads, and the variables that are secrets.
         raw=frozenset(words("DaemonThread.swift LogQueue.swift SecretVariables.swift"))),
@@ -76,8 +82,9 @@ IMPORT = re.compile(
 RAW = re.compile(r"\b(Unsafe\w*|unsafe\w*|withUnsafe\w*|Unmanaged|OpaquePointer|unchecked)\b")
 
 
-#: Where a type of vault may be named: in its own folder and in the catalogue.
-VAULT_FOLDERS = re.compile(r"Sources/CofferVaults/(AWS|Embedded|HashiCorp|Memory)/|.*/VaultCatalogue\.swift$")
+#: Where a type of vault may be named: in its own module and in the catalogue.
+VAULT_FOLDERS = re.compile(
+    r"Sources/(CofferAWS|CofferEmbedded|CofferHashiCorp|CofferMemory|CofferVaultCatalogue)/|.*/VaultCatalogue\.swift$")
 VAULT_TYPES = re.compile(
     r'\b(HashiCorp|AWS[A-Z]|(Embedded|Memory)(Vault|Driver))|"(aws|embedded|etcd|postgres|gcp|azure|fly|cloudflare)"|\b(BAO|AWS)_')
 

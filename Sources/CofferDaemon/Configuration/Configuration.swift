@@ -1,6 +1,7 @@
 package import CofferCache
 package import CofferServer
-package import CofferVaults
+import CofferVaultCatalogue
+package import CofferVaultKit
 package import Logging
 
 /// All that can be set, with its defaults. `Setting.all` names each value and

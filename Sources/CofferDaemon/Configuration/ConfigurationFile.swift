@@ -1,4 +1,4 @@
-import CofferVaults
+import CofferVaultKit
 import CofferYAML
 
 /// Reads the YAML file: nested mappings of scalars, and the two sections `vaults`

@@ -1,6 +1,7 @@
 import CofferProcess
 import CofferServer
-package import CofferVaults
+import CofferVaultCatalogue
+package import CofferVaultKit
 import Glibc
 
 /// Puts the configuration together: file, then environment, then flags.

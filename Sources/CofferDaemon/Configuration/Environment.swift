@@ -1,5 +1,6 @@
 import CLinux
-package import CofferVaults
+import CofferVaultCatalogue
+package import CofferVaultKit
 import Glibc
 
 /// The process's environment and files, as the loader wants them.

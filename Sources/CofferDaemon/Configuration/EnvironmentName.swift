@@ -1,4 +1,4 @@
-import CofferVaults
+import CofferVaultKit
 
 /// The name of an environment. All but one are the operator's to choose, so what looks
 /// like a mistake for that one is refused: production has rules that the others have not.

@@ -1,5 +1,5 @@
 import CofferVault
-import CofferVaults
+import CofferVaultKit
 
 /// What must hold between the vaults and with the rest of the configuration.
 enum PoolRules {

@@ -1,4 +1,4 @@
-import CofferVaults
+import CofferVaultKit
 import CofferYAML
 
 /// Reads `routes:`, a list of mappings from patterns to a vault.

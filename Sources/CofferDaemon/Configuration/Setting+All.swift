@@ -1,7 +1,7 @@
 import CofferCache
 import CofferProcess
 import CofferServer
-import CofferVaults
+import CofferVaultKit
 import Logging
 
 extension Setting {

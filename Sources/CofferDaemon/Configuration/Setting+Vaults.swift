@@ -1,4 +1,4 @@
-import CofferVaults
+import CofferVaultKit
 
 extension Setting {
     /// The `vaults` and `routes` of the configuration, as a file has them.

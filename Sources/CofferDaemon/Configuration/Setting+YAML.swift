@@ -1,4 +1,4 @@
-import CofferVaults
+import CofferVaultKit
 
 extension Setting {
     /// The configuration as a file that gives the same one again. Settings that

@@ -1,4 +1,4 @@
-import CofferVaults
+import CofferVaultKit
 
 /// One value of the configuration: its name in the file, its rule, how it gets in and out, and
 /// what the manual says of it. The file, the environment, `--check` and `--print-settings` all go

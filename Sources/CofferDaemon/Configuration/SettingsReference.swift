@@ -1,4 +1,5 @@
-package import CofferVaults
+import CofferVaultCatalogue
+package import CofferVaultKit
 
 /// Every setting of the daemon and of each type of vault, from the same declarations that read
 /// them: what `cofferd --print-settings` prints, and what the manual's tables are made of.

@@ -1,4 +1,4 @@
-import CofferVaults
+import CofferVaultKit
 
 /// The one vault of a daemon without a `vaults` section: `vault.type` and VAULT_TYPE choose its
 /// driver, and environment variables set the driver's settings.

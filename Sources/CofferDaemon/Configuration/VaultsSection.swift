@@ -1,5 +1,5 @@
 import CofferVault
-import CofferVaults
+import CofferVaultKit
 import CofferYAML
 
 /// Reads `vaults:`, a mapping of a vault's name to its settings.

@@ -1,4 +1,4 @@
-import CofferVaults
+import CofferVaultKit
 import Glibc
 
 /// What is in the data folder before a start makes anything there.

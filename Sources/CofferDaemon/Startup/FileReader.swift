@@ -1,5 +1,5 @@
 package import CofferCore
-import CofferVaults
+import CofferVaultKit
 import Synchronization
 
 /// Reads files on threads of their own: a file system that hangs holds up neither a

@@ -1,6 +1,6 @@
 import CofferCore
 import CofferCrypto
-import CofferVaults
+import CofferVaultKit
 
 /// The keys of a start. A ring of which there is no file is derived from the root key, and
 /// becomes a file only when the vaults have opened under it: a start that is refused

@@ -1,7 +1,7 @@
 import CofferCore
 import CofferCrypto
 import CofferHTTP
-import CofferVaults
+import CofferVaultKit
 import Glibc
 import Logging
 

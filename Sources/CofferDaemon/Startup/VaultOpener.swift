@@ -3,7 +3,7 @@ import CofferCrypto
 import CofferHTTP
 import CofferServer
 import CofferVault
-import CofferVaults
+import CofferVaultKit
 import Logging
 import Synchronization
 

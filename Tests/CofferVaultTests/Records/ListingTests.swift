@@ -1,6 +1,6 @@
 import CofferCore
 import CofferCrypto
-import CofferVaults
+import CofferMemory
 import Testing
 
 @testable import CofferVault

@@ -1,7 +1,7 @@
 import CofferCore
 import CofferCrypto
+import CofferMemory
 import CofferVault
-import CofferVaults
 import Testing
 
 @Suite struct RecordFormatTests {

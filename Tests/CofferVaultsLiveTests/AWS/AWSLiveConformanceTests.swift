@@ -1,7 +1,7 @@
+import CofferAWS
 import CofferCore
 import CofferVault
 import CofferVaultConformance
-import CofferVaults
 import Testing
 
 /// AWSVault keeps the promises of `VaultAdapter` against MiniStack, with every
@@ -9,7 +9,7 @@ import Testing
 @Suite struct AWSLiveConformanceTests {
     /// Both emulators count pages by position, so records that come and go shift
     /// those that stay; AWS's tokens are its own. That duty is kept on the
-    /// stand-in of CofferVaultsTests, whose tokens are names.
+    /// stand-in of CofferAWSTests, whose tokens are names.
     static let duties = VaultConformance.allCases.filter { $0 != .listsWhileOthersChange }
 
     @Test(.timeLimit(.minutes(3)), arguments: duties)

@@ -1,6 +1,6 @@
+import CofferAWS
 import CofferCore
 import CofferVault
-import CofferVaults
 import Foundation
 import Testing
 

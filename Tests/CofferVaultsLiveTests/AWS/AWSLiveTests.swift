@@ -1,7 +1,7 @@
+import CofferAWS
 import CofferCore
 import CofferHTTP
 import CofferVault
-import CofferVaults
 import Foundation
 import Testing
 

@@ -1,8 +1,8 @@
+import CofferAWS
 import CofferCore
 import CofferHTTP
 import CofferVault
 import CofferVaultConformance
-import CofferVaults
 import Foundation
 import Synchronization
 import Testing

@@ -3,7 +3,7 @@ import CofferHTTP
 import Foundation
 import Testing
 
-@testable import CofferVaults
+@testable import CofferAWS
 
 /// 200 random requests, signed by botocore: Tests/Live/botocore_vectors.py.
 @Suite struct BotocoreVectorTests {

@@ -1,7 +1,7 @@
 import CofferCore
+import CofferHashiCorp
 import CofferVault
 import CofferVaultConformance
-import CofferVaults
 import Foundation
 import Testing
 

@@ -1,7 +1,7 @@
 import CofferCore
 import CofferHTTP
+import CofferHashiCorp
 import CofferVault
-import CofferVaults
 import Foundation
 import Testing
 

@@ -1,6 +1,6 @@
 import CofferCore
+import CofferHashiCorp
 import CofferVault
-import CofferVaults
 import Testing
 
 /// The Swift half of Tests/Live/hvac_interop.py, in every format.

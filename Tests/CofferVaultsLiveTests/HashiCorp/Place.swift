@@ -1,8 +1,9 @@
 import CofferCore
 import CofferHTTP
+import CofferHashiCorp
 import CofferVault
 import CofferVaultConformance
-import CofferVaults
+import CofferVaultKit
 import Foundation
 import Testing
 

@@ -1,0 +1,144 @@
+internal import CofferCore
+internal import CofferCrypto
+internal import CofferVault
+internal import CofferVaultKit
+
+/// What a secret holds.
+enum AWSValue: Sendable {
+    /// SecretString.
+    case text(Secret)
+    /// SecretBinary: nothing secret, as it is sealed.
+    case binary([UInt8])
+
+    /// As the service takes it.
+    var member: (name: String, value: JSON) {
+        switch self {
+        case .text(let text): ("SecretString", .string(text))
+        case .binary(let bytes): ("SecretBinary", .string(AWSBase64.text(bytes)))
+        }
+    }
+}
+
+/// What stands in SecretString, or in SecretBinary where that is too short.
+///
+/// A sealed record is `{"coffer":"coffer1:…","version":"…","created":ms,
+/// "updated":ms,"expires":ms}`, so that one read tells everything. Any other text
+/// is a credential in a format shared with other programs, as it is.
+///
+/// A sealed record that is too large for such a document is SecretBinary, big-endian:
+/// "coffer1b" · created (8) · updated (8) · expires (8) · length of the version (1), version ·
+/// the envelope.
+enum AWSDocument {
+    /// The most bytes that the service keeps in one secret.
+    static let maximumBytes = 65_536
+    private static let binaryMark = Array("coffer1b".utf8)
+    private static let maximumVersionBytes = 128
+    /// The largest sealed payload: it fits as binary, with the longest version.
+    static let maximumPayloadBytes = maximumBytes - binaryMark.count - 3 * 8 - 1 - maximumVersionBytes
+    /// The sealed payload of which the document, with the longest version and
+    /// times, just fits.
+    static let maximumTextPayloadBytes = (maximumBytes - overhead) / 4 * 3
+
+    /// Names, punctuation, the prefix, 128 bytes of version and three numbers.
+    private static let overhead =
+        "{\"coffer\":\"coffer1:\",\"version\":\"\",\"created\":,\"updated\":,\"expires\":}".utf8.count + 128 + 3 * 20
+
+    /// - Throws: INVALID_ARGUMENT for a payload that does not fit, or that would
+    ///   come back as something else.
+    static func value(of item: VaultItem, created: WallMilliseconds, vault: String) throws(Failure) -> AWSValue {
+        switch item.payload {
+        case .sealed(let envelope):
+            guard (1...maximumPayloadBytes).contains(envelope.count) else {
+                throw .payloadTooLarge(envelope.count, limit: maximumPayloadBytes, vault: vault)
+            }
+            guard envelope.count <= maximumTextPayloadBytes else { return .binary(binary(envelope, item, created)) }
+            let text = JSON.object([
+                ("coffer", .string(Envelope.text(envelope))), ("version", .string(item.version)),
+                ("created", .integer(created)), ("updated", .integer(item.updatedAt)),
+                ("expires", .integer(item.expiresAt)),
+            ]).encode()
+            guard text.count <= maximumBytes else { throw tooLarge(text.count, vault) }
+            return .text(text)
+        case .text(let text):
+            guard (1...maximumBytes).contains(text.count) else { throw tooLarge(text.count, vault) }
+            guard text.withBytes({ $0.isUTF8 }) else {
+                throw .badField("credential", "must be UTF-8 in the formats json and legacy-aes")
+            }
+            guard sealed(text) == nil else {
+                throw .badField(
+                    "credential",
+                    "must not have a member \"coffer\" that begins with \"coffer1:\": it marks sealed records")
+            }
+            return .text(text)
+        }
+    }
+
+    private static func binary(_ envelope: [UInt8], _ item: VaultItem, _ created: WallMilliseconds) -> [UInt8] {
+        let version = Array(item.version.utf8.prefix(maximumVersionBytes))
+        let times = [created, item.updatedAt, item.expiresAt].flatMap { time in
+            stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: time >> UInt64($0)) }
+        }
+        return binaryMark + times + [UInt8(version.count)] + version + envelope
+    }
+
+    /// - Returns: nil for what is no sealed record.
+    static func item(binary bytes: Secret) -> VaultItem? {
+        bytes.withBytes { bytes in
+            var cursor = ByteCursor()
+            guard cursor.array(count: binaryMark.count, in: bytes) == binaryMark,
+                let created = cursor.integer(UInt64.self, in: bytes),
+                let updated = cursor.integer(UInt64.self, in: bytes),
+                let expires = cursor.integer(UInt64.self, in: bytes),
+                let count = cursor.integer(UInt8.self, in: bytes), (1...maximumVersionBytes).contains(Int(count)),
+                let version = cursor.text(count: Int(count), in: bytes), version.utf8.allSatisfy({ $0 < 0x80 }),
+                let envelope = cursor.array(count: cursor.remaining(in: bytes), in: bytes), !envelope.isEmpty
+            else { return nil }
+            return VaultItem(
+                payload: .sealed(envelope), version: version, createdAt: created, updatedAt: updated, expiresAt: expires
+            )
+        }
+    }
+
+    /// - Parameters:
+    ///   - version: of the secret, for text that has none of its own.
+    ///   - created: of that version.
+    /// - Returns: nil for a sealed record that is damaged.
+    static func item(_ text: Secret, version: String, created: WallMilliseconds) -> VaultItem? {
+        guard let (document, envelope) = sealed(text) else {
+            let written = AWSToken.time(ofVersion: version) ?? created
+            return VaultItem(
+                payload: .text(text), version: version, createdAt: written, updatedAt: written, expiresAt: 0)
+        }
+        guard let version = document["version"]?.text, (1...128).contains(version.utf8.count),
+            version.utf8.allSatisfy({ $0 < 0x80 }),
+            let created = time(document["created"]), let updated = time(document["updated"]),
+            let expires = time(document["expires"]),
+            let bytes = try? Envelope.bytes(ofText: Array(envelope.utf8))
+        else { return nil }
+        return VaultItem(
+            payload: .sealed(bytes), version: version, createdAt: created, updatedAt: updated, expiresAt: expires)
+    }
+
+    /// The document and the text of its envelope, if it claims to be one.
+    private static func sealed(_ text: Secret) -> (document: JSON, envelope: String)? {
+        // Looked at before it becomes ordinary text: an envelope is not secret, all else may be.
+        guard let document = try? JSON.parse(text), let secret = document["coffer"]?.secret,
+            secret.withBytes({ bytes in
+                bytes.byteCount >= Envelope.textPrefix.utf8.count
+                    && Envelope.textPrefix.utf8.enumerated().allSatisfy { bytes.byte(at: $0.offset) == $0.element }
+            }),
+            let envelope = AWSText.text(secret)
+        else { return nil }
+        return (document, envelope)
+    }
+
+    private static func time(_ value: JSON?) -> WallMilliseconds? {
+        value?.integer.flatMap { WallMilliseconds(exactly: $0) }
+    }
+
+    private static func tooLarge(_ bytes: Int, _ vault: String) -> Failure {
+        Failure(
+            .invalidArgument, .credentialTooLarge,
+            "the stored text has \(bytes) bytes, AWS Secrets Manager accepts 1 to \(maximumBytes)", vault: vault)
+    }
+}

@@ -1,0 +1,27 @@
+package import CofferCore
+package import CofferVault
+package import CofferVaultKit
+
+/// Vaults of type `embedded`: a database in the daemon's data folder.
+package struct EmbeddedDriver: VaultDriver {
+    package let type = "embedded"
+    package let title = "embedded vault"
+    package let isLocal = true
+    package let settings = CommonSettings.all
+
+    package init() {}
+
+    package func dataFile(of vault: VaultConfiguration) -> String? {
+        vault.isNamed ? "vault-\(vault.name).db" : "vault.db"
+    }
+
+    package func location(of vault: VaultConfiguration, dataFolder: String) -> String {
+        "\(dataFolder)/\(dataFile(of: vault) ?? "")"
+    }
+
+    package func open(_ vault: VaultConfiguration, _ context: VaultContext) throws(Failure) -> any VaultAdapter {
+        try EmbeddedVault.open(
+            path: location(of: vault, dataFolder: context.dataFolder), name: vault.name, clock: context.clock,
+            random: context.random, keyCheck: context.keyCheck)
+    }
+}

@@ -1,0 +1,219 @@
+internal import CofferCore
+internal import CofferVault
+internal import CofferVaultKit
+internal import Dispatch
+internal import Synchronization
+
+/// Carries requests to threads that may block.
+///
+/// Bounded: what does not fit is refused. A call whose deadline passes is
+/// answered at that moment, however long the thread is stuck in the disk.
+final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
+    typealias LaneCall = Call<Request, Reply>
+    /// Calls, and the sum of their weights.
+    typealias Taken = (calls: [LaneCall], weight: Int)
+
+    private struct State {
+        var waiting: [LaneCall] = []
+        var taken: [LaneCall] = []
+        /// Threads in `wait` that were not woken yet.
+        var sleepers = 0
+        var isClosed = false
+    }
+
+    private let vault: String
+    private let clock: any Clock
+    private let watch: DeadlineWatch
+    private let capacity: Int
+    private let state = Mutex(State())
+    private let wakeUp = DispatchSemaphore(value: 0)
+    /// `state.waiting.count`, to be looked at without the lock.
+    private let waitingNow = Atomic(0)
+
+    init(vault: String, clock: any Clock, watch: DeadlineWatch, capacity: Int) {
+        self.vault = vault
+        self.clock = clock
+        self.watch = watch
+        self.capacity = capacity
+        watch.add(self)
+    }
+
+    /// Hands the request to a thread and waits for the answer.
+    ///
+    /// - Throws: what the thread answered; DEADLINE_EXCEEDED; RESOURCE_EXHAUSTED
+    ///   if too many wait; UNAVAILABLE once closed.
+    func submit(_ request: Request, deadline: BootInstant) async throws(Failure) -> Reply {
+        let outcome = await withCheckedContinuation { caller in
+            submit(request, deadline: deadline, for: TaskCaller(caller))
+        }
+        return try outcome.get()
+    }
+
+    /// The same; if the task is cancelled before a thread has taken the request, it is taken
+    /// back and nothing is done.
+    func submitRevocably(_ request: Request, deadline: BootInstant) async throws(Failure) -> Reply {
+        let submitted = Mutex<LaneCall?>(nil)
+        let outcome = await withTaskCancellationHandler {
+            await withCheckedContinuation { caller in
+                let call = LaneCall(
+                    request, deadline: deadline, isHurried: isHurried(deadline), caller: TaskCaller(caller))
+                submitted.withLock { $0 = call }
+                enqueue(call)
+                // The handler may have run before there was anything to take back.
+                if Task.isCancelled { revoke(call) }
+            }
+        } onCancel: {
+            if let call = submitted.withLock({ $0 }) { revoke(call) }
+        }
+        return try outcome.get()
+    }
+
+    private func revoke(_ call: LaneCall) {
+        let isRevoked = state.withLock { state in
+            guard let place = state.waiting.firstIndex(where: { $0 === call }) else { return false }
+            state.waiting.remove(at: place)
+            waitingNow.store(state.waiting.count, ordering: .relaxed)
+            return true
+        }
+        if isRevoked { call.answer(.failure(.revoked(vault: vault))) }
+    }
+
+    /// Hands the request to a thread and returns. The caller gets what the other
+    /// `submit` returns or throws.
+    func submit(_ request: Request, deadline: BootInstant, for caller: any Caller<Reply>) {
+        enqueue(LaneCall(request, deadline: deadline, isHurried: isHurried(deadline), caller: caller))
+    }
+
+    private func isHurried(_ deadline: BootInstant) -> Bool { deadline < clock.boot + VaultLimits.longestPatience }
+
+    private func enqueue(_ call: LaneCall) {
+        guard clock.boot < call.deadline else {
+            return call.answer(.failure(.notBegun(vault: vault)))
+        }
+        let refusal: Failure? = state.withLock { state in
+            if state.isClosed { return .closed(vault: vault) }
+            if state.waiting.count >= capacity { return .queueFull(vault: vault, capacity: capacity) }
+            state.waiting.append(call)
+            waitingNow.store(state.waiting.count, ordering: .relaxed)
+            if state.sleepers > 0 { wake(&state) }
+            return nil
+        }
+        if let refusal { return call.answer(.failure(refusal)) }
+        watch.note(call.deadline)
+    }
+
+    private func wake(_ state: inout State) {
+        state.sleepers -= 1
+        wakeUp.signal()
+    }
+
+    /// Blocks until a call waits, the lane is closed, or the time is over.
+    ///
+    /// Only a lane with one thread may be waited for with a limit.
+    func wait(nanoseconds: UInt64? = nil) {
+        let ready = state.withLock { state in
+            if !state.waiting.isEmpty || state.isClosed { return true }
+            state.sleepers += 1
+            return false
+        }
+        if ready { return }
+        guard let nanoseconds else { return wakeUp.wait() }
+        let limit = DispatchTime.now() + .nanoseconds(Int(clamping: nanoseconds))
+        guard wakeUp.wait(timeout: limit) == .timedOut else { return }
+        let wasSignalled = state.withLock { state in
+            if state.sleepers == 0 { return true }
+            state.sleepers -= 1
+            return false
+        }
+        if wasSignalled { wakeUp.wait() }
+    }
+
+    /// Ends the `wait` of a thread that has something else to do.
+    func nudge() {
+        state.withLock { state in if state.sleepers > 0 { wake(&state) } }
+    }
+
+    /// The next calls, in order of arrival, for the calling thread to answer;
+    /// then it must call `finish`.
+    ///
+    /// - Parameters:
+    ///   - count: the most calls.
+    ///   - weight: of one call; the sum stays within `limit`, but for a single one.
+    func take(
+        atMost count: Int, weight: (Request) -> Int = { _ in 0 }, limit: Int = .max
+    ) -> Taken {
+        let now = clock.boot
+        let (calls, weight, late): ([LaneCall], Int, [LaneCall]) = state.withLock { state in
+            if state.waiting.isEmpty { return ([], 0, []) }
+            let late = Self.removeLate(&state.waiting, now)
+            var sum = 0
+            var fitting = 0
+            for call in state.waiting.prefix(count) {
+                let more = sum + weight(call.request)
+                guard fitting == 0 || more <= limit else { break }
+                sum = more
+                fitting += 1
+            }
+            // The usual case: all of them, without a copy.
+            var calls = state.waiting
+            if fitting == calls.count {
+                state.waiting = []
+                state.waiting.reserveCapacity(calls.count)
+            } else {
+                calls.removeLast(calls.count - fitting)
+                state.waiting.removeFirst(fitting)
+            }
+            waitingNow.store(state.waiting.count, ordering: .relaxed)
+            if state.taken.isEmpty { state.taken = calls } else { state.taken += calls }
+            return (calls, sum, late)
+        }
+        for call in late { call.answer(.failure(.notBegun(vault: vault))) }
+        return (calls, weight)
+    }
+
+    /// The calls are answered; their deadlines count no more.
+    func finish(_ calls: [LaneCall]) {
+        state.withLock { state in
+            // The usual case: one thread, none of its calls late.
+            if state.taken.elementsEqual(calls, by: ===) { return state.taken = [] }
+            state.taken.removeAll { taken in calls.contains { $0 === taken } }
+        }
+    }
+
+    var waitingCount: Int { waitingNow.load(ordering: .relaxed) }
+
+    /// Closed, with nothing left to take.
+    var isDrained: Bool { state.withLock { $0.isClosed && $0.waiting.isEmpty } }
+
+    /// Refuses new calls and wakes all threads, to do what is left and end.
+    func close() {
+        state.withLock { state in
+            state.isClosed = true
+            while state.sleepers > 0 { wake(&state) }
+        }
+    }
+
+    func expire(now: BootInstant) -> BootInstant? {
+        let (unbegun, begun, next) = state.withLock { state in
+            let unbegun = Self.removeLate(&state.waiting, now)
+            let begun = Self.removeLate(&state.taken, now)
+            waitingNow.store(state.waiting.count, ordering: .relaxed)
+            let next = (state.waiting + state.taken).map(\.deadline).min()
+            return (unbegun, begun, next)
+        }
+        for call in unbegun { call.answer(.failure(.notBegun(vault: vault))) }
+        for call in begun {
+            var failure = Failure.deadlineExceeded(vault: vault)
+            failure.hadLittleTime = call.isHurried
+            call.answer(.failure(failure))
+        }
+        return next
+    }
+
+    private static func removeLate(_ calls: inout [LaneCall], _ now: BootInstant) -> [LaneCall] {
+        guard calls.contains(where: { $0.deadline <= now }) else { return [] }
+        let late = calls.filter { $0.deadline <= now }
+        calls.removeAll { $0.deadline <= now }
+        return late
+    }
+}

@@ -1,0 +1,147 @@
+internal import CofferCore
+internal import CofferHTTP
+internal import CofferVaultKit
+internal import Synchronization
+
+/// Whether the vault ever did what a token asked for.
+final class HashiCorpTokenUse: Sendable {
+    private let worked = Atomic(false)
+
+    var hasWorked: Bool { worked.load(ordering: .relaxed) }
+    func noteWork() { worked.store(true, ordering: .relaxed) }
+}
+
+/// A token and how long it lives.
+struct HashiCorpLease: Sendable {
+    let token: Secret
+    /// Another one for each token.
+    let number: Int
+    let use: HashiCorpTokenUse
+    /// Seconds that were granted when the token was new; 0 = it never expires.
+    let seconds: Int64
+    /// nil = never.
+    var until: BootInstant?
+    var isRenewable: Bool
+
+    init(
+        token: Secret, number: Int, use: HashiCorpTokenUse = HashiCorpTokenUse(), grant: HashiCorpGrant,
+        now: BootInstant
+    ) {
+        self.token = token
+        self.number = number
+        self.use = use
+        seconds = grant.seconds
+        until = grant.until(now)
+        isRenewable = grant.isRenewable
+    }
+
+    func isUsable(at now: BootInstant) -> Bool { until.map { now < $0 } ?? true }
+}
+
+/// What a login or a renewal gives.
+struct HashiCorpGrant: Sendable {
+    /// 0 = for ever. At most ten years, so that no sum overflows.
+    let seconds: Int64
+    let isRenewable: Bool
+
+    static let forever = HashiCorpGrant(seconds: 0, isRenewable: false)
+
+    init(seconds: Int64, isRenewable: Bool) {
+        self.seconds = min(max(0, seconds), 315_360_000)
+        self.isRenewable = isRenewable
+    }
+
+    func until(_ now: BootInstant) -> BootInstant? { seconds == 0 ? nil : now + .seconds(seconds) }
+}
+
+/// The requests that have to do with the daemon's token, and their answers.
+enum HashiCorpLogin {
+    /// The longest token, role or secret id.
+    static let maximumBytes = 16_384
+
+    /// - Throws: what is wrong with the files it needs.
+    static func call(
+        _ auth: HashiCorpOptions.Auth, seams: HashiCorpSeams, vault: String, deadline: BootInstant
+    ) async throws(Failure) -> HashiCorpCall? {
+        func word(_ file: HashiCorpOptions.File) async throws(Failure) -> JSON {
+            .string(try await self.word(in: file, seams, vault: vault, deadline: deadline))
+        }
+        switch auth {
+        case .token, .tokenFile: return nil
+        case .appRole(let mount, let roleID, let secretID):
+            var members: [(name: String, value: JSON)] = [("role_id", .string(roleID))]
+            switch secretID {
+            case nil: break
+            case .value(let secret): members.append(("secret_id", .string(secret)))
+            case .file(let path): members.append(("secret_id", try await word(.init(path))))
+            }
+            return try login(mount, members)
+        case .kubernetes(let mount, let role, let file):
+            return try login(
+                mount, [("role", .string(role)), ("jwt", try await word(.init(file, isOfPlatform: true)))])
+        case .jwt(let mount, let role, let file):
+            let role = role.map { [(name: "role", value: JSON.string($0))] } ?? []
+            return try login(mount, role + [("jwt", try await word(.init(file, isOfPlatform: true)))])
+        }
+    }
+
+    private static func login(
+        _ mount: String, _ members: [(name: String, value: JSON)]
+    ) throws(Failure) -> HashiCorpCall {
+        let mount = PercentEncoding.path(try HashiCorpOptions.path(mount, option: "mount of the login method"))
+        return HashiCorpCall(.post, "auth/\(mount)/login", .object(members), for: .login)
+    }
+
+    static let lookup = HashiCorpCall(.get, "auth/token/lookup-self", for: .read)
+
+    static func renewal(seconds: Int64) -> HashiCorpCall {
+        HashiCorpCall(.post, "auth/token/renew-self", .object([("increment", .string("\(seconds)s"))]), for: .write)
+    }
+
+    // MARK: Answers, which are not trusted
+
+    /// Of a login or a renewal.
+    static func grant(in answer: HashiCorpAnswer) -> (token: Secret, grant: HashiCorpGrant)? {
+        guard answer.isSuccess, let auth = answer.json?["auth"], let token = auth["client_token"]?.secret,
+            isHeaderValue(token), let seconds = auth["lease_duration"]?.integer, seconds >= 0
+        else { return nil }
+        return (token, HashiCorpGrant(seconds: seconds, isRenewable: auth["renewable"]?.bool ?? false))
+    }
+
+    /// Of a look-up.
+    static func remaining(in answer: HashiCorpAnswer) -> HashiCorpGrant? {
+        guard answer.isSuccess, let seconds = answer.data?["ttl"]?.integer, seconds >= 0 else { return nil }
+        return HashiCorpGrant(seconds: seconds, isRenewable: answer.data?["renewable"]?.bool ?? false)
+    }
+
+    // MARK: Files
+
+    /// The only word in a file, without the white space around it.
+    static func word(
+        in file: HashiCorpOptions.File, _ seams: HashiCorpSeams, vault: String, deadline: BootInstant
+    ) async throws(Failure) -> Secret {
+        let content = try await seams.readFile(file, deadline)
+        let word = content.withBytes { bytes in
+            var (start, end) = (0, bytes.byteCount)
+            while start < end, bytes.byte(at: start) <= 0x20 { start += 1 }
+            while end > start, bytes.byte(at: end - 1) <= 0x20 { end -= 1 }
+            return Secret(copying: bytes.extracting(start..<end))
+        }
+        guard isHeaderValue(word) else {
+            throw Failure(
+                .failedPrecondition, .vaultRefused,
+                "\(file.path): expected one token of 1 to \(maximumBytes) visible ASCII characters, got \(word.count) bytes",
+                vault: vault, isUnsent: true)
+        }
+        return word
+    }
+
+    /// Visible ASCII, so that it cannot end a header.
+    static func isHeaderValue(_ secret: Secret) -> Bool {
+        secret.withBytes { bytes in
+            guard (1...maximumBytes).contains(bytes.byteCount) else { return false }
+            for offset in 0..<bytes.byteCount where !(0x21...0x7E).contains(bytes.byte(at: offset)) { return false }
+            return true
+        }
+    }
+}

@@ -1,0 +1,119 @@
+package import CofferHTTP
+package import CofferVault
+
+/// Settings of vaults on other hosts that are reached by HTTP. Their drivers have them after
+/// `CommonSettings`.
+package enum RemoteSettings {
+    /// Ranges of addresses that a host's name must not lead to unless they are named.
+    package enum AddressRange: String, CaseIterable, Sendable {
+        /// 127.0.0.0/8, ::1. Named by an address that is written so, too.
+        case loopback
+        /// 169.254.0.0/16, fe80::/10: where clouds keep the credentials of machines.
+        case linkLocal = "link-local"
+    }
+
+    package static let keep = VaultSetting<[RecordFormat]>(
+        "keep", .choices(minimum: 0), .value([]),
+        summary:
+            "A record that is in one of these formats stays in it at a Store; each Store is preceded by a read. They must be in `accept`")
+    package static let prefix = VaultSetting<String>(
+        "prefix", .path, .value("ai2-connectors"),
+        summary: "The first part of every name. On `aws` its last three characters have no hyphen",
+        risk: "Two daemons with one prefix share their records, and need the same keys to read them")
+    package static let literalNames = VaultSetting<Bool>(
+        "literal_names", .flag, .value(false),
+        summary:
+            "Write records under the names that a program gives them which takes ids as they are, where those are safe: [Vaults](vaults.md)",
+        risk: "For as long as such a program runs")
+    package static let caFile = VaultSetting<String>(
+        "ca_file", .absoluteFile, .value(""), unset: "the system's",
+        summary:
+            "The authorities that a server's certificate must come from, PEM. Read at the start, and within two seconds of a change")
+    package static let clientCertificateFile = VaultSetting<String>(
+        "client_certificate_file", .absoluteFile, .value(""),
+        summary: "A certificate to show, PEM. With `client_key_file`")
+    package static let clientKeyFile = VaultSetting<String>(
+        "client_key_file", .absoluteFile, .value(""),
+        summary: "The key of that certificate, PEM. See \"Files with secrets\"")
+    package static let serverName = VaultSetting<String>(
+        "server_name",
+        .text("a host's name") {
+            VaultAddress("https://\($0)")?.port == 443 && !$0.contains(":") && !$0.hasSuffix("/")
+        }, .value(""), unset: "the address's host",
+        summary: "The name that the server's certificate must have")
+    package static let proxy = VaultSetting<String>(
+        "proxy", .text("http:// or https:// with a host and a port") { VaultAddress($0) != nil }, .value(""),
+        summary: "The proxy to go by. Those in the environment are not used")
+    package static let allowHTTP = VaultSetting<Bool>(
+        "allow_http", .flag, .value(false),
+        summary: "Accept an address with http:// that is not written as one of this host",
+        risk: "Anyone on the network path can read tokens and secrets")
+    package static let allowAddresses = VaultSetting<[AddressRange]>(
+        "allow_addresses", .choices(minimum: 0), .value([]),
+        summary:
+            "Ranges that a host's name may lead to. `loopback` is allowed where the address itself is written as one",
+        risk: "`link-local` has the cloud's credentials of this machine")
+
+    package static let all = [
+        keep.erased, prefix.erased, literalNames.erased, caFile.erased, clientCertificateFile.erased,
+        clientKeyFile.erased, serverName.erased, proxy.erased, allowHTTP.erased, allowAddresses.erased,
+    ]
+
+    /// What must hold between these settings.
+    ///
+    /// - Parameter addresses: settings of the driver that hold addresses, with their values.
+    package static func mistakes(
+        in vault: VaultConfiguration, addresses: [(setting: String, text: String)]
+    ) -> [SettingMistake] {
+        var found: [SettingMistake] = []
+        switch (vault[clientCertificateFile].isEmpty, vault[clientKeyFile].isEmpty) {
+        case (false, true):
+            found.append(
+                SettingMistake("client_certificate_file", "client_key_file is missing; a certificate needs its key"))
+        case (true, false):
+            found.append(
+                SettingMistake("client_key_file", "client_certificate_file is missing; a key needs its certificate"))
+        default: break
+        }
+        for (setting, text) in addresses {
+            guard let address = VaultAddress(text), !address.isSecure, !address.isLoopback, !vault[allowHTTP]
+            else { continue }
+            found.append(
+                SettingMistake(
+                    setting,
+                    "expected https://: without TLS anyone on the network path can read the secrets; allow_http: true permits it"
+                ))
+        }
+        return found
+    }
+}
+
+extension HTTPEndpoint {
+    /// The way to a server of the vault.
+    ///
+    /// - Parameter files: those that the settings name; nil = none.
+    package init(_ origin: HTTPOrigin, _ vault: VaultConfiguration, _ files: TLSFiles?) {
+        self.init(origin: origin)
+        maximumConnections = min(vault.concurrency, HTTPEndpoint.connectionLimits.upperBound)
+        authorityFile = vault[RemoteSettings.caFile].unlessEmpty
+        certificateFile = vault[RemoteSettings.clientCertificateFile].unlessEmpty
+        certificateKeyFile = vault[RemoteSettings.clientKeyFile].unlessEmpty
+        self.files = files
+        serverName = vault[RemoteSettings.serverName].unlessEmpty
+        proxy = VaultAddress(vault[RemoteSettings.proxy]).map(HTTPOrigin.init)
+        allowsPlainHTTP = vault[RemoteSettings.allowHTTP]
+        allowsLoopback = vault[RemoteSettings.allowAddresses].contains(.loopback)
+        allowsLinkLocal = vault[RemoteSettings.allowAddresses].contains(.linkLocal)
+    }
+}
+
+extension HTTPOrigin {
+    package init(_ address: VaultAddress) {
+        self.init(isSecure: address.isSecure, host: address.host, port: address.port)
+    }
+}
+
+extension String {
+    /// Nil if it is empty: the value of a setting that is not set.
+    package var unlessEmpty: String? { isEmpty ? nil : self }
+}

@@ -1,0 +1,52 @@
+internal import CofferVault
+
+/// The types of vault that there are. Which ones a daemon has is said by the module `CofferVaultCatalogue`.
+package struct VaultCatalogue: Sendable {
+    /// In the order in which messages list them; the first is the default.
+    package let drivers: [any VaultDriver]
+
+    package init(_ drivers: [any VaultDriver]) { self.drivers = drivers }
+
+    /// Types that the guide names and this version does not have.
+    private static let absent: Set<String> = [
+        "cloudflare", "cloudflare-secrets-store", "fly", "azure", "gcp", "postgres", "etcd",
+    ]
+
+    /// The driver that a text names, however it is written; nil if it names none.
+    package subscript(type type: String) -> (any VaultDriver)? {
+        let plain = Enumerated.plain(type)
+        return drivers.first { $0.type == plain }
+    }
+
+    package var expects: String { "one of \(drivers.map(\.type).joined(separator: ", "))" }
+
+    /// What is wrong with a text that names no type.
+    package func mistake(_ text: String) -> String {
+        Self.absent.contains(text) ? "this version has no vault of type \(text); expected \(expects)" : "expected \(expects)"
+    }
+
+    /// The names of all settings of all types, each once.
+    package var settingNames: [String] {
+        var names: [String] = []
+        for setting in drivers.flatMap(\.settings) where !names.contains(setting.name) { names.append(setting.name) }
+        return names
+    }
+
+    /// The types that have a setting of this name.
+    package func types(having name: String) -> [String] {
+        drivers.filter { driver in driver.settings.contains { $0.name == name } }.map(\.type)
+    }
+
+    /// Environment variables with secrets, each once.
+    package var secretVariables: [String] { drivers.flatMap(\.secretVariables) }
+
+    /// All other environment variables that drivers and their settings are read from.
+    package var variables: [String] {
+        drivers.flatMap { $0.variables + $0.settings.flatMap(\.variables) }
+    }
+}
+
+extension VaultCatalogue: Equatable {
+    /// By the types that there are.
+    package static func == (a: Self, b: Self) -> Bool { a.drivers.map(\.type) == b.drivers.map(\.type) }
+}
