@@ -2,6 +2,8 @@
 
 #include "channel.h"
 
+#include "coffer/v1/admin.pb-c.h"
+
 #include <limits.h>
 #include <poll.h>
 #include <time.h>
@@ -56,6 +58,18 @@ void coffer_channel_deliver(
     channel->delivery.message = NULL;
 }
 
+/* Adds what may have come of a call that gets no answer; `sent`: the daemon may get it whole. */
+static void add_what_became(coffer_channel *channel, const coffer_call *call, bool sent) {
+    bool may_write = call->output == &coffer__v1__store_response__descriptor ||
+                     call->output == &coffer__v1__delete_response__descriptor ||
+                     call->output == &coffer__v1__doctor_response__descriptor;
+    if (!sent) {
+        coffer_failure_add(channel->failure, "; the call was not sent");
+    } else if (may_write) {
+        coffer_failure_add(channel->failure, "; a write may have happened");
+    }
+}
+
 /* Tells the caller of the channel's failure; what is in flight is kept until
  * the daemon has ended it, and cancelled there. */
 static void give_up(coffer_channel *channel, coffer_call *call) {
@@ -89,8 +103,9 @@ static void expire(coffer_channel *channel, int64_t now_ms) {
         } else if (call->deadline_ms <= now_ms) {
             coffer_failure_set(
                 channel->failure, COFFER_DEADLINE_EXCEEDED, COFFER_REASON_DEADLINE, true,
-                "no answer within %u ms; a write may have happened",
-                (unsigned)channel->timeout_ms);
+                "no answer within %u ms", (unsigned)channel->timeout_ms);
+            /* What has begun to leave goes on to its end, with a cancel behind it. */
+            add_what_became(channel, call, call->phase != COFFER_CALL_QUEUED);
         } else {
             coffer_failure_set(
                 channel->failure, COFFER_CANCELLED, COFFER_REASON_CANCELLED, false,
@@ -209,6 +224,8 @@ static coffer_call *find_lost(coffer_channel *channel) {
 
 void coffer_channel_disconnect(coffer_channel *channel) {
     coffer_failure failure = *channel->failure;
+    /* Nothing that was sent on such a connection is carried out. */
+    bool turned_away = channel->turned_away;
     close(channel->fd);
     channel->fd = -1;
     channel->lost_at_ms = coffer_now_ms();
@@ -220,6 +237,7 @@ void coffer_channel_disconnect(coffer_channel *channel) {
     coffer_call *call;
     while ((call = find_lost(channel)) != NULL) {
         *channel->failure = failure;
+        if (!turned_away) add_what_became(channel, call, call->phase == COFFER_CALL_SENT);
         if (call->closure != NULL) coffer_channel_deliver(channel, call, NULL, true);
         coffer_channel_remove(channel, call);
     }
@@ -234,7 +252,8 @@ void coffer_channel_close(coffer_channel *channel) {
         if (call->closure != NULL) {
             coffer_failure_set(
                 channel->failure, COFFER_CANCELLED, COFFER_REASON_CANCELLED, false,
-                "the client was closed; a write may have happened");
+                "the client was closed");
+            add_what_became(channel, call, call->phase == COFFER_CALL_SENT);
             coffer_channel_deliver(channel, call, NULL, true);
         }
         coffer_channel_remove(channel, call);

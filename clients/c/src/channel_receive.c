@@ -190,7 +190,7 @@ bool coffer_channel_receive(coffer_channel *channel, bool to_the_end) {
         if (count <= 0) {
             coffer_failure_set(
                 channel->failure, COFFER_UNAVAILABLE, COFFER_REASON_NONE, true,
-                "the daemon closed the connection before it answered; a write may have happened");
+                "the daemon closed the connection before it answered");
             return false;
         }
         channel->input_size += (size_t)count;

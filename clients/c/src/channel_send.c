@@ -21,8 +21,7 @@ static progress write_rest(
         } else if (errno != EINTR) {
             coffer_failure_set(
                 channel->failure, COFFER_UNAVAILABLE, COFFER_REASON_NONE, true,
-                "the connection to the daemon broke while sending: %s; a write may have happened",
-                strerror(errno));
+                "the connection to the daemon broke while sending: %s", strerror(errno));
             return PROGRESS_BROKEN;
         }
     }

@@ -67,6 +67,13 @@ void coffer_failure_set(
     va_end(arguments);
 }
 
+void coffer_failure_add(coffer_failure *failure, const char *text) {
+    size_t length = strlen(failure->message);
+    size_t more = cut(text, sizeof failure->message - 1 - length);
+    memcpy(failure->message + length, text, more);
+    failure->message[length + more] = '\0';
+}
+
 void coffer_failure_out_of_memory(coffer_failure *failure) {
     coffer_failure_set(
         failure, COFFER_RESOURCE_EXHAUSTED, COFFER_REASON_NONE, true,

@@ -20,6 +20,9 @@ __attribute__((format(printf, 5, 6))) void coffer_failure_set(
     coffer_failure *failure, coffer_status status, coffer_reason reason, bool retryable,
     const char *format, ...);
 
+/* Adds to the text, as far as it fits. */
+void coffer_failure_add(coffer_failure *failure, const char *text);
+
 void coffer_failure_out_of_memory(coffer_failure *failure);
 
 /* From a response; `payload` NULL = it had none that decodes. */

@@ -75,6 +75,38 @@ static void a_request_that_was_sent_is_not_repeated(void) {
     server_finish(&server);
 }
 
+/* The same of a get: nobody has written anything. */
+static void a_read_is_never_said_to_have_written(void) {
+    server_start(&server, hang_up_script);
+    coffer_client *client = server_client(&server, 0);
+    CHECK_STATUS(COFFER_UNAVAILABLE, get(client));
+    CHECK(strstr(coffer_error_message(client), "write") == NULL);
+    usleep(150000);
+    CHECK_STATUS(COFFER_OK, get(client));
+    coffer_close(client);
+    server_finish(&server);
+}
+
+static void two_silent_calls_script(fake_server *s) {
+    server_accept(s);
+    server_expect(s, COFFER_FRAME_REQUEST);
+    server_expect(s, COFFER_FRAME_CANCEL);
+    server_expect(s, COFFER_FRAME_REQUEST);
+    server_expect(s, COFFER_FRAME_CANCEL);
+}
+
+static void only_a_write_that_ran_out_of_time_may_have_happened(void) {
+    server_start(&server, two_silent_calls_script);
+    coffer_client *client = server_client(&server, 60);
+    CHECK_STATUS(COFFER_DEADLINE_EXCEEDED, get(client));
+    CHECK(strcmp(coffer_error_message(client), "no answer within 60 ms") == 0);
+    CHECK_STATUS(COFFER_DEADLINE_EXCEEDED, coffer_store(client, "u", "c", "x", 1, NULL, NULL));
+    CHECK(strcmp(coffer_error_message(client), "no answer within 60 ms; a write may have happened") == 0);
+    coffer_process(client);
+    server_finish(&server);
+    coffer_close(client);
+}
+
 static void half_request_script(fake_server *s) {
     server_accept(s);
     usleep(50000);
@@ -371,6 +403,8 @@ static void signals_do_not_disturb(void) {
 int main(void) {
     RUN(a_restart_between_calls_is_not_noticed);
     RUN(a_request_that_was_sent_is_not_repeated);
+    RUN(a_read_is_never_said_to_have_written);
+    RUN(only_a_write_that_ran_out_of_time_may_have_happened);
     RUN(a_request_that_was_not_sent_whole_is_repeated);
     RUN(it_is_repeated_once_only);
     RUN(an_answer_before_the_end_counts);

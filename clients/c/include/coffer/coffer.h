@@ -52,7 +52,7 @@ typedef enum coffer_status {
     COFFER_CANCELLED = 1,
     COFFER_UNKNOWN = 2,
     COFFER_INVALID_ARGUMENT = 3,
-    COFFER_DEADLINE_EXCEEDED = 4, /* a write may have happened */
+    COFFER_DEADLINE_EXCEEDED = 4, /* a store or delete may have happened */
     COFFER_NOT_FOUND = 5,         /* never said of a vault that is out of reach */
     COFFER_ALREADY_EXISTS = 6,
     COFFER_PERMISSION_DENIED = 7,

@@ -29,7 +29,8 @@ extension CofferClient {
         case .user(let user): request.userID = user
         case .key(let key): request.key = Coffer_V1_Key(key)
         }
-        return try await admin.invalidate(request, options: CofferCallOptions(timeout: timeout)).dropped
+        return try await admin.invalidate(
+            request, options: CofferCallOptions(timeout: timeout, isRepeatable: true)).dropped
     }
 
     /// Has the daemon store, read, compare and delete a test record in each vault.

@@ -52,7 +52,7 @@ extension CofferError {
         public static let unknown = Code(rawValue: 2)
         /// The request is wrong; sending it again changes nothing.
         public static let invalidArgument = Code(rawValue: 3)
-        /// No answer in time; a write may have happened.
+        /// No answer in time; a Store or Delete may have happened.
         public static let deadlineExceeded = Code(rawValue: 4)
         /// There is no live record.
         public static let notFound = Code(rawValue: 5)

@@ -152,6 +152,6 @@ struct PartsTests {
     @Test func errorsReadWell() {
         let error = CofferError(.notFound, .notFound, "there is no record", vault: "main")
         #expect("\(error)" == "NOT_FOUND: there is no record (vault main)")
-        #expect(CofferError.connectionLost.told(mayHaveBeenSent: false).message.hasSuffix("was not sent"))
+        #expect(CofferError.connectionLost.told(mayHaveBeenSent: false, mayWrite: true).message.hasSuffix("was not sent"))
     }
 }

@@ -36,6 +36,33 @@ struct ReconnectTests {
         }
     }
 
+    /// Whatever became of the call.
+    @Test func aReadIsNeverSaidToHaveWritten() async throws {
+        for script in [{ peer, _ in _ = try peer.read() }, { peer, _ in while true { _ = try peer.read() } }] as [FakeDaemon.Script] {
+            try await withDaemon(script) { client, _ in
+                for call in [
+                    { try await client.credential(user: "u", connection: "c", timeout: .milliseconds(60)) },
+                    { try await client.health(timeout: .milliseconds(60)) },
+                    { try await client.credentials([.init(user: "u", connection: "c")], timeout: .milliseconds(60)) },
+                ] as [() async throws -> Any] {
+                    let error = await #expect(throws: CofferError.self) { _ = try await call() }
+                    #expect(error?.message.contains("write") == false, "\(String(describing: error))")
+                }
+            }
+        }
+    }
+
+    @Test func aStoreThatRanOutOfTimeSaysWhetherItWasSent() async throws {
+        try await withDaemon({ peer, _ in while true { _ = try peer.read() } }) { client, _ in
+            for (timeout, ending) in [(Duration.milliseconds(60), "a write may have happened"), (.zero, "was not sent")] {
+                let error = await #expect(throws: CofferError.self) {
+                    try await client.store(Credential("s".utf8), user: "u", connection: "c", timeout: timeout)
+                }
+                #expect(error?.code == .deadlineExceeded && error?.message.hasSuffix(ending) == true, "\(String(describing: error))")
+            }
+        }
+    }
+
     @Test func aStreamIsRepeatedBeforeItsFirstResponseOnly() async throws {
         let script: FakeDaemon.Script = { peer, number in
             let call = try peer.read().header.callID
@@ -122,6 +149,11 @@ struct ReconnectTests {
             let error = await #expect(throws: CofferError.self) { try await client.text("c") }
             #expect(error?.code == .permissionDenied)
             #expect(daemon.connectionCount == 2)
+            // Nothing that was sent on such a connection is carried out.
+            let write = await #expect(throws: CofferError.self) {
+                try await client.store(Credential("s".utf8), user: "u", connection: "c")
+            }
+            #expect(write?.code == .permissionDenied && write?.message == "no")
         }
     }
 

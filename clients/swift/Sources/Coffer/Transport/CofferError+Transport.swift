@@ -36,8 +36,7 @@ extension CofferError {
         .internal, .malformed, "the daemon announced a response after the one that ends the call")
 
     static let deadlineExceeded = CofferError(
-        .deadlineExceeded, .deadline, "no answer within the time given; a write may have happened",
-        isRetryable: true)
+        .deadlineExceeded, .deadline, "no answer within the time given", isRetryable: true)
 
     static let clientClosed = CofferError(.cancelled, .cancelled, "the client was closed")
 
@@ -62,12 +61,18 @@ extension CofferError {
             "\(count) responses to one call wait to be taken; take them faster")
     }
 
-    /// The same error, saying whether the call may have had its effect.
-    func told(mayHaveBeenSent: Bool) -> CofferError {
+    /// The same error of a call that was not answered, saying what may have come of it.
+    ///
+    /// - Parameters:
+    ///   - mayHaveBeenSent: false if the daemon surely did not get the whole request.
+    ///   - mayWrite: the call is one that changes something.
+    func told(mayHaveBeenSent: Bool, mayWrite: Bool) -> CofferError {
         var error = self
-        error.message +=
-            mayHaveBeenSent
-            ? "; the call was under way, a write may have happened" : "; the call was not sent"
+        if !mayHaveBeenSent {
+            error.message += "; the call was not sent"
+        } else if mayWrite {
+            error.message += "; a write may have happened"
+        }
         return error
     }
 }
@@ -75,6 +80,13 @@ extension CofferError {
 /// A connection ended before a call on it was answered.
 struct ConnectionLost: Error {
     let cause: CofferError
-    /// False if the daemon surely did not get the whole request.
+    /// False if the daemon surely did not get the whole request, or did not carry it out.
     let mayHaveBeenSent: Bool
+    /// The daemon has said that the connection may not stay: it carried out nothing that came on it.
+    var wasTurnedAway = false
+
+    /// What the caller gets.
+    func error(mayWrite: Bool) -> CofferError {
+        wasTurnedAway ? cause : cause.told(mayHaveBeenSent: mayHaveBeenSent, mayWrite: mayWrite)
+    }
 }

@@ -83,7 +83,11 @@ extension Connection {
     private enum Effect {
         case reply(UInt64, Sink, Reply)
         case lost(Sink)
-        case fatal(CofferError)
+        case fatal(CofferError, wasTurnedAway: Bool = false)
+
+        var isFatal: Bool {
+            if case .fatal = self { true } else { false }
+        }
     }
 
     private func deliver(_ frames: [(FrameHeader, Frame)]) {
@@ -93,7 +97,7 @@ extension Connection {
             for (header, frame) in frames {
                 effects += judge(header, frame, &state)
                 // What comes behind a frame that ends the connection is not looked at.
-                if case .fatal = effects.last { break }
+                if effects.last?.isFatal == true { break }
             }
             return effects
         }
@@ -102,7 +106,7 @@ extension Connection {
             case .reply(let id, let sink, let reply): pass(reply, of: id, to: sink)
             case .lost(let sink):
                 sink.fail(ConnectionLost(cause: .connectionLost, mayHaveBeenSent: false))
-            case .fatal(let error): return close(error)
+            case .fatal(let error, let wasTurnedAway): return close(error, wasTurnedAway: wasTurnedAway)
             }
         }
     }
@@ -116,7 +120,7 @@ extension Connection {
         switch FrameKind(rawValue: header.kind) {
         case .response: return [response(header, Reply(header, frame), &state)].compactMap(\.self)
         case .goAway where header.callID == 0 && header.methodOrStatus != 0:
-            return [.fatal(CofferError(Reply(header, frame)))]
+            return [.fatal(CofferError(Reply(header, frame)), wasTurnedAway: true)]
         case .goAway where header.callID == 0:
             stopTakingCalls(&state)
             return state.outbound.removeUnsentCalls()
@@ -165,16 +169,18 @@ extension Connection {
 
     private func expireCalls() {
         let now = ContinuousClock.Instant.now
-        let expired = state.withLock { state -> [PendingCall] in
+        let expired = state.withLock { state -> [(call: PendingCall, mayHaveBeenSent: Bool)] in
             guard let next = state.nextDeadline, next <= now else { return [] }
             let due = state.calls.filter { $0.value.deadline <= now }
-            for id in due.keys {
+            let expired = due.map { id, call in
                 state.calls[id] = nil
-                withdraw(id, &state)
+                return (call, withdraw(id, &state))
             }
             state.nextDeadline = state.calls.values.map(\.deadline).min()
-            return Array(due.values)
+            return expired
         }
-        for call in expired { call.sink.fail(CofferError.deadlineExceeded) }
+        for (call, mayHaveBeenSent) in expired {
+            call.sink.fail(CofferError.deadlineExceeded.told(mayHaveBeenSent: mayHaveBeenSent, mayWrite: call.mayWrite))
+        }
     }
 }

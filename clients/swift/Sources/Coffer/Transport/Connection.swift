@@ -15,6 +15,7 @@ final class Connection: Sendable {
     struct PendingCall {
         let sink: Sink
         let deadline: ContinuousClock.Instant
+        let mayWrite: Bool
         /// The whole request is in the kernel's hands.
         var isSent = false
     }
@@ -127,7 +128,7 @@ final class Connection: Sendable {
                 return CofferError.queueFull(state.outbound.byteCount)
             }
             call.setHeader(callID: id)
-            state.calls[id] = PendingCall(sink: sink, deadline: call.deadline)
+            state.calls[id] = PendingCall(sink: sink, deadline: call.deadline, mayWrite: call.mayWrite)
             state.outbound.append(call.frame, startingCall: id)
             let wasIdle = flush(&state)
             if state.nextDeadline.map({ call.deadline < $0 }) ?? true {
@@ -152,10 +153,15 @@ final class Connection: Sendable {
     }
 
     /// Takes the request back, or sends a cancel after it.
-    func withdraw(_ id: UInt64, _ state: inout State) {
-        guard state.status != .closed, !state.outbound.remove(call: id) else { return }
+    ///
+    /// - Returns: false if it was taken back: the daemon has not heard of the call.
+    @discardableResult
+    func withdraw(_ id: UInt64, _ state: inout State) -> Bool {
+        guard state.status != .closed else { return true }
+        guard !state.outbound.remove(call: id) else { return false }
         state.outbound.append(Frame(FrameHeader(.cancel, callID: id)), startingCall: nil)
         if !flush(&state) { waker.wake() }
+        return true
     }
 
     // MARK: Sending and closing
@@ -189,7 +195,9 @@ final class Connection: Sendable {
     }
 
     /// Ends all calls with `error`; the thread then ends too.
-    func close(_ error: CofferError) {
+    ///
+    /// - Parameter wasTurnedAway: the daemon has carried out nothing that came on this connection.
+    func close(_ error: CofferError, wasTurnedAway: Bool = false) {
         let calls = state.withLock { state -> [UInt64: PendingCall] in
             guard state.status != .closed else { return [:] }
             state.unusableSince = state.unusableSince ?? .now
@@ -200,12 +208,14 @@ final class Connection: Sendable {
             return state.calls
         }
         waker.wake()
-        Self.fail(calls, with: error)
+        Self.fail(calls, with: error, wasTurnedAway: wasTurnedAway)
     }
 
-    private static func fail(_ calls: [UInt64: PendingCall], with error: CofferError) {
+    private static func fail(_ calls: [UInt64: PendingCall], with error: CofferError, wasTurnedAway: Bool = false) {
         for call in calls.values {
-            call.sink.fail(ConnectionLost(cause: error, mayHaveBeenSent: call.isSent))
+            call.sink.fail(
+                ConnectionLost(
+                    cause: error, mayHaveBeenSent: call.isSent && !wasTurnedAway, wasTurnedAway: wasTurnedAway))
         }
     }
 }

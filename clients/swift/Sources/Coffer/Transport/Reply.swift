@@ -37,10 +37,12 @@ struct OutgoingCall: Sendable {
     let frame: Frame
     let methodID: UInt32
     let deadline: ContinuousClock.Instant
+    /// It changes something.
+    let mayWrite: Bool
 
     /// - Throws: RESOURCE_EXHAUSTED if it does not fit a frame.
     init<Request: Message, Response: Message>(
-        _ request: Request, _ method: CofferMethod<Request, Response>, timeout: Duration,
+        _ request: Request, _ method: CofferMethod<Request, Response>, timeout: Duration, mayWrite: Bool,
         maximumFrameBytes: Int
     ) throws(CofferError) {
         do {
@@ -52,6 +54,7 @@ struct OutgoingCall: Sendable {
             throw .frameTooLarge(frame.bytes.count, limit: maximumFrameBytes)
         }
         methodID = method.id
+        self.mayWrite = mayWrite
         deadline = .now + timeout
     }
 

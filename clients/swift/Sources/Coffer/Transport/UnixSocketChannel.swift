@@ -111,9 +111,10 @@ public final class UnixSocketChannel: CofferChannel {
         _ request: Request, _ method: CofferMethod<Request, Response>, _ options: CofferCallOptions
     ) throws(CofferError) -> OutgoingCall {
         let timeout = options.timeout ?? configuration.timeout
-        guard timeout > .zero else { throw .deadlineExceeded }
+        guard timeout > .zero else { throw .deadlineExceeded.told(mayHaveBeenSent: false, mayWrite: false) }
         return try OutgoingCall(
-            request, method, timeout: timeout, maximumFrameBytes: configuration.maximumFrameBytes)
+            request, method, timeout: timeout, mayWrite: !options.isRepeatable,
+            maximumFrameBytes: configuration.maximumFrameBytes)
     }
 
     // MARK: Connecting
@@ -181,7 +182,7 @@ struct Retry {
         switch error {
         case let lost as ConnectionLost:
             guard !isSpent, isRepeatable || !lost.mayHaveBeenSent else {
-                throw lost.cause.told(mayHaveBeenSent: lost.mayHaveBeenSent)
+                throw lost.error(mayWrite: !isRepeatable)
             }
         case let refused as CofferError:
             // A daemon that is draining has not begun the call.
