@@ -25,7 +25,9 @@ struct Health: CofferSubcommand {
 
     private func text(_ health: DaemonHealth) -> String {
         let state = health.isServing ? "serving" : "draining"
-        let uptime = Quantity.text(.seconds(health.uptime.components.seconds))
+        // In whole seconds as soon as there is one.
+        let seconds = health.uptime.components.seconds
+        let uptime = Quantity.text(seconds > 0 ? .seconds(seconds) : health.uptime)
         let lines = ["cofferd \(health.version) \(state), up \(uptime)"]
             + health.vaults.map(text) + health.warnings.map { "warning: \($0)" }
         return lines.map { Printable.line($0) + "\n" }.joined()
@@ -35,8 +37,9 @@ struct Health: CofferSubcommand {
         let contact =
             vault.lastGoodContactMilliseconds.map { "last good contact \(Timestamp.text($0))" }
             ?? "no good contact yet"
-        let state = vault.isReachable ? "reachable in \(Quantity.text(vault.latency))" : "not reachable"
-        return "vault \(vault.name) (\(vault.kind)): \(state), writes \(vault.writes.words), \(contact)"
+        let state = vault.isReachable ? "reachable in \(Quantity.text(vault.latency))" : vault.checkWords
+        let cause = vault.checkFailure.map { ": \($0.code): \($0.message)" } ?? ""
+        return "vault \(vault.name) (\(vault.kind)): \(state), writes \(vault.writes.words), \(contact)\(cause)"
     }
 }
 
@@ -50,6 +53,8 @@ private struct HealthOutput: Encodable {
         let latencyUs: Int64
         let lastGoodContactMs: UInt64?
         let lastFailure: String?
+        let lastFailureMs: UInt64?
+        let check: CheckOutput?
     }
 
     let serving: Bool
@@ -67,15 +72,38 @@ private struct HealthOutput: Encodable {
                 name: $0.name, kind: $0.kind, reachable: $0.isReachable, writes: $0.writes.word,
                 writeFailure: $0.writes.failure, latencyUs: Int64($0.latency / .microseconds(1)),
                 lastGoodContactMs: $0.lastGoodContactMilliseconds,
-                lastFailure: $0.lastFailure == .unspecified ? nil : $0.lastFailure.name)
+                lastFailure: $0.lastFailure == .unspecified ? nil : $0.lastFailure.name,
+                lastFailureMs: $0.lastFailureMilliseconds, check: $0.checkFailure.map(CheckOutput.init))
         }
         warnings = health.warnings
+    }
+}
+
+/// How the check of a vault failed.
+struct CheckOutput: Encodable {
+    let status: String
+    let reason: String
+    let message: String
+
+    init(_ failure: CofferError) {
+        (status, reason, message) = (failure.code.description, failure.reason.name, failure.message)
     }
 }
 
 extension DaemonHealth.Vault {
     /// It answers, and does not refuse what is written.
     var isHealthy: Bool { isReachable && writes.failure == nil }
+
+    /// How a check ended that did not succeed.
+    var checkWords: String {
+        switch checkFailure?.reason {
+        // An older daemon says no more.
+        case nil, .vaultUnreachable?: "not reachable"
+        case .deadline?: "no answer in time"
+        case .vaultRefused?: "refuses the daemon"
+        default: "does not work"
+        }
+    }
 }
 
 extension DaemonHealth.Vault.Writes {

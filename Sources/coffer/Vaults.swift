@@ -29,12 +29,19 @@ struct Vaults: CofferSubcommand {
 
     private static func row(_ vault: DaemonHealth.Vault) -> [String] {
         [
-            vault.name, vault.kind, vault.format, vault.isReachable ? "yes" : "no", vault.writes.words,
+            vault.name, vault.kind, vault.format, Self.reachable(vault), vault.writes.words,
             Quantity.text(vault.latency), text(vault.breaker),
             vault.lastGoodContactMilliseconds.map(Timestamp.text) ?? "never",
             vault.lastFailure.words,
             vault.routes.isEmpty ? "none" : vault.routes.joined(separator: ", "),
         ]
+    }
+
+    private static func reachable(_ vault: DaemonHealth.Vault) -> String {
+        switch vault.checkFailure?.reason {
+        case nil, .vaultUnreachable?, .deadline?: vault.isReachable ? "yes" : "no"
+        default: "yes, but fails"
+        }
     }
 
     private static func text(_ breaker: DaemonHealth.Vault.Breaker) -> String {
@@ -61,6 +68,7 @@ private struct VaultOutput: Encodable {
     let lastGoodContactMs: UInt64?
     let lastFailure: String?
     let lastFailureMs: UInt64?
+    let check: CheckOutput?
     let inFlight: UInt64
     let queued: UInt64
     let calls: UInt64
@@ -87,6 +95,7 @@ private struct VaultOutput: Encodable {
         lastGoodContactMs = vault.lastGoodContactMilliseconds
         lastFailure = vault.lastFailure == .unspecified ? nil : vault.lastFailure.name
         lastFailureMs = vault.lastFailureMilliseconds
+        check = vault.checkFailure.map(CheckOutput.init)
         inFlight = vault.inFlight
         queued = vault.queued
         calls = vault.calls

@@ -25,7 +25,8 @@ package final class AdminService: Sendable {
 
     /// What a check of a vault has found.
     private struct Check {
-        let isReachable: Bool
+        /// Nil = it succeeded.
+        let failure: Failure?
         let microseconds: UInt64
     }
 
@@ -77,14 +78,17 @@ package final class AdminService: Sendable {
     private func begin(_ vault: Int, deadline: BootInstant) {
         Task {
             let before = self.clock.boot
-            let isReachable = await self.check(self.pool.vaults[vault].store, deadline: deadline)
-            self.checks.end(vault, Check(isReachable: isReachable, microseconds: self.microseconds(since: before)))
+            let failure = await self.check(self.pool.vaults[vault].store, deadline: deadline)
+            self.checks.end(vault, Check(failure: failure, microseconds: self.microseconds(since: before)))
         }
     }
 
     private func healthResponse(_ found: [Check?], since asked: BootInstant) -> Secret {
         let vaults = zip(pool.vaults, found).map { vault, check in
-            health(of: vault, check ?? Check(isReachable: false, microseconds: microseconds(since: asked)))
+            health(
+                of: vault,
+                check ?? Check(
+                    failure: .deadlineExceeded(vault: vault.name).ofRead, microseconds: microseconds(since: asked)))
         }
         return ReplyMessages.healthResponse(
             serving: !isDraining.load(ordering: .relaxed), version: version,
@@ -128,22 +132,24 @@ package final class AdminService: Sendable {
         var health = CofferWire.VaultHealth(name: vault.name, kind: vault.store.vaultKind)
         health.format = vault.store.format.rawValue
         health.routes = pool.routes.filter { $0.vault == vault.name }.map { "user=\($0.user.text) connection=\($0.connection.text)" }
-        health.reachable = check.isReachable
+        health.reachable = check.failure == nil
+        health.checkFailure = check.failure
         health.latencyMicroseconds = check.microseconds
         statuses[vault.store].describe(in: &health)
         if let guarded = vault.health { health.add(guarded) }
         return health
     }
 
-    private func check(_ records: RecordStore, deadline: BootInstant) async -> Bool {
+    private func check(_ records: RecordStore, deadline: BootInstant) async -> Failure? {
         let status = statuses[records]
         do throws(Failure) {
             try await records.check(deadline: deadline)
             status.noteSuccess(.check)
-            return true
+            return nil
         } catch {
             status.noteFailure(error, .check)
-            return false
+            // What a check writes means nothing.
+            return error.ofRead
         }
     }
 

@@ -45,6 +45,10 @@ extension ReplyMessages {
         message.pointee.refusals = health.refusals
         message.pointee.writes = Coffer__V1__VaultHealth__Writes(UInt32(health.writes.rawValue))
         message.pointee.write_failure = Coffer__V1__Failure__Reason(UInt32(health.writeFailure.rawValue))
+        if let reason = health.checkFailure {
+            message.pointee.check_status = reason.code.rawValue
+            message.pointee.check_failure = failure(builder, reason)
+        }
         return message
     }
 

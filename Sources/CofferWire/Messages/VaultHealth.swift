@@ -30,6 +30,8 @@ package struct VaultHealth: Sendable {
     /// In words: "user=crm-* connection=*".
     package var routes: [String] = []
     package var reachable = false
+    /// How the check made for this call failed; nil = it succeeded.
+    package var checkFailure: Failure?
     package var latencyMicroseconds: UInt64 = 0
     /// 0 = not since the start.
     package var lastGoodContact: WallMilliseconds = 0

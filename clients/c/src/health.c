@@ -46,6 +46,20 @@ bool coffer_vault_reachable(const coffer_vault_health *vault) {
     return vault != NULL && vault_message(vault)->reachable;
 }
 
+coffer_status coffer_vault_check_status(const coffer_vault_health *vault) {
+    return vault == NULL ? COFFER_OK : (coffer_status)vault_message(vault)->check_status;
+}
+
+coffer_reason coffer_vault_check_reason(const coffer_vault_health *vault) {
+    if (vault == NULL || vault_message(vault)->check_failure == NULL) return COFFER_REASON_NONE;
+    return (coffer_reason)vault_message(vault)->check_failure->reason;
+}
+
+const char *coffer_vault_check_message(const coffer_vault_health *vault) {
+    if (vault == NULL) return NULL;
+    return vault_message(vault)->check_failure == NULL ? "" : vault_message(vault)->check_failure->message;
+}
+
 uint64_t coffer_vault_latency_us(const coffer_vault_health *vault) {
     return vault == NULL ? 0 : vault_message(vault)->latency_us;
 }

@@ -184,6 +184,11 @@ static void admin_script(fake_server *s) {
     Coffer__V1__VaultHealth *vaults[] = {&vault};
     char *warnings[] = {(char *)"swap"};
     Coffer__V1__HealthResponse health = COFFER__V1__HEALTH_RESPONSE__INIT;
+    Coffer__V1__Failure refused = COFFER__V1__FAILURE__INIT;
+    refused.reason = COFFER__V1__FAILURE__REASON__REASON_VAULT_REFUSED;
+    refused.message = (char *)"the policy";
+    vault.check_status = COFFER_PERMISSION_DENIED;
+    vault.check_failure = &refused;
     vault.name = (char *)"main";
     vault.kind = (char *)"embedded";
     vault.reachable = true;
@@ -252,6 +257,10 @@ static void operators_calls_bring_their_reports(void) {
     CHECK_TEXT("main", coffer_vault_name(vault));
     CHECK_TEXT("embedded", coffer_vault_kind(vault));
     CHECK(coffer_vault_reachable(vault));
+    CHECK(coffer_vault_check_status(vault) == COFFER_PERMISSION_DENIED);
+    CHECK(coffer_vault_check_reason(vault) == COFFER_REASON_VAULT_REFUSED);
+    CHECK_TEXT("the policy", coffer_vault_check_message(vault));
+    CHECK(coffer_vault_check_status(NULL) == COFFER_OK && coffer_vault_check_message(NULL) == NULL);
     CHECK(coffer_vault_latency_us(vault) == 9);
     CHECK(coffer_vault_last_good_contact_ms(vault) == 0);
     CHECK(coffer_vault_last_failure(vault) == COFFER_REASON_DISK);

@@ -717,7 +717,7 @@ const ProtobufCEnumDescriptor coffer__v1__vault_health__writes__descriptor =
   coffer__v1__vault_health__writes__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor coffer__v1__vault_health__field_descriptors[19] =
+static const ProtobufCFieldDescriptor coffer__v1__vault_health__field_descriptors[21] =
 {
   {
     "name",
@@ -947,11 +947,37 @@ static const ProtobufCFieldDescriptor coffer__v1__vault_health__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "check_status",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__VaultHealth, check_status),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "check_failure",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__VaultHealth, check_failure),
+    &coffer__v1__failure__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned coffer__v1__vault_health__field_indices_by_name[] = {
   8,   /* field[8] = breaker */
   9,   /* field[9] = breaker_retry_ms */
   12,   /* field[12] = calls */
+  20,   /* field[20] = check_failure */
+  19,   /* field[19] = check_status */
   13,   /* field[13] = failures */
   6,   /* field[6] = format */
   10,   /* field[10] = in_flight */
@@ -972,7 +998,7 @@ static const unsigned coffer__v1__vault_health__field_indices_by_name[] = {
 static const ProtobufCIntRange coffer__v1__vault_health__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 19 }
+  { 0, 21 }
 };
 const ProtobufCMessageDescriptor coffer__v1__vault_health__descriptor =
 {
@@ -982,7 +1008,7 @@ const ProtobufCMessageDescriptor coffer__v1__vault_health__descriptor =
   "Coffer__V1__VaultHealth",
   "coffer.v1",
   sizeof(Coffer__V1__VaultHealth),
-  19,
+  21,
   coffer__v1__vault_health__field_descriptors,
   coffer__v1__vault_health__field_indices_by_name,
   1,  coffer__v1__vault_health__number_ranges,

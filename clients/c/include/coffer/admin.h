@@ -28,6 +28,12 @@ COFFER_API const coffer_vault_health *coffer_health_vault(
 COFFER_API const char *coffer_vault_name(const coffer_vault_health *vault);
 COFFER_API const char *coffer_vault_kind(const coffer_vault_health *vault);
 COFFER_API bool coffer_vault_reachable(const coffer_vault_health *vault);
+/* How that check failed; COFFER_OK, COFFER_REASON_NONE and "" = it succeeded. With another
+ * reason than COFFER_REASON_VAULT_UNREACHABLE and COFFER_REASON_DEADLINE the vault was
+ * reached, and refused. */
+COFFER_API coffer_status coffer_vault_check_status(const coffer_vault_health *vault);
+COFFER_API coffer_reason coffer_vault_check_reason(const coffer_vault_health *vault);
+COFFER_API const char *coffer_vault_check_message(const coffer_vault_health *vault);
 COFFER_API uint64_t coffer_vault_latency_us(const coffer_vault_health *vault);
 /* 0 = not since the daemon started. */
 COFFER_API uint64_t coffer_vault_last_good_contact_ms(const coffer_vault_health *vault);

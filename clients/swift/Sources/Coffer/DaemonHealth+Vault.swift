@@ -33,6 +33,9 @@ extension DaemonHealth {
         public let routes: [String]
         /// The check made for this call succeeded.
         public let isReachable: Bool
+        /// Why it did not; nil if it did, or if the daemon is older. With another reason than
+        /// `vaultUnreachable` and `deadline` the vault was reached, and refused.
+        public let checkFailure: CofferError?
         /// How long that check took.
         public let latency: Duration
         /// When a call last succeeded, in Unix milliseconds; nil = not since the start.
@@ -64,7 +67,7 @@ extension DaemonHealth.Vault {
     init(_ vault: Coffer_V1_VaultHealth) {
         self.init(
             name: vault.name, kind: vault.kind, format: vault.format, routes: vault.routes,
-            isReachable: vault.reachable, latency: .microseconds(clamping: vault.latencyUs),
+            isReachable: vault.reachable, checkFailure: CofferError(checkOf: vault), latency: .microseconds(clamping: vault.latencyUs),
             lastGoodContactMilliseconds: vault.lastGoodContactMs == 0 ? nil : vault.lastGoodContactMs,
             lastFailure: CofferError.Reason(rawValue: vault.lastFailure.rawValue),
             lastFailureMilliseconds: vault.lastFailureMs == 0 ? nil : vault.lastFailureMs,
@@ -93,5 +96,13 @@ extension DaemonHealth.Vault.Breaker {
             case .halfOpen: .halfOpen
             case .unspecified, .UNRECOGNIZED: .unknown
             }
+    }
+}
+
+extension CofferError {
+    /// Nil if the check succeeded.
+    fileprivate init?(checkOf vault: Coffer_V1_VaultHealth) {
+        guard vault.checkStatus != 0 else { return nil }
+        self.init(vault.checkFailure, code: Code(rawValue: vault.checkStatus))
     }
 }

@@ -201,10 +201,19 @@ struct  Coffer__V1__VaultHealth
    * Why they fail; unspecified = they do not.
    */
   Coffer__V1__Failure__Reason write_failure;
+  /*
+   * The status of the check made for this call; 0 = it succeeded.
+   */
+  uint32_t check_status;
+  /*
+   * Set if check_status is not 0. With another reason than VAULT_UNREACHABLE
+   * and DEADLINE the vault was reached, and answered with a refusal.
+   */
+  Coffer__V1__Failure *check_failure;
 };
 #define COFFER__V1__VAULT_HEALTH__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&coffer__v1__vault_health__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, COFFER__V1__FAILURE__REASON__REASON_UNSPECIFIED, (char *)protobuf_c_empty_string, 0,NULL, COFFER__V1__VAULT_HEALTH__BREAKER__BREAKER_UNSPECIFIED, 0, 0, 0, 0, 0, 0, 0, 0, COFFER__V1__VAULT_HEALTH__WRITES__WRITES_UNSPECIFIED, COFFER__V1__FAILURE__REASON__REASON_UNSPECIFIED }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, COFFER__V1__FAILURE__REASON__REASON_UNSPECIFIED, (char *)protobuf_c_empty_string, 0,NULL, COFFER__V1__VAULT_HEALTH__BREAKER__BREAKER_UNSPECIFIED, 0, 0, 0, 0, 0, 0, 0, 0, COFFER__V1__VAULT_HEALTH__WRITES__WRITES_UNSPECIFIED, COFFER__V1__FAILURE__REASON__REASON_UNSPECIFIED, 0, NULL }
 
 
 struct  Coffer__V1__StatsRequest

@@ -177,6 +177,23 @@ public nonisolated struct Coffer_V1_VaultHealth: @unchecked Sendable {
     set {_uniqueStorage()._writeFailure = newValue}
   }
 
+  /// The status of the check made for this call; 0 = it succeeded.
+  public var checkStatus: UInt32 {
+    get {_storage._checkStatus}
+    set {_uniqueStorage()._checkStatus = newValue}
+  }
+
+  /// Set if check_status is not 0. With another reason than VAULT_UNREACHABLE
+  /// and DEADLINE the vault was reached, and answered with a refusal.
+  public var checkFailure: Coffer_V1_Failure {
+    get {_storage._checkFailure ?? Coffer_V1_Failure()}
+    set {_uniqueStorage()._checkFailure = newValue}
+  }
+  /// Returns true if `checkFailure` has been explicitly set.
+  public var hasCheckFailure: Bool {_storage._checkFailure != nil}
+  /// Clears the value of `checkFailure`. Subsequent reads from it will return its default value.
+  public mutating func clearCheckFailure() {_uniqueStorage()._checkFailure = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   /// Whether calls reach the vault.
@@ -583,7 +600,7 @@ nonisolated extension Coffer_V1_HealthResponse: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Coffer_V1_VaultHealth: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".VaultHealth"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}kind\0\u{1}reachable\0\u{3}latency_us\0\u{3}last_good_contact_ms\0\u{3}last_failure\0\u{1}format\0\u{1}routes\0\u{1}breaker\0\u{3}breaker_retry_ms\0\u{3}in_flight\0\u{1}queued\0\u{1}calls\0\u{1}failures\0\u{1}retries\0\u{1}refusals\0\u{3}last_failure_ms\0\u{1}writes\0\u{3}write_failure\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}kind\0\u{1}reachable\0\u{3}latency_us\0\u{3}last_good_contact_ms\0\u{3}last_failure\0\u{1}format\0\u{1}routes\0\u{1}breaker\0\u{3}breaker_retry_ms\0\u{3}in_flight\0\u{1}queued\0\u{1}calls\0\u{1}failures\0\u{1}retries\0\u{1}refusals\0\u{3}last_failure_ms\0\u{1}writes\0\u{3}write_failure\0\u{3}check_status\0\u{3}check_failure\0")
 
   fileprivate class _StorageClass {
     var _name: String = String()
@@ -605,6 +622,8 @@ nonisolated extension Coffer_V1_VaultHealth: SwiftProtobuf.Message, SwiftProtobu
     var _lastFailureMs: UInt64 = 0
     var _writes: Coffer_V1_VaultHealth.Writes = .unspecified
     var _writeFailure: Coffer_V1_Failure.Reason = .unspecified
+    var _checkStatus: UInt32 = 0
+    var _checkFailure: Coffer_V1_Failure? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -634,6 +653,8 @@ nonisolated extension Coffer_V1_VaultHealth: SwiftProtobuf.Message, SwiftProtobu
       _lastFailureMs = source._lastFailureMs
       _writes = source._writes
       _writeFailure = source._writeFailure
+      _checkStatus = source._checkStatus
+      _checkFailure = source._checkFailure
     }
   }
 
@@ -671,6 +692,8 @@ nonisolated extension Coffer_V1_VaultHealth: SwiftProtobuf.Message, SwiftProtobu
         case 17: try { try decoder.decodeSingularUInt64Field(value: &_storage._lastFailureMs) }()
         case 18: try { try decoder.decodeSingularEnumField(value: &_storage._writes) }()
         case 19: try { try decoder.decodeSingularEnumField(value: &_storage._writeFailure) }()
+        case 20: try { try decoder.decodeSingularUInt32Field(value: &_storage._checkStatus) }()
+        case 21: try { try decoder.decodeSingularMessageField(value: &_storage._checkFailure) }()
         default: break
         }
       }
@@ -679,6 +702,10 @@ nonisolated extension Coffer_V1_VaultHealth: SwiftProtobuf.Message, SwiftProtobu
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
     try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
       if !_storage._name.isEmpty {
         try visitor.visitSingularStringField(value: _storage._name, fieldNumber: 1)
       }
@@ -736,6 +763,12 @@ nonisolated extension Coffer_V1_VaultHealth: SwiftProtobuf.Message, SwiftProtobu
       if _storage._writeFailure != .unspecified {
         try visitor.visitSingularEnumField(value: _storage._writeFailure, fieldNumber: 19)
       }
+      if _storage._checkStatus != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._checkStatus, fieldNumber: 20)
+      }
+      try { if let v = _storage._checkFailure {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 21)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -764,6 +797,8 @@ nonisolated extension Coffer_V1_VaultHealth: SwiftProtobuf.Message, SwiftProtobu
         if _storage._lastFailureMs != rhs_storage._lastFailureMs {return false}
         if _storage._writes != rhs_storage._writes {return false}
         if _storage._writeFailure != rhs_storage._writeFailure {return false}
+        if _storage._checkStatus != rhs_storage._checkStatus {return false}
+        if _storage._checkFailure != rhs_storage._checkFailure {return false}
         return true
       }
       if !storagesAreEqual {return false}
