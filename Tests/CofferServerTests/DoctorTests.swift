@@ -64,6 +64,16 @@ import Testing
         )
     }
 
+    /// Nor does a refusal, which the vault surely said instead.
+    @Test func aRefusedStoreLeavesNothingToDelete() async {
+        let failure = Failure(.permissionDenied, .vaultRefused, "refused", vault: "flawed")
+        vault.flaw = .writesAndRemoves(failure)
+        let steps = await examine()
+        #expect(outcomes(steps) == [.failed(failure), .skipped, .skipped, .skipped])
+        #expect(vault.removals == 0)
+        #expect(steps.map(\.advice) == ["Check the owner and the mode of the data folder.", "", "", ""])
+    }
+
     @Test func aRecordThatIsNotThereIsAFault() async {
         vault.flaw = .forgets
         #expect(
@@ -106,7 +116,7 @@ import Testing
     }
 
     @Test func adviceOfACauseIsGivenOnce() async {
-        let failure = Failure(.permissionDenied, .vaultRefused, "refused", vault: "flawed")
+        let failure = Failure(.permissionDenied, .vaultRefused, "refused", vault: "flawed", mayHaveWritten: true)
         vault.flaw = .writesAndRemoves(failure)
         let steps = await examine()
         #expect(outcomes(steps) == [.failed(failure), .skipped, .skipped, .failed(failure)])

@@ -84,7 +84,8 @@ struct Doctor: Sendable {
                 deadline: deadline)
             return (step(.store, since: start), record.version, true)
         } catch {
-            return (step(.store, since: start, error), nil, !error.isUnsent)
+            // A refusal has stored nothing: to delete that would only fail again.
+            return (step(.store, since: start, error), nil, error.mayHaveWritten)
         }
     }
 
