@@ -17,6 +17,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <malloc.h>
 #include <openssl/sha.h>
@@ -243,6 +244,41 @@ static inline uint64_t coffer_checksum(const unsigned char *_Nullable bytes, siz
         lanes[0] ^= lanes[0] >> 29;
     }
     return lanes[0];
+}
+
+/* How many certificates in PEM form there are; -1 = one of them does not decode. */
+static inline int coffer_count_certificates(const void *bytes, size_t size) {
+    BIO *bio = size > INT_MAX ? NULL : BIO_new_mem_buf(bytes, (int)size);
+    if (bio == NULL) return -1;
+    int count = 0;
+    X509 *certificate;
+    ERR_clear_error();
+    while ((certificate = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL)) != NULL) {
+        X509_free(certificate);
+        count++;
+    }
+    if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) count = -1;
+    ERR_clear_error();
+    BIO_free(bio);
+    return count;
+}
+
+/* No password is asked for. */
+static inline int coffer_no_password(char *buffer, int size, int writing, void *context) {
+    (void)buffer, (void)size, (void)writing, (void)context;
+    return -1;
+}
+
+/* Whether it has a private key in PEM form, without a password. */
+static inline bool coffer_has_private_key(const void *bytes, size_t size) {
+    BIO *bio = size > INT_MAX ? NULL : BIO_new_mem_buf(bytes, (int)size);
+    if (bio == NULL) return false;
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, coffer_no_password, NULL);
+    bool has_key = key != NULL;
+    EVP_PKEY_free(key);
+    ERR_clear_error();
+    BIO_free(bio);
+    return has_key;
 }
 
 #endif

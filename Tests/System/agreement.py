@@ -3,6 +3,9 @@
 import json
 import random
 import signal
+import subprocess
+import tempfile
+from pathlib import Path
 
 from harness import eventually, run
 from harness.daemon import Daemon, Place
@@ -49,6 +52,15 @@ NEEDED = {"vault": {"address": 0.95, "auth": 0.95}, "aws": {"region": 0.9}}
 class Agreement(SystemTest):
     ROUNDS = 200
 
+    @classmethod
+    def setUpClass(cls) -> None:
+        with tempfile.TemporaryDirectory(prefix="cf") as folder:
+            certificate, key = Path(folder) / "ca.pem", Path(folder) / "key.pem"
+            subprocess.run(
+                ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                 "-subj", "/CN=test", "-keyout", key, "-out", certificate], check=True, capture_output=True)
+            cls.files = {"ca.pem": certificate.read_text(), "key.pem": key.read_text(), "open.pem": key.read_text(), "token": "t\n"}
+
     def test_check_and_start_agree_on_generated_configurations(self) -> None:
         chance = random.Random(14)
         reference = json.loads(run("cofferd", "--print-settings", "--form", "json").stdout)
@@ -70,8 +82,8 @@ class Agreement(SystemTest):
         self.assertLess(passed, self.ROUNDS * 7 // 8, "hardly any configuration was wrong: the test says little")
 
     def configuration(self, chance: random.Random, kind: str, settings: dict[str, list[str]], place: Place) -> str:
-        for name in ("ca.pem", "key.pem", "open.pem", "token"):
-            (place.folder / name).write_text("t\n")
+        for name, text in self.files.items():
+            (place.folder / name).write_text(text)
             (place.folder / name).chmod(0o644 if name == "open.pem" else 0o600)
         lines = ["vaults:", "  a:", f"    type: {kind}"]
         for name, types in settings.items():

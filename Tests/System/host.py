@@ -281,13 +281,13 @@ class Authority:
     """A server over TLS with a certificate that is its own authority."""
 
     def __init__(self, folder, name: str) -> None:
-        self.certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
+        self.certificate, self.key = folder / f"{name}.pem", folder / f"{name}.key"
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-             "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", self.certificate],
+             "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.key, "-out", self.certificate],
             check=True, capture_output=True)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(self.certificate, key)
+        self.context.load_cert_chain(self.certificate, self.key)
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -346,6 +346,17 @@ class RotatedAuthority(StartupTest):
             shutil.copy(new.certificate, self.place.folder / "ca.new")
             os.replace(self.place.folder / "ca.new", file)
             eventually("the new authority is trusted", 20, is_reachable, step=0.5)
+
+    def test_a_file_of_another_kind_is_refused_at_the_start_and_by_check(self) -> None:
+        good = Authority(self.place.folder, "good")
+        file = self.place.folder / "ca.pem"
+        for content in ("", "no PEM\n", good.certificate.read_text().replace("A", "B", 9), good.key.read_text()):
+            file.write_text(content)
+            env = {
+                "VAULT_TYPE": "vault", "VAULT_ADDR": "https://127.0.0.1:1", "VAULT_TOKEN": "s.token", "VAULT_CACERT": str(file)}
+            for arguments in ([], ["--check"]):
+                ended = self.start(*arguments, env=env)
+                self.assert_refused(ended, CONFIGURATION, "VAULT_CACERT", "ca_file", "expected certificates in PEM form")
 
     def test_a_missing_file_is_refused_at_the_start_and_by_check(self) -> None:
         env = {

@@ -17,6 +17,9 @@ struct TLSFileWatch: Sendable {
         let setting: String
         let path: String
         let rule: ProtectedFile.Rule
+        /// What is expected in it, and whether it is there.
+        let expects: String
+        let isGood: @Sendable (Secret) -> Bool
     }
 
     private let vault: String
@@ -27,14 +30,24 @@ struct TLSFileWatch: Sendable {
 
     /// Nil if the vault's settings name no files.
     init?(_ vault: VaultConfiguration, log: Logger) {
-        func place(_ setting: String, _ path: String, _ rule: ProtectedFile.Rule) -> Place? {
-            path.isEmpty ? nil : Place(setting: setting, path: path, rule: rule)
+        func certificates(_ setting: String, _ path: String) -> Place? {
+            path.isEmpty
+                ? nil
+                : Place(
+                    setting: setting, path: path, rule: .open, expects: "certificates in PEM form",
+                    isGood: PEM.hasCertificates)
         }
         self.vault = vault.name
         self.log = log
-        authority = place("ca_file", vault[RemoteSettings.caFile], .open)
-        certificate = place("client_certificate_file", vault[RemoteSettings.clientCertificateFile], .open)
-        key = place("client_key_file", vault[RemoteSettings.clientKeyFile], .secret)
+        authority = certificates("ca_file", vault[RemoteSettings.caFile])
+        certificate = certificates("client_certificate_file", vault[RemoteSettings.clientCertificateFile])
+        let keyFile = vault[RemoteSettings.clientKeyFile]
+        key =
+            keyFile.isEmpty
+            ? nil
+            : Place(
+                setting: "client_key_file", path: keyFile, rule: .secret,
+                expects: "a private key in PEM form, without a password", isGood: PEM.hasPrivateKey)
         if authority == nil && certificate == nil { return nil }
     }
 
@@ -44,12 +57,19 @@ struct TLSFileWatch: Sendable {
     func read() throws(Failure) -> TLSFiles.Content {
         func content(_ place: Place?) throws(Failure) -> Secret? {
             guard let place else { return nil }
+            let content: Secret
             do throws(KeyError) {
-                return try ProtectedFile.read(
+                content = try ProtectedFile.read(
                     place.path, what: "file", limit: Self.maximumBytes, rule: place.rule)
             } catch {
                 throw Failure(.failedPrecondition, .vaultRefused, "\(place.setting): \(error.description)", vault: vault)
             }
+            guard place.isGood(content) else {
+                throw Failure(
+                    .failedPrecondition, .vaultRefused, "\(place.setting): \(place.path): expected \(place.expects)",
+                    vault: vault)
+            }
+            return content
         }
         return TLSFiles.Content(
             authority: try content(authority), certificate: try content(certificate), key: try content(key))
