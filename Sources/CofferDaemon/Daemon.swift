@@ -63,12 +63,19 @@ package struct Daemon {
             log.warning("cannot turn off core dumps and ptrace", metadata: ["errno": "\(errno)"])
         }
         let overflow = try OverflowIDs.ofKernel.forDaemon(uid: geteuid(), gid: getegid())
-        let opened = try open()
-        Traces.forget()
+        let folders = try makeDataFolder()
         do throws(StartupError) {
-            try serve(opened, stop, overflow)
+            let opened = try open()
+            Traces.forget()
+            do throws(StartupError) {
+                try serve(opened, stop, overflow)
+            } catch {
+                opened.socket.remove()
+                throw error
+            }
         } catch {
-            opened.socket.remove()
+            // Those that hold nothing.
+            for folder in folders.reversed() { rmdir(folder) }
             throw error
         }
     }
@@ -84,6 +91,7 @@ package struct Daemon {
         try KeyStore.check(configuration, passphrase: secrets.passphrase, found: found)
         try lines.start()
         defer { lines.flush(milliseconds: 1_000) }
+        for notice in configuration.notices { log.warning("\(notice)") }
         try VaultOpener(configuration, secrets, clock: clock, random: random, log: log).check()
     }
 
@@ -119,13 +127,13 @@ package struct Daemon {
     @inline(never)
     private func open() throws(StartupError) -> Opened {
         let secrets = SecretVariables.take(configuration.catalogue.secretVariables)
-        try makeDataFolder()
         let found = DataFolder(configuration)
         try found.checkDatabases(mayBeNew: mayBeNew)
         let keys = try KeyStore(configuration, passphrase: secrets.passphrase, found: found, now: clock.wall)
         let socket = try SocketFile(path: configuration.socket, mode: configuration.socketMode)
         do throws(StartupError) {
-            let pool = try VaultOpener(configuration, secrets, clock: clock, random: random, log: log).open(keys.ring)
+            let pool = try VaultOpener(configuration, secrets, clock: clock, random: random, log: log)
+                .open(keys.ring) { () throws(StartupError) in try keys.saveRoot() }
             try keys.save()
             tellWhatIsNew(keys, found)
             return Opened(pool: pool, keys: keys, socket: socket)
@@ -203,10 +211,10 @@ package struct Daemon {
 
     /// Protections that are missing, logged and shown by Health.
     private func warnings(_ bootKey: BootKey, _ opened: Opened, _ overflow: OverflowIDs) -> [String] {
-        var warnings = bootKey.warnings + [overflow.warning(gid: getegid())].compactMap(\.self)
+        var warnings = configuration.notices + bootKey.warnings + [overflow.warning(gid: getegid())].compactMap(\.self)
         if opened.keys.isGenerated, configuration.vaults.contains(where: { !$0.driver.isLocal }) {
             warnings.append(
-                "the key of records in vaults on other hosts is in the data folder only, where the daemon made it: keep a copy, or set CREDENTIAL_ENCRYPTION_KEY or key.file"
+                "the key of records in vaults on other hosts is in the data folder only, where the daemon made it: copy \(configuration.data)/root.key to a safe place, and on other hosts name a copy in key.file (COFFER_KEY_FILE); a passphrase cannot replace it"
             )
         }
         for vault in configuration.vaults where vault.driver.isVolatile {
@@ -268,14 +276,22 @@ package struct Daemon {
         closed.wait()
     }
 
-    private func makeDataFolder() throws(StartupError) {
+    /// - Returns: the folders that were not there, outermost first.
+    private func makeDataFolder() throws(StartupError) -> [String] {
         let folder = configuration.data
         var made = ""
+        var new: [String] = []
         for part in folder.split(separator: "/", omittingEmptySubsequences: true) {
             made += (made.isEmpty && !folder.hasPrefix("/") ? "" : "/") + part
-            if mkdir(made, 0o700) == 0 || errno == EEXIST || errno == EROFS { continue }
-            throw StartupError(
-                "cannot make the data folder \(made): \(String(cString: strerror(errno)))")
+            if mkdir(made, 0o700) == 0 {
+                new.append(made)
+                continue
+            }
+            if errno == EEXIST || errno == EROFS { continue }
+            let error = StartupError("cannot make the data folder \(made): \(String(cString: strerror(errno)))")
+            for folder in new.reversed() { rmdir(folder) }
+            throw error
         }
+        return new
     }
 }

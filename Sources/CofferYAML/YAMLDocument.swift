@@ -90,6 +90,9 @@ package struct YAMLDocument: ~Copyable {
         depth: Int, since before: Int
     ) throws(YAMLError) -> YAMLNode {
         guard properties.hasKnownTag else { throw .malformed(problem: "found a tag that is not YAML's own", mark) }
+        guard !properties.isBinary else {
+            throw .malformed(problem: "found the tag !!binary, which is not supported; write the text itself", mark)
+        }
         let node = YAMLNode(content: content, mark: mark, isNull: isNull)
         if let anchor = properties.anchor { anchors[anchor] = Anchored(node: node, count: count - before, height: deepest - depth + 1) }
         return node

@@ -9,6 +9,9 @@ struct YAMLEvent {
 
         private static let schema = "tag:yaml.org,2002:"
 
+        /// Its text is base64 of what is meant, which nobody decodes here.
+        var isBinary: Bool { tag == Self.schema + "binary" }
+
         /// `!` alone asks for nothing.
         var hasKnownTag: Bool { tag.map { $0 == "!" || $0.hasPrefix(Self.schema) } ?? true }
 

@@ -40,8 +40,8 @@ struct Cofferd: ParsableCommand {
     var form: SettingsReference.Form?
 
     func validate() throws {
-        if form != nil && !printSettings { throw ValidationError("--form says how --print-settings prints; give both") }
-        if check && printSettings { throw ValidationError("--check and --print-settings exclude each other") }
+        if form != nil && !printSettings { throw ValidationError.checked("--form says how --print-settings prints; give both") }
+        if check && printSettings { throw ValidationError.checked("--check and --print-settings exclude each other") }
     }
 
     func run() throws {
@@ -61,10 +61,11 @@ struct Cofferd: ParsableCommand {
 
     private func load() -> Configuration {
         do throws(ConfigurationErrors) {
+            let (variables, mistakes) = Environment.current()
             let loader = ConfigurationLoader(
-                environment: try Environment.current(), isRoot: geteuid() == 0, readFile: Environment.text(ofFile:))
+                environment: variables, isRoot: geteuid() == 0, readFile: Environment.text(ofFile:))
             return try loader.load(
-                .init(config: config, socket: socket, data: data, reactors: reactors))
+                .init(config: config, socket: socket, data: data, reactors: reactors), after: mistakes)
         } catch {
             CofferdProgram.end(error.errors.map(\.description), StartupError.configurationExitCode)
         }

@@ -44,7 +44,7 @@ enum CofferdProgram {
 
     /// Ends the process: each line behind the program's name, on standard error.
     static func end(_ lines: [String], _ code: Int32, then usage: String = "") -> Never {
-        let text = lines.map { "cofferd: \($0)\n" }.joined() + (usage.isEmpty ? "" : usage + "\n")
+        let text = lines.map { "cofferd: \(Printable.line($0))\n" }.joined() + (usage.isEmpty ? "" : usage + "\n")
         // Nobody can be told that standard error fails; the exit code says what happened.
         try? StandardStream.error.write(text)
         exit(code)

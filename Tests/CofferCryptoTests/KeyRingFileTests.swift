@@ -119,7 +119,7 @@ import Testing
         _ = try openOrCreate()
         let error = failure { _ = try KeyRingFile.open(path: path, root: .passphrase(Secret("x"))) }
         #expect(error?.reason == .wrongKey)
-        #expect(error?.description == "\(path): the key ring was made with a 32-byte key, and a passphrase was given")
+        #expect(error?.description == "\(path): the key ring was made with a 32-byte key, and a passphrase was given; unset the passphrase, and set key.file (COFFER_KEY_FILE) if that key is not root.key beside the ring")
     }
 
     // MARK: What is refused

@@ -53,7 +53,7 @@ import Testing
     @Test(arguments: [
         ("COFFER_SOCKET", "/s", "socket"), ("COFFER_DATA", "/d", "data"), ("VAULT_TYPE", "memory", "vault.type"),
         ("COFFER_KEY_FILE", "/k", "key.file"), ("CREDENTIAL_ENCRYPTION_KEY_FILE", "/p", "key.passphrase_file"),
-        ("COFFER_LOG_LEVEL", "debug", "log.level"), ("COFFER_LOG_FORMAT", "json", "log.format"),
+        ("COFFER_FORMER_ENV", "prod", "former_environment"), ("COFFER_LOG_LEVEL", "debug", "log.level"), ("COFFER_LOG_FORMAT", "json", "log.format"),
     ])
     func variablesStandForSettings(name: String, value: String, path: String) throws {
         let setting = try #require(Setting.named(path))
@@ -112,6 +112,43 @@ import Testing
     }
 
     // MARK: Mistakes
+
+    /// Of the file, the variables, the flags and the rules between them.
+    @Test func everyMistakeIsSaidAtOnce() {
+        let text = "reactors: 99\nlimits:\n  call_ms: 9s\n  maximum_call_ms: 8s\nenviroment: x\n"
+        let found = mistakes(
+            ["COFFER_LOG_LEVEL": "loud", "VAULT_TYPE": "vault", "COFFER_KEY_FILE": "/k", "CREDENTIAL_ENCRYPTION_KEY_FILE": "/p"],
+            flags: .init(socket: ""), files: ["/etc/coffer/coffer.yaml": text])
+        let begins = [
+            "/etc/coffer/coffer.yaml:1:11: reactors:", "/etc/coffer/coffer.yaml:5:1: unknown setting enviroment",
+            "COFFER_LOG_LEVEL: expected", "--socket: expected", "VAULT_ADDR", "exclude each other", "/etc/coffer/coffer.yaml:3:12: limits.call_ms",
+        ]
+        for begin in begins { #expect(found.contains { $0.contains(begin) }, "\(begin) in \(found)") }
+    }
+
+    /// What one mistake has brought about is no other.
+    @Test func aMistakeIsSaidOnce() {
+        let text = "limits:\n  maximum_call_ms: soon\n  call_ms: 599s\n"
+        #expect(mistakes(files: ["/etc/coffer/coffer.yaml": text]).count == 1)
+        #expect(mistakes(["VAULT_TYPE": "floppy", "COFFER_FORMAT": "json"]).count == 1)
+        #expect(mistakes(files: ["/etc/coffer/coffer.yaml": "{"]).count == 1)
+    }
+
+    @Test func aSettingMayNotBeSetTwiceInOneFile() {
+        #expect(
+            mistakes(files: ["/etc/coffer/coffer.yaml": "log.level: info\nlog:\n  level: debug\n"])
+                == ["/etc/coffer/coffer.yaml:3:10: log.level is set at /etc/coffer/coffer.yaml:1:12 too; keep one of the two"])
+    }
+
+    @Test func anAddressThatNobodyAsksIsNoticed() throws {
+        for name in ["VAULT_ADDR", "BAO_ADDR"] {
+            let notices = try load([name: "https://h"]).notices
+            #expect(notices.count == 1 && notices[0].hasPrefix("\(name) is set and VAULT_TYPE is not"))
+        }
+        #expect(try load(["VAULT_ADDR": "https://h", "VAULT_TYPE": "memory"]).notices == [])
+        #expect(try load(["VAULT_ADDR": "https://h", "VAULT_TYPE": "vault", "VAULT_TOKEN": "set"]).notices == [])
+        #expect(try load(["AWS_REGION": "eu-central-1"]).notices == [])
+    }
 
     @Test func saysWhichVariableOrFlagIsWrong() {
         #expect(mistakes(["VAULT_TYPE": "floppy"]) == ["VAULT_TYPE: expected one of embedded, memory, vault, aws"])

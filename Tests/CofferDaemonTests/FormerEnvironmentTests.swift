@@ -34,17 +34,16 @@ import Testing
         SecretWriter.build(count: text.utf8.count) { $0.append(text) }
     }
 
-    private func configuration(_ written: String) throws -> Configuration {
-        var configuration = try ConfigurationLoader(environment: ["COFFER_ENV": written, "COFFER_DATA": folder], isRoot: true) {
-            _ in nil
-        }.load(.init())
+    private func configuration(_ written: String, former: String = "") throws -> Configuration {
+        let variables = ["COFFER_ENV": written, "COFFER_FORMER_ENV": former, "COFFER_DATA": folder]
+        var configuration = try ConfigurationLoader(environment: variables, isRoot: true) { _ in nil }.load(.init())
         configuration.data = folder
         return configuration
     }
 
-    private func opened(_ written: String) throws(any Error) -> RecordStore {
+    private func opened(_ written: String, former: String = "") throws(any Error) -> RecordStore {
         let opener = VaultOpener(
-            try configuration(written),
+            try configuration(written, former: former),
             SecretVariables(passphrase: nil, values: [:]), clock: clock, random: random,
             log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         return try opener.open(keys).vaults[0].store
@@ -97,6 +96,19 @@ import Testing
         defer { removeFolder() }
         try await database(of: bound, RecordKey(user: "u", connection: "old"))
         #expect(throws: StartupError.self) { try opened(configured) }
+    }
+
+    /// `prod` was a name like any other; now it is refused.
+    @Test func aDatabaseOpensUnderTheNameThatItHadBefore() async throws {
+        defer { removeFolder() }
+        let key = try RecordKey(user: "u", connection: "old")
+        try await database(of: "prod", key)
+        #expect(throws: StartupError.self) { try opened("production", former: "stage") }
+        for _ in 0..<2 {
+            let store = try opened("production", former: "prod")
+            #expect(try await read(key, store)?.isEqual(to: Self.text("old")) == true)
+            await store.close()
+        }
     }
 
     @Test func recordsSealedUnderTheWrittenSpellingAreRead() async throws {

@@ -38,6 +38,16 @@ class CommandLine(SystemTest):
             with self.subTest(arguments=arguments):
                 self.assertEqual(daemon.coffer(*arguments).returncode, 64)
 
+    def test_form_belongs_to_print_settings(self) -> None:
+        ended = run("cofferd", "--form", "json")
+        self.assertEqual((ended.returncode, ended.stdout), (64, b""))
+        self.assertIn(b"give both", ended.stderr)
+
+    def test_settings_are_printed_for_a_reader_without_the_manual(self) -> None:
+        text = run("cofferd", "--print-settings").stdout.decode()
+        for word in ("see below", "below configure", "Files with secrets", "](", "bounds instead, below"):
+            self.assertNotIn(word, text)
+
     def test_list_health_and_stats_are_json(self) -> None:
         daemon = self.daemon()
         daemon.coffer("store", "user", "c", "--label", "team=payments", stdin=b"value")

@@ -57,7 +57,7 @@ ROWS = [
         refused={name: ("no root key is configured", "keyring needs the one that it was made with") for name in BOTH}),
     Row("the root key and the ring are absent", lambda test: test.lose("keyring"), keyless=True,
         refused={"embedded": ("no root key is configured", "vault.db needs the one that it was made with")},
-        said={"vault": ("the daemon made it: keep a copy",)}),
+        said={"vault": ("the daemon made it: copy",)}),
     Row("the root key is another", lambda test: None, key="other",
         refused={name: ("keyring", "does not open with this key") for name in BOTH}),
     Row("the root key is another and the ring is absent", lambda test: test.lose("keyring"), key="other",
@@ -189,6 +189,31 @@ class KeyLoss(StartupTest):
             return {}
         return {path.name: path.read_bytes() for path in self.place.data.iterdir()
                 if not path.name.endswith((".lock", "-wal", "-shm"))}
+
+    # What a start says of a key that it made
+
+    def test_what_is_said_of_a_made_key_can_be_followed(self) -> None:
+        self.place = Place()
+        self.addCleanup(self.place.remove)
+        remote = {"VAULT_TYPE": "vault", "VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "t"}
+        daemon = self.running(env=remote)
+        root = self.place.data / "root.key"
+        self.assertIn(f"copy {root} to a safe place", daemon.log_text())
+        self.assertEqual(daemon.terminate(), 0)
+        copy = self.folders.folder / "copy.key"
+        shutil.copy(root, copy)
+        self.assert_refused(
+            self.start(env=remote | {"CREDENTIAL_ENCRYPTION_KEY": "correct horse battery staple"}), CONFIGURATION,
+            "unset the passphrase", "root.key")
+        for env in (remote, remote | {"COFFER_KEY_FILE": str(copy)}):
+            self.place.log.unlink()
+            self.assertEqual(self.running(env=env).terminate(), 0)
+        # Another host.
+        self.place = Place()
+        self.addCleanup(self.place.remove)
+        daemon = self.running(env=remote | {"COFFER_KEY_FILE": str(copy)})
+        self.assertNotIn("copy ", daemon.log_text())
+        self.assertFalse((self.place.data / "root.key").exists())
 
     # Passphrases, and what starts do in the end
 

@@ -100,6 +100,54 @@ class ConfigurationMistakes(StartupTest):
         self.assert_refused(ended, CONFIGURATION, "key.file", "production")
         self.assertFalse((self.place.data / "root.key").exists())
 
+    def test_every_mistake_of_file_variables_and_flags_is_told(self) -> None:
+        ended = self.start(
+            "--reactors", "9999", config="reactors: many\n", env={"COFFER_LOG_LEVEL": "loud", "COFFER_VAULT_CONCURENCY": "9"})
+        message = ended.stderr.decode()
+        self.assertEqual(ended.returncode, CONFIGURATION, message)
+        for place in ("coffer.yaml:1:11", "COFFER_LOG_LEVEL", "--reactors", "COFFER_VAULT_CONCURENCY"):
+            self.assertIn(f"cofferd: {place}" if "yaml" not in place else place, message)
+        self.assertEqual(len(message.splitlines()), 4, message)
+
+    def test_control_characters_of_a_key_are_escaped(self) -> None:
+        message = self.assert_refused(self.start(config='"a\\e[2Jb\\nc": 1\n'), CONFIGURATION, "unknown setting")
+        self.assertTrue(message.rstrip("\n").isprintable(), repr(message))
+
+    def test_binary_text_is_refused(self) -> None:
+        self.assert_refused(self.start(config="log:\n  level: !!binary aW5mbw==\n"), CONFIGURATION, "line 2", "!!binary", "write the text itself")
+
+    def test_secret_in_the_place_of_a_path_is_not_repeated(self) -> None:
+        canary = Canaries()
+        for variable in ("COFFER_KEY_FILE", "CREDENTIAL_ENCRYPTION_KEY_FILE"):
+            secret = canary.new().decode()
+            for arguments, config, env in (([], None, {variable: secret}),
+                                           ([], f"key:\n  file: {secret}\n", {}),
+                                           (["--check"], f"key:\n  passphrase_file: {secret}\n", {}),
+                                           ([], f"vaults: {{a: {{type: vault, address: 'https://h', token_file: {secret}, auth: token-file}}}}\n", {}),
+                                           ([], f"vaults: {{a: {{type: vault, address: '{secret}', auth: token}}}}\n", {})):
+                ended = self.start(*arguments, config=config, env=env)
+                self.assertEqual(ended.returncode, CONFIGURATION, ended.stderr)
+                self.assertEqual(canary.find(ended.stdout + ended.stderr), [])
+
+    def test_refused_start_leaves_nothing(self) -> None:
+        data = self.place.folder / "new" / "data"
+        blocker = self.place.folder / "file"
+        blocker.write_text("in the way")
+        ended = run("cofferd", "--socket", blocker, "--data", data)
+        self.assertEqual(ended.returncode, CONFIGURATION, ended.stderr)
+        self.assertFalse(data.parent.exists(), "folders and a key are left behind")
+        self.place.data.mkdir(0o700)
+        ended = self.start(config="vaults: {a: {type: vault, address: 'https://h', auth: token, ca_file: /absent}}\n", env={"VAULT_TOKEN": "t"})
+        self.assert_refused(ended, CONFIGURATION, "/absent")
+        self.assertEqual(list(self.place.data.iterdir()), [])
+
+    def test_address_without_a_type_is_said_to_be_idle(self) -> None:
+        env = {"VAULT_ADDR": "https://vault.example:8200"}
+        self.assertIn(b"VAULT_ADDR is set and VAULT_TYPE is not", self.start("--check", env=env).stderr)
+        daemon = self.running(env=env)
+        self.assertIn("VAULT_ADDR is set and VAULT_TYPE is not", daemon.log_text())
+        self.assertIn(b"set VAULT_TYPE=vault", daemon.coffer("health").stdout)
+
     def test_short_passphrase_in_production(self) -> None:
         for length, is_fine in ((1, False), (11, False), (12, True)):
             with self.subTest(length=length):

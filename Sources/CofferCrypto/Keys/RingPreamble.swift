@@ -79,9 +79,13 @@ struct RingPreamble: Equatable {
                     "\(path): deriving the key from the passphrase needs \(1 << (Int(costLog2) - 10)) MiB of memory")
             }
         case (.key, .passphrase):
-            throw KeyError(.wrongKey, "\(path): the key ring was made with a 32-byte key, and a passphrase was given")
+            throw KeyError(
+                .wrongKey,
+                "\(path): the key ring was made with a 32-byte key, and a passphrase was given; unset the passphrase, and set key.file (COFFER_KEY_FILE) if that key is not root.key beside the ring")
         case (.scrypt, .key):
-            throw KeyError(.wrongKey, "\(path): the key ring was made with a passphrase, and a 32-byte key was given")
+            throw KeyError(
+                .wrongKey,
+                "\(path): the key ring was made with a passphrase, and a 32-byte key was given; set that passphrase, and unset key.file (COFFER_KEY_FILE)")
         }
     }
 }

@@ -37,24 +37,29 @@ package enum RootKey: Sendable {
         return try read("\(folder)/\(name)", rule: .credential)
     }
 
-    /// The key file, made with a random key if there is none.
+    /// One that nobody has; `fileOrGenerated` keeps it.
+    package static func random() -> RootKey { .key(.random(count: byteCount)) }
+
+    /// The key file, made if there is none.
     ///
+    /// - Parameter drawn: what it is made with.
     /// - Returns: the key, and whether it was made now: the operator must be
     ///   told to keep a copy.
     /// - Throws: as ``file(_:)``.
-    package static func fileOrGenerated(_ path: String) throws(KeyError) -> (key: RootKey, isNew: Bool) {
+    package static func fileOrGenerated(
+        _ path: String, drawn: Secret = .random(count: byteCount)
+    ) throws(KeyError) -> (key: RootKey, isNew: Bool) {
         do {
             return (try file(path), false)
         } catch where error.reason == .absent {
             let folder = try ProtectedFolder(of: path)
-            let key = Secret.random(count: byteCount)
             do {
-                try key.withBytes { bytes throws(KeyError) in try folder.create(bytes) }
+                try drawn.withBytes { bytes throws(KeyError) in try folder.create(bytes) }
             } catch where error.reason == .exists {
                 // Another process was first.
                 return (try file(path), false)
             }
-            return (.key(key), true)
+            return (.key(drawn), true)
         }
     }
 

@@ -23,7 +23,10 @@ package struct Configuration: Equatable, Sendable {
     package var environment = "development"
     /// As it was written, if that is not how it is spelled now: daemons that did not compare names by
     /// what they mean have sealed under it.
-    package var formerEnvironment: String?
+    var writtenEnvironment: String?
+    /// As an earlier daemon called it, if the operator says so: records and databases of that name are
+    /// this environment's.
+    var earlierEnvironment = ""
     /// The type of the one vault there is without a `vaults` section.
     package var vaultType: String
     /// In the order of the file. `ConfigurationLoader` sees to it that there is one.
@@ -45,13 +48,20 @@ package struct Configuration: Equatable, Sendable {
     package var vaultMilliseconds = 5_000
     package var logLevel = Logger.Level.info
     package var logFormat = LogFormat.auto
+    /// What the operator may not expect, for the log and Health.
+    package var notices: [String] = []
     /// Of the scalar settings in the file, and of `vaults`.
     var places = SourceLocations()
+    /// Settings whose values were refused; "vaults" = something about vaults.
+    var mistaken: Set<String> = []
 
     package init(catalogue: VaultCatalogue = .standard) {
         self.catalogue = catalogue
         vaultType = catalogue.drivers.first?.type ?? ""
     }
+
+    /// Another name that records of this environment may be sealed under.
+    package var formerEnvironment: String? { earlierEnvironment.isEmpty ? writtenEnvironment : earlierEnvironment }
 
     package var isProduction: Bool { environment == EnvironmentName.production }
 

@@ -22,6 +22,7 @@ package enum ConfigurationFile {
             case .malformed(let problem, let mark):
                 mistakes.add(name, "is not YAML: line \(mark.line), column \(mark.column): \(problem)")
             }
+            configuration.mistaken.formUnion(Setting.all.map(\.path) + ["vaults"])
             throw ConfigurationErrors(mistakes.errors)
         }
         guard let root, !root.isNull else { return }
@@ -43,6 +44,7 @@ package enum ConfigurationFile {
         guard let vaults = section("vaults") else {
             if let routes {
                 mistakes.add(routes.key, "routes: there is no vaults section whose vaults they could name")
+                configuration.mistaken.insert("vaults")
             }
             return
         }
@@ -50,6 +52,7 @@ package enum ConfigurationFile {
         let before = mistakes.errors.count
         configuration.places["vaults"] = place
         configuration.vaults = VaultsSection.read(vaults.value, configuration.catalogue, &mistakes)
+        defer { if mistakes.errors.count > before { configuration.mistaken.insert("vaults") } }
         // A vault that could not be read would be told as a route's mistake too.
         guard mistakes.errors.count == before || configuration.vaults.count == vaults.value.mapping?.count else { return }
         configuration.routes = RoutesSection.read(
@@ -63,6 +66,7 @@ package enum ConfigurationFile {
         case .mapping(let mapping):
             if Setting.named(path) != nil {
                 mistakes.add(node, "\(path) is a single value, not a mapping")
+                configuration.mistaken.insert(path)
                 return
             }
             visit(mapping, path: path, &configuration, &mistakes)
@@ -73,8 +77,14 @@ package enum ConfigurationFile {
                 return
             }
             if node.isNull { return }
+            // By its whole name, and in a section too.
+            if let other = configuration.places[path] {
+                mistakes.add(node, "\(path) is set at \(other) too; keep one of the two")
+                return
+            }
             configuration.places[path] = mistakes.place(of: node)
             if !setting.apply(text, &configuration) {
+                configuration.mistaken.insert(path)
                 mistakes.add(node, "\(path): \(setting.mistake(text, configuration))")
             }
         case .sequence:

@@ -44,14 +44,36 @@ package struct ConfigurationLoader {
         self.readFile = readFile
     }
 
-    package func load(_ flags: Flags) throws(ConfigurationErrors) -> Configuration {
+    /// - Parameter found: mistakes that were found before, in the environment.
+    /// - Throws: every mistake there is, but for those that another one may only have brought about.
+    package func load(
+        _ flags: Flags, after found: [ConfigurationError] = []
+    ) throws(ConfigurationErrors) -> Configuration {
         var configuration = Configuration(catalogue: catalogue)
-        try applyFile(flags, &configuration)
-        try applyEnvironment(&configuration)
-        try applyFlags(flags, &configuration)
-        try applyDefaultPaths(&configuration)
-        try applyVaults(&configuration)
-        try checkTogether(configuration)
+        var errors = found
+        func attempt(_ step: (inout Configuration) throws(ConfigurationErrors) -> Void) {
+            do throws(ConfigurationErrors) {
+                try step(&configuration)
+            } catch {
+                errors += error.errors
+            }
+        }
+        attempt { (configuration) throws(ConfigurationErrors) in try applyFile(flags, &configuration) }
+        attempt { (configuration) throws(ConfigurationErrors) in try applyEnvironment(&configuration) }
+        attempt { (configuration) throws(ConfigurationErrors) in try applyFlags(flags, &configuration) }
+        attempt { (configuration) throws(ConfigurationErrors) in try applyDefaultPaths(&configuration) }
+        if !configuration.mistaken.contains("vault.type") {
+            attempt { (configuration) throws(ConfigurationErrors) in
+                do throws(ConfigurationErrors) {
+                    try applyVaults(&configuration)
+                } catch {
+                    configuration.mistaken.insert("vaults")
+                    throw error
+                }
+            }
+        }
+        errors += mistakesTogether(in: configuration)
+        guard errors.isEmpty else { throw ConfigurationErrors(errors) }
         return configuration
     }
 
@@ -63,6 +85,8 @@ package struct ConfigurationLoader {
         do throws(ConfigurationError) {
             text = try readFile(path)
         } catch {
+            // What it would say is missing then, and nothing else is wrong for that.
+            configuration.mistaken.formUnion(Setting.all.map(\.path) + ["vaults"])
             throw ConfigurationErrors([error])
         }
         guard let text else {
@@ -75,7 +99,8 @@ package struct ConfigurationLoader {
     /// Variables and the settings they stand for. `NODE_ENV` counts as
     /// `COFFER_ENV` does, as the TypeScript code that came before had it.
     static let variables: [(name: String, path: String)] = [
-        ("NODE_ENV", "environment"), ("COFFER_ENV", "environment"), ("COFFER_SOCKET", "socket"),
+        ("NODE_ENV", "environment"), ("COFFER_ENV", "environment"),
+        ("COFFER_FORMER_ENV", "former_environment"), ("COFFER_SOCKET", "socket"),
         ("COFFER_DATA", "data"), ("VAULT_TYPE", "vault.type"),
         ("CREDENTIAL_ENCRYPTION_KEY_FILE", "key.passphrase_file"), ("COFFER_KEY_FILE", "key.file"),
         ("COFFER_LOG_LEVEL", "log.level"), ("COFFER_LOG_FORMAT", "log.format"),
@@ -84,37 +109,49 @@ package struct ConfigurationLoader {
     private func applyEnvironment(
         _ configuration: inout Configuration
     ) throws(ConfigurationErrors) {
+        var errors: [ConfigurationError] = []
         for (name, path) in Self.variables {
             guard let value = environment[name], !value.isEmpty else { continue }
-            try apply(value, path, place: name, &configuration)
+            errors += mistake(value, path, place: name, &configuration)
         }
+        guard errors.isEmpty else { throw ConfigurationErrors(errors) }
     }
 
     private func applyFlags(
         _ flags: Flags, _ configuration: inout Configuration
     ) throws(ConfigurationErrors) {
-        if let socket = flags.socket { try apply(socket, "socket", place: "--socket", &configuration) }
-        if let data = flags.data { try apply(data, "data", place: "--data", &configuration) }
+        var errors: [ConfigurationError] = []
+        if let socket = flags.socket { errors += mistake(socket, "socket", place: "--socket", &configuration) }
+        if let data = flags.data { errors += mistake(data, "data", place: "--data", &configuration) }
         if let reactors = flags.reactors {
-            try apply(String(reactors), "reactors", place: "--reactors", &configuration)
+            errors += mistake(String(reactors), "reactors", place: "--reactors", &configuration)
         }
+        guard errors.isEmpty else { throw ConfigurationErrors(errors) }
     }
 
-    private func apply(
+    /// Applies a value.
+    ///
+    /// - Returns: what is wrong with it.
+    private func mistake(
         _ value: String, _ path: String, place: String, _ configuration: inout Configuration
-    ) throws(ConfigurationErrors) {
+    ) -> [ConfigurationError] {
         guard let setting = Setting.named(path), setting.apply(value, &configuration) else {
-            throw single(place, Setting.named(path)?.mistake(value, configuration) ?? "there is no setting \(path)")
+            configuration.mistaken.insert(path)
+            return [
+                ConfigurationError(
+                    place, Setting.named(path)?.mistake(value, configuration) ?? "there is no setting \(path)")
+            ]
         }
         // The file's own place of it says whether it contradicts a `vaults` section.
         if path != "vault.type" { configuration.places[path] = place }
+        return []
     }
 
     private func applyDefaultPaths(
         _ configuration: inout Configuration
     ) throws(ConfigurationErrors) {
         if configuration.socket.isEmpty { configuration.socket = socketRule.path(environment) }
-        if configuration.data.isEmpty {
+        if configuration.data.isEmpty && !configuration.mistaken.contains("data") {
             if let home = environment["XDG_DATA_HOME"], !home.isEmpty {
                 configuration.data = home + "/coffer"
             } else if isRoot {
@@ -147,6 +184,9 @@ package struct ConfigurationLoader {
             let vault = try VaultVariables(environment).vault(
                 driver, milliseconds: configuration.vaultMilliseconds,
                 place: variable ?? configuration.places["vault.type"] ?? "vault.type", catalogue)
+            if variable == nil && configuration.places["vault.type"] == nil {
+                configuration.notices += idleAddresses(driver)
+            }
             configuration.vaults = [vault]
             configuration.vaultMilliseconds = vault.timeoutMilliseconds
             configuration.routes = [VaultRoute(vault: vault.name)]
@@ -170,39 +210,50 @@ package struct ConfigurationLoader {
         guard errors.isEmpty else { throw ConfigurationErrors(errors) }
     }
 
-    /// Rules between settings.
-    private func checkTogether(_ configuration: Configuration) throws(ConfigurationErrors) {
+    /// Addresses of servers that nobody asks, as no type is chosen: the guide's user expects them to be.
+    private func idleAddresses(_ chosen: any VaultDriver) -> [String] {
+        catalogue.drivers.filter { $0.type != chosen.type }.compactMap { driver in
+            let names = driver.settings.first { $0.name == "address" }?.variables ?? []
+            guard let (name, _) = EnvironmentVariables(environment).first(of: names) else { return nil }
+            return "\(name) is set and VAULT_TYPE is not: records stay in the \(chosen.title); set VAULT_TYPE=\(driver.type) to use that server, or unset \(name)"
+        }
+    }
+
+    /// Rules between settings that are right by themselves.
+    private func mistakesTogether(in configuration: Configuration) -> [ConfigurationError] {
         var errors: [ConfigurationError] = []
-        errors += PoolRules.mistakes(
-            in: configuration,
-            hasPassphrase: !configuration.passphraseFile.isEmpty
-                || !(environment["CREDENTIAL_ENCRYPTION_KEY"] ?? "").isEmpty)
+        let mistaken = configuration.mistaken
+        if mistaken.isDisjoint(with: ["vaults", "vault.type", "key.passphrase_file", "environment"]) {
+            errors += PoolRules.mistakes(
+                in: configuration,
+                hasPassphrase: !configuration.passphraseFile.isEmpty
+                    || !(environment["CREDENTIAL_ENCRYPTION_KEY"] ?? "").isEmpty)
+        }
         if !configuration.keyFile.isEmpty && !configuration.passphraseFile.isEmpty {
             let place = configuration.places["key.passphrase_file"] ?? configuration.places["key.file"] ?? "key"
             errors.append(
                 ConfigurationError(place, "key.file and key.passphrase_file exclude each other; keep one"))
         }
-        errors += [
+        return errors + [
             Self.bound(
-                configuration, "limits.call_ms", "at most limits.maximum_call_ms =",
+                configuration, "limits.call_ms", "limits.maximum_call_ms", "at most limits.maximum_call_ms =",
                 (Int64(configuration.limits.callMilliseconds), Int64(configuration.limits.maximumCallMilliseconds)),
                 .milliseconds,
                 holds: <=),
             // A GetResponse holds the credential, 16 labels and a header.
             Self.bound(
-                configuration, "limits.frame_bytes", "at least limits.credential_bytes + 16KiB =",
+                configuration, "limits.frame_bytes", "limits.credential_bytes", "at least limits.credential_bytes + 16KiB =",
                 (Int64(configuration.limits.frameBytes), Int64(configuration.limits.credentialBytes + (16 << 10))), .bytes,
                 holds: >=),
         ].compactMap(\.self)
-        guard errors.isEmpty else { throw ConfigurationErrors(errors) }
     }
 
     /// What is wrong with a setting whose bound is another's value; nil if it keeps it.
     private static func bound(
-        _ configuration: Configuration, _ path: String, _ rule: String, _ values: (got: Int64, bound: Int64),
-        _ unit: Quantity.Unit, holds: (Int64, Int64) -> Bool
+        _ configuration: Configuration, _ path: String, _ other: String, _ rule: String,
+        _ values: (got: Int64, bound: Int64), _ unit: Quantity.Unit, holds: (Int64, Int64) -> Bool
     ) -> ConfigurationError? {
-        guard !holds(values.got, values.bound) else { return nil }
+        guard configuration.mistaken.isDisjoint(with: [path, other]), !holds(values.got, values.bound) else { return nil }
         let (got, bound) = (Quantity.exact(values.got, unit), Quantity.exact(values.bound, unit))
         return configuration.mistake(path, "expected \(rule) \(bound), got \(got)")
     }

@@ -8,10 +8,10 @@ package enum Environment {
     /// What stands for a secret: that there is one.
     private static let isSet = "set"
 
-    /// Only the variables that the loader and the drivers ask about.
-    ///
-    /// - Throws: for each of them that is not UTF-8.
-    package static func current(_ catalogue: VaultCatalogue = .standard) throws(ConfigurationErrors) -> [String: String] {
+    /// Only the variables that the loader and the drivers ask about, and each of them that is not UTF-8.
+    package static func current(
+        _ catalogue: VaultCatalogue = .standard
+    ) -> (variables: [String: String], mistakes: [ConfigurationError]) {
         let secrets = [SecretVariables.passphraseName] + catalogue.secretVariables
         let names =
             ConfigurationLoader.variables.map(\.name) + catalogue.variables
@@ -27,13 +27,12 @@ package enum Environment {
             }
             result[name] = text
         }
-        guard mistakes.isEmpty else { throw ConfigurationErrors(mistakes) }
         // Names that are no setting's are the loader's to refuse.
         for name in set(prefix: VaultVariables.prefix) where result[name] == nil { result[name] = isSet }
         for name in secrets {
             if let isEmpty = SecretVariables.isEmpty(name) { result[name] = isEmpty ? "" : isSet }
         }
-        return result
+        return (result, mistakes)
     }
 
     /// Of the variables whose names begin so, what can be printed of each name.

@@ -8,15 +8,17 @@ extension Setting {
     /// All settings but those of vaults and routes, in the order of the file.
     package static let all: [Setting] = [
         Setting(
-            "socket", .text("a path of 1 to 107 bytes") { (1...107).contains($0.utf8.count) }, \.socket, unset: "see below",
-            summary: "Where to listen. The folder is made, mode 0700, if only it is missing. One that is there must be the daemon's or root's, and others, the group too, must not be able to write to it, unless its sticky bit is set",
+            "socket", .text("a path of 1 to 107 bytes") { (1...107).contains($0.utf8.count) }, \.socket,
+            unset: "`$XDG_RUNTIME_DIR/coffer/coffer.sock`; without that variable `/run/coffer/coffer.sock` for root, for others `/run/user/UID/coffer/coffer.sock`, or `/tmp/coffer-UID/coffer.sock` if that folder is not theirs",
+            summary: "Where to listen; a relative path begins in the working directory. The folder is made, mode 0700, if only it is missing. One that is there must be the daemon's or root's, and others, the group too, must not be able to write to it, unless its sticky bit is set",
             risk: "In a folder with the sticky bit, such as `/tmp`, somebody else can take the path first; the daemon then does not start"),
         Setting(
             "socket_mode", .mode, \.socketMode,
             summary: "The mode of the socket",
             risk: "Who can write to the socket can connect. A connection of another uid gets PERMISSION_DENIED and is closed at once, logged at most once a second"),
         Setting(
-            "data", .text("the absolute path of a folder") { $0.hasPrefix("/") && $0 != "/" }, \.data, unset: "see below",
+            "data", .text("the absolute path of a folder") { $0.hasPrefix("/") && $0 != "/" }, \.data,
+            unset: "`$XDG_DATA_HOME/coffer`; without that variable `/var/lib/coffer` for root, for others `~/.local/share/coffer`",
             summary: "The folder for database and keys, made with mode 0700. It may be a link of the daemon's or root's, as with systemd's `DynamicUser=`",
             risk: "Must be the daemon's own and closed to others, or it does not start. On a file system that loses synced writes, acknowledged Stores are lost"),
         Setting(
@@ -26,13 +28,18 @@ extension Setting {
             apply: { text, configuration in
                 guard let name = EnvironmentName.meant(by: text) else { return false }
                 configuration.environment = name
-                configuration.formerEnvironment = text == name ? nil : text
+                configuration.writtenEnvironment = text == name ? nil : text
                 return true
             },
             show: { $0.environment }, explain: { text, _ in EnvironmentName.mistake(text) }),
         Setting(
+            "former_environment", .text("a name of 1 to 64 bytes without control characters") { $0.utf8.count <= 64 },
+            \.earlierEnvironment, unset: "none",
+            summary: "What this environment was called before, for instance `prod`: records sealed under that name are read, and a database bound to it opens and stays bound to it",
+            risk: "Records of that other environment count as this one's"),
+        Setting(
             path: "vault.type", expects: "a type of vault", unset: "none",
-            summary: "Where records are kept: see [Vaults](vaults.md). The variables below configure it",
+            summary: "Where records are kept: see [Vaults](vaults.md). Variables configure it: `COFFER_VAULT_NAME` for its setting NAME",
             risk: "A vault that keeps nothing, as `memory`, loses everything when the daemon stops",
             apply: { text, configuration in
                 guard let driver = configuration.catalogue[type: text] else { return false }
@@ -46,11 +53,11 @@ extension Setting {
             risk: "Too short: reads fail while the disk is busy. Longer than a call's time: the call is answered first, and the read only fills the cache"),
         Setting(
             "key.file", .text("the path, from / on, of a file with 32 bytes or 64 hex digits") { $0.hasPrefix("/") }, \.keyFile, unset: "none",
-            summary: "A file with the root key: 32 bytes, or 64 hex digits with or without a line end. See \"Files with secrets\"",
+            summary: "A file with the root key: 32 bytes, or 64 hex digits with or without a line end. Owned by the daemon's uid and closed to others (0600 or 0400), or root's with at most a group of the daemon's that may read it",
             risk: "Whoever has this file, the file `keyring` and the database has the credentials"),
         Setting(
             "key.passphrase_file", .text("the path, from / on, of a file with the passphrase") { $0.hasPrefix("/") }, \.passphraseFile, unset: "none",
-            summary: "A file with a passphrase, to 4096 bytes; one line end (LF or CRLF) at its end does not count. Excludes `key.file`. In production it has at least 12 bytes. See \"Files with secrets\"",
+            summary: "A file with a passphrase, to 4096 bytes; one line end (LF or CRLF) at its end does not count. Excludes `key.file`. In production it has at least 12 bytes. Owned by the daemon's uid and closed to others (0600 or 0400), or root's with at most a group of the daemon's that may read it",
             risk: "Guessing costs an attacker what a start costs: scrypt with 128 MiB. A short passphrase is found all the same"),
         Setting(
             "reactors", .number(0...64), \.reactors,

@@ -103,8 +103,11 @@ package struct SettingsReference: Sendable {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// Without Markdown's signs.
-    private static func unmarked(_ text: String) -> String { text.split(separator: "`").joined() }
+    /// Without Markdown's signs; of a link its words and where it leads, from the repository's root.
+    private static func unmarked(_ text: String) -> String {
+        text.split(separator: "`").joined()
+            .replacing("](", with: " (docs/").replacing("[", with: "")
+    }
 
     private func json(_ row: Row) -> String {
         func string(_ text: String) -> String { "\"\(LineLogHandler.escape(text))\"" }

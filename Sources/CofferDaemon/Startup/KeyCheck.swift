@@ -7,11 +7,12 @@ enum KeyCheck {
     /// - Parameters:
     ///   - existing: what the database keeps; nil if it is being made.
     ///   - environment: the configured one.
+    ///   - former: what it was called before; nil = nothing else.
     /// - Returns: what the database is to keep, and the environment that its records are bound to: an
     ///   earlier daemon may have spelled the configured one in another way.
     static func check(
-        existing: [UInt8]?, identity: [UInt8], keys: KeyRing, environment: String, generation: UInt64,
-        random: some RandomSource
+        existing: [UInt8]?, identity: [UInt8], keys: KeyRing, environment: String, former: String? = nil,
+        generation: UInt64, random: some RandomSource
     ) throws(Failure) -> (kept: [UInt8], environment: String) {
         guard
             let context = try? EnvelopeContext(
@@ -38,10 +39,11 @@ enum KeyCheck {
             var cursor = ByteCursor()
             return cursor.text(count: opened.count, in: bytes)
         }
-        guard let bound, bound == environment || EnvironmentName.meant(by: bound) == environment else {
+        guard let bound, bound == environment || bound == former || EnvironmentName.meant(by: bound) == environment
+        else {
             throw Failure(
                 .failedPrecondition, .unreadableRecord,
-                "the database belongs to the environment \"\(bound ?? "")\", and \"\(environment)\" is configured; set environment (or COFFER_ENV) back, or use another data folder"
+                "the database belongs to the environment \"\(bound ?? "")\", and \"\(environment)\" is configured; set environment (or COFFER_ENV) back, or use another data folder; if it is the same environment under an earlier name, set former_environment (or COFFER_FORMER_ENV) to that name"
             )
         }
         return (existing, bound)

@@ -67,7 +67,7 @@ enum KeySource {
     struct Loaded {
         let key: RootKey
         let former: RootKey?
-        /// It was made now.
+        /// It was drawn now, and is in no file yet.
         var isNew = false
 
         init(_ key: RootKey, isNew: Bool = false) { (self.key, former, self.isNew) = (key, nil, isNew) }
@@ -86,8 +86,11 @@ enum KeySource {
         case .systemdCredential(let folder):
             return Loaded(try .credential(Self.credentialName, folder: folder))
         case .generated(let path):
-            let (key, isNew) = try RootKey.fileOrGenerated(path)
-            return Loaded(key, isNew: isNew)
+            do throws(KeyError) {
+                return Loaded(try .file(path))
+            } catch where error.reason == .absent {
+                return Loaded(.random(), isNew: true)
+            }
         }
     }
 }

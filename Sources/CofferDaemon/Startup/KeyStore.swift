@@ -2,9 +2,10 @@ import CofferCore
 import CofferCrypto
 import CofferVaultKit
 
-/// The keys of a start. A ring of which there is no file is derived from the root key, and
-/// becomes a file only when the vaults have opened under it: a start that is refused
-/// leaves no ring behind that would be taken for the right one.
+/// The keys of a start. A root key that is drawn now becomes a file right before the first database
+/// is made under it. A ring of which there is no file is derived from the root key, and becomes a file
+/// only when the vaults have opened under it: a start that is refused leaves no key behind that would
+/// be taken for the right one.
 struct KeyStore {
     let ring: KeyRing
     /// For people: where the root key is.
@@ -14,6 +15,8 @@ struct KeyStore {
     /// The daemon drew the root key itself, now or earlier.
     let isGenerated: Bool
     private let file: KeyRingFile
+    /// A root key that was drawn now, and its path.
+    private let drawn: (key: Secret, path: String)?
 
     /// - Throws: what is missing or does not fit, and what to do. No ring was made then.
     init(
@@ -34,7 +37,12 @@ struct KeyStore {
         } catch {
             throw StartupError(error.description, exitCode: StartupError.configurationExitCode)
         }
-        isGenerated = if case .generated = source { true } else { false }
+        if case .generated(let path) = source {
+            isGenerated = true
+            drawn = if root.isNew, case .key(let key) = root.key { (key, path) } else { nil }
+        } else {
+            (isGenerated, drawn) = (false, nil)
+        }
     }
 
     /// Finds what a start would refuse about the root key, and makes none.
@@ -52,6 +60,20 @@ struct KeyStore {
         }
         try source.check(root.key, isProduction: isProduction)
         return root
+    }
+
+    /// Makes the file of a root key that was drawn now. Nothing may have been sealed before.
+    func saveRoot() throws(StartupError) {
+        guard let drawn else { return }
+        let isOurs: Bool
+        do throws(KeyError) {
+            isOurs = try RootKey.fileOrGenerated(drawn.path, drawn: drawn.key).isNew
+        } catch {
+            throw StartupError(error.description, exitCode: StartupError.configurationExitCode)
+        }
+        guard isOurs else {
+            throw StartupError("\(drawn.path): another start has made it at the same time; start again")
+        }
     }
 
     /// Makes the file of a ring that was derived now.

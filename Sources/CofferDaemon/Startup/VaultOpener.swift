@@ -38,14 +38,29 @@ struct VaultOpener {
         }
     }
 
+    /// - Parameter beforeLocal: called when all is right but for the databases, before the first is opened
+    ///   or made.
     /// - Throws: why a vault cannot be used, in one line. A vault on another host is
     ///   not asked: it may be down and come back.
-    func open(_ keys: KeyRing) throws(StartupError) -> VaultPool {
+    func open(
+        _ keys: KeyRing, beforeLocal: () throws(StartupError) -> Void = {}
+    ) throws(StartupError) -> VaultPool {
         do throws(Failure) {
             let legacy = try legacyFormat()
             let context = try context()
-            var members: [VaultPool.Member] = []
-            for vault in configuration.vaults { members.append(try member(vault, context, legacy, keys)) }
+            var opened: [String: VaultPool.Member] = [:]
+            for vault in configuration.vaults where !vault.driver.isLocal {
+                opened[vault.name] = try member(vault, context, legacy, keys)
+            }
+            do throws(StartupError) {
+                try beforeLocal()
+            } catch {
+                throw Failure(.failedPrecondition, .unspecified, error.message)
+            }
+            for vault in configuration.vaults where vault.driver.isLocal {
+                opened[vault.name] = try member(vault, context, legacy, keys)
+            }
+            let members = configuration.vaults.compactMap { opened[$0.name] }
             var routes: [CofferVault.VaultRoute] = []
             for route in configuration.routes {
                 routes.append(
@@ -116,10 +131,11 @@ struct VaultOpener {
     }
 
     private func keyCheck(_ keys: KeyRing, _ bound: BoundEnvironment) -> VaultContext.KeyCheck {
-        let (environment, clock, random) = (configuration.environment, clock, random)
+        let (environment, former) = (configuration.environment, configuration.formerEnvironment)
+        let (clock, random) = (clock, random)
         return { existing, identity throws(Failure) in
             let check = try KeyCheck.check(
-                existing: existing, identity: identity, keys: keys, environment: environment,
+                existing: existing, identity: identity, keys: keys, environment: environment, former: former,
                 generation: clock.wall * 1_000, random: random)
             bound.name = check.environment
             return check.kept

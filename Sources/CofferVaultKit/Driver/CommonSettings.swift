@@ -21,7 +21,7 @@ package enum CommonSettings {
         risk: "Too short: reads fail while the disk is busy. Longer than a call's time: the call is answered first, and the read only fills the cache")
     package static let concurrency = VaultSetting<Int>(
         "concurrency", .number(1...4_096), .derived { $0.driver.isLocal ? 1_024 : 64 }, unset: "64; 1024 if local",
-        summary: "Calls that the vault works on at once, and connections to it; local vaults have their own bounds instead, below",
+        summary: "Calls that the vault works on at once, and connections to it; local vaults have bounds of their own instead",
         risk: "Above what the vault takes, calls fail instead of waiting")
     /// The default is twice what one uid may have waiting.
     package static let queue = VaultSetting<Int>(

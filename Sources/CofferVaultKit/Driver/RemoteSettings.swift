@@ -34,7 +34,7 @@ package enum RemoteSettings {
         summary: "A certificate to show, PEM. With `client_key_file`")
     package static let clientKeyFile = VaultSetting<String>(
         "client_key_file", .absoluteFile, .value(""),
-        summary: "The key of that certificate, PEM. See \"Files with secrets\"")
+        summary: "The key of that certificate, PEM, without a password. Owned by the daemon's uid and closed to others (0600 or 0400), or root's with at most a group of the daemon's that may read it")
     package static let serverName = VaultSetting<String>(
         "server_name",
         .text("a host's name") {
