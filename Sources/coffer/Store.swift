@@ -11,7 +11,7 @@ struct Store: CofferSubcommand {
     @Argument(help: "The user that the credential belongs to.") var user: String
     @Argument(help: "The connection of that user.") var connection: String
 
-    @Option(help: ArgumentHelp("How long it lives; 0 = until it is deleted. A bare number is seconds.", valueName: "duration"))
+    @Option(help: ArgumentHelp("How long it lives, at most 36500d; 0 = until it is deleted. A bare number is seconds.", valueName: "duration"))
     var ttl = SecondsOption(.zero)
 
     @Option(name: .customLong("label"), help: ArgumentHelp("A label; may be repeated.", valueName: "name=value"))
@@ -28,13 +28,14 @@ struct Store: CofferSubcommand {
 
     @OptionGroup var daemon: DaemonOptions
 
+    /// The protocol's own limit, about 100 years.
+    private static let longestLife = Duration.seconds(3_153_600_000)
+
     func validate() throws {
         guard !ifAbsent || ifVersion == nil else {
             throw ValidationError.checked("--if-absent and --if-version exclude each other")
         }
-        guard ttl.duration.components.seconds <= Int64(UInt32.max) else {
-            throw ValidationError.checked("--ttl: expected at most \(UInt32.max)s")
-        }
+        guard ttl.duration <= Self.longestLife else { throw ValidationError.checked("--ttl: expected at most 36500d") }
         _ = try parsedLabels()
     }
 

@@ -1,5 +1,6 @@
 """Work that nobody waits for any more, and calls that wait."""
 
+import socket
 import threading
 import time
 
@@ -156,3 +157,27 @@ class ManyWaiting(SystemTest):
         self.vault.release()
         answered = {client.response().call_id for _ in range(self.WAITING)}
         self.assertEqual(answered, set(range(self.WAITING)))
+
+
+class HangingUp(SystemTest):
+    """A client that has sent more than its part of a turn, and says that it sends no more."""
+
+    CALLS = 4_000
+
+    def test_what_was_sent_before_the_end_is_answered(self) -> None:
+        daemon = self.daemon()
+        request = field(1, b"user") + field(2, b"absent")
+        with daemon.client() as client:
+            sent = b"".join(encode("Credentials/Get", request, number) for number in range(1, self.CALLS + 1))
+
+            def send() -> None:
+                client.socket.sendall(sent)
+                client.socket.shutdown(socket.SHUT_WR)
+
+            sender = threading.Thread(target=send)
+            sender.start()
+            answered = set()
+            while (frame := client.frame()) is not None:
+                answered.add(frame.call_id)
+            sender.join(15)
+        self.assertEqual(answered, set(range(1, self.CALLS + 1)))

@@ -18,9 +18,11 @@ extension Failure {
         // Spread, or everybody who was told would be back in the same millisecond.
         let range = min(longestSpread, until.duration(since: since)) * spread
         let advice = left.wholeMilliseconds.addingClamped(range.wholeMilliseconds)
+        let open = now.duration(since: since)
+        let age = open < .milliseconds(1) ? "" : " (breaker open for \(open.text))"
         return Failure(
             .unavailable, .vaultUnreachable,
-            "the vault is not asked for another \(left.text) (breaker open for \(now.duration(since: since).text)): \(what)\(last(cause))",
+            "the vault is not asked for another \(left.text)\(age): \(what)\(last(cause))",
             vault: vault, retryable: true, retryAfterMilliseconds: max(1, advice), isUnsent: true)
     }
 
@@ -71,10 +73,10 @@ extension Failure {
 }
 
 extension Duration {
-    /// For people: seconds, rounded up, below two seconds milliseconds.
+    /// For people: whole seconds, below two seconds milliseconds.
     var text: String {
         let milliseconds = wholeMilliseconds
-        return milliseconds < 2_000 ? "\(milliseconds)ms" : "\((UInt64(milliseconds) + 999) / 1_000)s"
+        return milliseconds < 2_000 ? "\(milliseconds)ms" : "\((UInt64(milliseconds) + 500) / 1_000)s"
     }
 }
 
