@@ -8,6 +8,7 @@ What cannot start has failed; nothing is skipped.
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,17 @@ def enter_environment() -> None:
         [PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", HERE / "requirements.txt"], check=True)
     os.environ["COFFER_LIVE_ENVIRONMENT"] = str(PYTHON)
     os.execv(PYTHON, [str(PYTHON), *sys.argv])
+
+
+def run_tests(command: list[str], environment: dict[str, str]) -> bool:
+    """Shows what the tests print. That there were none is a failure too, which SwiftPM lets pass."""
+    ran = False
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as tests:
+        for line in tests.stdout:
+            ran = ran or re.search(rb"Test run with [1-9]", line) is not None
+            sys.stdout.buffer.write(line)
+            sys.stdout.buffer.flush()
+    return tests.returncode == 0 and ran
 
 
 def main() -> int:
@@ -59,7 +71,7 @@ def main() -> int:
             command = ["swift", "test", "--package-path", str(arguments.package), "--filter", arguments.filter]
             if not arguments.build:
                 command.append("--skip-build")
-            if subprocess.run(command, env=environment).returncode == 0:
+            if run_tests(command, environment):
                 passed += 1
             else:
                 failed.append("the Swift tests")
