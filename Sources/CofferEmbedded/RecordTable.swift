@@ -72,8 +72,8 @@ enum RecordTable {
           SELECT rowid FROM records WHERE expires > 0 AND expires <= ?1 LIMIT ?2)
         """)
 
-    /// Another value each time: SQLite writes nothing where nothing changes. As large as the
-    /// largest credential, for a full disk may have room for less.
+    /// Another value each time: SQLite writes nothing where nothing changes. As large as a sealed
+    /// credential of 64 KiB, for a full disk may have room for less.
     static let largeProbe = SQLiteQuery(
         """
         INSERT INTO meta (name, value) VALUES ('probe', randomblob(66000))

@@ -111,6 +111,13 @@ import Testing
         }
     }
 
+    /// It would be opened without the rules that production has.
+    @Test(arguments: ["development", "staging"], ["production", "Production", " production\r"])
+    func productionIsNoFormerNameOfAnother(configured: String, former: String) throws {
+        #expect(throws: ConfigurationErrors.self) { try configuration(configured, former: former) }
+        #expect(try configuration("production", former: former).formerEnvironment != nil)
+    }
+
     @Test func recordsSealedUnderTheWrittenSpellingAreRead() async throws {
         defer { removeFolder() }
         let written = try configuration("Production")

@@ -47,13 +47,22 @@ import Testing
         streams.wake(at: start + pause)
         #expect(streams.popFirst() == 1)
         #expect(streams.popFirst() == nil)
-        // That one has gone meanwhile: the next one looks, and so on.
+        // That one goes meanwhile: the next one looks, and so on.
         let next = start + pause
         #expect(streams.nextTurn(after: next) == next + pause)
         streams.wake(at: next + pause)
         #expect(streams.popFirst() == 2)
         streams.noteRoom(uid: 7)
         #expect(streams.popFirst() == 3)
+        #expect(streams.isEmpty)
+    }
+
+    /// A thousand of them would keep the next one of the uid waiting for ten seconds.
+    @Test func connectionsThatHaveGoneAreNotWaitedFor() {
+        var streams = ReadyStreams()
+        for token in 1...1_000 as ClosedRange<UInt64> { streams.rest(token, uid: 7, at: start) }
+        streams.wake(at: start + pause) { $0 == 1_000 }
+        #expect(streams.popFirst() == 1_000)
         #expect(streams.isEmpty)
     }
 }

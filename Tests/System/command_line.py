@@ -47,6 +47,7 @@ class CommandLine(SystemTest):
         text = run("cofferd", "--print-settings").stdout.decode()
         for word in ("see below", "below configure", "Files with secrets", "](", "bounds instead, below"):
             self.assertNotIn(word, text)
+        self.assertEqual(text.count("["), text.count("]"), "half a list, or half a link")
 
     def test_list_health_and_stats_are_json(self) -> None:
         daemon = self.daemon()

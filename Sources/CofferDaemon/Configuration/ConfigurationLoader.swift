@@ -229,6 +229,11 @@ package struct ConfigurationLoader {
                 hasPassphrase: !configuration.passphraseFile.isEmpty
                     || !(environment["CREDENTIAL_ENCRYPTION_KEY"] ?? "").isEmpty)
         }
+        if !configuration.isProduction, EnvironmentName.meant(by: configuration.earlierEnvironment) == EnvironmentName.production {
+            errors.append(
+                configuration.mistake(
+                    "former_environment", "production's records need production's rules: set environment to production too"))
+        }
         if !configuration.keyFile.isEmpty && !configuration.passphraseFile.isEmpty {
             let place = configuration.places["key.passphrase_file"] ?? configuration.places["key.file"] ?? "key"
             errors.append(

@@ -24,7 +24,7 @@ extension Setting {
         Setting(
             path: "environment", expects: EnvironmentName.expects, unset: "none",
             summary: "A name bound into every record, for instance `production`. White space around it does not count, nor do capitals in `production`; a name that is nearly `production` (`prod`, `produktion`) is refused",
-            risk: "Records of another environment do not open, and the daemon does not start on their database. `production` refuses the memory vault and a generated key",
+            risk: "Records of another environment do not open, and the daemon does not start on their database, unless `former_environment` names it. `production` refuses the memory vault and a generated key",
             apply: { text, configuration in
                 guard let name = EnvironmentName.meant(by: text) else { return false }
                 configuration.environment = name
@@ -36,7 +36,7 @@ extension Setting {
             "former_environment", .text("a name of 1 to 64 bytes without control characters") { $0.utf8.count <= 64 },
             \.earlierEnvironment, unset: "none",
             summary: "What this environment was called before, for instance `prod`: records sealed under that name are read, and a database bound to it opens and stays bound to it",
-            risk: "Records of that other environment count as this one's"),
+            risk: "Records of that other environment count as this one's. `production` is refused where `environment` is another"),
         Setting(
             path: "vault.type", expects: "a type of vault", unset: "none",
             summary: "Where records are kept: see [Vaults](vaults.md). Variables configure it: `COFFER_VAULT_NAME` for its setting NAME",

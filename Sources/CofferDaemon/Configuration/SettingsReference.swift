@@ -105,8 +105,13 @@ package struct SettingsReference: Sendable {
 
     /// Without Markdown's signs; of a link its words and where it leads, from the repository's root.
     private static func unmarked(_ text: String) -> String {
-        text.split(separator: "`").joined()
-            .replacing("](", with: " (docs/").replacing("[", with: "")
+        var pieces = text.split(separator: "`").joined()
+            .split(separator: "](", omittingEmptySubsequences: false).map(String.init)
+        // Each piece but the last ends with the words of a link.
+        for index in pieces.indices.dropLast() {
+            if let opening = pieces[index].lastIndex(of: "[") { pieces[index].remove(at: opening) }
+        }
+        return pieces.joined(separator: " (docs/")
     }
 
     private func json(_ row: Row) -> String {

@@ -41,9 +41,15 @@ enum KeyCheck {
         }
         guard let bound, bound == environment || bound == former || EnvironmentName.meant(by: bound) == environment
         else {
+            // Production's database opens in production only.
+            let isProduction = EnvironmentName.meant(by: bound ?? "") == EnvironmentName.production
+            let another =
+                isProduction
+                ? ""
+                : "; if it is the same environment under an earlier name, set former_environment (or COFFER_FORMER_ENV) to that name"
             throw Failure(
                 .failedPrecondition, .unreadableRecord,
-                "the database belongs to the environment \"\(bound ?? "")\", and \"\(environment)\" is configured; set environment (or COFFER_ENV) back, or use another data folder; if it is the same environment under an earlier name, set former_environment (or COFFER_FORMER_ENV) to that name"
+                "the database belongs to the environment \"\(bound ?? "")\", and \"\(environment)\" is configured; set environment (or COFFER_ENV) back, or use another data folder\(another)"
             )
         }
         return (existing, bound)

@@ -55,7 +55,8 @@ struct VaultOpener {
             do throws(StartupError) {
                 try beforeLocal()
             } catch {
-                throw Failure(.failedPrecondition, .unspecified, error.message)
+                let isOurs = error.exitCode == StartupError.configurationExitCode
+                throw Failure(isOurs ? .failedPrecondition : .unavailable, .unspecified, error.message)
             }
             for vault in configuration.vaults where vault.driver.isLocal {
                 opened[vault.name] = try member(vault, context, legacy, keys)

@@ -54,7 +54,7 @@ extension Reactor {
     var nextTurnAt: BootInstant? { readyStreams.nextTurn(after: now) }
 
     func giveTurns() {
-        readyStreams.wake(at: now)
+        readyStreams.wake(at: now) { find($0) != nil }
         var begun = 0
         while begun < Self.begunAtOnce, let token = readyStreams.popFirst() {
             guard let connection = find(token) else { continue }

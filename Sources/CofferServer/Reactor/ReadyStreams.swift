@@ -33,12 +33,13 @@ struct ReadyStreams {
         if resting.isEmpty { wakeAt = nil }
     }
 
-    /// Lets one connection of each resting uid look again, if it is time.
-    mutating func wake(at now: BootInstant) {
+    /// Lets one connection of each resting uid look again, if it is time; those that have gone are forgotten.
+    mutating func wake(at now: BootInstant, isThere: (_ token: UInt64) -> Bool = { _ in true }) {
         guard let due = wakeAt, due <= now else { return }
         for (uid, tokens) in resting {
-            ready.append(tokens[0])
-            resting[uid] = tokens.count > 1 ? Array(tokens.dropFirst()) : nil
+            let left = tokens.drop { !isThere($0) }
+            if let first = left.first { ready.append(first) }
+            resting[uid] = left.count > 1 ? Array(left.dropFirst()) : nil
         }
         // The one that looks may be gone: the next one looks then.
         wakeAt = resting.isEmpty ? nil : now + Self.pause

@@ -17,7 +17,8 @@ package struct VaultLimits: Hashable, Sendable {
     package var queueShare: Int { max(1, min(maximumQueuedPerUID, maximumQueued / 2)) }
 
     /// An attempt that had less time than this and ran out of it says nothing
-    /// about the vault, or callers in a hurry could shut it for everybody.
-    package var patience: Duration { min(Self.longestPatience, timeout) }
+    /// about the vault, or callers in a hurry could shut it for everybody. An attempt that had
+    /// all of the vault's time always counts, and a read has hardly more.
+    package var patience: Duration { min(Self.longestPatience, timeout / 2) }
     package static let longestPatience = Duration.seconds(1)
 }
