@@ -134,7 +134,7 @@ package final class VaultStatus: Sendable {
 
     /// Logs it once a minute at most, however often it happens.
     private func report(
-        _ what: Logger.Message, _ failure: Failure, next: WritableKeyPath<State, BootInstant> & Sendable
+        _ what: Logger.Message, _ failure: Failure, next: any WritableKeyPath<State, BootInstant> & Sendable
     ) {
         let now = clock.boot
         let isDue = state.withLock { state in
