@@ -112,7 +112,7 @@ import Testing
     }
 
     /// It would be opened without the rules that production has.
-    @Test(arguments: ["development", "staging"], ["production", "Production", " production\r"])
+    @Test(arguments: ["development", "staging"], ["production", "Production", " production "])
     func productionIsNoFormerNameOfAnother(configured: String, former: String) throws {
         #expect(throws: ConfigurationErrors.self) { try configuration(configured, former: former) }
         #expect(try configuration("production", former: former).formerEnvironment != nil)
