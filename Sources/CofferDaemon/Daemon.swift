@@ -74,8 +74,10 @@ package struct Daemon {
                 throw error
             }
         } catch {
-            // Those that hold nothing.
-            for folder in folders.reversed() { rmdir(folder) }
+            // Those that hold nothing. Where the system was in the way it may have been another start, which uses them.
+            if error.exitCode == StartupError.configurationExitCode {
+                for folder in folders.reversed() { rmdir(folder) }
+            }
             throw error
         }
     }
