@@ -28,8 +28,9 @@ package struct HTTPEndpoint: Sendable, Equatable {
     package var proxy: HTTPOrigin?
     /// Largest body of an answer, in bytes; 1 to 1 GiB.
     package var maximumResponseBytes = 4 << 20
-    /// Until TCP and TLS stand.
-    package var connectTimeout: Duration = .seconds(5)
+    /// Until TCP and TLS stand. Longer than a vault's time for an attempt is unless set: else either
+    /// might end it, and a vault that hangs would now and then be one that nobody can connect to.
+    package var connectTimeout: Duration = .seconds(10)
     /// An answer slower than this many bytes per second ...
     package var lowSpeedBytesPerSecond = 16
     /// ... for so long is given up. In whole seconds; 0 = never.
