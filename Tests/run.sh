@@ -81,15 +81,15 @@ swift_tests() {
     swift_test --skip CofferVaultsLiveTests "${apart[@]/#/--skip=}"
 }
 
-# Release builds keep one processor busy, mostly, so the clients are built beside them.
+# Release builds keep one processor busy, mostly, so the clients and the fuzzer are built beside them.
 build_release() {
-    local product clients
-    build_clients >"$logs/build-clients" 2>&1 &
-    clients=$!
+    local product others
+    { build_clients && Tests/Fuzzing/fuzz.sh --build; } >"$logs/build-others" 2>&1 &
+    others=$!
     for product in cofferd coffer coffer-load coffer-interop-swift coffer-simulate; do
         swift build -c release --product "$product" || return 1
     done
-    wait "$clients" || { tail -n 40 "$logs/build-clients" && return 1; }
+    wait "$others" || { tail -n 40 "$logs/build-others" && return 1; }
 }
 
 build_clients() {
