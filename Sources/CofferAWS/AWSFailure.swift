@@ -10,7 +10,7 @@ extension Failure {
         return Failure(
             code, reason, "AWS Secrets Manager: \(text)", vault: vault, retryable: isTransient,
             retryAfterMilliseconds: refusal.retryAfter,
-            // What is behind a port for TLS has read nothing of a call by plain http.
+            // What is behind a port for TLS has carried out nothing of a call by plain http.
             isUnsent: refusal.kind == .plainHTTP, mayHaveWritten: writing && leavesDoubt(refusal))
     }
 

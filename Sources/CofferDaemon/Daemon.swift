@@ -74,7 +74,7 @@ package struct Daemon {
                 throw error
             }
         } catch {
-            // Those that hold nothing. Where the system was in the way it may have been another start, which uses them.
+            // rmdir removes empty folders only. An error of the system can mean that another start uses this folder.
             if error.exitCode == StartupError.configurationExitCode {
                 for folder in folders.reversed() { rmdir(folder) }
             }

@@ -8,7 +8,7 @@ extension Failure {
         _ answer: HashiCorpAnswer, _ purpose: HashiCorpCall.Purpose, vault: String
     ) -> Failure {
         if answer.expectsTLS {
-            // What is behind the port has read nothing of the call.
+            // What is behind the port has carried out nothing of the call.
             return Failure(
                 .failedPrecondition, .vaultRefused,
                 "the address is plain http, and the vault's port expects TLS; write https://", vault: vault, isUnsent: true)

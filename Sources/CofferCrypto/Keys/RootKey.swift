@@ -40,7 +40,7 @@ package enum RootKey: Sendable {
     /// One that nobody has; `fileOrGenerated` keeps it.
     package static func random() -> RootKey { .key(.random(count: byteCount)) }
 
-    /// The key file, made if there is none.
+    /// The key file; created if it does not exist.
     ///
     /// - Parameter drawn: what it is made with.
     /// - Returns: the key, and whether it was made now: the operator must be
