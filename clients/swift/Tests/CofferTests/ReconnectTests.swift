@@ -133,19 +133,7 @@ struct ReconnectTests {
 
     /// One who has no right to any call: the daemon closes before it reads.
     @Test func aConnectionThatMayNotStaySaysWhy() async throws {
-        let payload: [UInt8] = try Coffer_V1_Failure.with {
-            $0.reason = .denied
-            $0.message = "no"
-        }.serializedBytes()
-        let script: FakeDaemon.Script = { peer, _ in
-            try peer.write(
-                FakePeer.frame(
-                    FrameHeader(
-                        .goAway, callID: 0, methodOrStatus: CofferError.Code.permissionDenied.rawValue,
-                        payloadBytes: payload.count), payload))
-            peer.hangUp()
-        }
-        try await withDaemon(script) { client, daemon in
+        try await withDaemon({ peer, _ in try Self.turnAway(peer) }) { client, daemon in
             let error = await #expect(throws: CofferError.self) { try await client.text("c") }
             #expect(error?.code == .permissionDenied)
             #expect(daemon.connectionCount == 2)
@@ -154,6 +142,58 @@ struct ReconnectTests {
                 try await client.store(Credential("s".utf8), user: "u", connection: "c")
             }
             #expect(write?.code == .permissionDenied && write?.message == "no")
+        }
+    }
+
+    /// Says no and closes, without reading.
+    private static func turnAway(_ peer: FakePeer) throws {
+        let payload: [UInt8] = try Coffer_V1_Failure.with {
+            $0.reason = .denied
+            $0.message = "no"
+        }.serializedBytes()
+        try peer.write(
+            FakePeer.frame(
+                FrameHeader(
+                    .goAway, callID: 0, methodOrStatus: CofferError.Code.permissionDenied.rawValue,
+                    payloadBytes: payload.count), payload))
+        peer.hangUp()
+    }
+
+    /// A call may come between the end of a connection and the channel's next look at it.
+    @Test func aCallAfterTheEndOfItsConnectionSaysWhyThatEnded() async throws {
+        try await withDaemon({ peer, _ in try Self.turnAway(peer) }) { client, _ in
+            let connection = try await client.channel.connection(until: .now + .seconds(1))
+            while connection.state.withLock({ $0.status != .closed }) { await Task.yield() }
+            let call = try client.channel.outgoing(
+                Coffer_V1_StatsRequest(), Coffer_V1_AdminMethods.stats, CofferCallOptions())
+            let lost = await #expect(throws: ConnectionLost.self) { try await connection.reply(to: call) }
+            #expect(lost?.cause.code == .permissionDenied && lost?.wasTurnedAway == true)
+            #expect(lost?.mayHaveBeenSent == false)
+        }
+    }
+
+    /// Writing fails at once when the daemon has closed; what it said before waits to be read.
+    @Test func aCallAfterAFailedWriteWaitsForTheReason() async throws {
+        let gate = Gate()
+        let script: FakeDaemon.Script = { peer, _ in
+            gate.wait()
+            try Self.turnAway(peer)
+        }
+        try await withDaemon(script) { client, _ in
+            let connection = try await client.channel.connection(until: .now + .seconds(1))
+            connection.state.withLock { state in
+                connection.socket.shutdownWriting()
+                state.outbound.append(Frame(FrameHeader(.cancel, callID: 9)), startingCall: nil)
+                connection.flush(&state)
+                #expect(state.status == .draining)
+            }
+            let call = try client.channel.outgoing(
+                Coffer_V1_StatsRequest(), Coffer_V1_AdminMethods.stats, CofferCallOptions())
+            async let reply = connection.reply(to: call)
+            while connection.state.withLock({ $0.calls.isEmpty && $0.status != .closed }) { await Task.yield() }
+            gate.open()
+            let lost = await #expect(throws: ConnectionLost.self) { try await reply }
+            #expect(lost?.cause.code == .permissionDenied)
         }
     }
 

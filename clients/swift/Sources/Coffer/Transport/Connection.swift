@@ -36,6 +36,10 @@ final class Connection: Sendable {
         var lastCallID: UInt64 = 0
         /// No call's time is over before this.
         var nextDeadline: ContinuousClock.Instant?
+        /// Nothing can be sent any more; why may still wait to be received.
+        var writingFailed = false
+        /// Why the connection was closed, for a call that comes too late.
+        var end: ConnectionLost?
     }
 
     let socket: UnixSocket
@@ -122,24 +126,31 @@ final class Connection: Sendable {
     private func begin(_ call: OutgoingCall, _ id: UInt64, _ sink: Sink) {
         let refusal = state.withLock { state -> (any Error)? in
             guard state.status == .open else {
-                return ConnectionLost(cause: .connectionLost, mayHaveBeenSent: false)
+                // The thread is about to learn why, and ends this call with the others.
+                if state.status == .draining && state.writingFailed {
+                    register(call, id, sink, &state)
+                    return nil
+                }
+                return state.end ?? ConnectionLost(cause: .connectionLost, mayHaveBeenSent: false)
             }
             guard state.outbound.byteCount + call.frame.bytes.count <= maximumQueuedBytes else {
                 return CofferError.queueFull(state.outbound.byteCount)
             }
             call.setHeader(callID: id)
-            state.calls[id] = PendingCall(sink: sink, deadline: call.deadline, mayWrite: call.mayWrite)
+            register(call, id, sink, &state)
             state.outbound.append(call.frame, startingCall: id)
-            let wasIdle = flush(&state)
-            if state.nextDeadline.map({ call.deadline < $0 }) ?? true {
-                state.nextDeadline = call.deadline
-                waker.wake()
-            } else if !wasIdle {
-                waker.wake()
-            }
+            if !flush(&state) { waker.wake() }
             return nil
         }
         if let refusal { sink.fail(refusal) }
+    }
+
+    /// Notes a call, and wakes the thread if it has to look at the clock earlier now.
+    private func register(_ call: OutgoingCall, _ id: UInt64, _ sink: Sink, _ state: inout State) {
+        state.calls[id] = PendingCall(sink: sink, deadline: call.deadline, mayWrite: call.mayWrite)
+        guard state.nextDeadline.map({ call.deadline < $0 }) ?? true else { return }
+        state.nextDeadline = call.deadline
+        waker.wake()
     }
 
     /// Ends a call early, if it has not ended; the daemon is told to stop.
@@ -183,6 +194,7 @@ final class Connection: Sendable {
             // behind them and fails what is left.
             socket.shutdownWriting()
             state.outbound = OutboundQueue()
+            state.writingFailed = true
             stopTakingCalls(&state)
             return false
         }
@@ -202,6 +214,7 @@ final class Connection: Sendable {
             guard state.status != .closed else { return [:] }
             state.unusableSince = state.unusableSince ?? .now
             state.status = .closed
+            state.end = ConnectionLost(cause: error, mayHaveBeenSent: false, wasTurnedAway: wasTurnedAway)
             state.outbound = OutboundQueue()
             socket.shutdown()
             defer { state.calls = [:] }
