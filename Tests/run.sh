@@ -13,39 +13,59 @@ mkdir -p "$logs"
 passed=0
 failed=()
 
-# bounded COMMAND…: runs it in a process group of its own, which is ended when its time is over.
-bounded() {
-    local limit=1200 work watch status
-    [ ${#soak[@]} = 0 ] || limit=86400
+limit=1200
+[ ${#soak[@]} = 0 ] || limit=86400
+declare -A began work watch
+
+# begin NAME COMMAND…: starts a step, in a process group of its own, which is ended when its time is over.
+begin() {
+    local name=$1
+    shift
+    began[$name]=$SECONDS
     set -m
-    "$@" </dev/null &
-    work=$!
-    (sleep "$limit" && echo "ended: it took more than $limit s" && kill -TERM -- "-$work" && sleep 10 && kill -KILL -- "-$work") &
-    watch=$!
+    "$@" </dev/null >"$logs/$name" 2>&1 &
+    work[$name]=$!
+    (
+        sleep "$limit"
+        echo "ended: it took more than $limit s" >>"$logs/$name"
+        kill -TERM -- "-${work[$name]}" && sleep 10 && kill -KILL -- "-${work[$name]}"
+    ) &
+    watch[$name]=$!
     set +m
-    trap 'kill -TERM -- "-$work" "-$watch" 2>/dev/null; exit 130' INT TERM
-    wait "$work"
-    status=$?
-    trap - INT TERM
-    # What it left behind would hold the next step's processor.
-    kill -KILL -- "-$work" "-$watch" 2>/dev/null
-    wait "$watch" 2>/dev/null
-    return "$status"
 }
 
-# step NAME COMMAND…: runs it, shows the end of its output if it fails.
-step() {
-    local name=$1 start=$SECONDS
-    shift
-    if bounded "$@" >"$logs/$name" 2>&1; then
+stop_all() {
+    local name
+    for name in "${!work[@]}"; do kill -TERM -- "-${work[$name]}" "-${watch[$name]}" 2>/dev/null; done
+    exit 130
+}
+trap stop_all INT TERM
+
+# end NAME: waits for a step that has begun, and shows the end of its output if it fails.
+end() {
+    local name=$1 seconds status
+    wait "${work[$name]}"
+    status=$?
+    # What it left behind would hold the next step's processor.
+    kill -KILL -- "-${work[$name]}" "-${watch[$name]}" 2>/dev/null
+    wait "${watch[$name]}" 2>/dev/null
+    seconds=$((SECONDS - began[$name]))
+    unset "work[$name]" "watch[$name]"
+    if [ "$status" = 0 ]; then
         passed=$((passed + 1))
-        printf '%-22s ok      %4d s   %s\n' "$name" $((SECONDS - start)) "$(summary "$name")"
+        printf '%-22s ok      %4d s   %s\n' "$name" "$seconds" "$(summary "$name")"
     else
         failed+=("$name")
-        printf '%-22s FAILED  %4d s\n' "$name" $((SECONDS - start))
+        printf '%-22s FAILED  %4d s\n' "$name" "$seconds"
         grep -aE '✘|error:|FAIL|warning: var|AssertionError' "$logs/$name" | head -40
         tail -n 40 "$logs/$name"
     fi
+}
+
+# step NAME COMMAND…: a step with nothing beside it.
+step() {
+    begin "$@"
+    end "$1"
 }
 
 # The lines in which runners say how many tests they ran.
@@ -55,20 +75,24 @@ summary() {
 
 python_environment() {
     [ -x .build-python/bin/python ] || python3 -m venv .build-python
-    .build-python/bin/python -c 'import google.protobuf, cryptography' 2>/dev/null \
-        || .build-python/bin/pip install -q -r Tests/Interop/python/requirements.txt cryptography
+    # All at once: steps that run beside each other would each install what is missing.
+    .build-python/bin/pip install -q --disable-pip-version-check \
+        cryptography -r Tests/Interop/python/requirements.txt -r Tests/Live/requirements.txt
 }
 
 # A debug build in which our own code gives no warning.
 build_debug() {
-    swift build --build-tests 2>&1 | tee "$logs/build-debug.raw"
+    swift build --build-tests --scratch-path .build-debug 2>&1 | tee "$logs/build-debug.raw"
     [ "${PIPESTATUS[0]}" = 0 ] || return 1
     ! grep -E "^$PWD/(Sources|Tests|clients)/.*warning:" "$logs/build-debug.raw"
 }
 
-# swift_test OPTION…: runs tests of the debug build. That none are named so is a failure too, which SwiftPM lets pass.
+# swift_test BUILD OPTION…: runs tests of the debug build in that folder. That there are none of the name is a failure
+# too, which SwiftPM lets pass.
 swift_test() {
-    swift test --skip-build "$@" 2>&1 | tee "$logs/swift-tests.part"
+    local build=$1
+    shift
+    swift test --skip-build --scratch-path "$build" "$@" 2>&1 | tee "$logs/swift-tests.part"
     [ "${PIPESTATUS[0]}" = 0 ] && grep -Eq 'Test run with [1-9]' "$logs/swift-tests.part"
 }
 
@@ -77,13 +101,15 @@ swift_test() {
 swift_tests() {
     local apart=(CofferDaemonTests CofferHTTPTests CofferVaultTests CofferEmbeddedTests CofferHashiCorpTests CofferAWSTests CofferCacheTests CofferCryptoTests)
     local target
-    for target in "${apart[@]}"; do swift_test --filter "$target" || return 1; done
-    swift_test --skip CofferVaultsLiveTests "${apart[@]/#/--skip=}"
+    for target in "${apart[@]}"; do swift_test .build-debug --filter "$target" || return 1; done
+    swift_test .build-debug --skip CofferVaultsLiveTests "${apart[@]/#/--skip=}"
 }
 
-# Release builds keep one processor busy, mostly, so the clients and the fuzzer are built beside them.
+# Release builds keep one processor busy, mostly, so the clients and the fuzzer are built beside them. All of it gives way
+# to the tests that wait beside it: it only has the processor that they leave.
 build_release() {
     local product others
+    chrt --idle --pid 0 $BASHPID
     { build_clients && Tests/Fuzzing/fuzz.sh --build; } >"$logs/build-others" 2>&1 &
     others=$!
     for product in cofferd coffer coffer-load coffer-interop-swift coffer-simulate; do
@@ -106,7 +132,7 @@ envelope_vectors() {
     (cd Tests/Vectors && python3 generate.py | cmp - vectors.json && python3 decoder.py vectors.json)
 }
 
-swift_client() { swift_test --package-path clients/swift --scratch-path .build-client; }
+swift_client() { swift_test .build-client --package-path clients/swift; }
 
 c_client() {
     ctest --test-dir .build-c --no-tests=error --output-on-failure \
@@ -117,16 +143,20 @@ step python-environment python_environment
 export PATH=$PWD/.build-python/bin:$PATH
 step tidy python3 Tests/Tidy/tidy.py
 step tidy-self-test python3 Tests/Tidy/tidy.py --self-test
-step generated-code proto/generate.sh --check
+step generated-code env COFFER_SCRATCH_PATH=.build-debug proto/generate.sh --check
 step planted-bugs python3 Tests/Fuzzing/planted-bugs.py --check
 step vectors-envelope envelope_vectors
 step vectors-frames python3 proto/vectors/generate.py --check
 step build-debug build_debug
 step swift-tests swift_tests
-step manual Tests/manual.py .build/debug/cofferd --check
-step live python3 Tests/Live/run.py
-step oracle python3 Tests/Fuzzing/oracle.py .build/debug/coffer-oracle
-step build-release build_release
+step manual Tests/manual.py .build-debug/debug/cofferd --check
+# These wait most of their time, for vaults and for lifetimes to end.
+begin build-release build_release
+begin live-formats python3 Tests/Live/formats.py --bin .build-debug/debug
+step live python3 Tests/Live/run.py --scratch-path .build-debug
+end live-formats
+step oracle python3 Tests/Fuzzing/oracle.py .build-debug/debug/coffer-oracle
+end build-release
 step swift-client swift_client
 step c-client c_client
 step simulation .build/release/coffer-simulate ${soak:+--seeds 1000000 --pairs 10000000}
@@ -134,12 +164,12 @@ step flood .build/release/coffer-simulate flood ${soak:+--keys 10000000}
 step trace Tests/trace.sh .build/release
 step interop Tests/Interop/run.sh .build/release .build-c
 step readme Tests/readme.sh
-step live-formats python3 Tests/Live/formats.py --bin .build/release
 step system python3 Tests/System/run.py --bin .build/release "${soak[@]}"
+begin fuzz chrt --idle 0 Tests/Fuzzing/fuzz.sh ${soak:+--frames 20000000}
 step live-system python3 Tests/Live/system/run.py --bin .build/release "${soak[@]}"
+end fuzz
 step allocations Tests/allocations.sh .build/release
 step bench-smoke Tests/bench.sh .build/release
-step fuzz Tests/Fuzzing/fuzz.sh ${soak:+--frames 20000000}
 
 echo
 echo "Output of each step: $logs/"

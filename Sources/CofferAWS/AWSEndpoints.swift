@@ -36,7 +36,7 @@ struct AWSEndpoints: Sendable {
             throw Failure(
                 .failedPrecondition, .vaultRefused,
                 "no AWS region is given; set the vault's region, AWS_REGION, AWS_DEFAULT_REGION or the profile's region",
-                vault: vault)
+                vault: vault, isUnsent: true)
         }
         let isName = region.utf8.allSatisfy { AWSText.isLetterOrDigit($0) || $0 == UInt8(ascii: "-") }
         guard isName, (1...63).contains(region.utf8.count) else {

@@ -161,9 +161,11 @@ extension Failure {
     }
 
     /// No credentials: `what` says where they were looked for and what to do.
+    ///
+    /// - Parameter isUnsent: nobody was asked for any.
     static func awsCredentials(
-        _ what: String, vault: String, code: StatusCode = .unauthenticated, retryable: Bool = false
+        _ what: String, vault: String, code: StatusCode = .unauthenticated, retryable: Bool = false, isUnsent: Bool = false
     ) -> Failure {
-        Failure(code, .vaultRefused, "AWS credentials: \(what)", vault: vault, retryable: retryable)
+        Failure(code, .vaultRefused, "AWS credentials: \(what)", vault: vault, retryable: retryable, isUnsent: isUnsent)
     }
 }

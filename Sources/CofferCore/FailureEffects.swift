@@ -66,6 +66,8 @@ extension Failure {
         case (.unavailable, _), (.deadlineExceeded, _): FailureEffects(.transient, stale: true, .vault, otherWrites: true)
         case (.internal, .vaultFailed): FailureEffects(.transient, stale: true, .call, otherWrites: true)
         case (.internal, _), (.unknown, _): FailureEffects(.transient, stale: false, .call, otherWrites: true)
+        // The vault was not asked: there are no credentials to ask it with.
+        case (.unauthenticated, .vaultRefused) where isUnsent: FailureEffects(.silent, stale: true, .vault, otherWrites: true)
         case (.unauthenticated, _): FailureEffects(.answered, stale: false, .vault, otherWrites: true)
         case (.dataLoss, .unreadableRecord): FailureEffects(.answered, stale: false, .record, otherWrites: false)
         // The vault was not asked: a file with a token or key cannot be read, or the address has the wrong scheme.

@@ -29,6 +29,8 @@ actor HashiCorpSession {
     private var refusal: (failure: Failure, until: BootInstant)?
     private var dead: (number: Int, until: BootInstant)?
     private var fileReadAt: BootInstant?
+    /// The token of the file that the vault no longer knows; 0 = none.
+    private var rejectedNumber = 0
     /// When a token that had never worked was last replaced.
     private var doubtedAt: BootInstant?
     private var keeper: Task<Void, Never>?
@@ -80,6 +82,7 @@ actor HashiCorpSession {
         switch auth {
         case .token: throw .hashiCorpLogin("the vault rejected the token (expired or revoked); issue a new one", vault)
         case .tokenFile(let path):
+            rejectedNumber = number
             let lease = try await readToken(path, deadline: deadline)
             guard lease.number != number else {
                 throw .hashiCorpLogin("\(path): the vault rejected this token (expired or revoked); put a new one there", vault)
@@ -144,7 +147,14 @@ actor HashiCorpSession {
     }
 
     private func readToken(_ path: String, deadline: BootInstant) async throws(Failure) -> HashiCorpLease {
-        let token = try await HashiCorpLogin.word(in: .init(path), seams, vault: vault, deadline: deadline)
+        let token: Secret
+        do throws(Failure) {
+            token = try await HashiCorpLogin.word(in: .init(path), seams, vault: vault, deadline: deadline)
+        } catch {
+            // What the vault has said of the last token holds until there is another.
+            guard let current, current.number == rejectedNumber, error.code == .failedPrecondition else { throw error }
+            throw .hashiCorpLogin("the vault rejected the token that was in the file (expired or revoked); \(error.message)", vault)
+        }
         guard !isClosed else { throw .closed(vault: vault) }
         fileReadAt = now
         if let current, current.token.isEqual(to: token) { return current }

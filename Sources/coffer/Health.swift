@@ -100,7 +100,6 @@ extension DaemonHealth.Vault {
         // An older daemon says no more.
         case nil, .vaultUnreachable?: "not reachable"
         case .deadline?: "no answer in time"
-        case .vaultRefused?: "refuses the daemon"
         default: "does not work"
         }
     }

@@ -40,7 +40,7 @@ struct Vaults: CofferSubcommand {
     private static func reachable(_ vault: DaemonHealth.Vault) -> String {
         switch vault.checkFailure?.reason {
         case nil, .vaultUnreachable?, .deadline?: vault.isReachable ? "yes" : "no"
-        default: "yes, but fails"
+        default: "fails"
         }
     }
 

@@ -132,8 +132,11 @@ import Testing
         await refuses("at most 1048576 are read", [:], files: [path: String(repeating: "#", count: (1 << 20) + 1)])
     }
 
-    @Test func nothingAnywhere() async {
+    @Test func nothingAnywhere() async throws {
         await refuses("none found", [:])
+        // Nobody was asked, so what is cached is as good as before.
+        let failure = await #expect(throws: Failure.self) { try await find(["AWS_EC2_METADATA_DISABLED": "true"]) }
+        #expect(failure?.effects.mayServeStale == true)
         await refuses("switched off by AWS_EC2_METADATA_DISABLED", ["AWS_EC2_METADATA_DISABLED": "true"])
     }
 

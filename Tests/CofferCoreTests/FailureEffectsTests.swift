@@ -38,6 +38,8 @@ import Testing
     @Test func whatSaysNothingOfTheRecordLeavesWhatIsCached() {
         #expect(!Failure(.failedPrecondition, .vaultRefused, "the mount").effects.mayServeStale)
         #expect(Failure(.failedPrecondition, .vaultRefused, "the file", isUnsent: true).effects.mayServeStale)
+        #expect(!Failure(.unauthenticated, .vaultRefused, "the token").effects.mayServeStale)
+        #expect(Failure(.unauthenticated, .vaultRefused, "no credentials", isUnsent: true).effects.mayServeStale)
         var hurried = Failure.deadlineExceeded(vault: "v")
         hurried.hadLittleTime = true
         #expect(hurried.effects.mayServeStale && hurried.effects.vault == .silent && hurried.effects.scope == .call)

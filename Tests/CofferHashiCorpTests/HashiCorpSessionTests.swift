@@ -240,6 +240,31 @@ import Testing
         #expect(bed.transport.requests.last?.header("X-Vault-Token") == "third")
     }
 
+    /// Else what is cached would stand in for a vault that has said no.
+    @Test func aRejectedTokenStaysRejectedWhileItsFileCannotBeRead() async throws {
+        let files = Bed.Files()
+        files["/token"] = "first"
+        let bed = try Bed(auth: .tokenFile("/token"), files: files) { request, _ in
+            request.header("X-Vault-Token") == "first" ? .denied : .absent
+        }
+        _ = await failure { () async throws(Failure) in try await bed.read() }
+        for unreadable in [nil, "a b"] as [String?] {
+            files["/token"] = unreadable
+            await bed.time.advance(milliseconds: 1000)
+            let error = await failure { () async throws(Failure) in try await bed.read() }
+            #expect(error?.code == .unauthenticated && error?.message.contains("rejected") == true, "\(String(describing: error))")
+            #expect(error?.effects.mayServeStale == false)
+        }
+        files["/token"] = "second"
+        await bed.time.advance(milliseconds: 1000)
+        _ = try await bed.read()
+        // The vault has said nothing against this one.
+        files["/token"] = nil
+        await bed.time.advance(milliseconds: 1000)
+        let error = await failure { () async throws(Failure) in try await bed.read() }
+        #expect(error?.code == .failedPrecondition && error?.effects.mayServeStale == true)
+    }
+
     @Test(arguments: ["", " \n", "a b", "ü", "a\u{0}b", String(repeating: "a", count: 16_385)])
     func aFileThatHoldsNoTokenIsRefused(content: String) async throws {
         let files = Bed.Files()

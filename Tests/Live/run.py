@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the tests that need real vaults: starts them, sets them up, and stops them again.
 
-    python3 Tests/Live/run.py [--package DIR] [--filter PATTERN] [--build] [--only NAME]
+    python3 Tests/Live/run.py [--package DIR] [--scratch-path DIR] [--filter PATTERN] [--build] [--only NAME]
 
 What cannot start has failed; nothing is skipped.
 """
@@ -47,6 +47,7 @@ def run_tests(command: list[str], environment: dict[str, str]) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Tests against real vaults.")
     parser.add_argument("--package", type=Path, default=ROOT, help="the Swift package; default: this one")
+    parser.add_argument("--scratch-path", default=".build", help="SwiftPM's build folder; default: .build")
     parser.add_argument("--filter", default="CofferVaultsLiveTests", help="of swift test")
     parser.add_argument("--build", action="store_true", help="build the tests first")
     parser.add_argument("--only", help="the name of one kind of vault")
@@ -68,7 +69,9 @@ def main() -> int:
                 environment |= backend.start(place)
             for backend in backends:
                 backend.before()
-            command = ["swift", "test", "--package-path", str(arguments.package), "--filter", arguments.filter]
+            command = [
+                "swift", "test", "--package-path", str(arguments.package), "--scratch-path", arguments.scratch_path,
+                "--filter", arguments.filter]
             if not arguments.build:
                 command.append("--skip-build")
             if run_tests(command, environment):

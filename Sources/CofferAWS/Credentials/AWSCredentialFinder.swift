@@ -44,7 +44,7 @@ struct AWSCredentialFinder: Sendable {
     private func nothing(_ profiles: AWSProfiles, _ last: String, retryable: Bool) -> Failure {
         .awsCredentials(
             "none found: AWS_ACCESS_KEY_ID, AWS_WEB_IDENTITY_TOKEN_FILE and the container variables are not set, the profile "
-                + "\(AWSProfileFile.shown(profiles.chosen)) has none, and \(last)", vault: vault, retryable: retryable)
+                + "\(AWSProfileFile.shown(profiles.chosen)) has none, and \(last)", vault: vault, retryable: retryable, isUnsent: true)
     }
 
     // MARK: Environment
@@ -53,13 +53,13 @@ struct AWSCredentialFinder: Sendable {
         guard let id = surroundings.secret("AWS_ACCESS_KEY_ID") else { return nil }
         guard let secret = surroundings.secret("AWS_SECRET_ACCESS_KEY") else {
             throw .awsCredentials(
-                "AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY; set both or neither", vault: vault)
+                "AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY; set both or neither", vault: vault, isUnsent: true)
         }
         var expires: WallMilliseconds?
         if let text = surroundings.text("AWS_CREDENTIAL_EXPIRATION") {
             guard let time = AWSTime.iso8601(text) else {
                 throw .awsCredentials(
-                    "AWS_CREDENTIAL_EXPIRATION: expected a time like 2026-01-02T03:04:05Z", vault: vault)
+                    "AWS_CREDENTIAL_EXPIRATION: expected a time like 2026-01-02T03:04:05Z", vault: vault, isUnsent: true)
             }
             expires = time
         }
@@ -67,7 +67,7 @@ struct AWSCredentialFinder: Sendable {
         guard let found = AWSCredentials.checked(id, secret, token, expiresAt: expires) else {
             throw .awsCredentials(
                 "AWS_ACCESS_KEY_ID or the session token has characters that no key has; check for line ends and quotes",
-                vault: vault)
+                vault: vault, isUnsent: true)
         }
         return found
     }
@@ -84,7 +84,7 @@ struct AWSCredentialFinder: Sendable {
         guard let found = AWSCredentials.checked(id, profile.secret("aws_secret_access_key"), token) else {
             throw .awsCredentials(
                 "the profile \(AWSProfileFile.shown(profile.name)) has aws_access_key_id without aws_secret_access_key, or "
-                    + "with characters that no key has", vault: vault)
+                    + "with characters that no key has", vault: vault, isUnsent: true)
         }
         return found
     }
@@ -96,7 +96,7 @@ struct AWSCredentialFinder: Sendable {
             throw .awsCredentials(
                 "the profile \(AWSProfileFile.shown(profile.name)) has only \(member), which is not supported; use keys, a "
                     + "role with source_profile or credential_source, web identity, or the role of the container or "
-                    + "instance", vault: vault)
+                    + "instance", vault: vault, isUnsent: true)
         }
     }
 
@@ -106,11 +106,11 @@ struct AWSCredentialFinder: Sendable {
         let shown = AWSProfileFile.shown(profile.name)
         guard profile.secret("mfa_serial") == nil else {
             throw .awsCredentials(
-                "the profile \(shown) has mfa_serial, which needs a person and is not supported", vault: vault)
+                "the profile \(shown) has mfa_serial, which needs a person and is not supported", vault: vault, isUnsent: true)
         }
         guard profile.secret("source_profile") == nil || profile.secret("credential_source") == nil else {
             throw .awsCredentials(
-                "the profile \(shown) has both source_profile and credential_source; remove one", vault: vault)
+                "the profile \(shown) has both source_profile and credential_source; remove one", vault: vault, isUnsent: true)
         }
         let source = try await source(of: profile, profiles, seen: seen.union([profile.name]), deadline)
         return try await tokens.assume(try role(of: profile), with: source, deadline: deadline)
@@ -125,7 +125,7 @@ struct AWSCredentialFinder: Sendable {
             guard let found = try environment() else {
                 throw .awsCredentials(
                     "the profile \(shown) has credential_source = Environment, and AWS_ACCESS_KEY_ID is not set",
-                    vault: vault)
+                    vault: vault, isUnsent: true)
             }
             return found
         case "EcsContainer": return try await local.container(deadline: deadline)
@@ -133,11 +133,11 @@ struct AWSCredentialFinder: Sendable {
         case .some:
             throw .awsCredentials(
                 "the profile \(shown): credential_source: expected Environment, EcsContainer or Ec2InstanceMetadata",
-                vault: vault)
+                vault: vault, isUnsent: true)
         case nil: break
         }
         guard let name = profile.text("source_profile"), let source = profiles[name] else {
-            throw .awsCredentials("the source_profile of \(shown) is not there; check its name", vault: vault)
+            throw .awsCredentials("the source_profile of \(shown) is not there; check its name", vault: vault, isUnsent: true)
         }
         // A profile may use its own keys for its own role; else they must not go in a circle.
         if !seen.contains(name), source.text("role_arn") != nil {
@@ -147,7 +147,7 @@ struct AWSCredentialFinder: Sendable {
         guard let found = try keys(of: source) else {
             try refuseUnsupported(source)
             throw .awsCredentials(
-                "the source_profile of \(shown) has no keys, or the profiles name each other in a circle", vault: vault)
+                "the source_profile of \(shown) has no keys, or the profiles name each other in a circle", vault: vault, isUnsent: true)
         }
         return found
     }
@@ -158,7 +158,7 @@ struct AWSCredentialFinder: Sendable {
         role.externalID = profile.secret("external_id")
         if let text = profile.text("duration_seconds") {
             guard let seconds = Int(text) else {
-                throw .awsCredentials("duration_seconds: expected 900 to 43200", vault: vault)
+                throw .awsCredentials("duration_seconds: expected 900 to 43200", vault: vault, isUnsent: true)
             }
             role.seconds = seconds
         }
@@ -175,7 +175,7 @@ struct AWSCredentialFinder: Sendable {
         var role: AWSTokenService.Role
         if fromEnvironment, let file = surroundings.text("AWS_WEB_IDENTITY_TOKEN_FILE") {
             guard let arn = surroundings.text("AWS_ROLE_ARN") else {
-                throw .awsCredentials("AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN", vault: vault)
+                throw .awsCredentials("AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN", vault: vault, isUnsent: true)
             }
             path = file
             role = AWSTokenService.Role(arn: arn, session: surroundings.text("AWS_ROLE_SESSION_NAME"))
@@ -183,7 +183,7 @@ struct AWSCredentialFinder: Sendable {
             guard let file = profile.text("web_identity_token_file") else {
                 throw .awsCredentials(
                     "the profile \(AWSProfileFile.shown(profile.name)) has role_arn without source_profile, "
-                        + "credential_source or web_identity_token_file", vault: vault)
+                        + "credential_source or web_identity_token_file", vault: vault, isUnsent: true)
             }
             path = file
             role = try self.role(of: profile)
@@ -191,7 +191,7 @@ struct AWSCredentialFinder: Sendable {
             return nil
         }
         guard let content = try await surroundings.fileLater(path, deadline) else {
-            throw .awsCredentials("the web identity token file is not there; check its path and mount", vault: vault)
+            throw .awsCredentials("the web identity token file is not there; check its path and mount", vault: vault, isUnsent: true)
         }
         return try await tokens.assume(role, webIdentity: content.withoutLineEnd, deadline: deadline)
     }

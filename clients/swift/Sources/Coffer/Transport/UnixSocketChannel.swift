@@ -181,7 +181,8 @@ struct Retry {
     mutating func after(_ error: any Error) throws {
         switch error {
         case let lost as ConnectionLost:
-            guard !isSpent, isRepeatable || !lost.mayHaveBeenSent else {
+            // Who was turned away comes again after the daemon's advice, or not at all.
+            guard !isSpent, !lost.wasTurnedAway, isRepeatable || !lost.mayHaveBeenSent else {
                 throw lost.error(mayWrite: !isRepeatable)
             }
         case let refused as CofferError:
