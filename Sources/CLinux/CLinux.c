@@ -165,11 +165,14 @@ void coffer_forget_traces(void) {
     wipe_registers();
 }
 
-int coffer_harden_process(void) {
-    struct rlimit none = {0, 0};
-    if (setrlimit(RLIMIT_CORE, &none) != 0) return -1;
+int coffer_harden_process(bool for_good) {
+    struct rlimit core;
+    if (getrlimit(RLIMIT_CORE, &core) != 0) return -1;
+    core.rlim_cur = 0;
+    if (for_good) core.rlim_max = 0;
+    if (setrlimit(RLIMIT_CORE, &core) != 0) return -1;
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return -1;
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    return !for_good ? 0 : prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
 static uint64_t read_clock(clockid_t id, uint64_t per_second) {

@@ -59,7 +59,7 @@ package struct Daemon {
         if !OpenSSLMemory.wipeWhatIsFreed() {
             log.warning("OpenSSL does not overwrite what it frees")
         }
-        if coffer_harden_process() != 0 {
+        if coffer_harden_process(true) != 0 {
             log.warning("cannot turn off core dumps and ptrace", metadata: ["errno": "\(errno)"])
         }
         let overflow = try OverflowIDs.ofKernel.forDaemon(uid: geteuid(), gid: getegid())

@@ -6,7 +6,10 @@ package enum Faults {
     /// registers and what they point to, and a core has all of its memory.
     package static func endQuietly() {
         for fault in [SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGQUIT, SIGSEGV, SIGTRAP] { signal(fault, SIG_DFL) }
-        var none = rlimit(rlim_cur: 0, rlim_max: 0)
-        setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+        // The most that is allowed stays: a program started in this one's place gets back what it had.
+        var core = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &core)
+        core.rlim_cur = 0
+        setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &core)
     }
 }

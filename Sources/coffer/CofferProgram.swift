@@ -10,19 +10,23 @@ enum CofferProgram {
     /// sysexits.h: EX_USAGE.
     private static let usageExitCode: Int32 = 64
 
+    /// What `coffer run` gives back to the command that takes its place.
+    static let inherited = InheritedState()
+
     static func main() {
+        _ = inherited
         // Before anything can open a descriptor.
         StandardStream.prepare()
         Faults.endQuietly()
-        // Credentials go through this process: it leaves no core, and no other process looks in. Where
-        // the system refuses that, the command works all the same.
-        _ = coffer_harden_process()
         let arguments: [String]
         do {
             arguments = try ProcessInput.arguments()
         } catch {
             exit(ErrorReport(isJSON: false).fail(error))
         }
+        // Credentials go through this process: it leaves no core, and no other process looks in. Where
+        // the system refuses that, the command works all the same. What `run` starts may need new privileges, as sudo does.
+        _ = coffer_harden_process(arguments.first != Run.configuration.commandName)
         Task.detached { exit(await run(arguments)) }
         while true { pause() }
     }

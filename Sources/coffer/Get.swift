@@ -19,15 +19,21 @@ struct Get: CofferSubcommand {
             "Maximum age of a cached answer; 0 asks the vault. A bare number is milliseconds.", valueName: "duration"))
     var maxAge: MillisecondsOption?
 
+    @Option(help: ArgumentHelp(
+        "Only this member of a credential that is a JSON object: a string's text, or any other value as it stands.",
+        valueName: "name"))
+    var field: String?
+
     @OptionGroup var daemon: DaemonOptions
 
     func run() async throws {
         try await daemon.withClient { client in
             let record = try await client.credential(
                 user: user, connection: connection, maximumAge: maxAge?.duration, timeout: daemon.wait)
+            let credential = try field.map(record.credential.member) ?? record.credential
             if daemon.json {
-                try JSON.print(RecordOutput(record))
-            } else if try !CredentialOutput.write(record.credential) {
+                try JSON.print(RecordOutput(record, credential))
+            } else if try !CredentialOutput.write(credential) {
                 daemon.report.note("escaped what a terminal would not show; write to a pipe or a file for the bytes themselves")
             }
         }
@@ -46,8 +52,8 @@ private struct RecordOutput: Encodable {
     let stale: Bool
     let foreignFormat: String?
 
-    init(_ record: CredentialRecord) {
-        credentialBase64 = CredentialOutput.base64(record.credential)
+    init(_ record: CredentialRecord, _ credential: Credential) {
+        credentialBase64 = CredentialOutput.base64(credential)
         version = record.version
         labels = record.labels
         createdAtMs = record.createdAtMilliseconds

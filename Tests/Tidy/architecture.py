@@ -61,7 +61,7 @@ MODULES = {
     # On the public client alone: what it can do, every program can. CLinux hardens the process.
     "coffer": Module(
         words("CofferProcess CofferCommandLine CLinux"), words("Coffer ArgumentParser FoundationEssentials Glibc"),
-        raw=frozenset(words("CredentialInput.swift CredentialOutput.swift"))),
+        raw=frozenset(words("CredentialInput.swift CredentialOutput.swift Credential+Handover.swift"))),
     # Workloads as files, for the load generator and for the cache's simulation.
     "CofferTrace": Module(set(), words("FoundationEssentials Glibc")),
     # Shares no code with what it measures.

@@ -56,8 +56,9 @@ void coffer_forget_proxies(void);
  * and in the vector registers: copies of secrets that no owner can wipe. */
 void coffer_forget_traces(void);
 
-/* Turns off core dumps, ptrace by the same uid, and new privileges. */
-int coffer_harden_process(void);
+/* Turns off core dumps and ptrace by the same uid; for good also new privileges, which a program that takes this one's
+ * place could not have either. */
+int coffer_harden_process(bool for_good);
 
 /* CLOCK_BOOTTIME in nanoseconds: counts time asleep, never jumps. */
 uint64_t coffer_boot_nanoseconds(void);

@@ -1,0 +1,179 @@
+"""`coffer run`, and `coffer get --field`."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from harness import Status, SystemTest, options
+from harness.daemon import environment
+
+SECRET = b"canary-7f3a91"
+#: All that end a process and that the command can be sent.
+SIGNALS = [
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM", "STKFLT",
+    "XCPU", "XFSZ", "VTALRM", "PROF",
+]
+
+
+class Running(SystemTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.server = self.daemon()
+        for connection, value in [
+            ("plain", SECRET), ("json", b'{"key":"canary-7f3a91","port":5432,"gone":null}'), ("zero", b"a\x00b"), ("a/b#c%", b"odd"),
+        ]:
+            ended = self.server.coffer("store", "ann", connection, stdin=value)
+            self.assertEqual(ended.returncode, 0, ended.stderr)
+
+    def run_command(self, *arguments: object, **more: object) -> subprocess.CompletedProcess:
+        return self.server.coffer("run", *arguments, **more)
+
+    def started(self, *command: str) -> subprocess.Popen:
+        """With the credential in its environment; at its first line of output."""
+        env = environment({"COFFER_SOCKET": str(self.server.place.socket), "PATH": os.environ["PATH"]})
+        process = subprocess.Popen(
+            [options.bin / "coffer", "run", "-e", "TOKEN=ann/plain", "--", *command], env=env, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stdin.close)
+        self.addCleanup(process.wait, 20)
+        self.addCleanup(process.kill)
+        self.assertEqual(process.stdout.readline(), b"ready\n")
+        return process
+
+    def test_variables_and_fields(self) -> None:
+        ended = self.run_command(
+            "-e", "TOKEN=ann/plain", "-e", "KEY=ann/json#key", "-e", "PORT=ann/json#port", "--env", "ODD=ann/a%2Fb%23c%25", "--",
+            "sh", "-c", 'printf "%s|%s|%s|%s" "$TOKEN" "$KEY" "$PORT" "$ODD"')
+        self.assertEqual((ended.returncode, ended.stdout), (0, SECRET + b"|" + SECRET + b"|5432|odd"), ended.stderr)
+
+    def test_files_are_in_memory_and_only_for_the_command(self) -> None:
+        path = self.server.place.folder / "key"
+        arguments = ("-f", f"{path}=ann/zero", "--", "sh", "-c")
+        ended = self.run_command(*arguments, f'cat {path}; stat -Lc %a {path} >&2; cat {path} | od -c >/dev/null')
+        self.assertEqual((ended.returncode, ended.stdout, ended.stderr.strip()), (0, b"a\x00b", b"400"))
+        # What is left is a link that leads nowhere, and the next run takes its place.
+        self.assertTrue(path.is_symlink() and not path.exists())
+        self.assertEqual(self.run_command(*arguments, f"cat {path}").stdout, b"a\x00b")
+
+    def test_nobody_else_reads_the_file(self) -> None:
+        path = self.server.place.folder / "key"
+        env = environment({"COFFER_SOCKET": str(self.server.place.socket), "PATH": os.environ["PATH"]})
+        with subprocess.Popen(
+            [options.bin / "coffer", "run", "-f", f"{path}=ann/plain", "--", "sh", "-c", "echo ready; read x"], env=env,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            self.assertEqual(process.stdout.readline(), b"ready\n")
+            with self.assertRaises(OSError):
+                path.read_bytes()
+            process.communicate(b"\n", timeout=20)
+
+    def test_what_is_at_the_path_stays(self) -> None:
+        path = self.server.place.folder / "mine"
+        other = self.server.place.folder / "other"
+        path.write_text("mine")
+        other.symlink_to(path)
+        for taken in (path, other):
+            ended = self.run_command("-f", f"{taken}=ann/plain", "--", "true")
+            self.assertEqual(ended.returncode, Status.FAILED_PRECONDITION, ended.stderr)
+            self.assertIn(b"is there already", ended.stderr)
+        self.assertEqual((path.read_text(), other.readlink()), ("mine", path))
+
+    def test_the_secret_is_in_the_environment_of_the_command_alone(self) -> None:
+        process = self.started("sh", "-c", "echo ready; read x")
+        place = Path(f"/proc/{process.pid}")
+        self.assertIn(SECRET, (place / "environ").read_bytes())
+        self.assertNotIn(SECRET, (place / "cmdline").read_bytes())
+        self.assertNotIn(SECRET, Path("/proc/self/environ").read_bytes())
+        for other in Path("/proc").glob("[0-9]*"):
+            try:
+                seen = (other / "cmdline").read_bytes(), (other / "environ").read_bytes()
+            except OSError:
+                continue
+            if other.name != str(process.pid):
+                self.assertFalse(any(SECRET in text for text in seen), (other / "comm").read_text())
+        for file in self.server.place.folder.rglob("*"):
+            if file.is_file():
+                self.assertNotIn(SECRET, file.read_bytes(), str(file))
+        self.assertNotIn(SECRET.decode(), self.server.log_text())
+
+    def test_exit_codes_pass_through(self) -> None:
+        for code in (0, 1, 2, 3, 5, 7, 9, 14, 42, 64, 77, 100, 125, 126, 127, 128, 129, 143, 200, 255):
+            ended = self.run_command("-e", "T=ann/plain", "--", "sh", "-c", f"exit {code}")
+            self.assertEqual(ended.returncode, code)
+
+    def test_signals_pass_through(self) -> None:
+        for name in SIGNALS:
+            with self.subTest(signal=name):
+                process = self.started("sh", "-c", "ulimit -c 0; echo ready; exec cat")
+                # The shell may not be the one that is told: wait until it is not there any more.
+                while Path(f"/proc/{process.pid}/comm").read_text() != "cat\n":
+                    pass
+                number = signal.Signals[f"SIG{name}"]
+                process.send_signal(number)
+                self.assertEqual(process.wait(20), -number)
+
+    def test_the_command_gets_what_coffer_was_started_with(self) -> None:
+        show = r"grep -E '^(Sig(Blk|Ign)|NoNewPrivs)' /proc/self/status; ulimit -Sc; ulimit -Hc; ls /proc/self/fd | sort -n | tr '\n' ' '"
+        env = environment({"COFFER_SOCKET": str(self.server.place.socket), "PATH": os.environ["PATH"]})
+        for before in ("", "trap '' PIPE QUIT; ", "ulimit -Sc 0; "):
+            plain = subprocess.run(["sh", "-c", f"{before}exec sh -c \"$1\"", "sh", show], env=env, capture_output=True, timeout=20)
+            through = subprocess.run(
+                ["sh", "-c", f"{before}exec \"$2\" run -e T=ann/plain -- sh -c \"$1\"", "sh", show, options.bin / "coffer"], env=env,
+                capture_output=True, timeout=20)
+            self.assertEqual(through.stdout, plain.stdout, (before, through.stderr))
+
+    def test_a_closed_stream_stays_closed(self) -> None:
+        env = environment({"COFFER_SOCKET": str(self.server.place.socket), "PATH": os.environ["PATH"]})
+        ended = subprocess.run(
+            ["sh", "-c", '"$1" run -e T=ann/plain -- sh -c "ls /proc/\\$\\$/fd" <&-', "sh", options.bin / "coffer"], env=env,
+            capture_output=True, timeout=20)
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        self.assertNotIn(b"0", ended.stdout.split())
+
+    def test_what_does_not_start(self) -> None:
+        folder = self.server.place.folder
+        (folder / "text").write_text("no program")
+        for command, code in [("/no/such/thing", 127), ("no-such-thing-9", 127), (str(folder / "text"), 126), (str(folder), 126)]:
+            with self.subTest(command=command):
+                ended = self.run_command("-e", "T=ann/plain", "-f", f"{folder}/link=ann/plain", "--", command)
+                self.assertEqual(ended.returncode, code, ended.stderr)
+                self.assertIn(b"does not start", ended.stderr)
+                self.assertFalse((folder / "link").is_symlink())
+
+    def test_nothing_runs_without_its_credentials(self) -> None:
+        mark = self.server.place.folder / "mark"
+        for binding, status, text in [
+            ("T=ann/absent", Status.NOT_FOUND, b"T: "), ("T=ann/json#none", Status.FAILED_PRECONDITION, b"no such field"),
+            ("T=ann/json#gone", Status.FAILED_PRECONDITION, b"is null"), ("T=ann/plain#x", Status.FAILED_PRECONDITION, b"not a JSON object"),
+            ("T=ann/zero", Status.FAILED_PRECONDITION, b"zero byte"),
+        ]:
+            with self.subTest(binding=binding):
+                ended = self.run_command("-e", binding, "--", "touch", mark)
+                self.assertEqual(ended.returncode, status, ended.stderr)
+                self.assertIn(text, ended.stderr)
+                self.assertNotIn(b"canary", ended.stderr)
+        self.assertFalse(mark.exists())
+
+    def test_wrong_command_lines_repeat_nothing(self) -> None:
+        for arguments in (
+            ["-e", "T=ann/plain"], ["--", "true"], ["-e", "hunter2", "--", "true"], ["-e", "hunter2=ann", "--", "true"],
+            ["-e", "=ann/plain", "--", "true"], ["-e", "1T=ann/plain", "--", "true"], ["-e", "A B=ann/plain", "--", "true"],
+            ["-e", "T=ann/%zz", "--", "true"], ["-e", "T=ann/a#", "--", "true"], ["-e", "T=/a", "--", "true"],
+            ["-e", "T=ann/plain", "-e", "T=ann/json", "--", "true"], ["-e", "T=ann/plain", "true"],
+        ):
+            with self.subTest(arguments=arguments):
+                ended = self.run_command(*arguments)
+                self.assertEqual(ended.returncode, 64, ended.stderr)
+                self.assertNotIn(b"hunter2", ended.stderr)
+
+    def test_get_gives_a_field(self) -> None:
+        for name, value in (("key", SECRET), ("port", b"5432")):
+            ended = self.server.coffer("get", "ann", "json", "--field", name)
+            self.assertEqual((ended.returncode, ended.stdout), (0, value), ended.stderr)
+        ended = self.server.coffer("get", "ann", "json", "--field", "key", "--json")
+        self.assertEqual(json.loads(ended.stdout)["credentialBase64"], "Y2FuYXJ5LTdmM2E5MQ==")
+        ended = self.server.coffer("get", "ann", "plain", "--field", "key")
+        self.assertEqual((ended.returncode, ended.stdout), (Status.FAILED_PRECONDITION, b""))
+        self.assertNotIn(b"canary", ended.stderr)
