@@ -35,20 +35,20 @@ let program: [LinkerSetting] =
 /// Objects name the libraries that a program of theirs needs.
 let object: [SwiftSetting] = fuzzer == nil ? [.unsafeFlags(["-static-stdlib"], isSelfContained)] : []
 
-/// Every Swift target is built with these.
-let base: [SwiftSetting] =
-    object + [
-        .enableUpcomingFeature("ExistentialAny"),
-        .enableUpcomingFeature("InternalImportsByDefault"),
-        .enableUpcomingFeature("MemberImportVisibility"),
-    ]
+/// Every Swift target is built with these. Those that other packages use have no others: a package that is named
+/// by its version may have no unsafe flags in what is taken from it.
+let portable: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+let base: [SwiftSetting] = object + portable
 
 /// For targets that must not touch raw memory: the compiler refuses it.
 let safe: [SwiftSetting] =
     base + [.strictMemorySafety(), .treatWarning("StrictMemorySafety", as: .error)]
 
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
-let client: Target.Dependency = .product(name: "Coffer", package: "swift")
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
 let protobufPlugin: Target.Dependency = .product(
@@ -77,11 +77,13 @@ let fuzzing: Target =
 
 let package = Package(
     name: "coffer",
+    products: [
+        .library(name: "Coffer", targets: ["Coffer"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
-        .package(path: "clients/swift"),
     ],
     targets: [
         // C, without unsafe Swift above it.
@@ -163,8 +165,20 @@ let package = Package(
             // and what was in them, on the stack.
             linkerSettings: program + [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "now"])]),
         .executableTarget(
-            name: "coffer", dependencies: ["CofferProcess", "CofferCommandLine", "CLinux", client, arguments],
+            name: "coffer", dependencies: ["CofferProcess", "CofferCommandLine", "CLinux", "Coffer", arguments],
             swiftSettings: base, linkerSettings: program),
+
+        // The client for Swift, which shares no code with the daemon.
+        .target(name: "Coffer", dependencies: [protobuf], path: "clients/swift/Sources/Coffer", swiftSettings: portable),
+        .executableTarget(
+            name: "coffer-ten-lines", dependencies: ["Coffer"], path: "clients/swift/examples/TenLines",
+            swiftSettings: portable),
+        .executableTarget(
+            name: "coffer-fork-probe", dependencies: ["Coffer"], path: "clients/swift/Tests/ForkProbe",
+            swiftSettings: portable),
+        .testTarget(
+            name: "CofferTests", dependencies: ["Coffer", "coffer-fork-probe", protobuf],
+            path: "clients/swift/Tests/CofferTests", swiftSettings: portable),
 
         // The load generator, which shares no code with what it measures, and the workloads
         // that it and the cache's simulation play.
@@ -187,7 +201,7 @@ let package = Package(
 
         // The Swift client's runner of the interoperability cases.
         .executableTarget(
-            name: "coffer-interop-swift", dependencies: [client, arguments],
+            name: "coffer-interop-swift", dependencies: ["Coffer", arguments],
             path: "Tests/Interop/swift/Sources", swiftSettings: safe, linkerSettings: program),
 
         // Tests, and what several of them use.
@@ -285,7 +299,7 @@ let package = Package(
             name: "CofferServerDispatchTests",
             dependencies: ["CofferServer", "CofferCore", "CofferWire", "CofferMessages"], swiftSettings: base),
         .testTarget(
-            name: "InteropSwiftTests", dependencies: ["coffer-interop-swift", client],
+            name: "InteropSwiftTests", dependencies: ["coffer-interop-swift", "Coffer"],
             path: "Tests/Interop/swift/Tests", swiftSettings: base),
         fuzzing,
         .executableTarget(

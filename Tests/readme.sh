@@ -123,7 +123,7 @@ if [ "$failed" = 0 ]; then
         judge "what README.md shows of: $(tail -n 1 "${expected%.output}.sh")" shows "$expected" "$printed"
     done
     judge "the first minute of an ordinary user" first_minute
-    judge "the Swift example without a daemon" fails_in_one_line .build-client/debug/coffer-ten-lines
+    judge "the Swift example without a daemon" fails_in_one_line .build/release/coffer-ten-lines
     judge "the C example without a daemon" \
         fails_in_one_line env LD_LIBRARY_PATH="$HOME/.local/lib" .build-libcoffer/ten_lines
 fi

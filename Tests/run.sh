@@ -99,10 +99,10 @@ swift_test() {
 # Targets that measure time run one after another: the tests of a process share
 # as many threads as there are cores, and some keep all of them busy.
 swift_tests() {
-    local apart=(CofferDaemonTests CofferHTTPTests CofferVaultTests CofferEmbeddedTests CofferHashiCorpTests CofferAWSTests CofferCacheTests CofferCryptoTests)
+    local apart=(CofferDaemonTests CofferHTTPTests CofferVaultTests CofferEmbeddedTests CofferHashiCorpTests CofferAWSTests CofferCacheTests CofferCryptoTests CofferTests)
     local target
-    for target in "${apart[@]}"; do swift_test .build-debug --filter "$target" || return 1; done
-    swift_test .build-debug --skip CofferVaultsLiveTests "${apart[@]/#/--skip=}"
+    for target in "${apart[@]}"; do swift_test .build-debug --filter "^$target\\." || return 1; done
+    swift_test .build-debug --skip CofferVaultsLiveTests "${apart[@]/#/--skip=^}"
 }
 
 # Release builds keep one processor busy, mostly, so the clients and the fuzzer are built beside them. All of it gives way
@@ -119,8 +119,7 @@ build_release() {
 }
 
 build_clients() {
-    swift build --build-tests --package-path clients/swift --scratch-path .build-client \
-        && cmake -S clients/c -B .build-c -DCMAKE_BUILD_TYPE=Debug \
+    cmake -S clients/c -B .build-c -DCMAKE_BUILD_TYPE=Debug \
             -DCOFFER_TEST_PYTHON="$PWD/.build-python/bin/python" \
         && cmake --build .build-c -j2 \
         && cmake -S clients/c -B .build-c-sanitized -DCMAKE_BUILD_TYPE=Debug -DCOFFER_SANITIZE=ON \
@@ -131,8 +130,6 @@ build_clients() {
 envelope_vectors() {
     (cd Tests/Vectors && python3 generate.py | cmp - vectors.json && python3 decoder.py vectors.json)
 }
-
-swift_client() { swift_test .build-client --package-path clients/swift; }
 
 c_client() {
     ctest --test-dir .build-c --no-tests=error --output-on-failure \
@@ -152,12 +149,13 @@ step swift-tests swift_tests
 step manual Tests/manual.py .build-debug/debug/cofferd --check
 # These wait most of their time, for vaults and for lifetimes to end.
 begin build-release build_release
+begin swift-package chrt --idle 0 Tests/swift-package.sh
 begin live-formats python3 Tests/Live/formats.py --bin .build-debug/debug
 step live python3 Tests/Live/run.py --scratch-path .build-debug
 end live-formats
 step oracle python3 Tests/Fuzzing/oracle.py .build-debug/debug/coffer-oracle
 end build-release
-step swift-client swift_client
+end swift-package
 step c-client c_client
 step simulation .build/release/coffer-simulate ${soak:+--seeds 1000000 --pairs 10000000}
 step flood .build/release/coffer-simulate flood ${soak:+--keys 10000000}

@@ -58,9 +58,11 @@ MODULES = {
         # Standard output and error, threads, and the variables that are secrets.
         raw=frozenset(words("DaemonThread.swift LogQueue.swift SecretVariables.swift"))),
     "cofferd": Module(words("CWipingHeap CofferDaemon CofferCore CofferProcess CofferCommandLine"), words("ArgumentParser Glibc")),
+    # In clients/swift: taken by other packages too, so it shares nothing.
+    "Coffer": Module(set(), words("SwiftProtobuf Foundation FoundationEssentials Glibc Synchronization"), raw=True),
     # On the public client alone: what it can do, every program can. CLinux hardens the process.
     "coffer": Module(
-        words("CofferProcess CofferCommandLine CLinux"), words("Coffer ArgumentParser FoundationEssentials Glibc"),
+        words("Coffer CofferProcess CofferCommandLine CLinux"), words("ArgumentParser FoundationEssentials Glibc"),
         raw=frozenset(words("CredentialInput.swift CredentialOutput.swift Credential+Handover.swift"))),
     # Workloads as files, for the load generator and for the cache's simulation.
     "CofferTrace": Module(set(), words("FoundationEssentials Glibc")),
