@@ -259,7 +259,7 @@ import Testing
         await bed.time.advance(milliseconds: 1000)
         _ = try await bed.read()
         // The vault has said nothing against this one.
-        files["/token"] = nil
+        files["/token"] = "a b"
         await bed.time.advance(milliseconds: 1000)
         let error = await failure { () async throws(Failure) in try await bed.read() }
         #expect(error?.code == .failedPrecondition && error?.effects.mayServeStale == true)

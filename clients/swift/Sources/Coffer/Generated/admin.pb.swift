@@ -49,7 +49,8 @@ public nonisolated struct Coffer_V1_HealthResponse: Sendable {
   /// In the order of the configuration.
   public var vaults: [Coffer_V1_VaultHealth] = []
 
-  /// Protections that the host does not give, in words; empty = none is missing.
+  /// What a person should look at, a sentence each: protections that the host
+  /// does not give, a key that nobody has copied, variables that nothing uses.
   public var warnings: [String] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -183,8 +184,9 @@ public nonisolated struct Coffer_V1_VaultHealth: @unchecked Sendable {
     set {_uniqueStorage()._checkStatus = newValue}
   }
 
-  /// Set if check_status is not 0. With another reason than VAULT_UNREACHABLE
-  /// and DEADLINE the vault was reached, and answered with a refusal.
+  /// Set if check_status is not 0. VAULT_UNREACHABLE and DEADLINE: no answer
+  /// came. With another reason the vault answered with a refusal, or the daemon
+  /// lacks what it would ask it with: a token file, say.
   public var checkFailure: Coffer_V1_Failure {
     get {_storage._checkFailure ?? Coffer_V1_Failure()}
     set {_uniqueStorage()._checkFailure = newValue}
