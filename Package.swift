@@ -101,7 +101,7 @@ let package = Package(
         // Libraries, each importing only what stands above it here.
         .target(name: "CofferCore", dependencies: ["CLinux"], swiftSettings: base),
         // What a program is given and where it writes: for every program here.
-        .target(name: "CofferProcess", swiftSettings: base),
+        .target(name: "CofferProcess", dependencies: ["CLinux"], swiftSettings: base),
         .target(
             name: "CofferCommandLine", dependencies: ["CofferProcess", arguments], swiftSettings: safe),
         .target(

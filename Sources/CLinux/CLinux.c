@@ -197,6 +197,30 @@ int coffer_random(void *memory, size_t bytes) {
     return 0;
 }
 
+static bool write_all(int fd, const char *bytes, size_t count) {
+    while (count > 0) {
+        ssize_t written = write(fd, bytes, count);
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) return false;
+        bytes += written;
+        count -= (size_t)written;
+    }
+    return true;
+}
+
+int coffer_memory_file(const void *bytes, size_t count) {
+    const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+    int fd = memfd_create("coffer", MFD_ALLOW_SEALING);
+    if (fd < 0) return -1;
+    if (write_all(fd, bytes, count) && fchmod(fd, 0400) == 0 && fcntl(fd, F_ADD_SEALS, seals) == 0 &&
+        lseek(fd, 0, SEEK_SET) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
 int coffer_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
 
 void coffer_default_thread_stack(size_t bytes) {

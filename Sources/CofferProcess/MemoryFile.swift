@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// A file for the program that takes this one's place, in memory only: a descriptor that it inherits, and a symbolic
@@ -22,35 +23,19 @@ package enum MemoryFile {
 
     /// Makes the file and the link at `path`. A link that an earlier run left there is replaced, and nothing else.
     package static func place(_ contents: UnsafeRawBufferPointer, at path: String) throws(Failure) {
-        let descriptor = memfd_create("coffer", UInt32(MFD_ALLOW_SEALING))
+        let descriptor = coffer_memory_file(contents.baseAddress, contents.count)
         guard descriptor >= 0 else { throw .now }
-        do throws(Failure) {
-            try fill(descriptor, contents)
-            if isLeftOver(path) { unlink(path) }
-            guard symlink(target + String(descriptor), path) == 0 else { throw errno == EEXIST ? .taken : .now }
-        } catch {
+        if isLeftOver(path) { unlink(path) }
+        guard symlink(target + String(descriptor), path) == 0 else {
+            let failure = errno == EEXIST ? Failure.taken : .now
             close(descriptor)
-            throw error
+            throw failure
         }
     }
 
     /// Takes the link away again, where the program did not start after all.
     package static func remove(_ path: String) {
         if isLeftOver(path) { unlink(path) }
-    }
-
-    private static func fill(_ descriptor: Int32, _ contents: UnsafeRawBufferPointer) throws(Failure) {
-        var rest = contents[...]
-        while !rest.isEmpty {
-            let count = write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-            if count < 0 && errno == EINTR { continue }
-            guard count > 0 else { throw .now }
-            rest = rest.dropFirst(count)
-        }
-        // Nobody changes it any more, and only the owner reads it.
-        let seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE
-        guard fchmod(descriptor, 0o400) == 0, fcntl(descriptor, F_ADD_SEALS, seals) == 0, lseek(descriptor, 0, SEEK_SET) == 0
-        else { throw .now }
     }
 
     /// Whether there is a link as we make them.

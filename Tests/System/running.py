@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness import Status, SystemTest, options
 from harness.daemon import environment
+from harness.terminal import Terminal
 
 SECRET = b"canary-7f3a91"
 #: All that end a process and that the command can be sent.
@@ -123,6 +124,23 @@ class Running(SystemTest):
                 ["sh", "-c", f"{before}exec \"$2\" run -e T=ann/plain -- sh -c \"$1\"", "sh", show, options.bin / "coffer"], env=env,
                 capture_output=True, timeout=20)
             self.assertEqual(through.stdout, plain.stdout, (before, through.stderr))
+
+    def test_the_streams_are_those_of_the_command(self) -> None:
+        """A terminal, a pipe, a full disk and a closed end are to it what they would be without coffer."""
+        env = environment({"COFFER_SOCKET": str(self.server.place.socket), "PATH": os.environ["PATH"]})
+        through = [str(options.bin / "coffer"), "run", "-e", "T=ann/plain"]
+        for more in ([], ["--json"]):
+            with Terminal([*through, *more, "--socket", str(self.server.place.socket), "--", "sh", "-c", "test -t 0 -a -t 1 && echo tty"]) as terminal:
+                self.assertEqual((terminal.wait(), terminal.shown), (0, b"tty\r\n"))
+            for stdout in ("| cat", ">/dev/full", ">&-", "| true"):
+                results = []
+                for command in ([], [*through, *more, "--"]):
+                    script = f"set -o pipefail; \"$@\" sh -c 'sleep 0.2; cat; echo $? >&2' {stdout}"
+                    ended = subprocess.run(
+                        ["bash", "-c", script, "bash", *command], input=b"read by the command\n" * 9_000, env=env, capture_output=True,
+                        timeout=20)
+                    results.append((ended.returncode, ended.stdout, ended.stderr))
+                self.assertEqual(*results, (more, stdout))
 
     def test_a_closed_stream_stays_closed(self) -> None:
         env = environment({"COFFER_SOCKET": str(self.server.place.socket), "PATH": os.environ["PATH"]})

@@ -29,7 +29,7 @@ C_MODULES = words("CLinux CWipingHeap CProtobufC COpenSSL CCurl CSQLite CSQLiteL
 MODULES = {
     "CofferCore": Module(words("CLinux"), words("Glibc"), raw=True),
     # What every program needs, also those that share nothing with the daemon.
-    "CofferProcess": Module(set(), words("Glibc"), raw=True),
+    "CofferProcess": Module(words("CLinux"), words("Glibc"), raw=True),
     "CofferCommandLine": Module(words("CofferProcess"), words("ArgumentParser")),
     "CofferWire": Module(words("CofferCore CofferMessages CLinux CProtobufC"), words("Glibc"), raw=True),
     "CofferCrypto": Module(words("CofferCore CLinux COpenSSL"), words("Glibc"), raw=True),

@@ -69,6 +69,10 @@ uint64_t coffer_wall_milliseconds(void);
 /* Fills memory from getrandom(2); -1 with errno on failure. */
 int coffer_random(void *_Nonnull memory, size_t bytes);
 
+/* A file in memory with these bytes, which nobody can change and only its owner read; programs that this process
+ * starts inherit the descriptor. -1 with errno on failure. */
+int coffer_memory_file(const void *_Nullable bytes, size_t count);
+
 /* A non-blocking, close-on-exec eventfd(2) at 0. */
 int coffer_eventfd(void);
 
