@@ -3,24 +3,20 @@ package enum Verb: UInt8, Sendable {
     case get, store, delete, list, admin
 }
 
-/// Who may do what: the daemon's own uid everything, everybody else nothing.
+/// Who may do what.
 ///
-/// Asked once when a connection is accepted, and before the cache and any vault
-/// with every call.
-package struct AccessPolicy: Sendable {
-    package let owner: UInt32
-    /// What the kernel shows for users and groups that have no number here.
-    package let overflow: OverflowIDs
+/// Asked once when a connection is accepted, and with every call for each of its records: after the
+/// request is parsed, before the cache and any vault. Ids are lent as UTF-8, and never empty.
+package protocol AccessPolicy: Sendable {
+    /// Whether there is anything that this caller may do: only then is it listened to.
+    func admits(_ caller: Peer) -> Bool
 
-    package init(owner: UInt32, overflow: OverflowIDs = OverflowIDs()) {
-        self.owner = owner
-        self.overflow = overflow
-    }
+    /// Whether the caller may do this with one record.
+    func allows(_ caller: Peer, _ verb: Verb, user: RawSpan, connection: RawSpan) -> Bool
 
-    /// Whether there is anything that this peer may do: only then is it listened to.
-    @inline(__always)
-    package func admits(_ peer: Peer) -> Bool { peer.uid == owner && !overflow.hides(peer) }
+    /// Whether the caller may do this with every record of one user.
+    func allows(_ caller: Peer, _ verb: Verb, user: RawSpan) -> Bool
 
-    @inline(__always)
-    package func allows(_ peer: Peer, _ verb: Verb) -> Bool { admits(peer) }
+    /// Whether the caller may do this with all records, or where the call is about none.
+    func allows(_ caller: Peer, _ verb: Verb) -> Bool
 }

@@ -200,7 +200,7 @@ package struct Daemon {
         }
         let server = Server.Configuration(
             reactors: configuration.reactors, spin: .microseconds(configuration.spinMicroseconds), limits: limits,
-            policy: AccessPolicy(owner: geteuid(), overflow: overflow), cache: configuration.cache,
+            policy: OwnerPolicy(owner: geteuid(), overflow: overflow), cache: configuration.cache,
             flightTime: .milliseconds(configuration.vaults.map(\.timeoutMilliseconds).max() ?? 5_000),
             version: Self.version, warnings: warnings(bootKey, opened, overflow), droppedLogLines: { lines.droppedTotal })
         do throws(Failure) {

@@ -15,7 +15,7 @@ package final class Server: Sendable {
         /// How long a reactor looks for work before it sleeps; zero = it sleeps at once.
         package var spin: Duration
         package var limits: ServerLimits
-        package var policy: AccessPolicy
+        package var policy: any AccessPolicy
         package var cache: CacheConfiguration
         /// How long a read of the vault may take, whoever waits.
         package var flightTime: Duration
@@ -26,7 +26,7 @@ package final class Server: Sendable {
         package var droppedLogLines: @Sendable () -> UInt64
 
         package init(
-            reactors: Int, spin: Duration = .zero, limits: ServerLimits, policy: AccessPolicy, cache: CacheConfiguration,
+            reactors: Int, spin: Duration = .zero, limits: ServerLimits, policy: any AccessPolicy, cache: CacheConfiguration,
             flightTime: Duration, version: String, warnings: [String],
             droppedLogLines: @escaping @Sendable () -> UInt64 = { 0 }
         ) {

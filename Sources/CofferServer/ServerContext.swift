@@ -8,7 +8,7 @@ struct ServerContext: Sendable {
     let limits: ServerLimits
     /// See `Server.Configuration`.
     let spin: Duration
-    let policy: AccessPolicy
+    let policy: any AccessPolicy
     let ledger: UIDLedger
     let budget: BufferBudget
     let credentials: CredentialService

@@ -19,12 +19,12 @@ final class Acceptor {
     private var isWatched = true
     private let inboxes: [Inbox]
     private let ledger: UIDLedger
-    private let policy: AccessPolicy
+    private let policy: any AccessPolicy
     private var next = 0
     /// When the next stranger may be logged: a crowd of them is not to fill the log.
     private var nextDenial: BootInstant?
 
-    init(listener: Int32, inboxes: [Inbox], ledger: UIDLedger, policy: AccessPolicy) {
+    init(listener: Int32, inboxes: [Inbox], ledger: UIDLedger, policy: any AccessPolicy) {
         self.listener = listener
         self.inboxes = inboxes
         self.ledger = ledger
@@ -91,7 +91,7 @@ final class Acceptor {
                 "denied a connection: its uid has no grant",
                 metadata: ["uid": "\(peer.uid)", "gid": "\(peer.gid)", "pid": "\(peer.pid)"])
         }
-        reactor.turnAway(fd, .denied)
+        reactor.turnAway(fd, .notServed)
     }
 
     /// While resting the listener is not asked about.

@@ -1,3 +1,4 @@
+import CofferAccess
 import CofferCore
 import CofferWire
 
@@ -82,6 +83,12 @@ extension Failure {
         .resourceExhausted, .limit, "too many connections are open; close some or raise the limit",
         retryable: true, retryAfterMilliseconds: 1_000)
 
-    static let denied = Failure(
+    /// Of a connection.
+    static let notServed = Failure(
         .permissionDenied, .denied, "denied: only the uid that the daemon runs as is served")
+
+    /// Of a call, or of one key of a GetMany.
+    static func denied(_ uid: UInt32, _ verb: Verb) -> Failure {
+        Failure(.permissionDenied, .denied, "denied: uid \(uid) has no grant for \(verb) here")
+    }
 }

@@ -1,3 +1,4 @@
+import CofferAccess
 import CofferCache
 import CofferCore
 import CofferVault
@@ -14,12 +15,19 @@ extension CredentialService {
     /// What the keys of a call take while it waits, in bytes: ids, and what Swift has around them.
     static func roomOfKeys(count: Int, payloadBytes: Int) -> Int { (8 << 10) + 2 * payloadBytes + 128 * count }
 
+    /// A key of a GetMany.
+    enum RequestedKey: Sendable {
+        case allowed(RecordKey)
+        /// Its caller may not have it: its own result says so.
+        case denied
+    }
+
     /// Answers with each key's record or failure, as they come, but no faster than the client
     /// reads. What is not cached and nobody else has asked for goes to each vault in batches.
     ///
     /// - Parameter reservation: what the keys take; held until they are done with.
     func getMany(
-        _ keys: [RecordKey], maximumAge: UInt64, holding reservation: BufferReservation, replyTo address: ReturnAddress
+        _ keys: [RequestedKey], maximumAge: UInt64, holding reservation: BufferReservation, replyTo address: ReturnAddress
     ) {
         let task = Task(executorPreference: address.inbox) {
             defer { withExtendedLifetime(reservation) {} }
@@ -28,8 +36,8 @@ extension CredentialService {
             while next < keys.count && !Task.isCancelled {
                 guard let turn = await address.turn() else { return }
                 repeat {
-                    let missing = self.appendCached(keys, from: &next, to: &batch, maximumAge, address)
-                    await self.appendFetched(missing, of: keys, to: &batch, maximumAge, address)
+                    let missing = self.appendKnown(keys, from: &next, to: &batch, maximumAge, address)
+                    await self.appendFetched(missing, to: &batch, maximumAge, address)
                 } while next < keys.count && batch.count < Self.pieceBytes
                 address.send(.message(batch.finish()), more: next < keys.count)
                 address.endTurn(turn)
@@ -41,17 +49,21 @@ extension CredentialService {
     /// Takes keys until there is a piece of the answer, or as many are missing as may be asked for
     /// at once.
     ///
-    /// - Returns: the positions of those that are missing, and the room reserved for them.
-    private func appendCached(
-        _ keys: [RecordKey], from next: inout Int, to batch: inout GetManyBatch, _ maximumAge: UInt64,
+    /// - Returns: those that are missing, and the room reserved for them.
+    private func appendKnown(
+        _ keys: [RequestedKey], from next: inout Int, to batch: inout GetManyBatch, _ maximumAge: UInt64,
         _ address: ReturnAddress
     ) -> Missing {
         var missing = Missing()
-        while next < keys.count, batch.count < Self.pieceBytes, missing.indices.count < Self.askedAtOnce {
-            if let reply = cached(keys[next], maximumAge, address) {
-                append(next, reply, to: &batch, address)
-            } else if !missing.append(next, roomFor: budget.limits.recordBytes, of: budget, uid: address.uid) {
-                break
+        while next < keys.count, batch.count < Self.pieceBytes, missing.keys.count < Self.askedAtOnce {
+            switch keys[next] {
+            case .denied: append(next, .failure(.denied(address.uid, .get)), to: &batch, address)
+            case .allowed(let key):
+                if let reply = cached(key, maximumAge, address) {
+                    append(next, reply, to: &batch, address)
+                } else if !missing.append(next, key, roomFor: budget.limits.recordBytes, of: budget, uid: address.uid) {
+                    return missing
+                }
             }
             next += 1
         }
@@ -78,15 +90,15 @@ extension CredentialService {
     }
 
     private func appendFetched(
-        _ missing: Missing, of keys: [RecordKey], to batch: inout GetManyBatch, _ maximumAge: UInt64,
+        _ missing: Missing, to batch: inout GetManyBatch, _ maximumAge: UInt64,
         _ address: ReturnAddress
     ) async {
-        guard !missing.indices.isEmpty else { return }
-        let flights = FlightBatch(count: missing.indices.count)
+        guard !missing.keys.isEmpty else { return }
+        let flights = FlightBatch(count: missing.keys.count)
         let replies = await withTaskGroup(of: (Int, Reply).self) { group in
-            for index in missing.indices {
+            for (index, key) in missing.keys {
                 group.addTask {
-                    (index, await self.fetch(keys[index], maximumAge: maximumAge, in: flights, for: address))
+                    (index, await self.fetch(key, maximumAge: maximumAge, in: flights, for: address))
                 }
             }
             var replies: [(Int, Reply)] = []
@@ -148,18 +160,18 @@ extension CredentialService {
     }
 }
 
-/// Keys that are not cached, by their positions, and the memory that their records may take.
+/// Keys that are not cached, with their positions, and the memory that their records may take.
 private struct Missing {
-    private(set) var indices: [Int] = []
+    private(set) var keys: [(index: Int, key: RecordKey)] = []
     private var rooms: [BufferReservation] = []
 
     /// False if there is no room for its record. For one there always is: the turn's own.
-    mutating func append(_ index: Int, roomFor bytes: Int, of budget: BufferBudget, uid: UInt32) -> Bool {
-        if !indices.isEmpty {
+    mutating func append(_ index: Int, _ key: RecordKey, roomFor bytes: Int, of budget: BufferBudget, uid: UInt32) -> Bool {
+        if !keys.isEmpty {
             guard let room = BufferReservation(bytes, of: budget, uid: uid) else { return false }
             rooms.append(room)
         }
-        indices.append(index)
+        keys.append((index, key))
         return true
     }
 }

@@ -22,20 +22,21 @@ extension Endpoint: AdminHandler {
     func invalidate(
         _ request: UnsafePointer<Coffer__V1__InvalidateRequest>, _ call: Call
     ) throws(Failure) {
-        try authorize(call, .admin)
         let message = request.pointee
         let dropped: Int
         switch message.scope_case {
         case COFFER__V1__INVALIDATE_REQUEST__SCOPE_KEY:
-            let key = message.key.pointee
-            dropped = credentials.cache.invalidate(
-                try RequestFields.key(key.user_id, key.connection_id))
+            let key = try RequestFields.key(message.key.pointee.user_id, message.key.pointee.connection_id)
+            try authorize(call, .admin, key)
+            dropped = credentials.cache.invalidate(key)
         case COFFER__V1__INVALIDATE_REQUEST__SCOPE_USER_ID:
             let user = RequestFields.string(message.user_id)
             try RecordKey.check(user, field: "user_id")
+            try authorize(call, .admin, user: user)
             call.reactor.spent += Quantum.costOfWalk
             dropped = credentials.cache.invalidate(user: user)
         case COFFER__V1__INVALIDATE_REQUEST__SCOPE_ALL where message.all != 0:
+            try authorize(call, .admin)
             call.reactor.spent += Quantum.costOfWalk
             dropped = credentials.cache.invalidate(user: nil)
         default:

@@ -9,9 +9,9 @@ import CProtobufC
 extension Endpoint: CredentialsHandler {
     /// A hit is answered here and now; a miss is handed to a flight.
     func get(_ request: UnsafePointer<Coffer__V1__GetRequest>, _ call: Call) throws(Failure) {
-        try authorize(call, .get)
         let user = try RequestFields.id(request.pointee.user_id, "user_id")
         let connection = try RequestFields.id(request.pointee.connection_id, "connection_id")
+        try authorize(call, .get, user, connection)
         let maximumAge =
             request.pointee.freshness_case == COFFER__V1__GET_REQUEST__FRESHNESS_MAX_AGE_MS
             ? request.pointee.max_age_ms : .max
@@ -72,16 +72,17 @@ extension Endpoint: CredentialsHandler {
     }
 
     func store(_ request: UnsafePointer<Coffer__V1__StoreRequest>, _ call: Call) throws(Failure) {
-        try authorize(call, .store)
-        let command = try StoreCommand(request, limit: shared.limits.credentialBytes)
+        let key = try RequestFields.key(request.pointee.user_id, request.pointee.connection_id)
+        try authorize(call, .store, key)
+        let command = try StoreCommand(request, of: key, limit: shared.limits.credentialBytes)
         let (address, deadline) = try call.reactor.begin(
             call, .write, weight: CallWork.Weight.ofBytes(command.credential.count))
         credentials.store(command, deadline: deadline, replyTo: address)
     }
 
     func delete(_ request: UnsafePointer<Coffer__V1__DeleteRequest>, _ call: Call) throws(Failure) {
-        try authorize(call, .delete)
         let key = try RequestFields.key(request.pointee.user_id, request.pointee.connection_id)
+        try authorize(call, .delete, key)
         var version: String?
         if request.pointee.condition_case == COFFER__V1__DELETE_REQUEST__CONDITION_IF_VERSION {
             version = try RequestFields.version(request.pointee.if_version)
@@ -91,7 +92,6 @@ extension Endpoint: CredentialsHandler {
     }
 
     func getMany(_ request: UnsafePointer<Coffer__V1__GetManyRequest>, _ call: Call) throws(Failure) {
-        try authorize(call, .get)
         let count = request.pointee.n_keys
         guard (1...256).contains(count) else {
             throw .badField("keys", "expected 1 to 256, got \(count)")
@@ -102,11 +102,7 @@ extension Endpoint: CredentialsHandler {
         guard let reservation = BufferReservation(room, of: shared.budget, uid: call.peer.uid, part: 2) else {
             throw .noRoomForCall
         }
-        var keys: [RecordKey] = []
-        for index in 0..<count {
-            let key = request.pointee.keys[index]!.pointee
-            keys.append(try RequestFields.key(key.user_id, key.connection_id))
-        }
+        let keys = try requestedKeys(request.pointee, call)
         let maximumAge =
             request.pointee.freshness_case == COFFER__V1__GET_MANY_REQUEST__FRESHNESS_MAX_AGE_MS
             ? request.pointee.max_age_ms : .max
@@ -114,10 +110,33 @@ extension Endpoint: CredentialsHandler {
         credentials.getMany(keys, maximumAge: maximumAge, holding: reservation, replyTo: address)
     }
 
+    /// A key that the caller may not have fails for itself alone.
+    private func requestedKeys(
+        _ message: Coffer__V1__GetManyRequest, _ call: Call
+    ) throws(Failure) -> [CredentialService.RequestedKey] {
+        var keys: [CredentialService.RequestedKey] = []
+        keys.reserveCapacity(message.n_keys)
+        for index in 0..<message.n_keys {
+            let ids = message.keys[index]!.pointee
+            let key = try RequestFields.key(ids.user_id, ids.connection_id)
+            do throws(Failure) {
+                try authorize(call, .get, key)
+                keys.append(.allowed(key))
+            } catch {
+                keys.append(.denied)
+            }
+        }
+        return keys
+    }
+
     func list(_ request: UnsafePointer<Coffer__V1__ListRequest>, _ call: Call) throws(Failure) {
-        try authorize(call, .list)
         let user = RequestFields.string(request.pointee.user_id)
-        if !user.isEmpty { try RecordKey.check(user, field: "user_id") }
+        if user.isEmpty {
+            try authorize(call, .list)
+        } else {
+            try RecordKey.check(user, field: "user_id")
+            try authorize(call, .list, user: user)
+        }
         let cursor = try credentials.pageTokens.decode(
             RequestFields.string(request.pointee.page_token), user: user.isEmpty ? nil : user)
         let size = request.pointee.page_size

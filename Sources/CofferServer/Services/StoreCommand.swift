@@ -14,11 +14,14 @@ struct StoreCommand: Sendable {
     let ttlSeconds: UInt32
     let condition: WriteCondition
 
+    /// - Parameters:
+    ///   - key: the one that the request names.
+    ///   - limit: of the credential, in bytes.
     init(
-        _ request: UnsafePointer<Coffer__V1__StoreRequest>, limit: Int
+        _ request: UnsafePointer<Coffer__V1__StoreRequest>, of key: RecordKey, limit: Int
     ) throws(Failure) {
         let message = request.pointee
-        key = try RequestFields.key(message.user_id, message.connection_id)
+        self.key = key
         let bytes = UnsafeRawBufferPointer(
             start: message.credential.data, count: message.credential.len)
         guard !bytes.isEmpty else { throw .badField("credential", "expected at least 1 byte, got 0") }

@@ -25,7 +25,9 @@ final class Service {
     let reactor: Reactor
     let probe: AllocatorProbe
 
-    init(limits: ServerLimits, cache: CacheConfiguration) throws {
+    init(
+        limits: ServerLimits, cache: CacheConfiguration, policy: any AccessPolicy = OwnerPolicy(owner: Service.owner)
+    ) throws {
         self.limits = limits
         inbox = try Inbox()
         ledger = UIDLedger(limits: limits)
@@ -46,7 +48,7 @@ final class Service {
             credentials: credentials, random: FuzzRandom(), counters: [counters],
             ledger: ledger, budget: budget, limits: limits, clock: clock, version: "fuzz", warnings: ["none"])
         let context = ServerContext(
-            limits: limits, spin: .zero, policy: AccessPolicy(owner: Self.owner), ledger: ledger,
+            limits: limits, spin: .zero, policy: policy, ledger: ledger,
             budget: budget,
             credentials: credentials, admin: admin, bootKey: bootKey, clock: clock,
             log: log)

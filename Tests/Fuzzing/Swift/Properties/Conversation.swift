@@ -17,12 +17,15 @@ final class Conversation {
     /// - Parameters:
     ///   - limits: those of the reactor.
     ///   - ttlMilliseconds: for how long the cache repeats what the vault has said.
+    ///   - policy: who may do what.
     ///   - prepare: is given the daemon's end of the socket before it is used.
     init(
-        limits: ServerLimits = ServerLimits(), ttlMilliseconds: UInt64 = 0, prepare: (Int32) -> Void = { _ in }
+        limits: ServerLimits = ServerLimits(), ttlMilliseconds: UInt64 = 0,
+        policy: any AccessPolicy = OwnerPolicy(owner: Service.owner), prepare: (Int32) -> Void = { _ in }
     ) throws {
         service = try Service(
-            limits: limits, cache: CacheConfiguration(maximumBytes: 16 << 20, ttlMilliseconds: ttlMilliseconds))
+            limits: limits, cache: CacheConfiguration(maximumBytes: 16 << 20, ttlMilliseconds: ttlMilliseconds),
+            policy: policy)
         service.vault.reset(seed: 1, fails: false, holds: true)
         let (server, client) = Client.pair(scratch: scratch)
         self.client = client
