@@ -90,7 +90,7 @@ class ManyWaiting(SystemTest):
 
     IDS = range(10_000, 11_000)
     #: At the 99th percentile, in seconds: of a release build, and of a debug build.
-    PATIENCE = {"cached Get": (0.002, 0.25), "cancel": (0.010, 0.25), "Stats": (0.010, 0.25)}
+    PATIENCE = {"cached Get": (0.002, 0.25), "cancel": (0.010, 0.25), "Stats": (0.010, 0.25), "Health": (0.010, 0.25)}
 
     def setUp(self) -> None:
         self.vault = SlowVault()
@@ -110,6 +110,16 @@ class ManyWaiting(SystemTest):
         self.assertEqual((answer.call_id, Status(answer.code)), (call_id, status))
         return took
 
+    def health(self, call_id: int) -> float:
+        """Seconds until Health has said that the vault is silent, and for how long."""
+        started = time.monotonic()
+        self.client.send(encode("Admin/Health", b"", call_id))
+        answer = self.client.response()
+        took = time.monotonic() - started
+        self.assertEqual((answer.call_id, Status(answer.code)), (call_id, Status.OK))
+        self.assertRegex(answer.payload, rb"the vault has not answered for \d+s;")
+        return took
+
     def check(self, took: dict[str, list[float]], waiting: int) -> None:
         for what, times in took.items():
             p99 = sorted(times)[len(times) * 99 // 100]
@@ -122,11 +132,13 @@ class ManyWaiting(SystemTest):
         with self.served.client() as other:
             eventually("they wait", 10, lambda: other.stats()["calls_waiting"] >= 1_000)
         memory = self.served.resident_kib()
-        took: dict[str, list[float]] = {"cached Get": [], "cancel": [], "Stats": []}
+        took: dict[str, list[float]] = {"cached Get": [], "cancel": [], "Stats": [], "Health": []}
+        self.assertLess(self.health(4_000), 1.5, "Health waits for the vault")
         for number in self.IDS[:500]:
             took["cached Get"].append(self.exchange(self.get(b"free", 7_000), 7_000, Status.NOT_FOUND))
             took["cancel"].append(self.exchange(cancel(number), number, Status.CANCELLED))
             took["Stats"].append(self.exchange(encode("Admin/Stats", b"", 6_000), 6_000, Status.OK))
+            took["Health"].append(self.health(4_000))
             # Another takes its place.
             self.client.send(self.get(b"c-%d" % number, number))
         self.check(took, 1_000)
@@ -157,6 +169,8 @@ class ManyWaiting(SystemTest):
         self.vault.release()
         answered = {client.response().call_id for _ in range(self.WAITING)}
         self.assertEqual(answered, set(range(self.WAITING)))
+        with self.served.client() as other:
+            self.assertTrue(other.health().vaults[0].reachable, "Health does not notice that the vault is back")
 
 
 class HangingUp(SystemTest):

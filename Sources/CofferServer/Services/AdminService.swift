@@ -52,43 +52,59 @@ package final class AdminService: Sendable {
 
     func noteDraining() { isDraining.store(true, ordering: .relaxed) }
 
-    /// Checks every vault; who asks while a vault is being checked shares that check.
+    /// How long a check is waited for, counted from its start.
+    static let patience = Duration.seconds(1)
+    /// The same where the vault has been silent for that long already: enough to notice one that is back.
+    static let patienceWithSilence = Duration.milliseconds(100)
+
+    /// Checks every vault; who asks while a vault is being checked shares that check. A vault that does
+    /// not answer within `patience` is reported as silent; its check goes on.
     ///
-    /// - Parameter deadline: of the call. Vaults have three quarters of its time, so
-    ///   that there is some to tell of one that hangs.
-    /// - Returns: when that is over: then call `answerHealthEarly`.
-    func health(deadline: BootInstant, replyTo address: ReturnAddress) -> BootInstant {
+    /// - Parameter deadline: of the call. Vaults have three quarters of its time at most, so
+    ///   that there is some to report one that hangs.
+    /// - Returns: the times at which to call `answerHealthEarly`.
+    func health(deadline: BootInstant, replyTo address: ReturnAddress) -> [BootInstant] {
         let now = clock.boot
-        let early = now + .milliseconds(Int64(deadline.milliseconds(since: now) * 3 / 4))
+        let last = now + .milliseconds(Int64(deadline.milliseconds(since: now) * 3 / 4))
         // Others may have more time than who came first.
-        let end = max(early, now + .milliseconds(Int64(limits.callMilliseconds) * 3 / 4))
+        let end = max(last, now + .milliseconds(Int64(limits.callMilliseconds) * 3 / 4))
         let asker = VaultRounds<Check>.Asker(address)
         address.work.onStop { self.checks.withdraw(asker) }
-        checks.ask(asker, Array(pool.vaults.indices), start: { begin($0, deadline: end) }) { found in
+        return checks.ask(
+            asker, Array(pool.vaults.indices), now: now,
+            until: { vault, begun in min(last, begun + patience(with: vault, at: now)) },
+            start: { begin($0, deadline: end) }
+        ) { found in
             address.send(.message(self.healthResponse(found, since: now)))
         }
-        return early
     }
 
-    /// The vaults that were not there within the time for it are told of as out of reach.
+    private func patience(with vault: Int, at now: BootInstant) -> Duration {
+        let silence = statuses[pool.vaults[vault].store].silence(at: now)
+        return .milliseconds(silence) >= Self.patience ? Self.patienceWithSilence : Self.patience
+    }
+
+    /// Vaults that have had their time are reported as silent.
     func answerHealthEarly(reactor: Int, serial: UInt64) {
-        checks.answerEarly(.init(reactor: reactor, serial: serial))
+        checks.answerEarly(.init(reactor: reactor, serial: serial), now: clock.boot)
     }
 
     private func begin(_ vault: Int, deadline: BootInstant) {
         Task {
             let before = self.clock.boot
             let failure = await self.check(self.pool.vaults[vault].store, deadline: deadline)
-            self.checks.end(vault, Check(failure: failure, microseconds: self.microseconds(since: before)))
+            self.checks.end(vault, Check(failure: failure, microseconds: self.microseconds(since: before)), now: self.clock.boot)
         }
     }
 
     private func healthResponse(_ found: [Check?], since asked: BootInstant) -> Secret {
+        let now = clock.boot
         let vaults = zip(pool.vaults, found).map { vault, check in
-            health(
+            let silence = max(statuses[vault.store].silence(at: now), now.milliseconds(since: asked))
+            return health(
                 of: vault,
                 check ?? Check(
-                    failure: .deadlineExceeded(vault: vault.name).ofRead, microseconds: microseconds(since: asked)))
+                    failure: .silent(vault: vault.name, milliseconds: silence), microseconds: microseconds(since: asked)))
         }
         return ReplyMessages.healthResponse(
             serving: !isDraining.load(ordering: .relaxed), version: version,
@@ -112,7 +128,7 @@ package final class AdminService: Sendable {
         }
         let asker = VaultRounds<VaultExamination>.Asker(address)
         address.work.onStop { self.examinations.withdraw(asker) }
-        examinations.ask(asker, vaults, start: { examine($0, deadline: deadline) }) { found in
+        examinations.ask(asker, vaults, now: clock.boot, start: { examine($0, deadline: deadline) }) { found in
             address.send(.message(ReplyMessages.doctorResponse(found.compactMap { $0 })))
         }
     }
@@ -124,7 +140,8 @@ package final class AdminService: Sendable {
             let steps = await doctor.examine(deadline: deadline)
             self.statuses[store].note(steps)
             self.examinations.end(
-                vault, VaultExamination(name: store.vaultName, kind: store.vaultKind, steps: steps))
+                vault, VaultExamination(name: store.vaultName, kind: store.vaultKind, steps: steps),
+                now: self.clock.boot)
         }
     }
 
@@ -142,12 +159,13 @@ package final class AdminService: Sendable {
 
     private func check(_ records: RecordStore, deadline: BootInstant) async -> Failure? {
         let status = statuses[records]
+        status.begin(.check)
         do throws(Failure) {
             try await records.check(deadline: deadline)
-            status.noteSuccess(.check)
+            status.end(.check)
             return nil
         } catch {
-            status.noteFailure(error, .check)
+            status.end(.check, error)
             // What a check writes means nothing.
             return error.ofRead
         }

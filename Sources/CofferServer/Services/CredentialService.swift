@@ -108,7 +108,7 @@ package final class CredentialService: Sendable {
         let started = clock.boot
         do throws(Failure) {
             let records = try pool.store(for: ticket.key)
-            statuses[records].noteRead()
+            statuses[records].begin(.read)
             do throws(Failure) {
                 let record = try await records.read(ticket.key, deadline: started + flightTime)
                 land(ticket, .success(record), startedAt: started, statuses[records])
@@ -130,7 +130,7 @@ package final class CredentialService: Sendable {
     private func ask(_ tickets: [FlightTicket], of records: RecordStore, on executor: Inbox) async {
         let started = clock.boot
         let status = statuses[records]
-        for _ in tickets { status.noteRead() }
+        for _ in tickets { status.begin(.read) }
         let outcomes = await records.readMany(tickets.map(\.key), deadline: started + flightTime)
         var bytes = 0
         for (ticket, outcome) in zip(tickets, outcomes) {
@@ -149,14 +149,14 @@ package final class CredentialService: Sendable {
     ) {
         switch outcome {
         case .success(let record?):
-            status.noteSuccess(.read)
+            status.end(.read)
             let (message, cached) = prepare(record, fetchedAt: started)
             end(ticket, .found(cached), .record(message, GetResponseTail(source: .vault, ageMilliseconds: 0)))
         case .success(nil):
-            status.noteSuccess(.read)
+            status.end(.read)
             end(ticket, .absent, .failure(.notFound))
         case .failure(let failure):
-            status.noteFailure(failure, .read)
+            status.end(.read, failure)
             end(ticket, failure.flightOutcome, .failure(failure))
         }
     }

@@ -9,8 +9,9 @@ extension Endpoint: AdminHandler {
     func health(_ request: UnsafePointer<Coffer__V1__HealthRequest>, _ call: Call) throws(Failure) {
         try authorize(call, .admin)
         let (address, deadline) = try call.reactor.begin(call, .health)
-        let early = shared.admin.health(deadline: deadline, replyTo: address)
-        call.reactor.awaitDeadline(.init(deadline: early, subject: .health(address.serial)))
+        for time in shared.admin.health(deadline: deadline, replyTo: address) {
+            call.reactor.awaitDeadline(.init(deadline: time, subject: .health(address.serial)))
+        }
     }
 
     func stats(_ request: UnsafePointer<Coffer__V1__StatsRequest>, _ call: Call) throws(Failure) {

@@ -25,6 +25,7 @@ package final class VaultStatus: Sendable {
         var hasWritten = false
         /// Why the last write failed that others would have failed like, until one works.
         var writeFailure = Failure.Reason.unspecified
+        var silence = VaultSilence()
         /// Before these, a record that does not open and a refused call are not told again.
         var nextUnreadableReport = BootInstant(nanoseconds: 0)
         var nextRefusalReport = BootInstant(nanoseconds: 0)
@@ -51,13 +52,33 @@ package final class VaultStatus: Sendable {
         self.log = log
     }
 
+    /// The vault is asked; `end` must follow.
+    func begin(_ work: Work) {
+        let now = clock.boot
+        state.withLock { state in
+            if work == .read { state.reads += 1 }
+            state.silence.begin(at: now)
+        }
+    }
+
+    /// What `begin` has begun came back.
+    func end(_ work: Work, _ failure: Failure? = nil) {
+        let now = clock.boot
+        state.withLock { $0.silence.end(failure, at: now) }
+        if let failure { noteFailure(failure, work) } else { noteSuccess(work) }
+    }
+
+    /// Milliseconds for which the vault has answered nothing of what it was asked; 0 = nothing is unanswered.
+    func silence(at now: BootInstant) -> UInt64 { state.withLock { $0.silence.since }.map(now.milliseconds) ?? 0 }
+
     /// A call that needs login and permission came back.
     func noteSuccess(_ work: Work) {
-        let now = clock.wall
+        let (now, boot) = (clock.wall, clock.boot)
         let (writes, checksWrites) = (isWrite(work), checksWrites)
         let recovered = state.withLock { state in
             state.calls += 1
             state.lastGoodContact = now
+            state.silence.noteAnswer(at: boot)
             if writes { state.hasWritten = true }
             guard !state.failing.isEmpty else { return false }
             state.failing = state.failing.filter { failed, isWhole in
@@ -75,9 +96,6 @@ package final class VaultStatus: Sendable {
     }
 
     private func isWrite(_ work: Work) -> Bool { work == .write || (work == .check && checksWrites) }
-
-    /// Records asked for one by one, answered or not.
-    func noteRead() { state.withLock { $0.reads += 1 } }
 
     /// A refusal by a rule of ours says nothing about the vault, and a condition not met is
     /// an answer, not a fault.
@@ -165,6 +183,7 @@ package final class VaultStatus: Sendable {
     }
 
     var calls: UInt64 { state.withLock { $0.calls } }
+    /// Records asked for one by one, answered or not.
     var reads: UInt64 { state.withLock { $0.reads } }
     var failures: UInt64 { state.withLock { $0.failures } }
 }

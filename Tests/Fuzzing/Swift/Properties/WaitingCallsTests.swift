@@ -1,5 +1,6 @@
 import CofferCache
 import CofferCore
+import CofferMessages
 import CofferServer
 import CofferWire
 import Testing
@@ -91,6 +92,72 @@ import Testing
         }
         #expect(conversation.answers.count == 1)
         #expect(conversation.service.ledger.work == 0)
+    }
+
+    /// What Health says of its one vault, and whether it is within reach.
+    private static func health(_ payload: [UInt8]) -> (isReachable: Bool, words: String)? {
+        guard let message = coffer__v1__health_response__unpack(nil, payload.count, payload) else { return nil }
+        defer { coffer__v1__health_response__free_unpacked(message, nil) }
+        guard message.pointee.n_vaults == 1, let vault = message.pointee.vaults[0] else { return nil }
+        let words = vault.pointee.check_failure.map { String(cString: $0.pointee.message) } ?? ""
+        return (vault.pointee.reachable != 0, words)
+    }
+
+    /// Behind a thousand Gets: 100 ms show that the vault does not answer Health either, and from then
+    /// on it is answered at once, for as long as that check lasts. When the vault is back, so is Health.
+    @Test func healthSaysAtOnceHowLongAVaultHasBeenSilent() throws {
+        let conversation = try Conversation()
+        let service = conversation.service
+        let method = Request.health.method
+        /// The answer to a Health that waits so long.
+        func health(_ callID: UInt64, after milliseconds: UInt64) -> (isReachable: Bool, words: String)? {
+            conversation.send(Conversation.frame([], method: method, callID: callID))
+            conversation.settle()
+            if milliseconds > 0 {
+                service.clock.advance(byMilliseconds: milliseconds - 1)
+                #expect(conversation.answers.last?.callID != callID, "it has not waited for the vault")
+                service.clock.advance(byMilliseconds: 1)
+            }
+            let last = conversation.frames.last
+            #expect(last?.header.callID == callID)
+            return last.flatMap { Self.health($0.payload) }
+        }
+        conversation.run {
+            for id: UInt64 in 1...1_000 {
+                conversation.send(Conversation.get(callID: id, milliseconds: 60_000))
+                if id % 200 == 0 { conversation.settle() }
+            }
+            service.clock.advance(byMilliseconds: 3_000)
+            let first = health(2_001, after: 100)
+            #expect(first?.isReachable == false)
+            #expect(first?.words.hasPrefix("the vault has not answered for 3s;") == true, "\(first?.words ?? "")")
+            for id: UInt64 in 2_002...2_100 {
+                service.clock.advance(byMilliseconds: 10)
+                #expect(health(id, after: 0)?.isReachable == false)
+            }
+            #expect(service.ledger.work == 1_000, "no Health waits")
+            #expect(service.vault.heldCount == 2, "one read and one check")
+            conversation.answerAll()
+            conversation.send(Conversation.frame([], method: method, callID: 3_000))
+            conversation.answerAll()
+            #expect(conversation.frames.last.flatMap { Self.health($0.payload) }?.isReachable == true)
+        }
+    }
+
+    /// Where nothing was asked before, a second shows it.
+    @Test func healthWaitsASecondForAVaultThatNobodyHasAsked() throws {
+        let conversation = try Conversation()
+        conversation.run {
+            conversation.send(Conversation.frame([], method: Request.health.method, callID: 1))
+            conversation.settle()
+            conversation.service.clock.advance(byMilliseconds: 999)
+            #expect(conversation.answers.isEmpty)
+            conversation.service.clock.advance(byMilliseconds: 1)
+            let words = conversation.frames.first.flatMap { Self.health($0.payload) }?.words
+            #expect(words?.hasPrefix("the vault has not answered for 1s;") == true, "\(words ?? "")")
+            conversation.answerAll()
+        }
+        #expect(conversation.answers.count == 1)
     }
 
     /// Sixteen of the twenty that it asks for at once are at the vault; none of the others is begun.
