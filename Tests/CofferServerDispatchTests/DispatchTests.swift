@@ -27,6 +27,9 @@ struct DispatchTests {
         func list(_ request: UnsafePointer<Coffer__V1__ListRequest>, _ call: Int) throws(Failure) {
             calls.append("\(call) list \(request.pointee.page_size)")
         }
+        func ping(_ request: UnsafePointer<Coffer__V1__PingRequest>, _ call: Int) throws(Failure) {
+            calls.append("\(call) ping")
+        }
     }
 
     private let recorder = Recorder()
@@ -79,7 +82,7 @@ struct DispatchTests {
         for method in CredentialsMethod.allCases { #expect(method.rawValue == hash(method.fullName)) }
         for method in AdminMethod.allCases { #expect(method.rawValue == hash(method.fullName)) }
         let ids = CredentialsMethod.allCases.map(\.rawValue) + AdminMethod.allCases.map(\.rawValue)
-        #expect(Set(ids).count == 9)
+        #expect(Set(ids).count == 10)
         #expect(CredentialsMethod.allCases.filter(\.streamsResponse) == [.getMany])
     }
 }

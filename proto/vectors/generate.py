@@ -215,6 +215,7 @@ def valid_requests(out):
     out.request("get-many-same-twice", "Credentials/GetMany", {"keys": [KEY, other, KEY], "max_age_ms": 1000})
     out.request("list", "Credentials/List", {"user_id": "ann"})
     out.request("list-next-page", "Credentials/List", {"user_id": "ann", "page_token": "0a1f", "page_size": 1000})
+    out.request("ping", "Credentials/Ping", {})
     out.request("health", "Admin/Health", {})
     out.request("stats", "Admin/Stats", {}, timeout=1)
     out.request("invalidate-key", "Admin/Invalidate", {"key": KEY})
@@ -259,6 +260,12 @@ def valid_responses(out):
     damaged = {"status": 15, "failure": {"reason": 64, "message": "the stored record does not open", "vault": "main"}}
     out.response("list-unreadable", "List", {"entries": [entry, {**KEY, **damaged}, damaged]})
     out.response("list-empty", "List", {})
+    out.response(
+        "pong", "Ping",
+        {"version": "0.1.0", "instance": "0123456789abcdef", "max_frame_bytes": MAXIMUM_FRAME, "max_credential_bytes": 65_536,
+         "max_waiting_calls": 1_024, "max_keys": 256, "max_call_ms": 60_000},
+    )
+    out.response("pong-of-a-later-daemon", "Ping", {"version": "9.0.0", "instance": "f" * 16, "draining": True, "features": 2**63})
     vault = {
         "name": "main", "kind": "embedded", "reachable": True, "latency_us": 120,
         "last_good_contact_ms": 1_700_000_000_000, "last_failure": 61,

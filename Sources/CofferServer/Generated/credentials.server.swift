@@ -13,6 +13,7 @@ package enum CredentialsMethod: UInt32, CaseIterable, Sendable {
     case delete = 0x4199_F38B
     case getMany = 0xBB43_5A83
     case list = 0xDFEA_E698
+    case ping = 0x95E5_6428
 
     /// For instance `coffer.v1.Credentials/Store`.
     package var fullName: String {
@@ -22,6 +23,7 @@ package enum CredentialsMethod: UInt32, CaseIterable, Sendable {
         case .delete: "coffer.v1.Credentials/Delete"
         case .getMany: "coffer.v1.Credentials/GetMany"
         case .list: "coffer.v1.Credentials/List"
+        case .ping: "coffer.v1.Credentials/Ping"
         }
     }
 
@@ -33,6 +35,7 @@ package enum CredentialsMethod: UInt32, CaseIterable, Sendable {
         case .delete: false
         case .getMany: true
         case .list: false
+        case .ping: false
         }
     }
 }
@@ -74,6 +77,12 @@ package protocol CredentialsHandler {
     func list(
         _ request: UnsafePointer<Coffer__V1__ListRequest>, _ call: Call
     ) throws(Failure)
+
+    /// Whether the daemon answers, and what it is. It asks no vault and no policy:
+    /// whoever may connect may call it.
+    func ping(
+        _ request: UnsafePointer<Coffer__V1__PingRequest>, _ call: Call
+    ) throws(Failure)
 }
 
 extension CredentialsHandler {
@@ -112,6 +121,11 @@ extension CredentialsHandler {
                 payload, schema: .coffer_v1_ListRequest, descriptor: methods[4].input,
                 as: Coffer__V1__ListRequest.self)
             try list(request, call)
+        case .ping:
+            let request = try arena.decode(
+                payload, schema: .coffer_v1_PingRequest, descriptor: methods[5].input,
+                as: Coffer__V1__PingRequest.self)
+            try ping(request, call)
         }
     }
 }
@@ -177,5 +191,11 @@ extension MessageSchema {
             Field(number: 2, name: "page_token", kind: .string, repeated: false, oneof: 0),
             Field(number: 3, name: "page_size", kind: .uint32, repeated: false, oneof: 0),
         ]
+    )
+
+    /// `coffer.v1.PingRequest`
+    package static let coffer_v1_PingRequest = MessageSchema(
+        name: "coffer.v1.PingRequest",
+        fields: []
     )
 }

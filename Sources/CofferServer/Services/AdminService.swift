@@ -17,6 +17,8 @@ package final class AdminService: Sendable {
     private let clock: any Clock
     private let started: BootInstant
     private let version: String
+    /// See `PingResponse`.
+    private let instance: String
     private let warnings: [String]
     private let droppedLogLines: @Sendable () -> UInt64
     private let isDraining = Atomic<Bool>(false)
@@ -46,8 +48,20 @@ package final class AdminService: Sendable {
         self.clock = clock
         started = clock.boot
         self.version = version
+        instance = random.bytes(8).map { byte in
+            String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
+        }.joined()
         self.warnings = warnings
         self.droppedLogLines = droppedLogLines
+    }
+
+    func ping() -> Secret {
+        ReplyMessages.pingResponse(
+            PingAnswer(
+                version: version, instance: instance, isDraining: isDraining.load(ordering: .relaxed),
+                frameBytes: UInt32(limits.frameBytes), credentialBytes: UInt32(limits.credentialBytes),
+                waitingCalls: UInt32(limits.callsPerConnection), keys: UInt32(Endpoint.maximumKeys),
+                callMilliseconds: limits.maximumCallMilliseconds))
     }
 
     func noteDraining() { isDraining.store(true, ordering: .relaxed) }

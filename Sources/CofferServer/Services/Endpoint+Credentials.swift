@@ -7,6 +7,13 @@ import CofferWire
 import CProtobufC
 
 extension Endpoint: CredentialsHandler {
+    /// Of one GetMany.
+    static let maximumKeys = 256
+
+    func ping(_ request: UnsafePointer<Coffer__V1__PingRequest>, _ call: Call) throws(Failure) {
+        call.respond(shared.admin.ping())
+    }
+
     /// A hit is answered here and now; a miss is handed to a flight.
     func get(_ request: UnsafePointer<Coffer__V1__GetRequest>, _ call: Call) throws(Failure) {
         let user = try RequestFields.id(request.pointee.user_id, "user_id")
@@ -93,8 +100,8 @@ extension Endpoint: CredentialsHandler {
 
     func getMany(_ request: UnsafePointer<Coffer__V1__GetManyRequest>, _ call: Call) throws(Failure) {
         let count = request.pointee.n_keys
-        guard (1...256).contains(count) else {
-            throw .badField("keys", "expected 1 to 256, got \(count)")
+        guard (1...Self.maximumKeys).contains(count) else {
+            throw .badField("keys", "expected 1 to \(Self.maximumKeys), got \(count)")
         }
         call.reactor.spent += Quantum.cost(keys: count)
         let room = CredentialService.roomOfKeys(

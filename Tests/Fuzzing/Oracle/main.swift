@@ -18,6 +18,7 @@ struct Printer: CredentialsHandler, AdminHandler {
     func delete(_ request: UnsafePointer<Coffer__V1__DeleteRequest>, _: Void) { print(request) }
     func getMany(_ request: UnsafePointer<Coffer__V1__GetManyRequest>, _: Void) { print(request) }
     func list(_ request: UnsafePointer<Coffer__V1__ListRequest>, _: Void) { print(request) }
+    func ping(_ request: UnsafePointer<Coffer__V1__PingRequest>, _: Void) { print(request) }
     func health(_ request: UnsafePointer<Coffer__V1__HealthRequest>, _: Void) { print(request) }
     func stats(_ request: UnsafePointer<Coffer__V1__StatsRequest>, _: Void) { print(request) }
     func invalidate(_ request: UnsafePointer<Coffer__V1__InvalidateRequest>, _: Void) { print(request) }

@@ -239,6 +239,19 @@ static coffer_status run_health(coffer_client *client, test_case *one) {
     return status;
 }
 
+static coffer_status run_ping(coffer_client *client, test_case *one) {
+    coffer_ping_report *report;
+    coffer_status status = coffer_ping(client, &report);
+    if (status == COFFER_OK) {
+        const char *draining = take(&one->wanted, "draining");
+        expect(strlen(coffer_ping_instance(report)) == 16, "no instance");
+        expect(coffer_ping_max_keys(report) == 256, "keys: got %u", (unsigned)coffer_ping_max_keys(report));
+        expect(draining != NULL && (strcmp(draining, "true") == 0) == coffer_ping_draining(report), "draining");
+    }
+    coffer_ping_free(report);
+    return status;
+}
+
 static coffer_status run_stats(coffer_client *client, test_case *one) {
     (void)one;
     coffer_stats_report *report;
@@ -294,6 +307,7 @@ static const struct {
 } methods[] = {
     {"store", run_store},     {"get", run_get},     {"delete", run_delete},
     {"getmany", run_getmany}, {"list", run_list},   {"health", run_health},
+    {"ping", run_ping},
     {"stats", run_stats},     {"sleep", run_sleep}, {"invalidate", run_invalidate},
 };
 

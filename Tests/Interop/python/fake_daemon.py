@@ -167,6 +167,11 @@ class Records:
         token = str(start + size) if start + size < len(keys) else ""
         yield MESSAGES["ListResponse"](entries=entries, next_page_token=token)
 
+    def Ping(self, request):
+        yield MESSAGES["PingResponse"](
+            version="0.1.0", instance="0123456789abcdef", max_frame_bytes=MAXIMUM_FRAME, max_credential_bytes=65_536,
+            max_waiting_calls=1_024, max_keys=256, max_call_ms=60_000)
+
     def Health(self, request):
         vault = {"name": "fake", "kind": "memory", "reachable": True, "latency_us": 1}
         yield MESSAGES["HealthResponse"](serving=True, version="0.1.0", vaults=[vault], warnings=["a fake"])

@@ -177,6 +177,17 @@ class Runner:
         response = self.client.call("Health")
         return lambda wanted: expect("serving", True, response.serving)
 
+    def ping(self, tokens):
+        tokens.done()
+        response = self.client.call("Ping")
+
+        def check(wanted):
+            expect("digits of the instance", 16, len(response.instance))
+            expect("keys", 256, response.max_keys)
+            expect("draining", wanted.take("draining"), str(response.draining).lower())
+
+        return check
+
     def stats(self, tokens):
         tokens.done()
         response = self.client.call("Stats")
@@ -204,7 +215,7 @@ class Runner:
         tokens.done()
         return lambda wanted: None
 
-    METHODS = ("store", "get", "delete", "getmany", "list", "health", "stats", "invalidate", "sleep")
+    METHODS = ("store", "get", "delete", "getmany", "list", "ping", "health", "stats", "invalidate", "sleep")
 
     def run(self, line):
         """Raises Mismatch if the answer is another, ValueError for a bad line."""

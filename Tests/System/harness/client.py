@@ -246,6 +246,9 @@ class Client:
             if not (token := page.next_page_token):
                 return entries
 
+    def ping(self):
+        return self._call("Credentials/Ping", messages.credentials.PingRequest(), messages.credentials.PingResponse)
+
     def health(self):
         return self._call("Admin/Health", messages.admin.HealthRequest(), messages.admin.HealthResponse)
 

@@ -1,4 +1,4 @@
-/* Health, Doctor, Stats and Invalidate: for tools, so they only wait. */
+/* Ping, Health, Doctor, Stats and Invalidate: for tools, so they only wait. */
 #include "results.h"
 
 /* What a closure of this file is given. */
@@ -16,6 +16,28 @@ static bool prepare(coffer_client *client, admin_call *call) {
 
 static coffer_status finish(admin_call *call) {
     return coffer_wait(call->client, call->client->admin.started, &call->waiter);
+}
+
+static void ping_done(const Coffer__V1__PingResponse *message, void *data) {
+    (void)message;
+    admin_call *call = data;
+    call->waiter.result = coffer_result_adopt(call->client, sizeof(coffer_ping_report));
+    coffer_waiter_finish(&call->waiter, call->client);
+}
+
+coffer_status coffer_ping(coffer_client *client, coffer_ping_report **report) {
+    admin_call call;
+    Coffer__V1__PingRequest request = COFFER__V1__PING_REQUEST__INIT;
+    if (report != NULL) *report = NULL;
+    if (!prepare(client, &call)) return coffer_error_status(client);
+    coffer__v1__credentials__ping(&client->credentials.base, &request, ping_done, &call);
+    coffer_status status = coffer_wait(client, client->credentials.started, &call.waiter);
+    if (report != NULL) {
+        *report = call.waiter.result;
+    } else {
+        coffer_ping_free(call.waiter.result);
+    }
+    return status;
 }
 
 static void health_done(const Coffer__V1__HealthResponse *message, void *data) {

@@ -96,3 +96,45 @@ uint64_t coffer_stats_value(const coffer_stats_report *report, size_t index) {
 void coffer_stats_free(coffer_stats_report *report) {
     coffer_result_free(report);
 }
+
+/* ---- Ping ---- */
+
+const char *coffer_ping_version(const coffer_ping_report *report) {
+    return report == NULL ? NULL : report->message->version;
+}
+
+const char *coffer_ping_instance(const coffer_ping_report *report) {
+    return report == NULL ? NULL : report->message->instance;
+}
+
+bool coffer_ping_draining(const coffer_ping_report *report) {
+    return report != NULL && report->message->draining;
+}
+
+uint32_t coffer_ping_max_frame_bytes(const coffer_ping_report *report) {
+    return report == NULL ? 0 : report->message->max_frame_bytes;
+}
+
+uint32_t coffer_ping_max_credential_bytes(const coffer_ping_report *report) {
+    return report == NULL ? 0 : report->message->max_credential_bytes;
+}
+
+uint32_t coffer_ping_max_waiting_calls(const coffer_ping_report *report) {
+    return report == NULL ? 0 : report->message->max_waiting_calls;
+}
+
+uint32_t coffer_ping_max_keys(const coffer_ping_report *report) {
+    return report == NULL ? 0 : report->message->max_keys;
+}
+
+uint32_t coffer_ping_max_call_ms(const coffer_ping_report *report) {
+    return report == NULL ? 0 : report->message->max_call_ms;
+}
+
+uint64_t coffer_ping_features(const coffer_ping_report *report) {
+    return report == NULL ? 0 : report->message->features;
+}
+
+void coffer_ping_free(coffer_ping_report *report) {
+    coffer_result_free(report);
+}

@@ -30,6 +30,11 @@ struct coffer_doctor_report {
     Coffer__V1__DoctorResponse *message;
 };
 
+struct coffer_ping_report {
+    coffer_memory memory;
+    Coffer__V1__PingResponse *message;
+};
+
 struct coffer_stats_report {
     coffer_memory memory;
     Coffer__V1__StatsResponse *message;

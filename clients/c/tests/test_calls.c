@@ -240,6 +240,7 @@ static void null_is_taken_everywhere(void) {
     CHECK_STATUS(COFFER_INVALID_ARGUMENT, coffer_delete(NULL, "u", "c", NULL, NULL));
     CHECK_STATUS(COFFER_INVALID_ARGUMENT, coffer_get_many(NULL, NULL, 0, NULL, NULL));
     CHECK_STATUS(COFFER_INVALID_ARGUMENT, coffer_list(NULL, "u", NULL, NULL));
+    CHECK_STATUS(COFFER_INVALID_ARGUMENT, coffer_ping(NULL, NULL));
     CHECK_STATUS(COFFER_INVALID_ARGUMENT, coffer_health(NULL, NULL));
     CHECK_STATUS(COFFER_INVALID_ARGUMENT, coffer_doctor(NULL, NULL, NULL));
     CHECK_STATUS(COFFER_INVALID_ARGUMENT, coffer_stats(NULL, NULL));
@@ -257,6 +258,8 @@ static void null_is_taken_everywhere(void) {
     coffer_stored_free(NULL);
     coffer_batch_free(NULL);
     coffer_page_free(NULL);
+    coffer_ping_free(NULL);
+    CHECK(coffer_ping_version(NULL) == NULL && coffer_ping_instance(NULL) == NULL && !coffer_ping_draining(NULL));
     coffer_health_free(NULL);
     coffer_doctor_free(NULL);
     coffer_stats_free(NULL);

@@ -218,6 +218,18 @@ static void admin_script(fake_server *s) {
     health.warnings = warnings;
     server_respond(s, server_expect(s, COFFER_FRAME_REQUEST), 0, &health.base);
 
+    Coffer__V1__PingResponse ping = COFFER__V1__PING_RESPONSE__INIT;
+    ping.version = (char *)"0.1.0";
+    ping.instance = (char *)"0123456789abcdef";
+    ping.draining = true;
+    ping.max_frame_bytes = 1;
+    ping.max_credential_bytes = 2;
+    ping.max_waiting_calls = 3;
+    ping.max_keys = 4;
+    ping.max_call_ms = 5;
+    ping.features = UINT64_MAX;
+    server_respond(s, server_expect(s, COFFER_FRAME_REQUEST), 0, &ping.base);
+
     Coffer__V1__Stat stat = COFFER__V1__STAT__INIT;
     Coffer__V1__Stat *list[] = {&stat};
     Coffer__V1__StatsResponse stats = COFFER__V1__STATS_RESPONSE__INIT;
@@ -280,6 +292,18 @@ static void operators_calls_bring_their_reports(void) {
     CHECK(coffer_vault_writes(vault) == COFFER_WRITES_FAIL);
     CHECK(coffer_vault_write_failure(vault) == COFFER_REASON_VAULT_REFUSED);
     coffer_health_free(health);
+    coffer_ping_report *ping;
+    CHECK_STATUS(COFFER_OK, coffer_ping(client, &ping));
+    CHECK_TEXT("0.1.0", coffer_ping_version(ping));
+    CHECK_TEXT("0123456789abcdef", coffer_ping_instance(ping));
+    CHECK(coffer_ping_draining(ping));
+    CHECK(coffer_ping_max_frame_bytes(ping) == 1);
+    CHECK(coffer_ping_max_credential_bytes(ping) == 2);
+    CHECK(coffer_ping_max_waiting_calls(ping) == 3);
+    CHECK(coffer_ping_max_keys(ping) == 4);
+    CHECK(coffer_ping_max_call_ms(ping) == 5);
+    CHECK(coffer_ping_features(ping) == UINT64_MAX);
+    coffer_ping_free(ping);
     coffer_stats_report *stats;
     CHECK_STATUS(COFFER_OK, coffer_stats(client, &stats));
     CHECK(coffer_stats_count(stats) == 1);

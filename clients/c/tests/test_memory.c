@@ -242,7 +242,8 @@ static bool try_everything(coffer_client *client) {
     coffer_page *page;
     coffer_health_report *health;
     coffer_stats_report *stats;
-    coffer_status statuses[7];
+    coffer_ping_report *ping;
+    coffer_status statuses[8];
     fill_with_marker(credential, sizeof credential);
     statuses[0] =
         coffer_store(client, "u", "c", credential, sizeof credential, &options, &written);
@@ -252,18 +253,21 @@ static bool try_everything(coffer_client *client) {
     statuses[4] = coffer_health(client, &health);
     statuses[5] = coffer_stats(client, &stats);
     statuses[6] = coffer_invalidate(client, NULL, NULL, NULL);
+    statuses[7] = coffer_ping(client, &ping);
     CHECK((written != NULL) == (statuses[0] == COFFER_OK));
     CHECK((record != NULL) == (statuses[1] == COFFER_OK));
     CHECK((batch != NULL) == (statuses[2] == COFFER_OK));
     CHECK((page != NULL) == (statuses[3] == COFFER_OK));
     CHECK((health != NULL) == (statuses[4] == COFFER_OK));
     CHECK((stats != NULL) == (statuses[5] == COFFER_OK));
+    CHECK((ping != NULL) == (statuses[7] == COFFER_OK));
     coffer_stored_free(written);
     coffer_record_free(record);
     coffer_batch_free(batch);
     coffer_page_free(page);
     coffer_health_free(health);
     coffer_stats_free(stats);
+    coffer_ping_free(ping);
     bool worked = true;
     for (size_t index = 0; index < sizeof statuses / sizeof *statuses; index++) {
         CHECK(statuses[index] == COFFER_OK || statuses[index] == COFFER_RESOURCE_EXHAUSTED);

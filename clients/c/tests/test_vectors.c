@@ -15,6 +15,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &coffer__v1__delete_request__descriptor,      &coffer__v1__delete_response__descriptor,
     &coffer__v1__get_many_request__descriptor,    &coffer__v1__get_many_response__descriptor,
     &coffer__v1__list_request__descriptor,        &coffer__v1__list_response__descriptor,
+    &coffer__v1__ping_request__descriptor,        &coffer__v1__ping_response__descriptor,
     &coffer__v1__health_request__descriptor,      &coffer__v1__health_response__descriptor,
     &coffer__v1__stats_request__descriptor,       &coffer__v1__stats_response__descriptor,
     &coffer__v1__invalidate_request__descriptor,  &coffer__v1__invalidate_response__descriptor,

@@ -655,6 +655,96 @@ void   coffer__v1__failure__free_unpacked
   assert(message->base.descriptor == &coffer__v1__failure__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   coffer__v1__ping_request__init
+                     (Coffer__V1__PingRequest         *message)
+{
+  static const Coffer__V1__PingRequest init_value = COFFER__V1__PING_REQUEST__INIT;
+  *message = init_value;
+}
+size_t coffer__v1__ping_request__get_packed_size
+                     (const Coffer__V1__PingRequest *message)
+{
+  assert(message->base.descriptor == &coffer__v1__ping_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t coffer__v1__ping_request__pack
+                     (const Coffer__V1__PingRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &coffer__v1__ping_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t coffer__v1__ping_request__pack_to_buffer
+                     (const Coffer__V1__PingRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &coffer__v1__ping_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Coffer__V1__PingRequest *
+       coffer__v1__ping_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Coffer__V1__PingRequest *)
+     protobuf_c_message_unpack (&coffer__v1__ping_request__descriptor,
+                                allocator, len, data);
+}
+void   coffer__v1__ping_request__free_unpacked
+                     (Coffer__V1__PingRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &coffer__v1__ping_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   coffer__v1__ping_response__init
+                     (Coffer__V1__PingResponse         *message)
+{
+  static const Coffer__V1__PingResponse init_value = COFFER__V1__PING_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t coffer__v1__ping_response__get_packed_size
+                     (const Coffer__V1__PingResponse *message)
+{
+  assert(message->base.descriptor == &coffer__v1__ping_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t coffer__v1__ping_response__pack
+                     (const Coffer__V1__PingResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &coffer__v1__ping_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t coffer__v1__ping_response__pack_to_buffer
+                     (const Coffer__V1__PingResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &coffer__v1__ping_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Coffer__V1__PingResponse *
+       coffer__v1__ping_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Coffer__V1__PingResponse *)
+     protobuf_c_message_unpack (&coffer__v1__ping_response__descriptor,
+                                allocator, len, data);
+}
+void   coffer__v1__ping_response__free_unpacked
+                     (Coffer__V1__PingResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &coffer__v1__ping_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor coffer__v1__key__field_descriptors[2] =
 {
   {
@@ -1941,6 +2031,166 @@ const ProtobufCMessageDescriptor coffer__v1__failure__descriptor =
   (ProtobufCMessageInit) coffer__v1__failure__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+#define coffer__v1__ping_request__field_descriptors NULL
+#define coffer__v1__ping_request__field_indices_by_name NULL
+#define coffer__v1__ping_request__number_ranges NULL
+const ProtobufCMessageDescriptor coffer__v1__ping_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "coffer.v1.PingRequest",
+  "PingRequest",
+  "Coffer__V1__PingRequest",
+  "coffer.v1",
+  sizeof(Coffer__V1__PingRequest),
+  0,
+  coffer__v1__ping_request__field_descriptors,
+  coffer__v1__ping_request__field_indices_by_name,
+  0,  coffer__v1__ping_request__number_ranges,
+  (ProtobufCMessageInit) coffer__v1__ping_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor coffer__v1__ping_response__field_descriptors[9] =
+{
+  {
+    "version",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__PingResponse, version),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "instance",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__PingResponse, instance),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "draining",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__PingResponse, draining),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_frame_bytes",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__PingResponse, max_frame_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_credential_bytes",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__PingResponse, max_credential_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_waiting_calls",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__PingResponse, max_waiting_calls),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_keys",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__PingResponse, max_keys),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_call_ms",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__PingResponse, max_call_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "features",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__PingResponse, features),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned coffer__v1__ping_response__field_indices_by_name[] = {
+  2,   /* field[2] = draining */
+  8,   /* field[8] = features */
+  1,   /* field[1] = instance */
+  7,   /* field[7] = max_call_ms */
+  4,   /* field[4] = max_credential_bytes */
+  3,   /* field[3] = max_frame_bytes */
+  6,   /* field[6] = max_keys */
+  5,   /* field[5] = max_waiting_calls */
+  0,   /* field[0] = version */
+};
+static const ProtobufCIntRange coffer__v1__ping_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 9 }
+};
+const ProtobufCMessageDescriptor coffer__v1__ping_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "coffer.v1.PingResponse",
+  "PingResponse",
+  "Coffer__V1__PingResponse",
+  "coffer.v1",
+  sizeof(Coffer__V1__PingResponse),
+  9,
+  coffer__v1__ping_response__field_descriptors,
+  coffer__v1__ping_response__field_indices_by_name,
+  1,  coffer__v1__ping_response__number_ranges,
+  (ProtobufCMessageInit) coffer__v1__ping_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCEnumValue coffer__v1__source__enum_values_by_number[4] =
 {
   { "SOURCE_UNSPECIFIED", "COFFER__V1__SOURCE__SOURCE_UNSPECIFIED", 0 },
@@ -1973,19 +2223,21 @@ const ProtobufCEnumDescriptor coffer__v1__source__descriptor =
   coffer__v1__source__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor coffer__v1__credentials__method_descriptors[5] =
+static const ProtobufCMethodDescriptor coffer__v1__credentials__method_descriptors[6] =
 {
   { "Store", &coffer__v1__store_request__descriptor, &coffer__v1__store_response__descriptor },
   { "Get", &coffer__v1__get_request__descriptor, &coffer__v1__get_response__descriptor },
   { "Delete", &coffer__v1__delete_request__descriptor, &coffer__v1__delete_response__descriptor },
   { "GetMany", &coffer__v1__get_many_request__descriptor, &coffer__v1__get_many_response__descriptor },
   { "List", &coffer__v1__list_request__descriptor, &coffer__v1__list_response__descriptor },
+  { "Ping", &coffer__v1__ping_request__descriptor, &coffer__v1__ping_response__descriptor },
 };
 const unsigned coffer__v1__credentials__method_indices_by_name[] = {
   2,        /* Delete */
   1,        /* Get */
   3,        /* GetMany */
   4,        /* List */
+  5,        /* Ping */
   0         /* Store */
 };
 const ProtobufCServiceDescriptor coffer__v1__credentials__descriptor =
@@ -1995,7 +2247,7 @@ const ProtobufCServiceDescriptor coffer__v1__credentials__descriptor =
   "Credentials",
   "Coffer__V1__Credentials",
   "coffer.v1",
-  5,
+  6,
   coffer__v1__credentials__method_descriptors,
   coffer__v1__credentials__method_indices_by_name
 };
@@ -2038,6 +2290,14 @@ void coffer__v1__credentials__list(ProtobufCService *service,
 {
   assert(service->descriptor == &coffer__v1__credentials__descriptor);
   service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void coffer__v1__credentials__ping(ProtobufCService *service,
+                                   const Coffer__V1__PingRequest *input,
+                                   Coffer__V1__PingResponse_Closure closure,
+                                   void *closure_data)
+{
+  assert(service->descriptor == &coffer__v1__credentials__descriptor);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void coffer__v1__credentials__init (Coffer__V1__Credentials_Service *service,
                                     Coffer__V1__Credentials_ServiceDestroy destroy)

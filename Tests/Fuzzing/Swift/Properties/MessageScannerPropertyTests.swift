@@ -7,7 +7,7 @@ import Testing
     /// In the order of `Frame.methods`.
     private static let schemas: [MessageSchema] = [
         .coffer_v1_StoreRequest, .coffer_v1_GetRequest, .coffer_v1_DeleteRequest,
-        .coffer_v1_GetManyRequest, .coffer_v1_ListRequest, .coffer_v1_HealthRequest,
+        .coffer_v1_GetManyRequest, .coffer_v1_ListRequest, .coffer_v1_PingRequest, .coffer_v1_HealthRequest,
         .coffer_v1_StatsRequest, .coffer_v1_InvalidateRequest, .coffer_v1_DoctorRequest,
     ]
 

@@ -55,6 +55,12 @@ struct CaseRunner<Channel: CofferChannel> {
         case "health":
             _ = try await client.health()
             return [:]
+        case "ping":
+            let identity = try await client.ping()
+            guard identity.instance.count == 16, identity.maximumKeys == 256, identity.maximumFrameBytes >= 65_536 else {
+                return ["identity": "\(identity)"]
+            }
+            return ["draining": String(identity.isDraining)]
         case "stats":
             _ = try await client.stats()
             return [:]

@@ -109,6 +109,24 @@ COFFER_API coffer_reason coffer_step_reason(const coffer_examination *examinatio
 COFFER_API const char *coffer_step_message(const coffer_examination *examination, size_t index);
 COFFER_API const char *coffer_step_advice(const coffer_examination *examination, size_t index);
 
+/* What the daemon says of itself, without asking a vault. */
+typedef struct coffer_ping_report coffer_ping_report;
+COFFER_API const char *coffer_ping_version(const coffer_ping_report *report);
+/* Drawn at each start of a daemon: another one is another process. */
+COFFER_API const char *coffer_ping_instance(const coffer_ping_report *report);
+/* It is about to end. */
+COFFER_API bool coffer_ping_draining(const coffer_ping_report *report);
+/* Its limits: bytes of a frame with its header, bytes of a credential, calls of a connection that wait for a vault,
+ * keys of one GetMany, and milliseconds of a call. */
+COFFER_API uint32_t coffer_ping_max_frame_bytes(const coffer_ping_report *report);
+COFFER_API uint32_t coffer_ping_max_credential_bytes(const coffer_ping_report *report);
+COFFER_API uint32_t coffer_ping_max_waiting_calls(const coffer_ping_report *report);
+COFFER_API uint32_t coffer_ping_max_keys(const coffer_ping_report *report);
+COFFER_API uint32_t coffer_ping_max_call_ms(const coffer_ping_report *report);
+/* A bit for each thing that later daemons do; PROTOCOL.md lists them. */
+COFFER_API uint64_t coffer_ping_features(const coffer_ping_report *report);
+COFFER_API void coffer_ping_free(coffer_ping_report *report);
+
 /* The daemon's counters, gauges and limits, sorted by name. */
 typedef struct coffer_stats_report coffer_stats_report;
 COFFER_API size_t coffer_stats_count(const coffer_stats_report *report);
@@ -119,6 +137,8 @@ COFFER_API void coffer_stats_free(coffer_stats_report *report);
 /* ---- Calls that wait ----------------------------------------------------- */
 
 /* As those of coffer.h. */
+COFFER_API coffer_status coffer_ping(
+    coffer_client *client, coffer_ping_report **report) COFFER_CHECKED;
 COFFER_API coffer_status coffer_health(
     coffer_client *client, coffer_health_report **report) COFFER_CHECKED;
 COFFER_API coffer_status coffer_stats(

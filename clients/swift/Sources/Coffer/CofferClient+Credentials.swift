@@ -85,6 +85,12 @@ extension CofferClient {
         return results
     }
 
+    /// Whether the daemon answers, which process it is, and its limits. No vault is asked.
+    public func ping(timeout: Duration? = nil) async throws -> DaemonIdentity {
+        DaemonIdentity(
+            try await credentials.ping(.init(), options: CofferCallOptions(timeout: timeout, isRepeatable: true)))
+    }
+
     /// Which connections a user has, without their credentials: each live record
     /// once, if nothing changes meanwhile, in no promised order.
     ///

@@ -124,6 +124,13 @@ struct ClientTests {
             let health = try await client.health()
             #expect(health.isServing)
             try await client.store(Credential("s".utf8), user: "u", connection: "c")
+            let identity = try await client.ping()
+            #expect(
+                identity
+                    == DaemonIdentity(
+                        version: "1.2.3", instance: "0123456789abcdef", isDraining: true, maximumFrameBytes: 1_114_112,
+                        maximumCredentialBytes: 65_536, maximumWaitingCalls: 1_024, maximumKeys: 256,
+                        maximumTimeout: .seconds(60), features: 1 << 63))
             let stats = try await client.stats()
             #expect(stats == ["records": 1])
             let dropped = try await client.invalidate(.key(CredentialKey(user: "u", connection: "c")))

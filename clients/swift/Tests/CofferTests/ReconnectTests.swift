@@ -190,10 +190,10 @@ struct ReconnectTests {
             }
             let call = try client.channel.outgoing(
                 Coffer_V1_StatsRequest(), Coffer_V1_AdminMethods.stats, CofferCallOptions())
-            async let reply = connection.reply(to: call)
+            let reply = Task { try await connection.reply(to: call) }
             while connection.state.withLock({ $0.calls.isEmpty && $0.status != .closed }) { await Task.yield() }
             gate.open()
-            let lost = await #expect(throws: ConnectionLost.self) { try await reply }
+            let lost = await #expect(throws: ConnectionLost.self) { try await reply.value }
             #expect(lost?.cause.code == .permissionDenied)
         }
     }

@@ -116,7 +116,8 @@ struct  Coffer__V1__HealthResponse
   size_t n_vaults;
   Coffer__V1__VaultHealth **vaults;
   /*
-   * Protections that the host does not give, in words; empty = none is missing.
+   * What a person should look at, a sentence each: protections that the host
+   * does not give, a key that nobody has copied, variables that nothing uses.
    */
   size_t n_warnings;
   char **warnings;
@@ -206,8 +207,9 @@ struct  Coffer__V1__VaultHealth
    */
   uint32_t check_status;
   /*
-   * Set if check_status is not 0. With another reason than VAULT_UNREACHABLE
-   * and DEADLINE the vault was reached, and answered with a refusal.
+   * Set if check_status is not 0. VAULT_UNREACHABLE and DEADLINE: no answer
+   * came. With another reason the vault answered with a refusal, or the daemon
+   * lacks what it would ask it with: a token file, say.
    */
   Coffer__V1__Failure *check_failure;
 };

@@ -48,6 +48,14 @@ public struct Coffer_V1_CredentialsClient<Channel: CofferChannel>: Sendable {
     ) async throws -> Coffer_V1_ListResponse {
         try await channel.response(to: request, of: Coffer_V1_CredentialsMethods.list, options: options)
     }
+
+    /// Whether the daemon answers, and what it is. It asks no vault and no policy:
+    /// whoever may connect may call it.
+    public func ping(
+        _ request: Coffer_V1_PingRequest, options: CofferCallOptions = CofferCallOptions()
+    ) async throws -> Coffer_V1_PingResponse {
+        try await channel.response(to: request, of: Coffer_V1_CredentialsMethods.ping, options: options)
+    }
 }
 
 /// The methods of `coffer.v1.Credentials`, as frames name them.
@@ -71,4 +79,8 @@ public enum Coffer_V1_CredentialsMethods {
     /// `coffer.v1.Credentials/List`
     public static let list = CofferMethod<Coffer_V1_ListRequest, Coffer_V1_ListResponse>(
         id: 0xDFEA_E698, fullName: "coffer.v1.Credentials/List")
+
+    /// `coffer.v1.Credentials/Ping`
+    public static let ping = CofferMethod<Coffer_V1_PingRequest, Coffer_V1_PingResponse>(
+        id: 0x95E5_6428, fullName: "coffer.v1.Credentials/Ping")
 }

@@ -635,6 +635,55 @@ public nonisolated struct Coffer_V1_Failure: Sendable {
   public init() {}
 }
 
+public nonisolated struct Coffer_V1_PingRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Coffer_V1_PingResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The daemon's version, as `cofferd --version` prints it.
+  public var version: String = String()
+
+  /// 16 hexadecimal digits, drawn at each start: others are another process.
+  public var instance: String = String()
+
+  /// The daemon is about to end: the next call belongs on a new connection.
+  public var draining: Bool = false
+
+  /// Bytes of the largest frame that it takes, header included.
+  public var maxFrameBytes: UInt32 = 0
+
+  /// Bytes of the largest credential that it stores.
+  public var maxCredentialBytes: UInt32 = 0
+
+  /// Calls of one connection that may wait for a vault at the same time.
+  public var maxWaitingCalls: UInt32 = 0
+
+  /// Keys of one GetMany.
+  public var maxKeys: UInt32 = 0
+
+  /// The most milliseconds that a call may take, whatever the client says.
+  public var maxCallMs: UInt32 = 0
+
+  /// What this daemon does that the first daemons of protocol 1 did not, a bit
+  /// for each thing; PROTOCOL.md lists them. Bits that a client does not know
+  /// mean nothing to it.
+  public var features: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "coffer.v1"
@@ -1361,4 +1410,93 @@ nonisolated extension Coffer_V1_Failure: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension Coffer_V1_Failure.Reason: SwiftProtobuf._ProtoNameProviding {
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0REASON_UNSPECIFIED\0\u{2}\u{a}REASON_MALFORMED\0\u{1}REASON_BAD_FIELD\0\u{1}REASON_UNKNOWN_METHOD\0\u{1}REASON_FRAME_TOO_LARGE\0\u{1}REASON_CREDENTIAL_TOO_LARGE\0\u{1}REASON_DUPLICATE_CALL_ID\0\u{1}REASON_NOT_SUPPORTED\0\u{2}\u{e}REASON_NOT_FOUND\0\u{1}REASON_VERSION_MISMATCH\0\u{1}REASON_ALREADY_EXISTS\0\u{2}\u{8}REASON_DENIED\0\u{1}REASON_LIMIT\0\u{1}REASON_CANCELLED\0\u{1}REASON_DEADLINE\0\u{2}\u{11}REASON_DRAINING\0\u{1}REASON_VAULT_UNREACHABLE\0\u{1}REASON_VAULT_REFUSED\0\u{1}REASON_VAULT_FAILED\0\u{1}REASON_UNREADABLE_RECORD\0\u{1}REASON_DISK\0\u{2}\u{e}REASON_INTERNAL\0")
+}
+
+nonisolated extension Coffer_V1_PingRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PingRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Coffer_V1_PingRequest, rhs: Coffer_V1_PingRequest) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Coffer_V1_PingResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PingResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}instance\0\u{1}draining\0\u{3}max_frame_bytes\0\u{3}max_credential_bytes\0\u{3}max_waiting_calls\0\u{3}max_keys\0\u{3}max_call_ms\0\u{1}features\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.version) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.instance) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.draining) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.maxFrameBytes) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.maxCredentialBytes) }()
+      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.maxWaitingCalls) }()
+      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.maxKeys) }()
+      case 8: try { try decoder.decodeSingularUInt32Field(value: &self.maxCallMs) }()
+      case 9: try { try decoder.decodeSingularUInt64Field(value: &self.features) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.version.isEmpty {
+      try visitor.visitSingularStringField(value: self.version, fieldNumber: 1)
+    }
+    if !self.instance.isEmpty {
+      try visitor.visitSingularStringField(value: self.instance, fieldNumber: 2)
+    }
+    if self.draining != false {
+      try visitor.visitSingularBoolField(value: self.draining, fieldNumber: 3)
+    }
+    if self.maxFrameBytes != 0 {
+      try visitor.visitSingularUInt32Field(value: self.maxFrameBytes, fieldNumber: 4)
+    }
+    if self.maxCredentialBytes != 0 {
+      try visitor.visitSingularUInt32Field(value: self.maxCredentialBytes, fieldNumber: 5)
+    }
+    if self.maxWaitingCalls != 0 {
+      try visitor.visitSingularUInt32Field(value: self.maxWaitingCalls, fieldNumber: 6)
+    }
+    if self.maxKeys != 0 {
+      try visitor.visitSingularUInt32Field(value: self.maxKeys, fieldNumber: 7)
+    }
+    if self.maxCallMs != 0 {
+      try visitor.visitSingularUInt32Field(value: self.maxCallMs, fieldNumber: 8)
+    }
+    if self.features != 0 {
+      try visitor.visitSingularUInt64Field(value: self.features, fieldNumber: 9)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Coffer_V1_PingResponse, rhs: Coffer_V1_PingResponse) -> Bool {
+    if lhs.version != rhs.version {return false}
+    if lhs.instance != rhs.instance {return false}
+    if lhs.draining != rhs.draining {return false}
+    if lhs.maxFrameBytes != rhs.maxFrameBytes {return false}
+    if lhs.maxCredentialBytes != rhs.maxCredentialBytes {return false}
+    if lhs.maxWaitingCalls != rhs.maxWaitingCalls {return false}
+    if lhs.maxKeys != rhs.maxKeys {return false}
+    if lhs.maxCallMs != rhs.maxCallMs {return false}
+    if lhs.features != rhs.features {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
 }

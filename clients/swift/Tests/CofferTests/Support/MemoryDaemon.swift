@@ -27,6 +27,7 @@ final class MemoryDaemon: Sendable {
             case Coffer_V1_CredentialsMethods.list.id: try list(request.message(), call, peer)
             case Coffer_V1_AdminMethods.health.id:
                 try peer.respond(call, Self.health)
+            case Coffer_V1_CredentialsMethods.ping.id: try ping(call, peer)
             case Coffer_V1_AdminMethods.stats.id: try stats(call, peer)
             case Coffer_V1_AdminMethods.invalidate.id:
                 try peer.respond(call, Coffer_V1_InvalidateResponse.with { $0.dropped = 1 })
@@ -180,6 +181,22 @@ final class MemoryDaemon: Sendable {
                     }
                 }
                 response.nextPageToken = end < all.count ? "\(end)" : ""
+            })
+    }
+
+    private func ping(_ call: UInt64, _ peer: FakePeer) throws {
+        try peer.respond(
+            call,
+            Coffer_V1_PingResponse.with {
+                $0.version = "1.2.3"
+                $0.instance = "0123456789abcdef"
+                $0.draining = true
+                $0.maxFrameBytes = 1_114_112
+                $0.maxCredentialBytes = 65_536
+                $0.maxWaitingCalls = 1_024
+                $0.maxKeys = 256
+                $0.maxCallMs = 60_000
+                $0.features = 1 << 63
             })
     }
 

@@ -32,6 +32,8 @@ typedef struct Coffer__V1__ListResponse Coffer__V1__ListResponse;
 typedef struct Coffer__V1__ListEntry Coffer__V1__ListEntry;
 typedef struct Coffer__V1__ListEntry__LabelsEntry Coffer__V1__ListEntry__LabelsEntry;
 typedef struct Coffer__V1__Failure Coffer__V1__Failure;
+typedef struct Coffer__V1__PingRequest Coffer__V1__PingRequest;
+typedef struct Coffer__V1__PingResponse Coffer__V1__PingResponse;
 
 
 /* --- enums --- */
@@ -572,6 +574,62 @@ struct  Coffer__V1__Failure
     , COFFER__V1__FAILURE__REASON__REASON_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
 
 
+struct  Coffer__V1__PingRequest
+{
+  ProtobufCMessage base;
+};
+#define COFFER__V1__PING_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&coffer__v1__ping_request__descriptor) \
+     }
+
+
+struct  Coffer__V1__PingResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The daemon's version, as `cofferd --version` prints it.
+   */
+  char *version;
+  /*
+   * 16 hexadecimal digits, drawn at each start: others are another process.
+   */
+  char *instance;
+  /*
+   * The daemon is about to end: the next call belongs on a new connection.
+   */
+  protobuf_c_boolean draining;
+  /*
+   * Bytes of the largest frame that it takes, header included.
+   */
+  uint32_t max_frame_bytes;
+  /*
+   * Bytes of the largest credential that it stores.
+   */
+  uint32_t max_credential_bytes;
+  /*
+   * Calls of one connection that may wait for a vault at the same time.
+   */
+  uint32_t max_waiting_calls;
+  /*
+   * Keys of one GetMany.
+   */
+  uint32_t max_keys;
+  /*
+   * The most milliseconds that a call may take, whatever the client says.
+   */
+  uint32_t max_call_ms;
+  /*
+   * What this daemon does that the first daemons of protocol 1 did not, a bit
+   * for each thing; PROTOCOL.md lists them. Bits that a client does not know
+   * mean nothing to it.
+   */
+  uint64_t features;
+};
+#define COFFER__V1__PING_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&coffer__v1__ping_response__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0 }
+
+
 /* Coffer__V1__Key methods */
 void   coffer__v1__key__init
                      (Coffer__V1__Key         *message);
@@ -847,6 +905,44 @@ Coffer__V1__Failure *
 void   coffer__v1__failure__free_unpacked
                      (Coffer__V1__Failure *message,
                       ProtobufCAllocator *allocator);
+/* Coffer__V1__PingRequest methods */
+void   coffer__v1__ping_request__init
+                     (Coffer__V1__PingRequest         *message);
+size_t coffer__v1__ping_request__get_packed_size
+                     (const Coffer__V1__PingRequest   *message);
+size_t coffer__v1__ping_request__pack
+                     (const Coffer__V1__PingRequest   *message,
+                      uint8_t             *out);
+size_t coffer__v1__ping_request__pack_to_buffer
+                     (const Coffer__V1__PingRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Coffer__V1__PingRequest *
+       coffer__v1__ping_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   coffer__v1__ping_request__free_unpacked
+                     (Coffer__V1__PingRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Coffer__V1__PingResponse methods */
+void   coffer__v1__ping_response__init
+                     (Coffer__V1__PingResponse         *message);
+size_t coffer__v1__ping_response__get_packed_size
+                     (const Coffer__V1__PingResponse   *message);
+size_t coffer__v1__ping_response__pack
+                     (const Coffer__V1__PingResponse   *message,
+                      uint8_t             *out);
+size_t coffer__v1__ping_response__pack_to_buffer
+                     (const Coffer__V1__PingResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Coffer__V1__PingResponse *
+       coffer__v1__ping_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   coffer__v1__ping_response__free_unpacked
+                     (Coffer__V1__PingResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Coffer__V1__Key_Closure)
@@ -900,6 +996,12 @@ typedef void (*Coffer__V1__ListEntry_Closure)
 typedef void (*Coffer__V1__Failure_Closure)
                  (const Coffer__V1__Failure *message,
                   void *closure_data);
+typedef void (*Coffer__V1__PingRequest_Closure)
+                 (const Coffer__V1__PingRequest *message,
+                  void *closure_data);
+typedef void (*Coffer__V1__PingResponse_Closure)
+                 (const Coffer__V1__PingResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -927,6 +1029,10 @@ struct Coffer__V1__Credentials_Service
                const Coffer__V1__ListRequest *input,
                Coffer__V1__ListResponse_Closure closure,
                void *closure_data);
+  void (*ping)(Coffer__V1__Credentials_Service *service,
+               const Coffer__V1__PingRequest *input,
+               Coffer__V1__PingResponse_Closure closure,
+               void *closure_data);
 };
 typedef void (*Coffer__V1__Credentials_ServiceDestroy)(Coffer__V1__Credentials_Service *);
 void coffer__v1__credentials__init (Coffer__V1__Credentials_Service *service,
@@ -939,7 +1045,8 @@ void coffer__v1__credentials__init (Coffer__V1__Credentials_Service *service,
       function_prefix__ ## get,\
       function_prefix__ ## delete,\
       function_prefix__ ## get_many,\
-      function_prefix__ ## list  }
+      function_prefix__ ## list,\
+      function_prefix__ ## ping  }
 void coffer__v1__credentials__store(ProtobufCService *service,
                                     const Coffer__V1__StoreRequest *input,
                                     Coffer__V1__StoreResponse_Closure closure,
@@ -959,6 +1066,10 @@ void coffer__v1__credentials__get_many(ProtobufCService *service,
 void coffer__v1__credentials__list(ProtobufCService *service,
                                    const Coffer__V1__ListRequest *input,
                                    Coffer__V1__ListResponse_Closure closure,
+                                   void *closure_data);
+void coffer__v1__credentials__ping(ProtobufCService *service,
+                                   const Coffer__V1__PingRequest *input,
+                                   Coffer__V1__PingResponse_Closure closure,
                                    void *closure_data);
 
 /* --- descriptors --- */
@@ -982,6 +1093,8 @@ extern const ProtobufCMessageDescriptor coffer__v1__list_entry__descriptor;
 extern const ProtobufCMessageDescriptor coffer__v1__list_entry__labels_entry__descriptor;
 extern const ProtobufCMessageDescriptor coffer__v1__failure__descriptor;
 extern const ProtobufCEnumDescriptor    coffer__v1__failure__reason__descriptor;
+extern const ProtobufCMessageDescriptor coffer__v1__ping_request__descriptor;
+extern const ProtobufCMessageDescriptor coffer__v1__ping_response__descriptor;
 extern const ProtobufCServiceDescriptor coffer__v1__credentials__descriptor;
 
 PROTOBUF_C__END_DECLS
