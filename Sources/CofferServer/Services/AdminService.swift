@@ -112,17 +112,22 @@ package final class AdminService: Sendable {
     }
 
     private func healthResponse(_ found: [Check?], since asked: BootInstant) -> Secret {
-        let now = clock.boot
-        let vaults = zip(pool.vaults, found).map { vault, check in
-            let silence = max(statuses[vault.store].silence(at: now), now.milliseconds(since: asked))
-            return health(
-                of: vault,
-                check ?? Check(
-                    failure: .silent(vault: vault.name, milliseconds: silence), microseconds: microseconds(since: asked)))
+        let vaults = zip(pool.vaults.indices, found).map { index, check in
+            health(
+                of: pool.vaults[index],
+                check ?? Check(failure: silence(of: index, since: asked), microseconds: microseconds(since: asked)))
         }
         return ReplyMessages.healthResponse(
             serving: !isDraining.load(ordering: .relaxed), version: version,
             uptimeMilliseconds: clock.boot.milliseconds(since: started), vaults: vaults, warnings: warnings)
+    }
+
+    /// For as long as its check is unanswered, or all that it was asked.
+    private func silence(of index: Int, since asked: BootInstant) -> Failure {
+        let (now, vault) = (clock.boot, pool.vaults[index])
+        let ofCheck = now.milliseconds(since: checks.begun(index) ?? asked)
+        let ofAll = statuses[vault.store].silence(at: now)
+        return .silent(vault: vault.name, milliseconds: max(ofCheck, ofAll))
     }
 
     private func microseconds(since start: BootInstant) -> UInt64 {

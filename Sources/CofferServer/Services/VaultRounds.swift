@@ -86,6 +86,9 @@ final class VaultRounds<Outcome: Sendable>: Sendable {
     /// The asker wants no answer any more.
     func withdraw(_ asker: Asker) { state.withLock { $0.asks[asker] = nil } }
 
+    /// Since when it is being done with this vault; nil = it is not.
+    func begun(_ vault: Int) -> BootInstant? { state.withLock { $0.running[vault] } }
+
     /// Asks without an answer so far.
     var waiting: Int { state.withLock { $0.asks.count } }
 }

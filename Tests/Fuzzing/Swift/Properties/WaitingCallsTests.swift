@@ -144,6 +144,27 @@ import Testing
         }
     }
 
+    /// It answers reads; its check hangs, and Health says since when.
+    @Test func aCheckThatHangsIsReportedThoughTheVaultAnswersOthers() throws {
+        let conversation = try Conversation()
+        let service = conversation.service
+        conversation.run {
+            conversation.send(Conversation.frame([], method: Request.health.method, callID: 1))
+            conversation.settle()
+            service.clock.advance(byMilliseconds: 2_000)
+            conversation.send(Conversation.get(callID: 2))
+            conversation.settle()
+            service.vault.answerOne(oldest: false)
+            #expect(conversation.answers.map(\.callID) == [1, 2])
+            service.clock.advance(byMilliseconds: 100)
+            conversation.send(Conversation.frame([], method: Request.health.method, callID: 3))
+            let words = conversation.frames.last.flatMap { Self.health($0.payload) }?.words
+            #expect(words?.hasPrefix("the vault has not answered for 2s;") == true, "\(words ?? "")")
+            conversation.answerAll()
+        }
+        #expect(conversation.answers.map(\.callID) == [1, 2, 3])
+    }
+
     /// Where nothing was asked before, a second shows it.
     @Test func healthWaitsASecondForAVaultThatNobodyHasAsked() throws {
         let conversation = try Conversation()
