@@ -65,6 +65,26 @@ generate_swift() {
     run --include_imports --include_source_info --descriptor_set_out="$fixtures/coffer.v1.descriptors"
 }
 
+# Python. Its modules lie inside of the package and put their messages into its own pool, so that neither a
+# top-level `coffer` nor the code of another program that has these .proto files is in the way.
+generate_python() {
+    modules=$out/clients/python/src/coffer_client/generated
+    mkdir -p "$modules" "$out/python"
+    run --python_out="pyi_out:$out/python"
+    printf '"""Made by proto/generate.sh."""\n' >"$modules/__init__.py"
+    for source in $protos; do
+        plain=$out/python/${source%.proto}_pb2.py
+        module=$modules/$(basename "$plain")
+        {
+            printf '"""Made by proto/generate.sh from %s."""\n\n' "$source"
+            printf 'from .._pool import add_file\n'
+            sed -n 's/^from coffer\.v1 import \([a-z0-9_]*\) as .*/from . import \1  # noqa: F401/p' "$plain"
+            sed -n 's/^DESCRIPTOR = .*AddSerializedFile(\(.*\))$/\nadd_file(\1, globals())/p' "$plain"
+        } >"$module"
+        sed -e 's/^from coffer\.v1 import/from . import/' -e 's/__slots__ = \[\]/__slots__ = ()/' -e 's/_Mapping\]/_Mapping[str, object]]/g' "${plain}i" >"${module}i"
+    done
+}
+
 # install_file GENERATED DESTINATION: writes it, or under --check compares it.
 differences=0
 install_file() {
@@ -91,6 +111,7 @@ report_stale() {
 
 generate_c
 generate_swift
+generate_python
 
 for base in coffer/v1/credentials coffer/v1/admin; do
     install_file "$out/c/$base.pb-c.c" "Sources/CofferMessages/$base.pb-c.c"
@@ -101,7 +122,7 @@ for base in coffer/v1/credentials coffer/v1/admin; do
     fi
 done
 for folder in clients/swift/Sources/Coffer/Generated Sources/CofferServer/Generated \
-    Tests/CofferCodeGenTests/Fixtures; do
+    Tests/CofferCodeGenTests/Fixtures clients/python/src/coffer_client/generated; do
     for file in "$out/$folder"/*; do install_file "$file" "$folder/$(basename "$file")"; done
     report_stale "$folder" "$out/$folder"
 done

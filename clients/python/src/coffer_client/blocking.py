@@ -1,0 +1,418 @@
+"""The blocking client, for threads and for processes that fork."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket as socket_module
+import threading
+import time
+from functools import partial
+from types import TracebackType
+from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Type, TypeVar, Union
+
+from . import _messages as messages
+from ._connection import Call, Connection, Retry, connection_lost, deadline_error
+from ._connector import Connector
+from ._frames import DELETE, GET, GET_MANY, HEALTH, INVALIDATE, LIST, STATS, STORE, Method
+from ._messages import AnyKey, Duration
+from ._place import Place
+from .aio import check_options, client_closed
+from .errors import CofferError, NotFound
+from .records import Entry, Health, Receipt, Record
+
+__all__ = ["Coffer"]
+
+T = TypeVar("T")
+
+#: Seconds without a call after which the socket is looked at before the next one is sent: a go-away may have come.
+_IDLE = 0.5
+
+
+class _BlockingCall(Call):
+    """Its thread sleeps on a lock that `wake` opens."""
+
+    __slots__ = ("_turn",)
+
+    def __init__(self, method: Method, payload: Union[bytes, bytearray], deadline: float) -> None:
+        super().__init__(method, payload, deadline)
+        self._turn = threading.Lock()
+        self._turn.acquire()
+
+    def wake(self) -> None:
+        """The call has ended, or its thread is to watch the socket. Under the connection's lock."""
+        if self._turn.locked():
+            self._turn.release()
+
+    def sleep(self) -> None:
+        """Until it is woken or its time is over."""
+        self._turn.acquire(timeout=max(0.0, min(self.deadline - time.monotonic(), threading.TIMEOUT_MAX)))
+
+
+class _WatchedConnection(Connection):
+    """Its descriptor stays open while threads poll it: closed, it might be another file's in the next moment."""
+
+    def __init__(self, connected: socket_module.socket) -> None:
+        super().__init__(connected)
+        self.pollers = 0
+
+    def close_socket(self) -> None:
+        if not self.pollers:
+            super().close_socket()
+
+
+class _Guard:
+    """A lock, and whether what it guards was left in the middle, by an exception of a signal handler for instance."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.is_torn = False
+
+    def __enter__(self) -> bool:
+        """Whether the one before left in the middle."""
+        self.lock.acquire()
+        was_torn, self.is_torn = self.is_torn, True
+        return was_torn
+
+    def __exit__(self, kind: Optional[Type[BaseException]], *_: object) -> None:
+        self.is_torn = kind is not None
+        self.lock.release()
+
+
+class _SharedConnection:
+    """A connection that many threads use. One of those that wait, the watcher, receives for all; when its own call has
+    ended, it wakes another one to do so. There is no thread beside the callers'."""
+
+    def __init__(self, connected: socket_module.socket) -> None:
+        self._guard = _Guard()
+        self._connection = _WatchedConnection(connected)
+        self._watcher: Optional[Call] = None
+        self._fd = connected.fileno()
+        self._used_at = time.monotonic()
+
+    @property
+    def unusable_since(self) -> Optional[float]:
+        return self._connection.unusable_since
+
+    def make(self, call: _BlockingCall) -> None:
+        """Sends it, and waits until it has ended."""
+        try:
+            with self._guard as was_torn:
+                self._mend(was_torn)
+                now = time.monotonic()
+                if now - self._used_at > _IDLE and self._watcher is None and not self._connection.closed:
+                    self._connection.receive()
+                self._used_at = now
+                self._connection.begin(call)
+                self._connection.flush()
+            while not call.done:
+                self._wait(call)
+        finally:
+            if not call.done or self._watcher is call:
+                with self._guard as was_torn:
+                    self._mend(was_torn)
+                    self._connection.abandon(call)
+                    self._connection.flush()
+                    self._hand_over(call)
+
+    def _mend(self, was_torn: bool) -> None:
+        """What was left in the middle of sending or receiving cannot be gone on with."""
+        if was_torn:
+            self._connection.close(connection_lost())
+
+    def _wait(self, call: _BlockingCall) -> None:
+        with self._guard as was_torn:
+            self._mend(was_torn)
+            if call.done:
+                self._hand_over(call)
+                return
+            if call.deadline <= time.monotonic():
+                self._connection.abandon(call, deadline_error(call))
+                self._connection.flush()
+                self._hand_over(call)
+                return
+            if self._watcher is None:
+                self._watcher = call
+            is_watcher = self._watcher is call
+            has_output = self._connection.has_output
+            polls = is_watcher or has_output
+            self._connection.pollers += polls
+        if not polls:
+            call.sleep()
+            return
+        try:
+            self._poll(call, is_watcher, has_output)
+        finally:
+            with self._guard as was_torn:
+                self._mend(was_torn)
+                self._after_poll(call, is_watcher)
+
+    def _poll(self, call: Call, reads: bool, writes: bool) -> None:
+        """Until the socket has something, or room, or the call's time is over."""
+        poller = select.poll()
+        poller.register(self._fd, (select.POLLIN if reads else 0) | (select.POLLOUT if writes else 0))
+        # Rounded up, so that what is due is over then.
+        rest = min(max(0.0, call.deadline - time.monotonic()), 86_400)
+        poller.poll(int(rest * 1000) + 1)
+
+    def _after_poll(self, call: Call, is_watcher: bool) -> None:
+        connection = self._connection
+        connection.pollers -= 1
+        if connection.closed:
+            connection.close_socket()
+            return
+        connection.flush()
+        if is_watcher:
+            connection.receive()
+            if call.done:
+                self._hand_over(call)
+
+    def _hand_over(self, call: Call) -> None:
+        """Makes another waiting thread the watcher, if there is none then."""
+        if self._watcher is call:
+            self._watcher = None
+        if self._watcher is None:
+            for other in self._connection.calls.values():
+                other.wake()
+                return
+
+    def close(self) -> None:
+        with self._guard:
+            self._connection.close(client_closed())
+
+    def leave_to_parent(self) -> None:
+        # A thread that has not come along to this child may hold the lock.
+        self._connection.leave_to_parent()
+
+
+class _Home:
+    """What one process has. A child made by fork makes its own: locks of the parent may be held for good."""
+
+    def __init__(self, place: Place, window: float, max_in_flight: int) -> None:
+        self.lock = threading.Lock()
+        self.connector = Connector(place, window)
+        self.connection: Optional[_SharedConnection] = None
+        self.slots = threading.Semaphore(max_in_flight)
+
+    def look_up(self) -> Union[_SharedConnection, Tuple[float, CofferError]]:
+        """The connection that takes new calls; or when to look again, and what to raise if there is no time for that.
+
+        Connecting under the lock is brief: a Unix socket connects at once or not at all.
+        """
+        with self.lock:
+            connection = self.connection
+            if connection is not None:
+                if connection.unusable_since is None:
+                    return connection
+                self.connector.lost(connection.unusable_since)
+                self.connection = None
+            found = self.connector.attempt()
+            if isinstance(found, tuple):
+                return found
+            self.connection = _SharedConnection(found)
+            return self.connection
+
+
+class Coffer:
+    """A blocking client of `cofferd`: one connection for all threads of a process, made when first used and again when
+    it is lost.
+
+    Thread-safe. After `fork` a child gets a connection of its own (multiprocessing, gunicorn); calls under way are the
+    parent's. Every call raises `CofferError`. There is no thread beside the callers'.
+
+    :param socket: the daemon's socket; None = `default_socket()`.
+    :param timeout: how long a call may take if it does not say otherwise, in seconds, connecting too.
+    :param reconnect_window: how long after a loss calls wait for the daemon to come back, in seconds, within their
+        own time. A daemon that was never there fails a call at once.
+    :param max_in_flight: calls at once; further ones wait for their turn.
+    :param server_uid: a uid whose daemon is trusted beside root's and this process's; None = `$COFFER_SERVER_UID`.
+    """
+
+    def __init__(
+        self, socket: Optional[str] = None, *, timeout: Duration = 5.0, reconnect_window: Duration = 2.0,
+        max_in_flight: int = 32, server_uid: Optional[int] = None,
+    ) -> None:
+        self._place = Place(socket, server_uid)
+        self._timeout = messages.seconds(timeout)
+        self._window = messages.seconds(reconnect_window)
+        self._max_in_flight = check_options(self._timeout, self._window, max_in_flight)
+        self._is_closed = False
+        self._homes: Dict[int, _Home] = {}
+
+    # ---- Calls ----
+
+    def get(
+        self, user: str, connection: str, *, max_age: Optional[Duration] = None, timeout: Optional[Duration] = None,
+    ) -> Record:
+        """The credential and what is known about it.
+
+        :param max_age: the oldest copy from the daemon's memory that will do, in seconds; None = the daemon's TTL,
+            0 = ask the vault now.
+        :raises NotFound: if there is no live record; never because a vault is out of reach.
+        """
+        request = messages.get_request(user, connection, max_age)
+        return self._call(GET, request, timeout, messages.decode_record)
+
+    def try_get(
+        self, user: str, connection: str, *, max_age: Optional[Duration] = None, timeout: Optional[Duration] = None,
+    ) -> Optional[Record]:
+        """As `get`; None if there is no live record."""
+        try:
+            return self.get(user, connection, max_age=max_age, timeout=timeout)
+        except NotFound:
+            return None
+
+    def store(
+        self, user: str, connection: str, value: Union[str, bytes, bytearray, memoryview], *,
+        ttl: Optional[Duration] = None, labels: Mapping[str, str] = {}, if_version: Optional[str] = None,
+        if_absent: bool = False, timeout: Optional[Duration] = None,
+    ) -> Receipt:
+        """Creates the credential, or replaces it whole: labels and expiry too.
+
+        Never made again once it may have been sent: if the error's `may_have_happened` is true, read first, or repeat
+        it with a condition.
+
+        :param ttl: until the record expires, rounded up to whole seconds; None = the vault's default.
+        :param labels: at most 16; names to 64 bytes, values to 256. Not secret.
+        :param if_version: store only if the vault has this version, else `Aborted`.
+        :param if_absent: store only if there is no live record, else `AlreadyExists`.
+        """
+        request = messages.store_request(user, connection, value, ttl, labels, if_version, if_absent)
+        try:
+            return self._call(STORE, request, timeout, messages.decode_receipt)
+        finally:
+            messages.wipe(request)
+
+    def delete(
+        self, user: str, connection: str, *, if_version: Optional[str] = None, timeout: Optional[Duration] = None,
+    ) -> bool:
+        """Removes the credential; whether a live record was there. Not made again once it may have been sent.
+
+        :param if_version: delete only if the vault has this version, else `Aborted`.
+        """
+        request = messages.delete_request(user, connection, if_version)
+        return self._call(DELETE, request, timeout, messages.decode_existed)
+
+    def get_many(
+        self, keys: Iterable[AnyKey], *, max_age: Optional[Duration] = None, timeout: Optional[Duration] = None,
+    ) -> List[Union[Record, CofferError]]:
+        """Any number of credentials: for each key, in their order, its record or the error that a `get` would raise.
+
+        Asks for 256 at a time; each such call has the timeout to itself.
+        """
+        results: List[Union[Record, CofferError]] = []
+        for chunk in messages.key_chunks(keys):
+            request = messages.get_many_request(chunk, max_age)
+            results += self._call(GET_MANY, request, timeout, partial(messages.decode_results, len(chunk)))
+        return results
+
+    def list(self, user: str, *, page_size: int = 0, timeout: Optional[Duration] = None) -> Iterator[Entry]:
+        """Which connections a user has, without their credentials: each live record once if nothing changes meanwhile,
+        in no promised order.
+
+        :param user: empty = all users, only for callers whose policy grants it.
+        :param page_size: entries asked for at a time, at most 1,000; 0 = 100.
+        :param timeout: for each page.
+        """
+        token = ""
+        while True:
+            entries, token = self._page(user, token, page_size, timeout)
+            yield from entries
+            if not token:
+                return
+
+    def _page(self, user: str, token: str, page_size: int, timeout: Optional[Duration]) -> Tuple[List[Entry], str]:
+        request = messages.list_request(user, token, page_size)
+        return self._call(LIST, request, timeout, messages.decode_page)
+
+    def health(self, *, timeout: Optional[Duration] = None) -> Health:
+        """Whether the daemon and its vaults can do their work now. Asks the vaults."""
+        request = messages.health_request()
+        return self._call(HEALTH, request, timeout, messages.decode_health)
+
+    def stats(self, *, timeout: Optional[Duration] = None) -> Dict[str, int]:
+        """Counters, gauges and the limits in force, by name. Asks no vault."""
+        request = messages.stats_request()
+        return self._call(STATS, request, timeout, messages.decode_stats)
+
+    def invalidate(
+        self, user: Optional[str] = None, connection: Optional[str] = None, *, all: bool = False,
+        timeout: Optional[Duration] = None,
+    ) -> int:
+        """Drops one record, a user's records or all of them from the daemon's cache; how many. The vaults stay as
+        they are."""
+        request = messages.invalidate_request(user, connection, all)
+        return self._call(INVALIDATE, request, timeout, messages.decode_dropped)
+
+    def close(self) -> None:
+        """Ends calls in flight with `Cancelled`; later calls fail the same way."""
+        self._is_closed = True
+        home = self._homes.get(os.getpid())
+        if home is None:
+            self._leave_others_to_their_processes(os.getpid())
+            return
+        with home.lock:
+            connection, home.connection = home.connection, None
+        if connection is not None:
+            connection.close()
+
+    def __enter__(self) -> Coffer:
+        return self
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._place.path!r})"
+
+    # ---- How a call is made ----
+
+    def _call(
+        self, method: Method, request: Union[bytes, bytearray], timeout: Optional[Duration],
+        decode: Callable[[List[bytearray]], T],
+    ) -> T:
+        deadline = time.monotonic() + (self._timeout if timeout is None else messages.seconds(timeout))
+        home = self._homes.get(os.getpid()) or self._new_home()
+        if not home.slots.acquire(timeout=max(0.0, min(deadline - time.monotonic(), threading.TIMEOUT_MAX))):
+            raise deadline_error(Call(method, request, deadline))
+        try:
+            retry = Retry(method)
+            while True:
+                connection = self._connect(home, deadline)
+                call = _BlockingCall(method, request, deadline)
+                connection.make(call)
+                if call.error is None:
+                    return messages.decoded(method.name, decode, call.parts)
+                retry.after(call.error)
+        finally:
+            home.slots.release()
+
+    def _connect(self, home: _Home, deadline: float) -> _SharedConnection:
+        """The connection that takes new calls, waiting for the daemon if it may come back."""
+        while True:
+            if self._is_closed:
+                raise client_closed()
+            found = home.look_up()
+            if isinstance(found, _SharedConnection):
+                return found
+            retry_at, error = found
+            if retry_at >= deadline:
+                raise error
+            time.sleep(max(0.0, retry_at - time.monotonic()))
+
+    def _new_home(self) -> _Home:
+        """This process's; `setdefault` lets one thread win."""
+        process = os.getpid()
+        own = _Home(self._place, self._window, self._max_in_flight)
+        home = self._homes.setdefault(process, own)
+        if home is own:
+            self._leave_others_to_their_processes(process)
+        return home
+
+    def _leave_others_to_their_processes(self, process: int) -> None:
+        for other in [other for other in self._homes if other != process]:
+            home = self._homes.pop(other, None)
+            if home is not None and home.connection is not None:
+                home.connection.leave_to_parent()
