@@ -9,7 +9,7 @@ import threading
 import time
 from functools import partial
 from types import TracebackType
-from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Type, TypeVar, Union
+from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple, Type, TypeVar, Union
 
 from . import _messages as messages
 from ._connection import Call, Connection, Retry, connection_lost, deadline_error
@@ -61,30 +61,13 @@ class _WatchedConnection(Connection):
             super().close_socket()
 
 
-class _Guard:
-    """A lock, and whether what it guards was left in the middle, by an exception of a signal handler for instance."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.is_torn = False
-
-    def __enter__(self) -> bool:
-        """Whether the one before left in the middle."""
-        self.lock.acquire()
-        was_torn, self.is_torn = self.is_torn, True
-        return was_torn
-
-    def __exit__(self, kind: Optional[Type[BaseException]], *_: object) -> None:
-        self.is_torn = kind is not None
-        self.lock.release()
-
-
 class _SharedConnection:
     """A connection that many threads use. One of those that wait, the watcher, receives for all; when its own call has
     ended, it wakes another one to do so. There is no thread beside the callers'."""
 
     def __init__(self, connected: socket_module.socket) -> None:
-        self._guard = _Guard()
+        self._lock = threading.Lock()
+        self._is_torn = False
         self._connection = _WatchedConnection(connected)
         self._watcher: Optional[Call] = None
         self._fd = connected.fileno()
@@ -94,58 +77,69 @@ class _SharedConnection:
     def unusable_since(self) -> Optional[float]:
         return self._connection.unusable_since
 
+    # An exception of a signal handler may end anything below in the middle. So what happens under the lock begins with
+    # `_enter` and ends with `_leave`: between them the connection is torn, and one that was left so cannot be gone on
+    # with. The lock itself is taken by `with`, which nothing can come in between of.
+
+    def _enter(self) -> None:
+        if self._is_torn:
+            self._connection.close(connection_lost())
+        self._is_torn = True
+
+    def _leave(self) -> None:
+        self._is_torn = False
+
     def make(self, call: _BlockingCall) -> None:
         """Sends it, and waits until it has ended."""
         try:
-            with self._guard as was_torn:
-                self._mend(was_torn)
+            with self._lock:
+                self._enter()
                 now = time.monotonic()
                 if now - self._used_at > _IDLE and self._watcher is None and not self._connection.closed:
                     self._connection.receive()
                 self._used_at = now
                 self._connection.begin(call)
                 self._connection.flush()
+                self._leave()
             while not call.done:
                 self._wait(call)
         finally:
             if not call.done or self._watcher is call:
-                with self._guard as was_torn:
-                    self._mend(was_torn)
-                    self._connection.abandon(call)
-                    self._connection.flush()
-                    self._hand_over(call)
+                self._give_up(call)
 
-    def _mend(self, was_torn: bool) -> None:
-        """What was left in the middle of sending or receiving cannot be gone on with."""
-        if was_torn:
-            self._connection.close(connection_lost())
+    def _give_up(self, call: _BlockingCall, error: Optional[CofferError] = None) -> None:
+        with self._lock:
+            self._enter()
+            self._connection.abandon(call, error)
+            self._connection.flush()
+            self._hand_over(call)
+            self._leave()
 
     def _wait(self, call: _BlockingCall) -> None:
-        with self._guard as was_torn:
-            self._mend(was_torn)
-            if call.done:
-                self._hand_over(call)
-                return
-            if call.deadline <= time.monotonic():
-                self._connection.abandon(call, deadline_error(call))
-                self._connection.flush()
-                self._hand_over(call)
-                return
-            if self._watcher is None:
+        now = time.monotonic()
+        if call.deadline <= now:
+            self._give_up(call, deadline_error(call))
+            return
+        with self._lock:
+            self._enter()
+            watcher = self._watcher
+            # One whose thread was interrupted before it could hand over is noticed by its deadline.
+            if watcher is None or watcher.done or watcher.deadline < now:
                 self._watcher = call
             is_watcher = self._watcher is call
             has_output = self._connection.has_output
-            polls = is_watcher or has_output
+            polls = not call.done and (is_watcher or has_output)
             self._connection.pollers += polls
-        if not polls:
-            call.sleep()
-            return
-        try:
-            self._poll(call, is_watcher, has_output)
-        finally:
-            with self._guard as was_torn:
-                self._mend(was_torn)
+            if call.done:
+                self._hand_over(call)
+            self._leave()
+        if polls:
+            try:
+                self._poll(call, is_watcher, has_output)
+            finally:
                 self._after_poll(call, is_watcher)
+        elif not call.done:
+            call.sleep()
 
     def _poll(self, call: Call, reads: bool, writes: bool) -> None:
         """Until the socket has something, or room, or the call's time is over."""
@@ -157,15 +151,18 @@ class _SharedConnection:
 
     def _after_poll(self, call: Call, is_watcher: bool) -> None:
         connection = self._connection
-        connection.pollers -= 1
-        if connection.closed:
-            connection.close_socket()
-            return
-        connection.flush()
-        if is_watcher:
-            connection.receive()
+        with self._lock:
+            self._enter()
+            connection.pollers -= 1
+            if connection.closed:
+                connection.close_socket()
+            else:
+                connection.flush()
+                if is_watcher:
+                    connection.receive()
             if call.done:
                 self._hand_over(call)
+            self._leave()
 
     def _hand_over(self, call: Call) -> None:
         """Makes another waiting thread the watcher, if there is none then."""
@@ -177,12 +174,47 @@ class _SharedConnection:
                 return
 
     def close(self) -> None:
-        with self._guard:
+        with self._lock:
+            self._enter()
             self._connection.close(client_closed())
+            self._leave()
 
     def leave_to_parent(self) -> None:
         # A thread that has not come along to this child may hold the lock.
         self._connection.leave_to_parent()
+
+
+class _Slots:
+    """At most so many calls at once; the others wait in their order."""
+
+    def __init__(self, count: int) -> None:
+        self._lock = threading.Lock()
+        self._count = count
+        self._taken: Set[object] = set()
+        self._waiting: Dict[object, threading.Lock] = {}
+
+    def take(self, call: object, deadline: float) -> bool:
+        """False if none came free in time."""
+        with self._lock:
+            if len(self._taken) < self._count and not self._waiting:
+                self._taken.add(call)
+                return True
+            turn = threading.Lock()
+            turn.acquire()
+            self._waiting[call] = turn
+        turn.acquire(timeout=max(0.0, min(deadline - time.monotonic(), threading.TIMEOUT_MAX)))
+        with self._lock:
+            return call in self._taken
+
+    def give(self, call: object) -> None:
+        """Whether it was taken or not."""
+        with self._lock:
+            self._waiting.pop(call, None)
+            self._taken.discard(call)
+            while self._waiting and len(self._taken) < self._count:
+                following = next(iter(self._waiting))
+                self._taken.add(following)
+                self._waiting.pop(following).release()
 
 
 class _Home:
@@ -192,7 +224,7 @@ class _Home:
         self.lock = threading.Lock()
         self.connector = Connector(place, window)
         self.connection: Optional[_SharedConnection] = None
-        self.slots = threading.Semaphore(max_in_flight)
+        self.slots = _Slots(max_in_flight)
 
     def look_up(self) -> Union[_SharedConnection, Tuple[float, CofferError]]:
         """The connection that takes new calls; or when to look again, and what to raise if there is no time for that.
@@ -375,9 +407,10 @@ class Coffer:
     ) -> T:
         deadline = time.monotonic() + (self._timeout if timeout is None else messages.seconds(timeout))
         home = self._homes.get(os.getpid()) or self._new_home()
-        if not home.slots.acquire(timeout=max(0.0, min(deadline - time.monotonic(), threading.TIMEOUT_MAX))):
-            raise deadline_error(Call(method, request, deadline))
+        slot = object()
         try:
+            if not home.slots.take(slot, deadline):
+                raise deadline_error(Call(method, request, deadline))
             retry = Retry(method)
             while True:
                 connection = self._connect(home, deadline)
@@ -387,7 +420,7 @@ class Coffer:
                     return messages.decoded(method.name, decode, call.parts)
                 retry.after(call.error)
         finally:
-            home.slots.release()
+            home.slots.give(slot)
 
     def _connect(self, home: _Home, deadline: float) -> _SharedConnection:
         """The connection that takes new calls, waiting for the daemon if it may come back."""
