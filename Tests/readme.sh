@@ -126,6 +126,8 @@ if [ "$failed" = 0 ]; then
     judge "the Swift example without a daemon" fails_in_one_line .build/release/coffer-ten-lines
     judge "the C example without a daemon" \
         fails_in_one_line env LD_LIBRARY_PATH="$HOME/.local/lib" .build-libcoffer/ten_lines
+    judge "the Python example without a daemon" \
+        fails_in_one_line .build-python-example/bin/python clients/python/examples/ten_lines.py
 fi
 [ -e "$work/1.daemon" ] && [ -e "$work/2.sh" ] && [ -e "$work/2.output" ] || {
     echo "FAIL README.md has no blocks to run"

@@ -160,6 +160,7 @@ step c-client c_client
 step simulation .build/release/coffer-simulate ${soak:+--seeds 1000000 --pairs 10000000}
 step flood .build/release/coffer-simulate flood ${soak:+--keys 10000000}
 step trace Tests/trace.sh .build/release
+step python-client clients/python/check.sh
 step interop Tests/Interop/run.sh .build/release .build-c
 step readme Tests/readme.sh
 step system python3 Tests/System/run.py --bin .build/release "${soak[@]}"

@@ -42,6 +42,8 @@ with_daemon() {
 }
 
 with_daemon python python3 Tests/Interop/python/run_cases.py --socket SOCKET $cases
+with_daemon python-client python3 Tests/Interop/python/run_cases.py --client blocking --socket SOCKET $cases
+with_daemon python-asyncio python3 Tests/Interop/python/run_cases.py --client asyncio --socket SOCKET $cases
 with_daemon frames python3 Tests/Interop/python/run_vectors.py --socket SOCKET
 with_daemon c "$c_build/interop/run_cases" --socket SOCKET $cases
 with_daemon c-valgrind valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=all \

@@ -28,6 +28,7 @@ class Programs:
             "C": [f"{c_build}/interop/find_daemon"],
             "Swift": [f"{bin_folder}/coffer-interop-swift", "find"],
             "coffer": [f"{bin_folder}/coffer", "get", "nobody", "nothing"],
+            "Python": [sys.executable, str(Path(__file__).resolve().parent / "python/find_daemon.py")],
         }
 
 
@@ -38,6 +39,9 @@ def run(command, uid, variables, home):
         os.setgid(uid)
         os.setuid(uid)
 
+    if command[0] == sys.executable:
+        # It may be where that user cannot reach it, so the script becomes the user itself.
+        command, become = [*command, str(uid)], None
     kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
     ended = subprocess.run(
         command, env={**kept, "HOME": home, **variables}, cwd=home, stdin=subprocess.DEVNULL,

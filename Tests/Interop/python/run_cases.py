@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.parse
 
-from coffer_client import CofferClient, CofferError
+from plain_client import CofferClient, CofferError
 from coffer_protocol import MESSAGES, STATUS_NAMES, default_socket
 
 SOURCES = {1: "memory", 2: "vault", 3: "stale"}
@@ -240,12 +240,22 @@ class Runner:
         wanted.done()
 
 
+def open_client(kind, path):
+    if kind == "plain":
+        return CofferClient(path)
+    import product
+
+    return product.blocking(path) if kind == "blocking" else product.asynchronous(path)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--socket", default=default_socket())
+    parser.add_argument("--client", choices=("plain", "blocking", "asyncio"), default="plain",
+                        help="plain: of this folder; the others are those of clients/python")
     parser.add_argument("cases", nargs="?", default=pathlib.Path(__file__).parents[1] / "cases.txt")
     arguments = parser.parse_args()
-    runner = Runner(CofferClient(arguments.socket))
+    runner = Runner(open_client(arguments.client, arguments.socket))
     passed = failed = 0
     for number, line in enumerate(pathlib.Path(arguments.cases).read_text().splitlines(), 1):
         if not line or line.startswith("#"):

@@ -141,7 +141,8 @@ class TrustTests(unittest.TestCase):
                 "set COFFER_SOCKET", self.run_as(54321, daemon.path))
 
     def test_the_folder_in_tmp_must_be_the_users_own(self):
-        uid = 54325
+        # One for each run, as several may go on at once.
+        uid = 1_000_000 + os.getpid()
         folder = f"/tmp/coffer-{uid}"
         self.addCleanup(lambda: os.path.exists(folder) and shutil.rmtree(folder))
         wrong = f"FAILED_PRECONDITION: {folder} must be a folder of uid {uid} with mode 0700, not a link; remove it, or set COFFER_SOCKET"

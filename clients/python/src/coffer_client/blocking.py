@@ -179,6 +179,10 @@ class _SharedConnection:
             self._connection.close(client_closed())
             self._leave()
 
+    def __del__(self) -> None:
+        # Where a handler's exception has kept it open.
+        self._connection.socket.close()
+
     def leave_to_parent(self) -> None:
         # A thread that has not come along to this child may hold the lock.
         self._connection.leave_to_parent()
