@@ -66,6 +66,9 @@ class Product:
         return types.SimpleNamespace(
             entries=[types.SimpleNamespace(connection_id=entry.connection) for entry in entries], next_page_token="")
 
+    def Ping(self):
+        return self.run(self.client.ping())
+
     def Health(self):
         return self.run(self.client.health())
 

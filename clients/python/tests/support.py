@@ -174,6 +174,7 @@ class MemoryDaemon(FakeDaemon):
             frames.GET.id: (credentials_pb2.GetRequest, self.get),
             frames.DELETE.id: (credentials_pb2.DeleteRequest, self.delete),
             frames.LIST.id: (credentials_pb2.ListRequest, self.list),
+            frames.PING.id: (credentials_pb2.PingRequest, self.ping),
             frames.HEALTH.id: (admin_pb2.HealthRequest, self.health),
             frames.STATS.id: (admin_pb2.StatsRequest, self.stats),
             frames.INVALIDATE.id: (admin_pb2.InvalidateRequest, self.invalidate),
@@ -247,6 +248,11 @@ class MemoryDaemon(FakeDaemon):
         for user, connection in keys[start : start + size]:
             response.entries.add(user_id=user, connection_id=connection, version=self.records[user, connection].version)
         return response
+
+    def ping(self, _):
+        return credentials_pb2.PingResponse(
+            version="0.1.0", instance="0123456789abcdef", draining=True, max_frame_bytes=1, max_credential_bytes=2,
+            max_waiting_calls=3, max_keys=4, max_call_ms=5_500, features=1 << 63)
 
     def health(self, _):
         return admin_pb2.HealthResponse(serving=True, version="0.1.0", uptime_ms=1500)

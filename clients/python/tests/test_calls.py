@@ -5,7 +5,7 @@ import unittest
 
 from support import MemoryDaemon, both
 
-from coffer_client import Aborted, AlreadyExists, Code, CofferError, InvalidArgument, Key, NotFound, Source
+from coffer_client import Aborted, AlreadyExists, Code, CofferError, Identity, InvalidArgument, Key, NotFound, Source
 
 
 @both
@@ -82,6 +82,8 @@ class CallTests:
         self.client.store("ann", "github", "x")
         health = self.client.health()
         self.assertEqual((True, "0.1.0", 1.5, []), (health.serving, health.version, health.uptime, health.vaults))
+        self.assertEqual(
+            Identity("0.1.0", "0123456789abcdef", True, 1, 2, 3, 4, 5.5, 1 << 63), self.client.ping())
         self.assertEqual({"cached_records": 1}, self.client.stats())
         self.assertEqual(1, self.client.invalidate("ann", "github"))
         self.assertEqual(1, self.client.invalidate("ann"))

@@ -13,7 +13,7 @@ from coffer_client._connection import Call, Connection
 from coffer_client.generated import admin_pb2, credentials_pb2
 
 METHODS = [
-    frames.STORE, frames.GET, frames.DELETE, frames.GET_MANY, frames.LIST, frames.HEALTH, frames.STATS,
+    frames.STORE, frames.GET, frames.DELETE, frames.GET_MANY, frames.LIST, frames.PING, frames.HEALTH, frames.STATS,
     frames.INVALIDATE, frames.method("Admin", "Doctor"),
 ]
 
@@ -114,6 +114,7 @@ class FrameTests(unittest.TestCase):
             "get-many-one": messages.get_many_request([("ann", "github")], None),
             "get-many-same-twice": messages.get_many_request([("ann", "github"), ("bob", "s3"), ("ann", "github")], 1.0),
             "list": messages.list_request("ann", "", 0),
+            "ping": messages.ping_request(),
             "health": messages.health_request(),
             "stats": messages.stats_request(),
             "invalidate-key": messages.invalidate_request("ann", "github", False),

@@ -17,8 +17,8 @@ from .generated.admin_pb2 import HealthRequest, HealthResponse, InvalidateReques
 from .generated.admin_pb2 import StatsResponse
 from .generated.credentials_pb2 import DeleteRequest, DeleteResponse, Failure, GetManyRequest, GetManyResponse
 from .generated.credentials_pb2 import GetRequest, GetResponse, GetResult, ListRequest, ListResponse, StoreRequest
-from .generated.credentials_pb2 import StoreResponse
-from .records import Entry, Health, Key, Receipt, Record, Source, VaultHealth, _end
+from .generated.credentials_pb2 import PingRequest, PingResponse, StoreResponse
+from .records import Entry, Health, Identity, Key, Receipt, Record, Source, VaultHealth, _end
 
 #: Sizes that are refused here, before anything is made of them: no daemon accepts them. The narrower limits are the
 #: daemon's to check.
@@ -192,6 +192,10 @@ def list_request(user: str, page_token: str, page_size: int) -> bytes:
     return request.SerializeToString()
 
 
+def ping_request() -> bytes:
+    return PingRequest().SerializeToString()
+
+
 def health_request() -> bytes:
     return HealthRequest().SerializeToString()
 
@@ -338,6 +342,13 @@ def decode_page(parts: Sequence[Bytes]) -> Tuple[List[Entry], str]:
         for entry in response.entries
     ]
     return entries, response.next_page_token
+
+
+def decode_ping(parts: Sequence[Bytes]) -> Identity:
+    response = _decode(PingResponse, parts[0])
+    return Identity(
+        response.version, response.instance, response.draining, response.max_frame_bytes, response.max_credential_bytes,
+        response.max_waiting_calls, response.max_keys, response.max_call_ms / 1000, response.features)
 
 
 def decode_health(parts: Sequence[Bytes]) -> Health:

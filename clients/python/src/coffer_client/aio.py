@@ -15,11 +15,11 @@ from typing import AsyncIterator, Callable, Deque, Dict, Iterable, List, Mapping
 from . import _messages as messages
 from ._connection import Call, Connection, Retry, deadline_error
 from ._connector import Connector
-from ._frames import DELETE, GET, GET_MANY, HEALTH, INVALIDATE, LIST, STATS, STORE, Method
+from ._frames import DELETE, GET, GET_MANY, HEALTH, INVALIDATE, LIST, PING, STATS, STORE, Method
 from ._messages import AnyKey, Duration
 from ._place import Place
 from .errors import Cancelled, CofferError, NotFound, Reason
-from .records import Entry, Health, Receipt, Record
+from .records import Entry, Health, Identity, Receipt, Record
 
 __all__ = ["AsyncCoffer"]
 
@@ -270,6 +270,10 @@ class AsyncCoffer:
     ) -> Tuple[List[Entry], str]:
         request = messages.list_request(user, token, page_size)
         return await self._call(LIST, request, timeout, messages.decode_page)
+
+    async def ping(self, *, timeout: Optional[Duration] = None) -> Identity:
+        """Whether the daemon answers, which process it is, and its limits. Asks no vault."""
+        return await self._call(PING, messages.ping_request(), timeout, messages.decode_ping)
 
     async def health(self, *, timeout: Optional[Duration] = None) -> Health:
         """Whether the daemon and its vaults can do their work now. Asks the vaults."""

@@ -14,12 +14,12 @@ from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Optional, 
 from . import _messages as messages
 from ._connection import Call, Connection, Retry, connection_lost, deadline_error
 from ._connector import Connector
-from ._frames import DELETE, GET, GET_MANY, HEALTH, INVALIDATE, LIST, STATS, STORE, Method
+from ._frames import DELETE, GET, GET_MANY, HEALTH, INVALIDATE, LIST, PING, STATS, STORE, Method
 from ._messages import AnyKey, Duration
 from ._place import Place
 from .aio import check_options, client_closed
 from .errors import CofferError, NotFound
-from .records import Entry, Health, Receipt, Record
+from .records import Entry, Health, Identity, Receipt, Record
 
 __all__ = ["Coffer"]
 
@@ -360,6 +360,10 @@ class Coffer:
     def _page(self, user: str, token: str, page_size: int, timeout: Optional[Duration]) -> Tuple[List[Entry], str]:
         request = messages.list_request(user, token, page_size)
         return self._call(LIST, request, timeout, messages.decode_page)
+
+    def ping(self, *, timeout: Optional[Duration] = None) -> Identity:
+        """Whether the daemon answers, which process it is, and its limits. Asks no vault."""
+        return self._call(PING, messages.ping_request(), timeout, messages.decode_ping)
 
     def health(self, *, timeout: Optional[Duration] = None) -> Health:
         """Whether the daemon and its vaults can do their work now. Asks the vaults."""

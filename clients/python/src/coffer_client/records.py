@@ -233,6 +233,27 @@ class VaultHealth:
 
 
 @dataclass(frozen=True)
+class Identity:
+    """What a daemon says of itself."""
+
+    version: str
+    instance: str
+    """Drawn at each start of a daemon: another one is another process."""
+    draining: bool
+    """It is about to end."""
+    max_frame_bytes: int
+    max_credential_bytes: int
+    max_waiting_calls: int
+    """Calls of one connection that may wait for a vault at the same time."""
+    max_keys: int
+    """Of one call of the protocol; `get_many` splits what is more."""
+    max_timeout: float
+    """Seconds that a call may take, whatever the client says."""
+    features: int = 0
+    """A bit for each thing that later daemons do."""
+
+
+@dataclass(frozen=True)
 class Health:
     """Whether the daemon and its vaults can do their work."""
 
@@ -245,4 +266,4 @@ class Health:
     """Protections that the host does not give, in words."""
 
 
-__all__ = ["Entry", "Health", "Key", "Reason", "Receipt", "Record", "Source", "VaultHealth"]
+__all__ = ["Entry", "Health", "Identity", "Key", "Reason", "Receipt", "Record", "Source", "VaultHealth"]

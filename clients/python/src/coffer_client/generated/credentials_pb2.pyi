@@ -184,6 +184,32 @@ class ListResponse(_message.Message):
     next_page_token: str
     def __init__(self, entries: _Optional[_Iterable[_Union[ListEntry, _Mapping[str, object]]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
+class PingRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class PingResponse(_message.Message):
+    __slots__ = ["draining", "features", "instance", "max_call_ms", "max_credential_bytes", "max_frame_bytes", "max_keys", "max_waiting_calls", "version"]
+    DRAINING_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_FIELD_NUMBER: _ClassVar[int]
+    MAX_CALL_MS_FIELD_NUMBER: _ClassVar[int]
+    MAX_CREDENTIAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_FRAME_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_KEYS_FIELD_NUMBER: _ClassVar[int]
+    MAX_WAITING_CALLS_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    draining: bool
+    features: int
+    instance: str
+    max_call_ms: int
+    max_credential_bytes: int
+    max_frame_bytes: int
+    max_keys: int
+    max_waiting_calls: int
+    version: str
+    def __init__(self, version: _Optional[str] = ..., instance: _Optional[str] = ..., draining: bool = ..., max_frame_bytes: _Optional[int] = ..., max_credential_bytes: _Optional[int] = ..., max_waiting_calls: _Optional[int] = ..., max_keys: _Optional[int] = ..., max_call_ms: _Optional[int] = ..., features: _Optional[int] = ...) -> None: ...
+
 class StoreRequest(_message.Message):
     __slots__ = ["connection_id", "credential", "if_absent", "if_version", "labels", "ttl_seconds", "user_id"]
     class LabelsEntry(_message.Message):
