@@ -1,11 +1,9 @@
 internal import CofferCore
 
 /// memcached's text protocol: `get KEY`, and `set` without flags or expiry.
-struct MemcachedWire: Wire {
-    static let isOrdered = true
-
-    private let get: RequestTemplate
-    private let set: RequestTemplate
+struct MemcachedWire: TextWire {
+    let get: RequestTemplate
+    let set: RequestTemplate
     private let check: ValueCheck
 
     init(shape: RecordShape) {
@@ -15,18 +13,6 @@ struct MemcachedWire: Wire {
             Array("set \(key) 0 0 \(shape.value.count)\r\n".utf8) + shape.value + Array("\r\n".utf8),
             shape: shape)
         check = ValueCheck(shape: shape, valuesDiffer: true)
-    }
-
-    var largestRequest: Int { max(get.bytes.count, set.bytes.count) }
-
-    @inline(__always)
-    func write(
-        _ method: Method, to place: UnsafeMutableRawPointer, callID: UInt64, sequence: UInt64,
-        key: UInt32
-    ) -> Int {
-        let template = method == .get ? get : set
-        template.write(to: place, key: key)
-        return template.bytes.count
     }
 
     /// `VALUE key flags count`, the value, `END`; or one line.

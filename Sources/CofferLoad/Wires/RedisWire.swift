@@ -1,11 +1,9 @@
 internal import CofferCore
 
 /// RESP 2: `GET` and `SET`, as clients send them, in arrays of bulk strings.
-struct RedisWire: Wire {
-    static let isOrdered = true
-
-    private let get: RequestTemplate
-    private let set: RequestTemplate
+struct RedisWire: TextWire {
+    let get: RequestTemplate
+    let set: RequestTemplate
     private let check: ValueCheck
 
     init(shape: RecordShape) {
@@ -15,18 +13,6 @@ struct RedisWire: Wire {
             Array("*3\r\n$3\r\nSET\r\n\(key)$\(shape.value.count)\r\n".utf8) + shape.value
                 + Array("\r\n".utf8), shape: shape)
         check = ValueCheck(shape: shape, valuesDiffer: true)
-    }
-
-    var largestRequest: Int { max(get.bytes.count, set.bytes.count) }
-
-    @inline(__always)
-    func write(
-        _ method: Method, to place: UnsafeMutableRawPointer, callID: UInt64, sequence: UInt64,
-        key: UInt32
-    ) -> Int {
-        let template = method == .get ? get : set
-        template.write(to: place, key: key)
-        return template.bytes.count
     }
 
     /// `$count` and the value, `$-1`, or one line.
