@@ -280,7 +280,8 @@ def valid_responses(out):
         **vault, "name": "crm", "kind": "vault", "reachable": False, "format": "json",
         "routes": ["user=crm-* connection=*", "user=* connection=mail"], "breaker": 2, "breaker_retry_ms": 2**64 - 1,
         "in_flight": 1, "queued": 2, "calls": 3, "failures": 4, "retries": 5, "refusals": 6, "last_failure_ms": 1_700_000_000_001,
-        "writes": 2, "write_failure": 62,
+        "writes": 2, "write_failure": 62, "check_status": 14,
+        "check_failure": {"reason": 61, "message": "cannot connect", "vault": "crm", "retryable": True},
     }
     out.response("healthy-but-a-vault", "Health", {"serving": True, "version": "0.1.0", "vaults": [vault, remote]})
     unreachable = {"reason": 61, "message": "cannot connect", "vault": "crm", "retryable": True}
