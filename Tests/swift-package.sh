@@ -29,7 +29,7 @@ let package = Package(
     ]
 )
 MANIFEST
-swift build --package-path "$work/worker"
+swift build --package-path "$work/worker" --disable-index-store -debug-info-format none
 # Nothing but what the client needs was fetched.
 fetched=$(ls "$work/worker/.build/checkouts" | paste -sd ' ')
 [ "$fetched" = "coffer swift-protobuf" ] || { echo "fetched: $fetched, expected: coffer swift-protobuf" && exit 1; }

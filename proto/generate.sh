@@ -6,7 +6,8 @@
 #
 # Needs protoc and protoc-c (Debian: protobuf-compiler, protobuf-c-compiler) and
 # Swift. The two Swift plugins are built from the versions that Package.swift
-# names; COFFER_SCRATCH_PATH is SwiftPM's build folder, .build unless set.
+# names; COFFER_SCRATCH_PATH is SwiftPM's build folder, .build unless set, and
+# COFFER_SWIFT_FLAGS are flags of `swift build`, the same as for others in that folder.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -30,9 +31,11 @@ done
 
 # One product at a time: SwiftPM builds the last --product only.
 for plugin in protoc-gen-swift protoc-gen-coffer; do
-    swift build --scratch-path "$scratch" --product "$plugin" >&2
+    # shellcheck disable=SC2086 # flags are meant to be split
+    swift build --scratch-path "$scratch" ${COFFER_SWIFT_FLAGS:-} --product "$plugin" >&2
 done
-plugins=$(swift build --scratch-path "$scratch" --show-bin-path)
+# shellcheck disable=SC2086
+plugins=$(swift build --scratch-path "$scratch" ${COFFER_SWIFT_FLAGS:-} --show-bin-path)
 
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT

@@ -31,7 +31,7 @@ started=$(date +%s)
 # The build tool passes sanitizers in an order that changes from run to run, and
 # the compiler takes the last one only: both again, in one word.
 COFFER_FUZZ=$kind swift build -c release --scratch-path $scratch --product coffer-fuzz \
-    --sanitize=fuzzer --sanitize=address -Xswiftc -sanitize=address,fuzzer -Xswiftc -enable-testing >$scratch.log 2>&1 || {
+    -debug-info-format none --sanitize=fuzzer --sanitize=address -Xswiftc -sanitize=address,fuzzer -Xswiftc -enable-testing >$scratch.log 2>&1 || {
     cat $scratch.log
     exit 1
 }
