@@ -88,6 +88,13 @@ generate_python() {
     done
 }
 
+# Node needs no other generator: messages and stubs are ours.
+generate_node() {
+    mkdir -p "$out/clients/node/src/generated"
+    run --plugin="$plugins/protoc-gen-coffer" --coffer_opt=Side=typescript \
+        --coffer_out="$out/clients/node/src/generated"
+}
+
 # install_file GENERATED DESTINATION: writes it, or under --check compares it.
 differences=0
 install_file() {
@@ -115,6 +122,7 @@ report_stale() {
 generate_c
 generate_swift
 generate_python
+generate_node
 
 for base in coffer/v1/credentials coffer/v1/admin; do
     install_file "$out/c/$base.pb-c.c" "Sources/CofferMessages/$base.pb-c.c"
@@ -125,7 +133,7 @@ for base in coffer/v1/credentials coffer/v1/admin; do
     fi
 done
 for folder in clients/swift/Sources/Coffer/Generated Sources/CofferServer/Generated \
-    Tests/CofferCodeGenTests/Fixtures clients/python/src/coffer_client/generated; do
+    Tests/CofferCodeGenTests/Fixtures clients/python/src/coffer_client/generated clients/node/src/generated; do
     for file in "$out/$folder"/*; do install_file "$file" "$folder/$(basename "$file")"; done
     report_stale "$folder" "$out/$folder"
 done

@@ -5,7 +5,8 @@ package import SwiftProtobufPluginLibrary
 /// that has something to say.
 ///
 /// From `coffer/v1/NAME.proto`, `Side=client` makes `NAME.client.swift`, next to
-/// protoc-gen-swift's `NAME.pb.swift`, and `Side=server` makes `NAME.server.swift`.
+/// protoc-gen-swift's `NAME.pb.swift`, `Side=server` makes `NAME.server.swift`, and
+/// `Side=typescript` makes `NAME.ts`, which needs no other generator.
 package struct CofferGenerator: CodeGenerator {
     package init() {}
 
@@ -20,7 +21,7 @@ package struct CofferGenerator: CodeGenerator {
     ) throws {
         let options = try GeneratorOptions(parameter.parsedPairs)
         var reader = ModelReader()
-        for file in try reader.read(files) {
+        for (descriptor, file) in zip(files, try reader.read(files)) {
             let base = Self.baseName(file.path)
             switch options.side {
             case .client where !file.services.isEmpty:
@@ -31,6 +32,11 @@ package struct CofferGenerator: CodeGenerator {
                 try generatorOutputs.add(
                     fileName: "\(base).server.swift",
                     contents: ServerRenderer(visibility: options.visibility).render(file))
+            case .typescript:
+                try generatorOutputs.add(
+                    fileName: "\(base).ts",
+                    contents: TypeScriptRenderer().render(
+                        try TypeReader().read(descriptor), services: file.services, package: descriptor.package))
             default: break
             }
         }

@@ -1,4 +1,4 @@
-/// What `--coffer_opt` asks for: `Side=client|server` and `Visibility=public|package`.
+/// What `--coffer_opt` asks for: `Side=client|server|typescript` and `Visibility=public|package`.
 package struct GeneratorOptions: Equatable {
     /// Which text is wanted.
     package enum Side: String, CaseIterable {
@@ -6,6 +6,8 @@ package struct GeneratorOptions: Equatable {
         case client
         /// Method table, scan schemas and dispatcher over protobuf-c messages.
         case server
+        /// Messages and stubs for Node; `Visibility` has no meaning there.
+        case typescript
     }
 
     /// The access level of what is generated.
@@ -28,11 +30,11 @@ package struct GeneratorOptions: Equatable {
             case "Visibility": visibility = try Self.parse(key, value)
             default:
                 throw GenerationError(
-                    "parameter \(key)", "expected Side=client|server or Visibility=public|package")
+                    "parameter \(key)", "expected Side=client|server|typescript or Visibility=public|package")
             }
         }
         guard let side else {
-            throw GenerationError("parameter Side", "is missing; pass Side=client or Side=server")
+            throw GenerationError("parameter Side", "is missing; pass Side=client, Side=server or Side=typescript")
         }
         self.side = side
         self.visibility = visibility

@@ -18,13 +18,14 @@ struct GeneratorTests {
     }
 
     @Test("What is committed is what the generator writes", arguments: [
-        ("Side=client,Visibility=public", "clients/swift/Sources/Coffer/Generated", "client"),
-        ("Side=server,Visibility=package", "Sources/CofferServer/Generated", "server"),
+        ("Side=client,Visibility=public", "clients/swift/Sources/Coffer/Generated", "client.swift"),
+        ("Side=server,Visibility=package", "Sources/CofferServer/Generated", "server.swift"),
+        ("Side=typescript", "clients/node/src/generated", "ts"),
     ])
-    func committedFiles(parameter: String, folder: String, kind: String) throws {
+    func committedFiles(parameter: String, folder: String, ending: String) throws {
         let response = Self.generate(try Protos.coffer(), parameter)
         #expect(response.error == "")
-        #expect(response.file.map(\.name) == ["credentials.\(kind).swift", "admin.\(kind).swift"])
+        #expect(response.file.map(\.name) == ["credentials.\(ending)", "admin.\(ending)"])
         for file in response.file {
             #expect(try file.content == Protos.text("\(folder)/\(file.name)"), "run proto/generate.sh")
         }
@@ -92,10 +93,10 @@ struct GeneratorTests {
     }
 
     @Test(arguments: [
-        ("", "parameter Side: is missing; pass Side=client or Side=server"),
-        ("Side=both", "parameter Side: expected client or server, got \"both\""),
+        ("", "parameter Side: is missing; pass Side=client, Side=server or Side=typescript"),
+        ("Side=both", "parameter Side: expected client or server or typescript, got \"both\""),
         ("Side=client,Visibility=open", "parameter Visibility: expected public or package, got \"open\""),
-        ("side=client", "parameter side: expected Side=client|server or Visibility=public|package"),
+        ("side=client", "parameter side: expected Side=client|server|typescript or Visibility=public|package"),
     ])
     func wrongParameters(parameter: String, message: String) throws {
         let response = Self.generate([Protos.file()], parameter)

@@ -1,0 +1,53 @@
+"use strict";
+Object.defineProperty(exports, "__esModule", { value: true });
+exports.CallQueue = void 0;
+/** Calls that wait for a connection, first come first. Those that were given up are passed over. */
+class CallQueue {
+    items = [];
+    head = 0;
+    /** How many of those that wait were given up. */
+    dead = 0;
+    /** How many wait. */
+    get size() { return this.items.length - this.head - this.dead; }
+    push(call) { this.items.push(call); }
+    /** In front of those that came later. */
+    putBack(calls) {
+        this.items = [...calls, ...this.items.slice(this.head)];
+        this.head = 0;
+    }
+    shift() {
+        while (this.head < this.items.length) {
+            const call = this.items[this.head++];
+            if (this.head > 1024 && this.head * 2 > this.items.length) {
+                this.items = this.items.slice(this.head);
+                this.head = 0;
+            }
+            if (!call.isOver)
+                return call;
+            this.dead -= 1;
+        }
+        this.items = [];
+        this.head = 0;
+        return undefined;
+    }
+    /** Notes that a call that waits here is over. */
+    gaveUp() {
+        this.dead += 1;
+        if (this.dead * 2 > this.items.length - this.head)
+            this.takeIf(() => false);
+    }
+    /** Takes out those that wait and fit, in their order. */
+    takeIf(fits) {
+        const live = this.items.slice(this.head).filter((call) => !call.isOver);
+        const taken = live.filter(fits);
+        this.items = taken.length > 0 ? live.filter((call) => !fits(call)) : live;
+        this.head = 0;
+        this.dead = 0;
+        return taken;
+    }
+    forEach(body) {
+        for (let index = this.head; index < this.items.length; index++)
+            body(this.items[index]);
+    }
+}
+exports.CallQueue = CallQueue;

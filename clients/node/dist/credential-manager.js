@@ -1,0 +1,71 @@
+"use strict";
+Object.defineProperty(exports, "__esModule", { value: true });
+exports.createCredentialManager = exports.CredentialManager = void 0;
+const coffer_js_1 = require("./coffer.js");
+const error_js_1 = require("./error.js");
+/**
+ * The credential manager of the connectors' framework: same methods, same order of arguments, same texts of errors.
+ * Credentials are stored as JSON.
+ */
+class CredentialManager {
+    coffer;
+    /** @param coffer a client to share, or how to make one */
+    constructor(coffer = {}) {
+        this.coffer = coffer instanceof coffer_js_1.Coffer ? coffer : new coffer_js_1.Coffer(coffer);
+    }
+    /** Stores the credentials of a user's connection, or replaces them. */
+    async storeCredentials(connectionId, userId, credentials) {
+        const text = JSON.stringify(credentials);
+        if (text === undefined)
+            throw error_js_1.CofferError.badField("credentials: expected an object that JSON can hold");
+        await this.coffer.store(userId, connectionId, text);
+    }
+    /** The credentials of a user's connection; throws `Credentials not found for connection: ID` if there are none. */
+    async getCredentials(connectionId, userId) {
+        const record = await this.coffer.tryGet(userId, connectionId);
+        if (!record) {
+            throw new error_js_1.CofferError("NOT_FOUND", `Credentials not found for connection: ${connectionId}`, { reason: "NOT_FOUND" });
+        }
+        try {
+            return record.json();
+        }
+        finally {
+            record.wipe();
+        }
+    }
+    /** Deletes the credentials of a user's connection; there need be none. */
+    async deleteCredentials(connectionId, userId) {
+        await this.coffer.delete(userId, connectionId);
+    }
+    /** Closes the client. Programs that end need not call it. */
+    async close() { await this.coffer.close(); }
+}
+exports.CredentialManager = CredentialManager;
+/**
+ * The framework's factory: it looks at the same variables and throws the same errors. The vault itself is the daemon's: what
+ * is checked here is that a program's environment is complete, as it was before.
+ *
+ * `VAULT_TYPE=coffer` leaves all of that to the daemon, so that the program needs no variable of the vault.
+ */
+function createCredentialManager(options = {}) {
+    const { env } = process;
+    switch (env["VAULT_TYPE"] || "memory") {
+        case "coffer":
+        case "embedded":
+        case "aws": break;
+        case "cloudflare":
+            if (!env["CLOUDFLARE_SECRETS_STORE"])
+                throw new Error("CLOUDFLARE_SECRETS_STORE not configured");
+            break;
+        case "vault":
+            if (!env["VAULT_ADDR"] || !env["VAULT_TOKEN"])
+                throw new Error("VAULT_ADDR and VAULT_TOKEN must be set");
+            break;
+        default:
+            if (env["NODE_ENV"] === "production") {
+                throw new Error("Memory vault not allowed in production. Set VAULT_TYPE.");
+            }
+    }
+    return new CredentialManager(options);
+}
+exports.createCredentialManager = createCredentialManager;

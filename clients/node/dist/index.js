@@ -1,0 +1,18 @@
+"use strict";
+Object.defineProperty(exports, "__esModule", { value: true });
+exports.defaultSocketPath = exports.CredentialRecord = exports.CredentialsClient = exports.AdminClient = exports.CofferError = exports.CredentialManager = exports.createCredentialManager = exports.Coffer = void 0;
+var coffer_js_1 = require("./coffer.js");
+Object.defineProperty(exports, "Coffer", { enumerable: true, get: function () { return coffer_js_1.Coffer; } });
+var credential_manager_js_1 = require("./credential-manager.js");
+Object.defineProperty(exports, "createCredentialManager", { enumerable: true, get: function () { return credential_manager_js_1.createCredentialManager; } });
+Object.defineProperty(exports, "CredentialManager", { enumerable: true, get: function () { return credential_manager_js_1.CredentialManager; } });
+var error_js_1 = require("./error.js");
+Object.defineProperty(exports, "CofferError", { enumerable: true, get: function () { return error_js_1.CofferError; } });
+var admin_js_1 = require("./generated/admin.js");
+Object.defineProperty(exports, "AdminClient", { enumerable: true, get: function () { return admin_js_1.AdminClient; } });
+var credentials_js_1 = require("./generated/credentials.js");
+Object.defineProperty(exports, "CredentialsClient", { enumerable: true, get: function () { return credentials_js_1.CredentialsClient; } });
+var record_js_1 = require("./record.js");
+Object.defineProperty(exports, "CredentialRecord", { enumerable: true, get: function () { return record_js_1.CredentialRecord; } });
+var socket_rule_js_1 = require("./socket-rule.js");
+Object.defineProperty(exports, "defaultSocketPath", { enumerable: true, get: function () { return socket_rule_js_1.defaultSocketPath; } });
