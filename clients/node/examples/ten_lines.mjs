@@ -1,0 +1,13 @@
+import { Coffer } from "@coffer/client";
+
+const coffer = new Coffer();
+try {
+    await coffer.store("ada", "mail", JSON.stringify({ api_key: "k-123" }));
+    const record = await coffer.get("ada", "mail");
+    console.log(record.json());
+    console.log(record.version, record.source, record.ageMs, "ms");
+    await coffer.delete("ada", "mail");
+} catch (error) {
+    console.error(`coffer: ${error.code}: ${error.message}`);
+    process.exitCode = 1;
+}

@@ -1,0 +1,358 @@
+// One connection for all calls: order, cancelling, deadlines, the cap, and what happens when the daemon goes.
+
+import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { test } from "node:test";
+import frames from "../dist/wire/frame.js";
+import { Coffer } from "../dist/esm.mjs";
+import { answer, decode, encode, fakeDaemon, frame, METHODS, serve } from "./support/fake-daemon.mjs";
+
+const { Kind } = frames;
+const key = (request) => decode("GetRequest", request.payload).connectionId;
+
+/** What a promise is rejected with. */
+async function failure(promise) {
+    try {
+        await promise;
+    } catch (error) {
+        return error;
+    }
+    throw new assert.AssertionError({ message: "expected a failure, the call succeeded" });
+}
+
+test("answers in any order reach their own calls", async (t) => {
+    const daemon = await fakeDaemon(t, async (peer) => {
+        const requests = [];
+        while (requests.length < 20) requests.push(await peer.read());
+        for (const request of requests.reverse()) answer(peer, request);
+        await serve(peer);
+    });
+    const names = Array.from({ length: 20 }, (_, index) => `c${index}`);
+    const records = await Promise.all(names.map((name) => daemon.client.get("ann", name)));
+    assert.deepEqual(records.map((record) => record.text()), names);
+    assert.equal(daemon.connections, 1);
+});
+
+test("no more calls are in flight than the cap allows, and the others wait their turn", async (t) => {
+    let inFlight = 0, most = 0;
+    const order = [];
+    const daemon = await fakeDaemon(t, async (peer) => {
+        for (let request; (request = await peer.read()) !== undefined;) {
+            most = Math.max(most, ++inFlight);
+            order.push(key(request));
+            const one = request;
+            setTimeout(() => { inFlight--; answer(peer, one); }, 5);
+        }
+    }, { maxInFlight: 3 });
+    const names = Array.from({ length: 20 }, (_, index) => `c${index}`);
+    await Promise.all(names.map((name) => daemon.client.get("ann", name)));
+    assert.equal(most, 3);
+    assert.deepEqual(order, names);
+});
+
+test("a request carries the time that is left, rounded up", async (t) => {
+    const timeouts = [];
+    const daemon = await fakeDaemon(t, async (peer) => {
+        for (let request; (request = await peer.read()) !== undefined; answer(peer, request)) {
+            timeouts.push(request.timeoutOrRetry);
+        }
+    });
+    await daemon.client.get("ann", "c", { timeoutMs: 700 });
+    await daemon.client.get("ann", "c");
+    assert.ok(timeouts[0] > 500 && timeouts[0] <= 700, `${timeouts[0]} ms`);
+    assert.ok(timeouts[1] > 4500 && timeouts[1] <= 5000, `${timeouts[1]} ms`);
+});
+
+test("a call ends with its time, is cancelled, and its late answer disturbs nobody", async (t) => {
+    const kinds = [];
+    const daemon = await fakeDaemon(t, async (peer) => {
+        const silent = await peer.read();
+        for (let request; (request = await peer.read()) !== undefined;) {
+            kinds.push([request.kind, request.callId === silent.callId]);
+            if (request.kind === Kind.CANCEL) answer(peer, silent);
+            else answer(peer, request);
+        }
+    });
+    const started = performance.now();
+    const error = await failure(daemon.client.get("ann", "silent", { timeoutMs: 60 }));
+    const took = performance.now() - started;
+    assert.equal(error.code, "DEADLINE_EXCEEDED");
+    assert.equal(error.mayHaveHappened, false);
+    assert.ok(took >= 59 && took < 1000, `${took} ms`);
+    assert.equal((await daemon.client.get("ann", "next")).text(), "next");
+    assert.deepEqual(kinds, [[Kind.CANCEL, true], [Kind.REQUEST, false]]);
+});
+
+test("deadlines of many calls are kept, whatever their order", async (t) => {
+    const daemon = await fakeDaemon(t, async (peer) => { while (await peer.read()); }, { maxInFlight: 10 });
+    const started = performance.now();
+    const times = [300, 50, 200, 100, 250, 50, 150, 20, 30, 40, 60, 80, 90, 110];
+    const ends = await Promise.all(times.map(async (timeoutMs) => {
+        const error = await failure(daemon.client.get("ann", "c", { timeoutMs }));
+        assert.equal(error.code, "DEADLINE_EXCEEDED");
+        return performance.now() - started;
+    }));
+    ends.forEach((end, index) => assert.ok(end >= times[index] - 1 && end < times[index] + 400, `${times[index]}: ${end}`));
+});
+
+test("a store that was sent and not answered may have happened; one that waits was not sent", async (t) => {
+    const daemon = await fakeDaemon(t, async (peer) => { while (await peer.read()); }, { maxInFlight: 1 });
+    const [sent, waiting] = await Promise.all([
+        failure(daemon.client.store("ann", "a", "x", { timeoutMs: 60 })),
+        failure(daemon.client.store("ann", "b", "x", { timeoutMs: 30 })),
+    ]);
+    assert.deepEqual([sent.code, sent.mayHaveHappened], ["DEADLINE_EXCEEDED", true]);
+    assert.equal(sent.message, "no answer within the time given; a write may have happened");
+    assert.deepEqual([waiting.code, waiting.mayHaveHappened], ["DEADLINE_EXCEEDED", false]);
+    assert.equal(waiting.message, "no answer within the time given; the call was not sent");
+});
+
+test("an aborted signal ends a call with CANCELLED and its reason, at any moment", async (t) => {
+    const kinds = [];
+    const daemon = await fakeDaemon(t, async (peer) => {
+        for (let request; (request = await peer.read()) !== undefined;) kinds.push(request.kind);
+    }, { maxInFlight: 1 });
+    const reason = new Error("the user left");
+    const before = await failure(daemon.client.get("ann", "c", { signal: AbortSignal.abort(reason) }));
+    assert.deepEqual([before.code, before.cause], ["CANCELLED", reason]);
+    assert.match(before.message, /; the call was not sent$/);
+
+    const sent = new AbortController(), waiting = new AbortController();
+    const first = failure(daemon.client.store("ann", "c", "x", { signal: sent.signal }));
+    const second = failure(daemon.client.store("ann", "c", "y", { signal: waiting.signal }));
+    while (kinds.length < 1) await sleep(1);
+    waiting.abort();
+    sent.abort();
+    assert.deepEqual([(await second).code, (await second).mayHaveHappened], ["CANCELLED", false]);
+    assert.deepEqual([(await first).code, (await first).mayHaveHappened], ["CANCELLED", true]);
+    while (kinds.length < 2) await sleep(1);
+    assert.deepEqual(kinds, [Kind.REQUEST, Kind.CANCEL]);
+});
+
+test("a request that has not left is taken back, and those around it arrive whole", async (t) => {
+    const seen = [];
+    const daemon = await fakeDaemon(t, async (peer) => {
+        for (let request; (request = await peer.read()) !== undefined; answer(peer, request)) seen.push(key(request));
+    });
+    await daemon.client.get("ann", "connected");
+    const controller = new AbortController();
+    const calls = [
+        daemon.client.get("ann", "first"),
+        failure(daemon.client.get("ann", "taken-back", { signal: controller.signal })),
+        daemon.client.get("ann", "last"),
+    ];
+    controller.abort();
+    const [first, error, last] = await Promise.all(calls);
+    assert.deepEqual([first.text(), last.text()], ["first", "last"]);
+    assert.match(error.message, /; the call was not sent$/);
+    assert.deepEqual(seen, ["connected", "first", "last"]);
+});
+
+test("a signal that outlives its calls keeps nothing of them", async (t) => {
+    const daemon = await fakeDaemon(t);
+    let listeners = 0;
+    const signal = {
+        aborted: false,
+        addEventListener() { listeners++; },
+        removeEventListener() { listeners--; },
+    };
+    for (let index = 0; index < 20; index++) await daemon.client.get("ann", "c", { signal });
+    assert.equal(listeners, 0);
+});
+
+test("after go-away the calls in flight are finished, and new ones go to a new connection", async (t) => {
+    let goAway, release, ended = false;
+    const told = new Promise((resolve) => { goAway = resolve; });
+    const held = new Promise((resolve) => { release = resolve; });
+    const daemon = await fakeDaemon(t, async (peer, number) => {
+        if (number > 1) return serve(peer);
+        const first = await peer.read();
+        await told;
+        peer.goAway();
+        await held;
+        answer(peer, first);
+        assert.equal(await peer.read(), undefined, "nothing is sent after go-away");
+        ended = true;
+    });
+    const first = daemon.client.get("ann", "old");
+    goAway();
+    await sleep(50);
+    assert.equal((await daemon.client.get("ann", "new")).text(), "new");
+    assert.equal(daemon.connections, 2);
+    release();
+    assert.equal((await first).text(), "old");
+    for (let count = 0; !ended && count < 2000; count++) await sleep(1);
+    assert.ok(ended, "the connection ends when its calls are done");
+});
+
+test("what a draining daemon refuses is made again, writes too", async (t) => {
+    const daemon = await fakeDaemon(t, async (peer, number) => {
+        if (number > 1) return serve(peer);
+        for (let request; (request = await peer.read()) !== undefined;) {
+            peer.fail(request.callId, 14, { reason: 60, message: "the daemon is stopping; connect again", retryable: true });
+        }
+    });
+    const [record, receipt] = await Promise.all([daemon.client.get("ann", "c"), daemon.client.store("ann", "c", "x")]);
+    assert.equal(record.text(), "c");
+    assert.equal(receipt.version, "v-2");
+    assert.equal(daemon.connections, 2);
+});
+
+test("a write that a stopping daemon had begun is not made again", async (t) => {
+    const daemon = await fakeDaemon(t, async (peer, number) => {
+        if (number > 1) return serve(peer);
+        const { callId } = await peer.read();
+        peer.fail(callId, 14, {
+            reason: 60, message: "the daemon stopped before the vault answered; a write may have happened", retryable: true,
+        });
+    });
+    const error = await failure(daemon.client.store("ann", "c", "x"));
+    assert.deepEqual([error.code, error.reason, error.mayHaveHappened], ["UNAVAILABLE", "DRAINING", true]);
+});
+
+test("a daemon that drains for ever is not asked for ever", async (t) => {
+    let count = 0;
+    const daemon = await fakeDaemon(t, async (peer) => {
+        for (let request; (request = await peer.read()) !== undefined; count++) {
+            peer.fail(request.callId, 14, { reason: 60, message: "stopping" });
+        }
+    });
+    assert.equal((await failure(daemon.client.get("ann", "c"))).reason, "DRAINING");
+    assert.equal(count, 4);
+});
+
+test("a connection that may not stay gives its calls the daemon's reason, and nothing was done", async (t) => {
+    const daemon = await fakeDaemon(t, async (peer) => {
+        peer.write(frame(Kind.GO_AWAY, 0, {
+            third: 8, fourth: 250, payload: encode("Failure", { reason: 41, message: "too many connections", retryable: true }),
+        }));
+        peer.end();
+    });
+    const error = await failure(daemon.client.store("ann", "c", "x"));
+    assert.deepEqual(
+        [error.code, error.reason, error.retryable, error.retryAfterMs, error.mayHaveHappened, error.message],
+        ["RESOURCE_EXHAUSTED", "LIMIT", true, 250, false, "too many connections"]);
+});
+
+test("when the connection breaks, a read is made again and a write that was sent is not", async (t) => {
+    const daemon = await fakeDaemon(t, async (peer, number) => {
+        if (number > 1) return serve(peer);
+        await peer.read();
+        await peer.read();
+        peer.destroy();
+    });
+    const [record, error] = await Promise.all([
+        daemon.client.get("ann", "c"), failure(daemon.client.store("ann", "c", "x")),
+    ]);
+    assert.equal(record.text(), "c");
+    assert.deepEqual([error.code, error.mayHaveHappened, error.retryable], ["UNAVAILABLE", true, true]);
+    assert.equal(error.message, "the daemon closed the connection; a write may have happened");
+});
+
+test("a read that breaks every connection fails", async (t) => {
+    const daemon = await fakeDaemon(t, async (peer) => {
+        await peer.read();
+        peer.destroy();
+    });
+    const error = await failure(daemon.client.get("ann", "c"));
+    assert.equal(error.code, "UNAVAILABLE");
+    assert.equal(daemon.connections, 4);
+});
+
+test("nobody there: a first call fails at once, a client that had a daemon waits for it", async (t) => {
+    const daemon = await fakeDaemon(t);
+    await daemon.client.get("ann", "c");
+    await daemon.stop();
+    const waiting = daemon.client.get("ann", "c");
+    await sleep(150);
+    await daemon.start();
+    assert.equal((await waiting).text(), "c");
+
+    const alone = new Coffer({ socket: `${daemon.path}-none` });
+    const started = performance.now();
+    const error = await failure(alone.get("ann", "c"));
+    assert.ok(performance.now() - started < 500);
+    assert.equal(error.message, `cofferd is not running at ${daemon.path}-none; start it, or set COFFER_SOCKET`);
+    assert.deepEqual([error.code, error.retryable, error.mayHaveHappened], ["UNAVAILABLE", true, false]);
+});
+
+test("the wait for a daemon that is gone ends with the window, and with the call's time", async (t) => {
+    const daemon = await fakeDaemon(t, serve, { reconnectWindowMs: 400 });
+    await daemon.client.get("ann", "c");
+    await daemon.stop();
+    const started = performance.now();
+    const short = failure(daemon.client.get("ann", "c", { timeoutMs: 100 }));
+    const error = await failure(daemon.client.get("ann", "c"));
+    const took = performance.now() - started;
+    assert.match(error.message, /^cofferd is not running at /);
+    assert.ok(took >= 100 && took < 1500, `${took} ms`);
+    assert.equal(["UNAVAILABLE", "DEADLINE_EXCEEDED"].includes((await short).code), true);
+    // Nobody waits anew once the window is over.
+    const again = performance.now();
+    await failure(daemon.client.get("ann", "c"));
+    assert.ok(performance.now() - again < 200);
+});
+
+test("a daemon's socket that is left behind by a dead one counts as nobody", async (t) => {
+    const daemon = await fakeDaemon(t);
+    await daemon.client.get("ann", "c");
+    rmSync(daemon.path);
+    assert.equal((await daemon.client.get("ann", "c")).text(), "c");
+});
+
+test("closing ends the calls in flight, and later ones fail the same way", async (t) => {
+    const daemon = await fakeDaemon(t, async (peer) => { while (await peer.read()); });
+    const calls = [failure(daemon.client.get("ann", "c")), failure(daemon.client.store("ann", "c", "x"))];
+    await sleep(50);
+    await daemon.client.close();
+    const [read, write] = await Promise.all(calls);
+    assert.deepEqual([read.code, read.mayHaveHappened], ["CANCELLED", false]);
+    assert.deepEqual([write.code, write.mayHaveHappened], ["CANCELLED", true]);
+    assert.equal((await failure(daemon.client.get("ann", "c"))).code, "CANCELLED");
+});
+
+test("twenty thousand calls at once are all answered, over one connection", async (t) => {
+    const daemon = await fakeDaemon(t);
+    const records = await Promise.all(
+        Array.from({ length: 20_000 }, (_, index) => daemon.client.get("ann", `c${index}`, { timeoutMs: 50_000 })));
+    records.forEach((record, index) => assert.equal(record.text(), `c${index}`));
+    assert.equal(daemon.connections, 1);
+});
+
+test("a request over the frame limit is refused and disturbs nobody", async (t) => {
+    const daemon = await fakeDaemon(t);
+    const labels = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`n${index}`, "v".repeat(16_000)]));
+    const calls = await Promise.allSettled([
+        daemon.client.get("ann", "before"), daemon.client.store("ann", "c", "x", { labels }), daemon.client.get("ann", "after"),
+    ]);
+    assert.deepEqual(calls.map(({ status }) => status), ["fulfilled", "rejected", "fulfilled"]);
+    assert.deepEqual([calls[1].reason.code, calls[1].reason.reason], ["RESOURCE_EXHAUSTED", "FRAME_TOO_LARGE"]);
+    assert.deepEqual([calls[0].value.text(), calls[2].value.text()], ["before", "after"]);
+});
+
+test("streams: parts come as they arrive, and leaving the loop cancels the call", async (t) => {
+    const seen = [];
+    const daemon = await fakeDaemon(t, async (peer) => {
+        for (let request; (request = await peer.read()) !== undefined;) {
+            seen.push(request.kind);
+            if (request.kind !== Kind.REQUEST) continue;
+            for (let index = 0; index < 3; index++) {
+                peer.respond(request.callId, "GetManyResponse", { results: [{ index, status: 5 }] }, 1);
+            }
+            if (decode("GetManyRequest", request.payload).keys.length === 3) {
+                peer.respond(request.callId, "GetManyResponse", { results: [] });
+            }
+        }
+    });
+    const keys = (count) => Array.from({ length: count }, () => ({ userId: "u", connectionId: "c" }));
+    const indexes = [];
+    for await (const { results } of daemon.client.credentials.getMany({ keys: keys(3) })) {
+        indexes.push(...results.map(({ index }) => index));
+    }
+    assert.deepEqual(indexes, [0, 1, 2]);
+    for await (const _ of daemon.client.credentials.getMany({ keys: keys(4) })) break;
+    while (seen.length < 3) await sleep(1);
+    assert.deepEqual(seen, [Kind.REQUEST, Kind.REQUEST, Kind.CANCEL]);
+    assert.equal(METHODS.getMany.streamsResponse, true);
+});
