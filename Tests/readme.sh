@@ -124,6 +124,7 @@ if [ "$failed" = 0 ]; then
     done
     judge "the first minute of an ordinary user" first_minute
     judge "the Swift example without a daemon" fails_in_one_line .build/release/coffer-ten-lines
+    judge "the Node example without a daemon" fails_in_one_line node clients/node/examples/ten_lines.mjs
     judge "the C example without a daemon" \
         fails_in_one_line env LD_LIBRARY_PATH="$HOME/.local/lib" .build-libcoffer/ten_lines
     judge "the Python example without a daemon" \

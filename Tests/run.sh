@@ -134,6 +134,16 @@ envelope_vectors() {
     (cd Tests/Vectors && python3 generate.py | cmp - vectors.json && python3 decoder.py vectors.json)
 }
 
+# Packed and installed, against daemons inside of the tests, and under load while a real one is killed; in the long
+# campaigns its speed and its memory too.
+node_client() {
+    clients/node/test/package.sh \
+        && node --test clients/node/test/*.test.mjs \
+        && node Tests/Interop/node/load.mjs .build/release || return 1
+    [ ${#soak[@]} = 0 ] \
+        || { node clients/node/bench/speed.mjs .build/release && node clients/node/bench/memory.mjs .build/release; }
+}
+
 c_client() {
     ctest --test-dir .build-c --no-tests=error --output-on-failure \
         && ctest --test-dir .build-c-sanitized --no-tests=error --output-on-failure
@@ -161,6 +171,7 @@ step oracle python3 Tests/Fuzzing/oracle.py .build-debug/debug/coffer-oracle
 end build-release
 end swift-package
 step c-client c_client
+step node-client node_client
 step simulation .build/release/coffer-simulate ${soak:+--seeds 1000000 --pairs 10000000}
 step flood .build/release/coffer-simulate flood ${soak:+--keys 10000000}
 step trace Tests/trace.sh .build/release

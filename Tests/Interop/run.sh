@@ -4,7 +4,7 @@
 #
 #     Tests/Interop/run.sh BIN C-BUILD
 #
-# BIN holds cofferd and coffer-interop-swift, C-BUILD is the build folder of clients/c.
+# BIN holds cofferd and coffer-interop-swift, C-BUILD is the build folder of clients/c. The Node client is built if it is not.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 [ $# = 2 ] || { echo "usage: $0 BIN C-BUILD" >&2; exit 2; }
@@ -15,6 +15,7 @@ daemon=
 trap '[ -z "$daemon" ] || kill "$daemon"; wait; rm -rf "$folder"' EXIT
 passed=0
 failed=0
+[ -e clients/node/dist/esm.mjs ] || tsc -p clients/node || exit 1
 
 # with_daemon NAME COMMAND…: runs it against a fresh daemon; --socket comes first.
 with_daemon() {
@@ -49,6 +50,8 @@ with_daemon c "$c_build/interop/run_cases" --socket SOCKET $cases
 with_daemon c-valgrind valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=all \
     "$c_build/interop/run_cases" --socket SOCKET $cases
 with_daemon swift "$bin/coffer-interop-swift" --socket SOCKET --cases $cases
+with_daemon node node Tests/Interop/node/run_cases.mjs --socket SOCKET $cases
+with_daemon node-guide node Tests/Interop/node/guide.mjs SOCKET
 
 # One rule for the socket, in the daemon and in every client.
 output=$(python3 Tests/Interop/socket_rule.py "$bin" "$c_build" 2>&1)

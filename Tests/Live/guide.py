@@ -46,9 +46,17 @@ class Guide:
 
     def ask_guide(self, *commands: list) -> list[dict]:
         """What the guide's program answers to each command."""
+        return self.ask(self.script, self.guide_environment(), *commands)
+
+    def ask_changed_guide(self, daemon: Daemon, *commands: list) -> list[dict]:
+        """The same program with @coffer/client in the place of its own class; its environment is as it was."""
+        environment = self.guide_environment() | {"COFFER_SOCKET": str(daemon.place.socket)}
+        return self.ask("guide-coffer.mjs", environment, *commands)
+
+    def ask(self, script: str, environment: dict[str, str], *commands: list) -> list[dict]:
         ended = subprocess.run(
-            ["node", str(HERE / self.script)], input="".join(json.dumps(command) + "\n" for command in commands).encode(),
-            capture_output=True, timeout=60, env={"PATH": os.environ["PATH"]} | self.guide_environment())
+            ["node", str(HERE / script)], input="".join(json.dumps(command) + "\n" for command in commands).encode(),
+            capture_output=True, timeout=60, env={"PATH": os.environ["PATH"]} | environment)
         self.assertEqual(ended.returncode, 0, ended.stderr)
         answers = [json.loads(line) for line in ended.stdout.splitlines()]
         self.assertEqual(len(answers), len(commands))
@@ -115,6 +123,23 @@ class Guide:
                         self.assertEqual(
                             json.loads(client.get(*each, max_age_ms=0).credential), credential(*each, "again"))
 
+    def test_a_program_of_the_guide_changes_one_import(self) -> None:
+        """Before and after on the same records."""
+        ids = self.shared_ids()
+        self.ask_guide(*(["store", *each, credential(*each, "before")] for each in ids))
+        daemon = self.daemon_of_guide(True)
+        answers = self.ask_changed_guide(daemon, *(["get", *each] for each in ids))
+        self.assertEqual([answer.get("value") for answer in answers], [credential(*each, "before") for each in ids])
+        changed = self.ask_changed_guide(
+            daemon, *(["store", *each, credential(*each, "after")] for each in ids[::2]),
+            *(["delete", *each] for each in ids[1::2]))
+        self.assertEqual([answer for answer in changed if answer.get("value", "") is not None], [])
+        after = [
+            {"error": f"Credentials not found for connection: {connection}"} if index % 2
+            else {"value": credential(user, connection, "after")} for index, (user, connection) in enumerate(ids)]
+        self.assertEqual(self.ask_changed_guide(daemon, *(["get", *each] for each in ids)), after)
+        self.assertEqual(self.ask_guide(*(["get", *each] for each in ids)), after)
+
     @staticmethod
     def is_gone(client: Client, user: str, connection: str) -> bool:
         try:
@@ -141,7 +166,7 @@ class GuideOnOpenBao(Guide):
 
     def guide_environment(self) -> dict[str, str]:
         import openbao
-        return {"VAULT_ADDR": self.server.address, "VAULT_TOKEN": openbao.ROOT_TOKEN,
+        return {"VAULT_TYPE": "vault", "VAULT_ADDR": self.server.address, "VAULT_TOKEN": openbao.ROOT_TOKEN,
                 "NODE_EXTRA_CA_CERTS": str(self.server.ca)}
 
     def takes(self, user: str, connection: str) -> bool:
@@ -158,7 +183,7 @@ class GuideOnAWS(Guide):
     def guide_environment(self) -> dict[str, str]:
         key, secret = self.backend.users["app"]
         import aws
-        return {"AWS_ENDPOINT": self.backend.endpoint, "AWS_REGION": aws.REGION, "AWS_ACCESS_KEY_ID": key,
+        return {"VAULT_TYPE": "aws", "AWS_ENDPOINT": self.backend.endpoint, "AWS_REGION": aws.REGION, "AWS_ACCESS_KEY_ID": key,
                 "AWS_SECRET_ACCESS_KEY": secret, "CREDENTIAL_ENCRYPTION_KEY": PASSPHRASE}
 
     def takes(self, user: str, connection: str) -> bool:
