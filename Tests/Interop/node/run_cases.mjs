@@ -142,6 +142,15 @@ const METHODS = {
         return () => expect("serving", true, serving);
     },
 
+    async ping() {
+        const { instance, maxKeys, draining } = await coffer.ping();
+        return (wanted) => {
+            expect("digits of the instance", 16, instance.length);
+            expect("keys", 256, maxKeys);
+            expect("draining", wanted.take("draining"), String(draining));
+        };
+    },
+
     async stats() {
         const names = Object.keys(await coffer.stats());
         return () => expect("sorted names", names.length > 0 ? [...names].sort() : ["at least one"], names);

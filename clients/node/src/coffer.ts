@@ -10,7 +10,7 @@ import { CredentialRecord, timeOf } from "./record.js";
 import { SocketChannel } from "./socket-channel.js";
 import { defaultSocketPath, variable } from "./socket-rule.js";
 import type {
-    CofferOptions, DeleteOptions, Entry, Examination, GetOptions, GetResult, Health, Key, ListOptions, Receipt, Scope,
+    CofferOptions, DeleteOptions, Entry, Examination, GetOptions, GetResult, Health, Identity, Key, ListOptions, Receipt, Scope,
     StoreOptions,
 } from "./types.js";
 import { plain } from "./wire/message.js";
@@ -154,6 +154,9 @@ export class Coffer {
             pageToken = page.nextPageToken;
         } while (pageToken !== "");
     }
+
+    /** Whether the daemon answers, which process it is, and the limits that it has. No vault and no policy is asked. */
+    async ping(options?: CallOptions): Promise<Identity> { return plain(await this.credentials.ping({}, options)); }
 
     /** Whether the daemon and its vaults can do their work now. */
     async health(options?: CallOptions): Promise<Health> { return plain(await this.admin.health({}, options)); }

@@ -5,5 +5,5 @@ export {
 } from "./index.js";
 export type {
     CallOptions, CancelSignal, Channel, Code, CofferOptions, ConnectorCredentials, DeleteOptions, Entry, Examination,
-    Freshness, GetOptions, GetResult, Health, Key, ListOptions, Method, Receipt, Scope, Source, StoreOptions,
+    Freshness, GetOptions, GetResult, Health, Identity, Key, ListOptions, Method, Receipt, Scope, Source, StoreOptions,
 } from "./index.js";

@@ -1,6 +1,7 @@
 import type { CallOptions } from "./channel.js";
 import type { CofferError } from "./error.js";
 import type { HealthResponse, VaultExamination } from "./generated/admin.js";
+import type { PingResponse } from "./generated/credentials.js";
 import type { CredentialRecord } from "./record.js";
 import type { Plain } from "./wire/message.js";
 
@@ -88,6 +89,9 @@ export interface Entry {
 
 /** Which records `invalidate` drops from the daemon's cache. */
 export type Scope = { all: true } | { user: string; connection?: string };
+
+/** What a daemon says of itself. */
+export type Identity = Plain<PingResponse>;
 
 /** Whether the daemon and its vaults can do their work. */
 export type Health = Plain<HealthResponse>;

@@ -211,6 +211,12 @@ test("list gives all pages, records that cannot be read too, and ends at a page 
     await rejected(client.list("loop").next());
 });
 
+test("ping gives what a daemon says of itself", async (t) => {
+    const { client } = await scripted(t, { ping: ({ respond }) => respond({ instance: "f".repeat(16), maxKeys: 256, features: 2n ** 63n }) });
+    const { instance, maxKeys, draining, features } = await client.ping();
+    assert.deepEqual([instance, maxKeys, draining, features], ["f".repeat(16), 256, false, 2 ** 63]);
+});
+
 test("for operators: health, stats, invalidate and doctor with plain numbers", async (t) => {
     const { client, requests } = await scripted(t, {
         health: ({ respond }) => respond({ serving: true, version: "1", uptimeMs: 2n ** 60n, vaults: [{ name: "main", calls: 3 }] }),
