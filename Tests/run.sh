@@ -139,7 +139,7 @@ envelope_vectors() {
 node_client() {
     clients/node/test/package.sh \
         && node --test clients/node/test/*.test.mjs \
-        && node Tests/Interop/node/load.mjs .build/release || return 1
+        && node Tests/Interop/node/load.mjs .build-debug/debug || return 1
     [ ${#soak[@]} = 0 ] \
         || { node clients/node/bench/speed.mjs .build/release && node clients/node/bench/memory.mjs .build/release; }
 }
@@ -167,11 +167,11 @@ begin live-formats python3 Tests/Live/formats.py --bin .build-debug/debug
 step live python3 Tests/Live/run.py --scratch-path .build-debug
 end live-formats
 step python-client clients/python/check.sh
+step node-client node_client
 step oracle python3 Tests/Fuzzing/oracle.py .build-debug/debug/coffer-oracle
 end build-release
 end swift-package
 step c-client c_client
-step node-client node_client
 step simulation .build/release/coffer-simulate ${soak:+--seeds 1000000 --pairs 10000000}
 step flood .build/release/coffer-simulate flood ${soak:+--keys 10000000}
 step trace Tests/trace.sh .build/release
