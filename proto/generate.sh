@@ -112,7 +112,7 @@ install_file() {
 
 # report_stale FOLDER GENERATED: files in FOLDER that were not generated now.
 report_stale() {
-    for file in $(cd "$1" 2>/dev/null && find . -type f ! -name README.md); do
+    for file in $(cd "$1" 2>/dev/null && find . -type f ! -name README.md ! -path "*/__pycache__/*"); do
         [ -e "$2/$file" ] && continue
         differences=$((differences + 1))
         echo "not generated any more, remove it: $1/${file#./}"
