@@ -7,7 +7,9 @@ package enum Verb: UInt8, Sendable {
 ///
 /// Asked once when a connection is accepted, and with every call for each of its records: after the
 /// request is parsed, before the cache and any vault. Ids are lent as UTF-8, and never empty.
-package protocol AccessPolicy: Sendable {
+///
+/// A class, for a call that is answered from the cache must not copy one.
+package protocol AccessPolicy: AnyObject, Sendable {
     /// Whether there is anything that this caller may do: only then is it listened to.
     func admits(_ caller: Peer) -> Bool
 

@@ -1,5 +1,5 @@
 /// The daemon's own uid may do everything, everybody else nothing.
-package struct OwnerPolicy: AccessPolicy {
+package final class OwnerPolicy: AccessPolicy {
     package let owner: UInt32
     /// What the kernel shows for users and groups that have no number here.
     package let overflow: OverflowIDs
@@ -9,15 +9,11 @@ package struct OwnerPolicy: AccessPolicy {
         self.overflow = overflow
     }
 
-    @inline(__always)
     package func admits(_ caller: Peer) -> Bool { caller.uid == owner && !overflow.hides(caller) }
 
-    @inline(__always)
     package func allows(_ caller: Peer, _ verb: Verb, user: RawSpan, connection: RawSpan) -> Bool { admits(caller) }
 
-    @inline(__always)
     package func allows(_ caller: Peer, _ verb: Verb, user: RawSpan) -> Bool { admits(caller) }
 
-    @inline(__always)
     package func allows(_ caller: Peer, _ verb: Verb) -> Bool { admits(caller) }
 }

@@ -62,16 +62,18 @@ package struct ServerRenderer {
         writer.line("/// Takes the calls of `\(service.fullName)`.")
         writer.line("///")
         writer.line("/// A request lives until its arena is reset. What a method throws is the")
-        writer.line("/// call's answer; otherwise it answers through the call, at once or later.")
+        writer.line("/// call's answer; otherwise it returns what it has made of the call.")
         writer.block("\(visibility) protocol \(service.name)Handler") {
-            $0.line("/// Where a method sends its answer.")
+            $0.line("/// What a method knows of its call beside the request, and adds to it.")
             $0.line("associatedtype Call")
+            $0.line("/// What a method has made of its call.")
+            $0.line("associatedtype Handled")
             for method in service.methods {
                 $0.line()
                 $0.documentation(method.documentation)
                 $0.line("func \(method.swiftName)(")
-                $0.line("    _ request: UnsafePointer<\(method.request.c)>, _ call: Call")
-                $0.line(") throws(Failure)")
+                $0.line("    _ request: UnsafePointer<\(method.request.c)>, _ call: inout Call")
+                $0.line(") throws(Failure) -> Handled")
             }
         }
     }
@@ -82,8 +84,8 @@ package struct ServerRenderer {
             $0.line("///")
             $0.line("/// - Throws: why the payload is refused, or what the method throws.")
             $0.line("\(visibility) func dispatch(")
-            $0.line("    _ method: \(service.name)Method, payload: UnsafeRawBufferPointer, arena: Arena, call: Call")
-            $0.nest(") throws(Failure) {", "}") {
+            $0.line("    _ method: \(service.name)Method, payload: UnsafeRawBufferPointer, arena: Arena, call: inout Call")
+            $0.nest(") throws(Failure) -> Handled {", "}") {
                 $0.line("// protobuf-c lists the methods in the order of the .proto file. Its pointers")
                 $0.line("// are to constants; the address of an imported constant Swift does not give.")
                 $0.line("let methods = \(service.cDescriptor).methods!")
@@ -93,7 +95,7 @@ package struct ServerRenderer {
                     $0.line("    let request = try arena.decode(")
                     $0.line("        payload, schema: .\(method.request.schema), descriptor: methods[\(index)].input,")
                     $0.line("        as: \(method.request.c).self)")
-                    $0.line("    try \(method.swiftName)(request, call)")
+                    $0.line("    return try \(method.swiftName)(request, &call)")
                 }
                 $0.line("}")
             }

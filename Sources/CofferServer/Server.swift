@@ -42,7 +42,7 @@ package final class Server: Sendable {
         }
     }
 
-    private let context: ServerContext
+    private let admin: AdminService
     private let inboxes: [Inbox]
     private let threads: [WorkerThread]
     private let drained: Countdown
@@ -62,26 +62,26 @@ package final class Server: Sendable {
             cache: Cache(configuration: configuration.cache, random: random), pool: pool,
             statuses: VaultStatuses(pool, clock: clock, log: log), bootKey: bootKey, inboxes: inboxes,
             clock: clock, random: random, flightTime: configuration.flightTime, budget: budget)
+        let admin = AdminService(
+            credentials: credentials, random: random, counters: counters,
+            ledger: ledger, budget: budget, limits: configuration.limits, clock: clock, version: configuration.version,
+            warnings: configuration.warnings, droppedLogLines: configuration.droppedLogLines)
+        let services = Endpoint.Services(
+            credentials: credentials, admin: admin, policy: configuration.policy, bootKey: bootKey,
+            limits: configuration.limits, budget: budget)
         let context = ServerContext(
-            limits: configuration.limits, spin: configuration.spin, policy: configuration.policy, ledger: ledger,
-            budget: budget,
-            credentials: credentials,
-            admin: AdminService(
-                credentials: credentials, random: random, counters: counters,
-                ledger: ledger, budget: budget, limits: configuration.limits, clock: clock, version: configuration.version,
-                warnings: configuration.warnings, droppedLogLines: configuration.droppedLogLines),
-            bootKey: bootKey, clock: clock, log: log)
+            limits: configuration.limits, spin: configuration.spin, ledger: ledger, budget: budget, clock: clock, log: log)
         let drained = Countdown(configuration.reactors)
         var threads: [WorkerThread] = []
         for index in inboxes.indices {
             let acceptor = index == 0
                 ? Acceptor(listener: listener, inboxes: inboxes, ledger: ledger, policy: configuration.policy) : nil
             let reactor = try Reactor(
-                index: index, shared: context, inbox: inboxes[index], counters: counters[index],
+                index: index, shared: context, services: Endpoint(services), inbox: inboxes[index], counters: counters[index],
                 acceptor: acceptor)
             threads.append(try WorkerThread(name: "reactor-\(index)") { reactor.run { drained.countDown() } })
         }
-        self.context = context
+        self.admin = admin
         self.inboxes = inboxes
         self.threads = threads
         self.drained = drained
@@ -93,7 +93,7 @@ package final class Server: Sendable {
     /// Work that has begun goes on after that, on the reactors' threads: `stop` ends them when
     /// the vaults have finished it.
     package func drain() {
-        context.admin.noteDraining()
+        admin.noteDraining()
         for inbox in inboxes { inbox.post(.drain) }
         drained.wait()
     }

@@ -11,24 +11,29 @@ struct DispatchTests {
     private final class Recorder: CredentialsHandler {
         var calls: [String] = []
 
-        func store(_ request: UnsafePointer<Coffer__V1__StoreRequest>, _ call: Int) throws(Failure) {
+        private func note(_ call: String) -> String {
+            calls.append(call)
+            return call
+        }
+
+        func store(_ request: UnsafePointer<Coffer__V1__StoreRequest>, _ call: inout Int) throws(Failure) -> String {
             let request = request.pointee
-            calls.append("\(call) store \(String(cString: request.user_id)) \(request.credential.len) bytes")
+            return note("\(call) store \(String(cString: request.user_id)) \(request.credential.len) bytes")
         }
-        func get(_ request: UnsafePointer<Coffer__V1__GetRequest>, _ call: Int) throws(Failure) {
-            calls.append("\(call) get \(String(cString: request.pointee.connection_id))")
+        func get(_ request: UnsafePointer<Coffer__V1__GetRequest>, _ call: inout Int) throws(Failure) -> String {
+            note("\(call) get \(String(cString: request.pointee.connection_id))")
         }
-        func delete(_ request: UnsafePointer<Coffer__V1__DeleteRequest>, _ call: Int) throws(Failure) {
+        func delete(_ request: UnsafePointer<Coffer__V1__DeleteRequest>, _ call: inout Int) throws(Failure) -> String {
             throw .notFound
         }
-        func getMany(_ request: UnsafePointer<Coffer__V1__GetManyRequest>, _ call: Int) throws(Failure) {
-            calls.append("\(call) getMany \(request.pointee.n_keys) keys")
+        func getMany(_ request: UnsafePointer<Coffer__V1__GetManyRequest>, _ call: inout Int) throws(Failure) -> String {
+            note("\(call) getMany \(request.pointee.n_keys) keys")
         }
-        func list(_ request: UnsafePointer<Coffer__V1__ListRequest>, _ call: Int) throws(Failure) {
-            calls.append("\(call) list \(request.pointee.page_size)")
+        func list(_ request: UnsafePointer<Coffer__V1__ListRequest>, _ call: inout Int) throws(Failure) -> String {
+            note("\(call) list \(request.pointee.page_size)")
         }
-        func ping(_ request: UnsafePointer<Coffer__V1__PingRequest>, _ call: Int) throws(Failure) {
-            calls.append("\(call) ping")
+        func ping(_ request: UnsafePointer<Coffer__V1__PingRequest>, _ call: inout Int) throws(Failure) -> String {
+            note("\(call) ping")
         }
     }
 
@@ -39,7 +44,9 @@ struct DispatchTests {
         var failure: Failure?
         payload.withUnsafeBytes { bytes in
             do throws(Failure) {
-                try recorder.dispatch(method, payload: bytes, arena: arena, call: 7)
+                var call = 7
+                let handled = try recorder.dispatch(method, payload: bytes, arena: arena, call: &call)
+                #expect(handled == recorder.calls.last)
             } catch {
                 failure = error
             }

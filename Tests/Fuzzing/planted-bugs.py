@@ -36,6 +36,8 @@ ARENA = "Sources/CofferWire/Memory/Arena.swift"
 DEADLINES = "Sources/CofferServer/Reactor/DeadlineQueue.swift"
 READING = "Sources/CofferServer/Reactor/Reactor+Reading.swift"
 CALLS = "Sources/CofferServer/Reactor/Reactor+Calls.swift"
+COMPLETION = "Sources/CofferServer/Reactor/Reactor+Completion.swift"
+SLICES = "Sources/CofferServer/Reactor/Quantum.swift"
 WRITING = "Sources/CofferServer/Reactor/Reactor+Writing.swift"
 WORK = "Sources/CofferServer/Services/CallWork.swift"
 KEY = "Sources/CofferCore/RecordKey.swift"
@@ -226,14 +228,18 @@ BUGS = [
     one("a call id in flight is taken again", "service", READING,
         "connection.calls.isEmpty || connection.calls[header.callID] == nil else",
         "connection.calls.isEmpty || connection.calls[header.callID] != nil || true else"),
-    one("a cancelled call is answered twice", "service", CALLS, "        giveUp(connection, callID)\n        refuse(\n", "        refuse(\n"),
+    one("a cancelled call is answered twice", "service", COMPLETION,
+        "guard let call = endCall(connection, callID) else", "guard let call = connection.calls[callID].flatMap({ calls[$0] }) else"),
     one("work that is done counts on", "service", WORK, "deinit { ledger.endWork(uid: uid, weight: weight) }", "deinit {}"),
-    one("work that is stopped goes on", "service", CALLS, "endCall(connection, callID)?.work.stop()", "endCall(connection, callID)"),
+    one("work that is stopped goes on", "service", COMPLETION, "        call.work.stop()\n        refuse(", "        refuse("),
     one("a connection may have one call too many", "service", CALLS,
         "connection.calls.count < kind.limit", "connection.calls.count <= kind.limit"),
-    one("an expired call is not answered", "service", CALLS, "        refuse(connection, call.callID, call.kind.mayWrite ? failure : failure.ofRead)\n", "        _ = failure\n"),
+    one("an expired call is not answered", "service", CALLS,
+        "giveUp(connection, call.context.callID, .expired(call.kind.mayWrite ? failure : failure.ofRead))",
+        "endCall(connection, call.context.callID)?.work.stop(); _ = failure"),
+    one("a call that is lost with its connection does not end", "service", SLICES, "                complete(call.context, .lost)\n", ""),
     one("a late answer goes to the call that has its id now", "service", CALLS,
-        "lastSerial += 1", "lastSerial = call.header.callID"),
+        "lastSerial += 1", "lastSerial = call.context.callID"),
 ]
 
 

@@ -102,6 +102,19 @@ def only_drivers_name_types_of_vaults(repository: Repository) -> list[str]:
     return problems
 
 
+#: What stands behind `CallServices`; a reactor knows that alone.
+SERVICES = re.compile(r"\b(Endpoint|(Credential|Admin)Service|(Credentials|Admin)(Method|Handler)|Doctor)\b")
+
+
+def reactors_name_no_service(repository: Repository) -> list[str]:
+    problems = []
+    for file in repository.swift("Sources/CofferServer/Reactor"):
+        for index, line in enumerate(file.code):
+            if match := SERVICES.search(line):
+                problems.append(f"{file.place(index)}: names {match[0]}; a reactor knows services by CallServices alone")
+    return problems
+
+
 def every_module_has_a_row(repository: Repository) -> list[str]:
     known = MODULES.keys() | C_MODULES
     modules = {file.module for file in repository.files if file.module} - known
@@ -186,5 +199,5 @@ def targets(manifest: str) -> dict[str, str]:
 
 CHECKS = [
     every_module_has_a_row, the_table_has_one_direction, imports_are_in_the_table, dependencies_are_in_the_table,
-    only_drivers_name_types_of_vaults, modules_without_pointers_are_built_so, raw_memory_stays_where_it_is_allowed,
+    only_drivers_name_types_of_vaults, reactors_name_no_service, modules_without_pointers_are_built_so, raw_memory_stays_where_it_is_allowed,
 ]

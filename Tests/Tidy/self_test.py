@@ -46,6 +46,7 @@ MISTAKES: list[tuple[str, str, str | tuple[str, str]]] = [
     ("every_route_setting_is_in_the_manual", "docs/configuration.md",
      ("`routes.connection`", "`routes.connect`")),
     ("only_drivers_name_types_of_vaults", "Sources/CofferServer/Server.swift", 'let isRemote = kind == "aws"\n'),
+    ("reactors_name_no_service", "Sources/CofferServer/Reactor/Reactor.swift", "let credentials: CredentialService\n"),
     ("only_drivers_name_types_of_vaults", "Sources/CofferDaemon/Daemon.swift", "let driver = HashiCorpDriver()\n"),
     ("every_stat_is_in_the_manual", "Sources/CofferServer/Services/AdminService.swift",
      ('("flights", ', '("journeys", ')),

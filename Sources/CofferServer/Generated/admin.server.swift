@@ -37,34 +37,36 @@ package enum AdminMethod: UInt32, CaseIterable, Sendable {
 /// Takes the calls of `coffer.v1.Admin`.
 ///
 /// A request lives until its arena is reset. What a method throws is the
-/// call's answer; otherwise it answers through the call, at once or later.
+/// call's answer; otherwise it returns what it has made of the call.
 package protocol AdminHandler {
-    /// Where a method sends its answer.
+    /// What a method knows of its call beside the request, and adds to it.
     associatedtype Call
+    /// What a method has made of its call.
+    associatedtype Handled
 
     /// Whether the daemon and its vaults can do their work now.
     func health(
-        _ request: UnsafePointer<Coffer__V1__HealthRequest>, _ call: Call
-    ) throws(Failure)
+        _ request: UnsafePointer<Coffer__V1__HealthRequest>, _ call: inout Call
+    ) throws(Failure) -> Handled
 
     /// Counters, gauges and the limits in force.
     func stats(
-        _ request: UnsafePointer<Coffer__V1__StatsRequest>, _ call: Call
-    ) throws(Failure)
+        _ request: UnsafePointer<Coffer__V1__StatsRequest>, _ call: inout Call
+    ) throws(Failure) -> Handled
 
     /// Drops records from the cache; the vaults are not touched. A read that is
     /// on its way to a vault is not cached either when it comes back.
     func invalidate(
-        _ request: UnsafePointer<Coffer__V1__InvalidateRequest>, _ call: Call
-    ) throws(Failure)
+        _ request: UnsafePointer<Coffer__V1__InvalidateRequest>, _ call: inout Call
+    ) throws(Failure) -> Handled
 
     /// Stores a marked test record in each vault, reads it, compares it and
     /// deletes it, past cache and routes. What failed is told in the response;
     /// the call itself fails only for the reasons that any call does, and with
     /// NOT_FOUND if no vault has the name that was asked for.
     func doctor(
-        _ request: UnsafePointer<Coffer__V1__DoctorRequest>, _ call: Call
-    ) throws(Failure)
+        _ request: UnsafePointer<Coffer__V1__DoctorRequest>, _ call: inout Call
+    ) throws(Failure) -> Handled
 }
 
 extension AdminHandler {
@@ -72,8 +74,8 @@ extension AdminHandler {
     ///
     /// - Throws: why the payload is refused, or what the method throws.
     package func dispatch(
-        _ method: AdminMethod, payload: UnsafeRawBufferPointer, arena: Arena, call: Call
-    ) throws(Failure) {
+        _ method: AdminMethod, payload: UnsafeRawBufferPointer, arena: Arena, call: inout Call
+    ) throws(Failure) -> Handled {
         // protobuf-c lists the methods in the order of the .proto file. Its pointers
         // are to constants; the address of an imported constant Swift does not give.
         let methods = coffer__v1__admin__descriptor.methods!
@@ -82,22 +84,22 @@ extension AdminHandler {
             let request = try arena.decode(
                 payload, schema: .coffer_v1_HealthRequest, descriptor: methods[0].input,
                 as: Coffer__V1__HealthRequest.self)
-            try health(request, call)
+            return try health(request, &call)
         case .stats:
             let request = try arena.decode(
                 payload, schema: .coffer_v1_StatsRequest, descriptor: methods[1].input,
                 as: Coffer__V1__StatsRequest.self)
-            try stats(request, call)
+            return try stats(request, &call)
         case .invalidate:
             let request = try arena.decode(
                 payload, schema: .coffer_v1_InvalidateRequest, descriptor: methods[2].input,
                 as: Coffer__V1__InvalidateRequest.self)
-            try invalidate(request, call)
+            return try invalidate(request, &call)
         case .doctor:
             let request = try arena.decode(
                 payload, schema: .coffer_v1_DoctorRequest, descriptor: methods[3].input,
                 as: Coffer__V1__DoctorRequest.self)
-            try doctor(request, call)
+            return try doctor(request, &call)
         }
     }
 }

@@ -43,46 +43,48 @@ package enum CredentialsMethod: UInt32, CaseIterable, Sendable {
 /// Takes the calls of `coffer.v1.Credentials`.
 ///
 /// A request lives until its arena is reset. What a method throws is the
-/// call's answer; otherwise it answers through the call, at once or later.
+/// call's answer; otherwise it returns what it has made of the call.
 package protocol CredentialsHandler {
-    /// Where a method sends its answer.
+    /// What a method knows of its call beside the request, and adds to it.
     associatedtype Call
+    /// What a method has made of its call.
+    associatedtype Handled
 
     /// Creates the credential, or replaces it whole: labels and expiry too.
     /// With a condition: ABORTED if the version is another one, ALREADY_EXISTS if
     /// a live record is there, FAILED_PRECONDITION from a vault that cannot
     /// promise the condition.
     func store(
-        _ request: UnsafePointer<Coffer__V1__StoreRequest>, _ call: Call
-    ) throws(Failure)
+        _ request: UnsafePointer<Coffer__V1__StoreRequest>, _ call: inout Call
+    ) throws(Failure) -> Handled
 
     /// The credential and what is known about it. NOT_FOUND for what was never
     /// stored, was deleted or has expired; never for a vault that is out of reach.
     func get(
-        _ request: UnsafePointer<Coffer__V1__GetRequest>, _ call: Call
-    ) throws(Failure)
+        _ request: UnsafePointer<Coffer__V1__GetRequest>, _ call: inout Call
+    ) throws(Failure) -> Handled
 
     /// Removes the credential. Deleting what is not there is OK.
     func delete(
-        _ request: UnsafePointer<Coffer__V1__DeleteRequest>, _ call: Call
-    ) throws(Failure)
+        _ request: UnsafePointer<Coffer__V1__DeleteRequest>, _ call: inout Call
+    ) throws(Failure) -> Handled
 
     /// Many Gets in one call. One result for each key, in as many responses as
     /// it takes to keep each below the frame limit, in no promised order.
     func getMany(
-        _ request: UnsafePointer<Coffer__V1__GetManyRequest>, _ call: Call
-    ) throws(Failure)
+        _ request: UnsafePointer<Coffer__V1__GetManyRequest>, _ call: inout Call
+    ) throws(Failure) -> Handled
 
     /// Which connections a user has, without their credentials.
     func list(
-        _ request: UnsafePointer<Coffer__V1__ListRequest>, _ call: Call
-    ) throws(Failure)
+        _ request: UnsafePointer<Coffer__V1__ListRequest>, _ call: inout Call
+    ) throws(Failure) -> Handled
 
     /// Whether the daemon answers, and what it is. It asks no vault and no policy:
     /// whoever may connect may call it.
     func ping(
-        _ request: UnsafePointer<Coffer__V1__PingRequest>, _ call: Call
-    ) throws(Failure)
+        _ request: UnsafePointer<Coffer__V1__PingRequest>, _ call: inout Call
+    ) throws(Failure) -> Handled
 }
 
 extension CredentialsHandler {
@@ -90,8 +92,8 @@ extension CredentialsHandler {
     ///
     /// - Throws: why the payload is refused, or what the method throws.
     package func dispatch(
-        _ method: CredentialsMethod, payload: UnsafeRawBufferPointer, arena: Arena, call: Call
-    ) throws(Failure) {
+        _ method: CredentialsMethod, payload: UnsafeRawBufferPointer, arena: Arena, call: inout Call
+    ) throws(Failure) -> Handled {
         // protobuf-c lists the methods in the order of the .proto file. Its pointers
         // are to constants; the address of an imported constant Swift does not give.
         let methods = coffer__v1__credentials__descriptor.methods!
@@ -100,32 +102,32 @@ extension CredentialsHandler {
             let request = try arena.decode(
                 payload, schema: .coffer_v1_StoreRequest, descriptor: methods[0].input,
                 as: Coffer__V1__StoreRequest.self)
-            try store(request, call)
+            return try store(request, &call)
         case .get:
             let request = try arena.decode(
                 payload, schema: .coffer_v1_GetRequest, descriptor: methods[1].input,
                 as: Coffer__V1__GetRequest.self)
-            try get(request, call)
+            return try get(request, &call)
         case .delete:
             let request = try arena.decode(
                 payload, schema: .coffer_v1_DeleteRequest, descriptor: methods[2].input,
                 as: Coffer__V1__DeleteRequest.self)
-            try delete(request, call)
+            return try delete(request, &call)
         case .getMany:
             let request = try arena.decode(
                 payload, schema: .coffer_v1_GetManyRequest, descriptor: methods[3].input,
                 as: Coffer__V1__GetManyRequest.self)
-            try getMany(request, call)
+            return try getMany(request, &call)
         case .list:
             let request = try arena.decode(
                 payload, schema: .coffer_v1_ListRequest, descriptor: methods[4].input,
                 as: Coffer__V1__ListRequest.self)
-            try list(request, call)
+            return try list(request, &call)
         case .ping:
             let request = try arena.decode(
                 payload, schema: .coffer_v1_PingRequest, descriptor: methods[5].input,
                 as: Coffer__V1__PingRequest.self)
-            try ping(request, call)
+            return try ping(request, &call)
         }
     }
 }

@@ -1,4 +1,5 @@
 import CofferCore
+import CofferVault
 
 /// The calls that wait, soonest deadline first: a binary heap. A call that ends
 /// early stays in until its deadline comes, or until most of the heap is such
@@ -6,13 +7,11 @@ import CofferCore
 /// many come and go before the first deadline.
 struct DeadlineQueue {
     struct Item {
-        enum Subject: Hashable {
+        enum Subject {
             /// A call, by its serial.
             case call(UInt64)
-            /// A flight whose waiters can do with a stale answer.
-            case flight(UInt64)
-            /// A Health call, by its serial, that is answered with what is known by then.
-            case health(UInt64)
+            /// What a service has to do then; for as long as this call waits, if it is for one.
+            case work(any WorkItem, call: UInt64?)
         }
 
         let deadline: BootInstant

@@ -20,8 +20,8 @@ enum ReactorMessage: Sendable {
     case job(UnownedJob)
     /// What is to be done on this thread without one.
     case work(any WorkItem)
-    /// A flight has waiters who can do with a stale answer if it takes longer.
-    case patience(flight: UInt64, until: BootInstant)
+    /// What a service has to do at that time.
+    case later(BootInstant, any WorkItem)
     /// Finish what is in flight, then stop.
     case drain
     /// After `drain`: the thread ends.

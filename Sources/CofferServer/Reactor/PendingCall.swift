@@ -22,7 +22,6 @@ struct PendingCall {
     let kind: Kind
     /// The token of its connection.
     let connection: UInt64
-    /// What the client calls it: for the wire only.
-    let callID: UInt64
+    let context: CallContext
     let work: CallWork
 }

@@ -93,7 +93,10 @@ extension Reactor {
     /// Stops the work of calls whose connections are gone.
     func stopAbandoned(within slice: Slice?) {
         while let serial = abandoned.popLast() {
-            calls.removeValue(forKey: serial)?.work.stop()
+            if let call = calls.removeValue(forKey: serial) {
+                call.work.stop()
+                complete(call.context, .lost)
+            }
             if let slice, slice.isOver { return }
         }
     }

@@ -1,5 +1,6 @@
 import CofferAccess
 import CofferCore
+import CofferVault
 import CofferWire
 
 /// Calls that wait for a vault.
@@ -10,7 +11,7 @@ extension Reactor {
     /// - Returns: where its answer goes, and when it must be over.
     /// - Throws: RESOURCE_EXHAUSTED if its connection, its uid or all have too many.
     func begin(
-        _ call: Call, _ kind: PendingCall.Kind, weight: Int = 1
+        _ call: inout Call, _ kind: PendingCall.Kind, weight: Int = 1
     ) throws(Failure) -> (address: ReturnAddress, deadline: BootInstant) {
         let connection = call.connection
         guard connection.calls.count < kind.limit(limits.callsPerConnection) else {
@@ -18,14 +19,14 @@ extension Reactor {
         }
         spent += Quantum.costOfWaiting
         let work = try ledger.beginWork(kind, uid: connection.peer.uid, weight: weight)
-        let asked = call.header.timeoutOrRetry
+        let asked = call.timeoutMilliseconds
         let milliseconds = min(
             asked == 0 ? limits.callMilliseconds : asked, limits.maximumCallMilliseconds)
         let deadline = now + .milliseconds(Int64(milliseconds))
         lastSerial += 1
-        calls[lastSerial] = PendingCall(
-            kind: kind, connection: connection.token, callID: call.header.callID, work: work)
-        connection.calls[call.header.callID] = lastSerial
+        call.context.wait(as: lastSerial, until: deadline)
+        calls[lastSerial] = PendingCall(kind: kind, connection: connection.token, context: call.context, work: work)
+        connection.calls[call.context.callID] = lastSerial
         awaitDeadline(.init(deadline: deadline, subject: .call(lastSerial)))
         return (ReturnAddress(inbox: inbox, reactor: index, serial: lastSerial, work: work), deadline)
     }
@@ -36,8 +37,8 @@ extension Reactor {
         guard deadlines.wantsPruning else { return }
         deadlines.prune { item in
             switch item.subject {
-            case .call(let serial), .health(let serial): calls[serial] != nil
-            case .flight: true
+            case .call(let serial), .work(_, let serial?): calls[serial] != nil
+            case .work(_, nil): true
             }
         }
     }
@@ -50,20 +51,14 @@ extension Reactor {
         return calls.removeValue(forKey: serial)
     }
 
-    /// Takes the call off the lists before its work has ended, and stops what can be.
-    func giveUp(_ connection: Connection, _ callID: UInt64) {
-        endCall(connection, callID)?.work.stop()
-    }
-
     /// Sends what a vault has brought, unless the call is over or its peer gone.
     func finish(_ serial: UInt64, _ reply: Reply, more: Bool) {
         guard let call = calls[serial], let connection = find(call.connection) else { return }
-        let callID = call.callID
-        if !more { endCall(connection, callID) }
-        switch reply {
-        case .message(let message): respond(connection, callID, message, more: more)
-        case .record(let record, let tail): respond(connection, callID, record, tail: tail)
-        case .failure(let failure): refuse(connection, callID, failure)
+        if more, case .message(let piece) = reply {
+            respond(connection, call.context.callID, piece, more: true)
+        } else {
+            endCall(connection, call.context.callID)
+            answer(call.context, on: connection, with: reply)
         }
         flushLarge(connection)
         touch(connection)
@@ -73,9 +68,8 @@ extension Reactor {
         let slice = Slice(clock)
         while let item = deadlines.popExpired(at: now) {
             switch item.subject {
-            case .flight(let flight): endpoint.credentials.givePatienceUp(flight: flight)
             case .call(let serial): expire(serial)
-            case .health(let serial): endpoint.shared.admin.answerHealthEarly(reactor: index, serial: serial)
+            case .work(let work, let serial): if serial.map({ calls[$0] != nil }) ?? true { work.run() }
             }
             if slice.isOver { return }
         }
@@ -83,18 +77,15 @@ extension Reactor {
 
     private func expire(_ serial: UInt64) {
         guard let call = calls[serial], let connection = find(call.connection) else { return }
-        giveUp(connection, call.callID)
         counters.deadlines.increment()
         let failure = Failure.deadlineExceeded()
-        refuse(connection, call.callID, call.kind.mayWrite ? failure : failure.ofRead)
+        giveUp(connection, call.context.callID, .expired(call.kind.mayWrite ? failure : failure.ofRead))
     }
 
     func cancel(_ callID: UInt64, _ connection: Connection) {
         guard let serial = connection.calls[callID], calls[serial]?.kind.isCancellable == true else { return }
         spent += Quantum.costOfCancel
         counters.cancelled.increment()
-        giveUp(connection, callID)
-        refuse(
-            connection, callID, Failure(.cancelled, .cancelled, "the client cancelled this call"))
+        giveUp(connection, callID, .cancelled(Failure(.cancelled, .cancelled, "the client cancelled this call")))
     }
 }

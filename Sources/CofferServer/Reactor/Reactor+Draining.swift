@@ -41,10 +41,7 @@ extension Reactor {
             }
         case .refuseWaiting:
             for case let connection? in connections {
-                for callID in connection.calls.keys {
-                    refuse(connection, callID, .cutOff)
-                    giveUp(connection, callID)
-                }
+                for callID in connection.calls.keys { giveUp(connection, callID, .failed(.cutOff)) }
                 connection.readClosed = true
                 touch(connection)
             }

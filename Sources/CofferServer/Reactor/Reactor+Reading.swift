@@ -69,7 +69,7 @@ extension Reactor {
         guard let base = start.baseAddress, let total = parser.frameBytes(in: start) else {
             return cut(connection, "closed a connection: there is no memory left for what it sends")
         }
-        refuse(connection, FrameHeader(loading: base).callID, .noRoomForFrame)
+        refuse(frame: FrameHeader(loading: base), on: connection, .noRoomForFrame)
         connection.skip = total - start.count
         if connection.frameSince == nil { connection.frameSince = now }
         if let input = connection.input { release(input) }
@@ -150,15 +150,15 @@ extension Reactor {
                 position = start + payloadBytes
             case .oversized(let header, let frameBytes):
                 counters.malformed.increment()
-                refuse(connection, header.callID, .frameTooLarge(frameBytes, limits.frameBytes))
+                refuse(frame: header, on: connection, .frameTooLarge(frameBytes, limits.frameBytes))
                 connection.skip = frameBytes
             case .unsupported(let header):
                 counters.malformed.increment()
-                refuse(connection, header.callID, .unsupportedFrame(header))
+                refuse(frame: header, on: connection, .unsupportedFrame(header))
                 connection.closing = true
             case .lengthTooSmall(let length):
                 counters.malformed.increment()
-                refuse(connection, 0, .lengthTooSmall(length))
+                refuse(frame: nil, on: connection, .lengthTooSmall(length))
                 connection.closing = true
             case .text(let isHTTP):
                 counters.malformed.increment()
@@ -179,17 +179,23 @@ extension Reactor {
             return
         }
         counters.requests.increment()
-        let call = Call(reactor: self, connection: connection, header: header)
+        var call = Call(self, connection, header, payloadBytes: payload.count)
         do throws(Failure) {
             guard !draining else { throw .draining }
             guard header.flags == 0 else { throw .unknownFlags(header.flags) }
             guard connection.calls.isEmpty || connection.calls[header.callID] == nil else {
                 throw .duplicateCallID(header.callID)
             }
-            try endpoint.handle(header.methodOrStatus, payload, arena, call)
+            switch try services.handle(payload, arena, &call) {
+            case .hit: complete(call.context, .hit)
+            case .absent: refuse(call.context, on: connection, .absent)
+            case .reply(let message): answer(call.context, on: connection, with: .message(message))
+            case .waits: break
+            }
         } catch {
+            assert(call.context.serial == 0, "a call that waits was refused")
             if error.reason == .malformed { counters.malformed.increment() }
-            refuse(connection, header.callID, error)
+            refuse(call.context, on: connection, .failed(error))
         }
         arena.reset()
     }

@@ -36,8 +36,7 @@ extension Reactor {
         output.commit(FrameHeader.byteCount + count)
     }
 
-    func refuse(_ connection: Connection, _ callID: UInt64, _ failure: Failure) {
-        counters.failures.increment()
+    func respond(_ connection: Connection, _ callID: UInt64, _ failure: Failure) {
         let message = ReplyMessages.failure(failure)
         let output = output(connection)
         FrameHeader(

@@ -1,7 +1,6 @@
 import CLinux
 import CofferAccess
 import CofferCore
-import CofferCrypto
 import CofferVault
 import CofferWire
 import Glibc
@@ -46,7 +45,8 @@ final class Reactor: @unchecked Sendable {
     let clock: any Clock
     let epoll: Int32
     let parser: FrameParser
-    let endpoint: Endpoint
+    let services: any CallServices
+    let observer: (any CallObserver)?
     let arena: Arena
     let scratch: UnsafeMutableRawBufferPointer
     let events: UnsafeMutablePointer<epoll_event>
@@ -76,10 +76,11 @@ final class Reactor: @unchecked Sendable {
     @exclusivity(unchecked) var drain: Drain?
 
     init(
-        index: Int, shared: ServerContext, inbox: Inbox, counters: ReactorCounters,
+        index: Int, shared: ServerContext, services: any CallServices, inbox: Inbox, counters: ReactorCounters,
         acceptor: Acceptor?
     ) throws(Failure) {
         self.index = index
+        self.services = services
         self.inbox = inbox
         self.counters = counters
         self.acceptor = acceptor
@@ -88,13 +89,13 @@ final class Reactor: @unchecked Sendable {
         ledger = shared.ledger
         budget = shared.budget
         log = shared.log
+        observer = shared.observer
         clock = shared.clock
         now = clock.boot
         wall = clock.wall
         nextSweep = now + .seconds(1)
         parser = FrameParser(maximumFrameBytes: limits.frameBytes)
         arena = Arena(capacity: 2 * limits.frameBytes + (1 << 20))
-        endpoint = Endpoint(shared: shared)
         scratch = .allocate(byteCount: Self.scratchBytes, alignment: 64)
         events = .allocate(capacity: Self.eventsPerTurn)
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
@@ -211,7 +212,7 @@ final class Reactor: @unchecked Sendable {
     /// Before a longer wait: leaves nothing of secrets behind.
     func rest() {
         guard !isResting else { return }
-        endpoint.rest()
+        services.rest()
         Traces.forget()
         isResting = true
     }
@@ -224,8 +225,7 @@ final class Reactor: @unchecked Sendable {
         case .turnOver(let connection, let uid): endTurn(of: connection, uid: uid)
         case .job(let job): job.runSynchronously(on: inbox.asUnownedTaskExecutor())
         case .work(let item): item.run()
-        case .patience(let flight, let until):
-            awaitDeadline(.init(deadline: until, subject: .flight(flight)))
+        case .later(let time, let work): awaitDeadline(.init(deadline: time, subject: .work(work, call: nil)))
         case .drain: beginDrain()
         case .stop: isStopped = true
         }

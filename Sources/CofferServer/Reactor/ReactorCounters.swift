@@ -15,9 +15,8 @@ final class ReactorCounters: Sendable {
     }
 
     let requests = Counter()
-    let cacheHits = Counter()
+    let ended = EndedCalls()
     let cacheMisses = Counter()
-    let failures = Counter()
     let denied = Counter()
     let malformed = Counter()
     let accepted = Counter()

@@ -76,31 +76,29 @@ package final class AdminService: Sendable {
     ///
     /// - Parameter deadline: of the call. Vaults have three quarters of its time at most, so
     ///   that there is some to report one that hangs.
-    /// - Returns: the times at which to call `answerHealthEarly`.
-    func health(deadline: BootInstant, replyTo address: ReturnAddress) -> [BootInstant] {
+    /// - Returns: when to see whether it need not wait any longer, and how.
+    func health(
+        deadline: BootInstant, replyTo address: ReturnAddress
+    ) -> (times: [BootInstant], answerEarly: TimedWork) {
         let now = clock.boot
         let last = now + .milliseconds(Int64(deadline.milliseconds(since: now) * 3 / 4))
         // Others may have more time than who came first.
         let end = max(last, now + .milliseconds(Int64(limits.callMilliseconds) * 3 / 4))
         let asker = VaultRounds<Check>.Asker(address)
         address.work.onStop { self.checks.withdraw(asker) }
-        return checks.ask(
+        let times = checks.ask(
             asker, Array(pool.vaults.indices), now: now,
             until: { vault, begun in min(last, begun + patience(with: vault, at: now)) },
             start: { begin($0, deadline: end) }
         ) { found in
             address.send(.message(self.healthResponse(found, since: now)))
         }
+        return (times, TimedWork { self.checks.answerEarly(asker, now: self.clock.boot) })
     }
 
     private func patience(with vault: Int, at now: BootInstant) -> Duration {
         let silence = statuses[pool.vaults[vault].store].silence(at: now)
         return .milliseconds(silence) >= Self.patience ? Self.patienceWithSilence : Self.patience
-    }
-
-    /// Vaults that have had their time are reported as silent.
-    func answerHealthEarly(reactor: Int, serial: UInt64) {
-        checks.answerEarly(.init(reactor: reactor, serial: serial), now: clock.boot)
     }
 
     private func begin(_ vault: Int, deadline: BootInstant) {
@@ -202,14 +200,14 @@ package final class AdminService: Sendable {
             ("cache_bytes", UInt64(cache.bytes)),
             ("cache_entries", UInt64(cache.entries)),
             ("cache_evictions_total", cache.evictions),
-            ("cache_hits_total", total { $0.cacheHits.current }),
+            ("cache_hits_total", total { $0.ended.cacheHits }),
             ("cache_misses_total", total { $0.cacheMisses.current }),
             ("cache_refreshes_total", cache.refreshes),
             ("cache_stale_total", cache.staleAnswers),
             ("calls_cancelled_total", total { $0.cancelled.current }),
             ("calls_deadline_total", total { $0.deadlines.current }),
             ("calls_denied_total", total { $0.denied.current }),
-            ("calls_failed_total", total { $0.failures.current }),
+            ("calls_failed_total", total { $0.ended.failures }),
             ("calls_malformed_total", total { $0.malformed.current }),
             ("calls_total", total { $0.requests.current }),
             ("calls_waiting", UInt64(ledger.work)),
@@ -251,7 +249,17 @@ package final class AdminService: Sendable {
             ("vault_failures_total", statuses.total(\.failures)),
             ("vault_reads_total", statuses.total(\.reads)),
         ]
-        return stats.sorted { $0.name < $1.name }
+        return (stats + endedCalls).sorted { $0.name < $1.name }
+    }
+
+    /// How many calls of each method have ended with each status, where there are any.
+    private var endedCalls: [(name: String, value: UInt64)] {
+        CallMethod.allCases.flatMap { method in
+            StatusCode.allCases.compactMap { status in
+                let count = counters.reduce(0) { $0 + $1.ended.current(method, status) }
+                return count == 0 ? nil : ("calls_\(method.name)_\(status.name.lowercased())_total", count)
+            }
+        }
     }
 }
 

@@ -4,15 +4,62 @@ import CofferWire
 
 /// One request on its way through the reactor's thread.
 struct Call {
-    let reactor: Reactor
-    let connection: Connection
-    let header: FrameHeader
+    // Both outlive the call: `act` holds them. To count their references costs as much as to look
+    // a key up.
+    private let lentReactor: Unmanaged<Reactor>
+    private let lentConnection: Unmanaged<Connection>
+    /// How long the client will wait, in milliseconds; 0 = as long as the daemon's default.
+    let timeoutMilliseconds: UInt32
+    let payloadBytes: Int
+    var context: CallContext
 
-    var peer: Peer { connection.peer }
-
-    func respond(_ message: Secret) {
-        reactor.respond(connection, header.callID, message)
+    @inline(__always)
+    init(_ reactor: Reactor, _ connection: Connection, _ header: FrameHeader, payloadBytes: Int) {
+        lentReactor = Unmanaged.passUnretained(reactor)
+        lentConnection = Unmanaged.passUnretained(connection)
+        timeoutMilliseconds = header.timeoutOrRetry
+        self.payloadBytes = payloadBytes
+        context = CallContext(
+            caller: connection.peer, callID: header.callID, methodID: header.methodOrStatus, started: reactor.now)
     }
+
+    var caller: Peer { context.caller }
+    var reactor: Reactor { lentReactor.takeUnretainedValue() }
+    var connection: Connection { lentConnection.takeUnretainedValue() }
+
+    /// Lends both without counting references.
+    @inline(__always)
+    func lend<R>(_ body: (Reactor, Connection) -> R) -> R {
+        lentReactor._withUnsafeGuaranteedRef { reactor in
+            lentConnection._withUnsafeGuaranteedRef { body(reactor, $0) }
+        }
+    }
+}
+
+/// What a service has made of a call.
+enum Handled {
+    /// The answer is in the connection's output: it was in the cache.
+    case hit
+    /// The cache knows that there is no record.
+    case absent
+    /// This is the answer, encoded.
+    case reply(Secret)
+    /// The call waits: its answer comes through the reactor's inbox.
+    case waits
+}
+
+/// What a reactor hands its calls to: all that it knows of the services behind it.
+protocol CallServices: AnyObject {
+    /// Answers the call, or begins what will.
+    ///
+    /// - Parameters:
+    ///   - payload: of the request; lent, as all that is decoded on the arena, until this returns.
+    ///   - call: learns which records it is about.
+    /// - Throws: what is wrong with the request; the reactor answers with it. Never where the call waits.
+    func handle(_ payload: UnsafeRawBufferPointer, _ arena: Arena, _ call: inout Call) throws(Failure) -> Handled
+
+    /// Before a longer wait: leaves no secret behind on this thread.
+    func rest()
 }
 
 /// Where the answer of a call goes that waits for a vault; for any thread.

@@ -15,13 +15,6 @@ extension CredentialService {
     /// What the keys of a call take while it waits, in bytes: ids, and what Swift has around them.
     static func roomOfKeys(count: Int, payloadBytes: Int) -> Int { (8 << 10) + 2 * payloadBytes + 128 * count }
 
-    /// A key of a GetMany.
-    enum RequestedKey: Sendable {
-        case allowed(RecordKey)
-        /// Its caller may not have it: its own result says so.
-        case denied
-    }
-
     /// Answers with each key's record or failure, as they come, but no faster than the client
     /// reads. What is not cached and nobody else has asked for goes to each vault in batches.
     ///
@@ -56,22 +49,22 @@ extension CredentialService {
     ) -> Missing {
         var missing = Missing()
         while next < keys.count, batch.count < Self.pieceBytes, missing.keys.count < Self.askedAtOnce {
-            switch keys[next] {
-            case .denied: append(next, .failure(.denied(address.uid, .get)), to: &batch, address)
-            case .allowed(let key):
-                if let reply = cached(key, maximumAge, address) {
-                    append(next, reply, to: &batch, address)
-                } else if !missing.append(next, key, roomFor: budget.limits.recordBytes, of: budget, uid: address.uid) {
-                    return missing
-                }
+            if let reply = known(keys[next], maximumAge, address) {
+                append(next, reply, to: &batch, address)
+            } else if !missing.append(
+                next, keys[next].key, roomFor: budget.limits.recordBytes, of: budget, uid: address.uid)
+            {
+                break
             }
             next += 1
         }
         return missing
     }
 
-    private func cached(_ key: RecordKey, _ maximumAge: UInt64, _ address: ReturnAddress) -> Reply? {
+    private func known(_ requested: RequestedKey, _ maximumAge: UInt64, _ address: ReturnAddress) -> Reply? {
+        guard requested.isAllowed else { return .failure(.denied(address.uid, .get)) }
         guard maximumAge > 0 else { return nil }
+        let key = requested.key
         switch cache.lookup(key, now: clock.boot, wall: clock.wall, maximumAge: maximumAge) {
         case .hit(let hit):
             if hit.wantsRefresh { refresh(key, uid: address.uid, on: address.inbox) }

@@ -67,9 +67,14 @@ package final class CredentialService: Sendable {
         Task(executorPreference: executor) { await self.fly(ticket) }
     }
 
-    /// The flight takes long: who can do with a stale answer gets it now.
-    func givePatienceUp(flight: UInt64) {
-        deliver(cache.takeStale(flight: flight, now: clock.boot, wall: clock.wall))
+    /// If the flight takes longer than that, who can do with a stale answer gets it.
+    private func giveUpPatience(with flight: UInt64, at time: BootInstant, _ executor: Inbox) {
+        executor.post(
+            .later(
+                time,
+                TimedWork {
+                    self.deliver(self.cache.takeStale(flight: flight, now: self.clock.boot, wall: self.clock.wall))
+                }))
     }
 
     enum Joined {
@@ -90,10 +95,10 @@ package final class CredentialService: Sendable {
             return .answered(open(hit))
         case .absent: return .answered(.failure(.notFound))
         case .lead(let ticket, let patience):
-            if let patience { executor.post(.patience(flight: ticket.id, until: patience)) }
+            if let patience { giveUpPatience(with: ticket.id, at: patience, executor) }
             return .waits(flight: ticket.id, ticket)
         case .follow(let flight, let patience):
-            if let patience { executor.post(.patience(flight: flight, until: patience)) }
+            if let patience { giveUpPatience(with: flight, at: patience, executor) }
             return .waits(flight: flight, nil)
         case .refused: return .answered(.failure(.tooManyFlights))
         }

@@ -6,51 +6,54 @@ import CofferWire
 import CProtobufC
 
 extension Endpoint: AdminHandler {
-    func health(_ request: UnsafePointer<Coffer__V1__HealthRequest>, _ call: Call) throws(Failure) {
+    func health(_ request: UnsafePointer<Coffer__V1__HealthRequest>, _ call: inout Call) throws(Failure) -> Handled {
         try authorize(call, .admin)
-        let (address, deadline) = try call.reactor.begin(call, .health)
-        for time in shared.admin.health(deadline: deadline, replyTo: address) {
-            call.reactor.awaitDeadline(.init(deadline: time, subject: .health(address.serial)))
+        let (address, deadline) = try call.reactor.begin(&call, .health)
+        let (times, answerEarly) = services.admin.health(deadline: deadline, replyTo: address)
+        for time in times {
+            call.reactor.awaitDeadline(.init(deadline: time, subject: .work(answerEarly, call: address.serial)))
         }
+        return .waits
     }
 
-    func stats(_ request: UnsafePointer<Coffer__V1__StatsRequest>, _ call: Call) throws(Failure) {
+    func stats(_ request: UnsafePointer<Coffer__V1__StatsRequest>, _ call: inout Call) throws(Failure) -> Handled {
         try authorize(call, .admin)
         call.reactor.spent += Quantum.costOfStats
-        call.respond(ReplyMessages.statsResponse(shared.admin.stats()))
+        return .reply(ReplyMessages.statsResponse(services.admin.stats()))
     }
 
     func invalidate(
-        _ request: UnsafePointer<Coffer__V1__InvalidateRequest>, _ call: Call
-    ) throws(Failure) {
+        _ request: UnsafePointer<Coffer__V1__InvalidateRequest>, _ call: inout Call
+    ) throws(Failure) -> Handled {
         let message = request.pointee
         let dropped: Int
         switch message.scope_case {
         case COFFER__V1__INVALIDATE_REQUEST__SCOPE_KEY:
             let key = try RequestFields.key(message.key.pointee.user_id, message.key.pointee.connection_id)
-            try authorize(call, .admin, key)
+            try authorize(&call, .admin, key)
             dropped = credentials.cache.invalidate(key)
         case COFFER__V1__INVALIDATE_REQUEST__SCOPE_USER_ID:
             let user = RequestFields.string(message.user_id)
             try RecordKey.check(user, field: "user_id")
-            try authorize(call, .admin, user: user)
+            try authorize(&call, .admin, user: user)
             call.reactor.spent += Quantum.costOfWalk
             dropped = credentials.cache.invalidate(user: user)
         case COFFER__V1__INVALIDATE_REQUEST__SCOPE_ALL where message.all != 0:
-            try authorize(call, .admin)
+            try authorizeAll(&call, .admin)
             call.reactor.spent += Quantum.costOfWalk
             dropped = credentials.cache.invalidate(user: nil)
         default:
             throw .badField("scope", "expected a key, a user_id or all = true, got none")
         }
-        call.respond(ReplyMessages.invalidateResponse(dropped: UInt64(dropped)))
+        return .reply(ReplyMessages.invalidateResponse(dropped: UInt64(dropped)))
     }
 
-    func doctor(_ request: UnsafePointer<Coffer__V1__DoctorRequest>, _ call: Call) throws(Failure) {
+    func doctor(_ request: UnsafePointer<Coffer__V1__DoctorRequest>, _ call: inout Call) throws(Failure) -> Handled {
         try authorize(call, .admin)
         let name = RequestFields.string(request.pointee.vault)
         // It goes on if the call ends before it: the test record has to go.
-        let (address, deadline) = try call.reactor.begin(call, .examination)
-        shared.admin.examine(name, deadline: deadline, replyTo: address)
+        let (address, deadline) = try call.reactor.begin(&call, .examination)
+        services.admin.examine(name, deadline: deadline, replyTo: address)
+        return .waits
     }
 }

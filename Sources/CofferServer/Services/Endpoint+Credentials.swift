@@ -10,37 +10,37 @@ extension Endpoint: CredentialsHandler {
     /// Of one GetMany.
     static let maximumKeys = 256
 
-    func ping(_ request: UnsafePointer<Coffer__V1__PingRequest>, _ call: Call) throws(Failure) {
-        call.respond(shared.admin.ping())
+    func ping(_ request: UnsafePointer<Coffer__V1__PingRequest>, _ call: inout Call) throws(Failure) -> Handled {
+        .reply(services.admin.ping())
     }
 
     /// A hit is answered here and now; a miss is handed to a flight.
-    func get(_ request: UnsafePointer<Coffer__V1__GetRequest>, _ call: Call) throws(Failure) {
+    func get(_ request: UnsafePointer<Coffer__V1__GetRequest>, _ call: inout Call) throws(Failure) -> Handled {
         let user = try RequestFields.id(request.pointee.user_id, "user_id")
         let connection = try RequestFields.id(request.pointee.connection_id, "connection_id")
-        try authorize(call, .get, user, connection)
+        try authorize(&call, .get, user, connection)
         let maximumAge =
             request.pointee.freshness_case == COFFER__V1__GET_REQUEST__FRESHNESS_MAX_AGE_MS
             ? request.pointee.max_age_ms : .max
         if maximumAge > 0 {
-            switch credentials.cache.lookup(
-                user: user.bytes, connection: connection.bytes, now: call.reactor.now,
-                wall: call.reactor.wall, maximumAge: maximumAge)
+            let (now, wall) = call.lend { reactor, _ in (reactor.now, reactor.wall) }
+            switch cache.lookup(
+                user: user.bytes, connection: connection.bytes, now: now, wall: wall, maximumAge: maximumAge)
             {
             case .hit(let hit):
                 if hit.wantsRefresh { try refresh(user, connection, call) }
-                if answer(hit, call) { return }
-            case .absent:
-                call.reactor.counters.cacheHits.increment()
-                throw .notFound
+                if call.lend({ answer(hit, call.context.callID, $0, $1) }) { return .hit }
+            case .absent: return .absent
             case .miss: break
             }
         }
         call.reactor.counters.cacheMisses.increment()
         let key = try RecordKey(
             user: RequestFields.string(user), connection: RequestFields.string(connection))
-        let (address, _) = try call.reactor.begin(call, .read)
+        call.context.keys = .record(key)
+        let (address, _) = try call.reactor.begin(&call, .read)
         credentials.fetch(key, maximumAge: maximumAge, replyTo: address)
+        return .waits
     }
 
     /// Nobody waits for it.
@@ -50,15 +50,14 @@ extension Endpoint: CredentialsHandler {
     ) throws(Failure) {
         let key = try RecordKey(
             user: RequestFields.string(user), connection: RequestFields.string(connection))
-        credentials.refresh(key, uid: call.peer.uid, on: call.reactor.inbox)
+        credentials.refresh(key, uid: call.caller.uid, on: call.reactor.inbox)
     }
 
     /// Opens the cached answer straight into the connection's output.
     @inline(__always)
-    private func answer(_ hit: CacheHit, _ call: Call) -> Bool {
-        let reactor = call.reactor
+    private func answer(_ hit: CacheHit, _ callID: UInt64, _ reactor: Reactor, _ connection: Connection) -> Bool {
         let bodyBytes = hit.value.sealedBytes - CacheSealer.overheadBytes
-        let output = reactor.output(call.connection)
+        let output = reactor.output(connection)
         let start = output.reserve(
             FrameHeader.byteCount + bodyBytes + GetResponseTail.maximumBytes)
         let body = start + FrameHeader.byteCount
@@ -71,78 +70,77 @@ extension Endpoint: CredentialsHandler {
         guard opened else { return false }
         let tail = GetResponseTail(hit)
         let count = bodyBytes + tail.write(to: body + bodyBytes)
-        FrameHeader(kind: .response, callID: call.header.callID, payloadBytes: count)
-            .store(to: start)
+        FrameHeader(answering: callID, payloadBytes: count).store(to: start)
         output.commit(FrameHeader.byteCount + count)
-        reactor.counters.cacheHits.increment()
         return true
     }
 
-    func store(_ request: UnsafePointer<Coffer__V1__StoreRequest>, _ call: Call) throws(Failure) {
+    func store(_ request: UnsafePointer<Coffer__V1__StoreRequest>, _ call: inout Call) throws(Failure) -> Handled {
         let key = try RequestFields.key(request.pointee.user_id, request.pointee.connection_id)
-        try authorize(call, .store, key)
-        let command = try StoreCommand(request, of: key, limit: shared.limits.credentialBytes)
+        try authorize(&call, .store, key)
+        let command = try StoreCommand(request, of: key, limit: services.limits.credentialBytes)
         let (address, deadline) = try call.reactor.begin(
-            call, .write, weight: CallWork.Weight.ofBytes(command.credential.count))
+            &call, .write, weight: CallWork.Weight.ofBytes(command.credential.count))
         credentials.store(command, deadline: deadline, replyTo: address)
+        return .waits
     }
 
-    func delete(_ request: UnsafePointer<Coffer__V1__DeleteRequest>, _ call: Call) throws(Failure) {
+    func delete(_ request: UnsafePointer<Coffer__V1__DeleteRequest>, _ call: inout Call) throws(Failure) -> Handled {
         let key = try RequestFields.key(request.pointee.user_id, request.pointee.connection_id)
-        try authorize(call, .delete, key)
+        try authorize(&call, .delete, key)
         var version: String?
         if request.pointee.condition_case == COFFER__V1__DELETE_REQUEST__CONDITION_IF_VERSION {
             version = try RequestFields.version(request.pointee.if_version)
         }
-        let (address, deadline) = try call.reactor.begin(call, .write)
+        let (address, deadline) = try call.reactor.begin(&call, .write)
         credentials.delete(key, ifVersion: version, deadline: deadline, replyTo: address)
+        return .waits
     }
 
-    func getMany(_ request: UnsafePointer<Coffer__V1__GetManyRequest>, _ call: Call) throws(Failure) {
+    func getMany(_ request: UnsafePointer<Coffer__V1__GetManyRequest>, _ call: inout Call) throws(Failure) -> Handled {
         let count = request.pointee.n_keys
         guard (1...Self.maximumKeys).contains(count) else {
             throw .badField("keys", "expected 1 to \(Self.maximumKeys), got \(count)")
         }
         call.reactor.spent += Quantum.cost(keys: count)
         let room = CredentialService.roomOfKeys(
-            count: count, payloadBytes: Int(call.header.length) - FrameHeader.countedBytes)
-        guard let reservation = BufferReservation(room, of: shared.budget, uid: call.peer.uid, part: 2) else {
+            count: count, payloadBytes: call.payloadBytes)
+        guard let reservation = BufferReservation(room, of: services.budget, uid: call.caller.uid, part: 2) else {
             throw .noRoomForCall
         }
         let keys = try requestedKeys(request.pointee, call)
+        call.context.keys = .records(keys)
         let maximumAge =
             request.pointee.freshness_case == COFFER__V1__GET_MANY_REQUEST__FRESHNESS_MAX_AGE_MS
             ? request.pointee.max_age_ms : .max
-        let (address, _) = try call.reactor.begin(call, .read, weight: CallWork.Weight.ofKeys(count, atOnce: CredentialService.askedAtOnce))
+        let (address, _) = try call.reactor.begin(&call, .read, weight: CallWork.Weight.ofKeys(count, atOnce: CredentialService.askedAtOnce))
         credentials.getMany(keys, maximumAge: maximumAge, holding: reservation, replyTo: address)
+        return .waits
     }
 
     /// A key that the caller may not have fails for itself alone.
     private func requestedKeys(
         _ message: Coffer__V1__GetManyRequest, _ call: Call
-    ) throws(Failure) -> [CredentialService.RequestedKey] {
-        var keys: [CredentialService.RequestedKey] = []
+    ) throws(Failure) -> [RequestedKey] {
+        var keys: [RequestedKey] = []
         keys.reserveCapacity(message.n_keys)
         for index in 0..<message.n_keys {
             let ids = message.keys[index]!.pointee
             let key = try RequestFields.key(ids.user_id, ids.connection_id)
-            do throws(Failure) {
-                try authorize(call, .get, key)
-                keys.append(.allowed(key))
-            } catch {
-                keys.append(.denied)
-            }
+            let isAllowed = isAllowed(call, .get, key)
+            if !isAllowed { call.reactor.counters.denied.increment() }
+            keys.append(RequestedKey(key: key, isAllowed: isAllowed))
         }
         return keys
     }
 
-    func list(_ request: UnsafePointer<Coffer__V1__ListRequest>, _ call: Call) throws(Failure) {
+    func list(_ request: UnsafePointer<Coffer__V1__ListRequest>, _ call: inout Call) throws(Failure) -> Handled {
         let user = RequestFields.string(request.pointee.user_id)
         if user.isEmpty {
-            try authorize(call, .list)
+            try authorizeAll(&call, .list)
         } else {
             try RecordKey.check(user, field: "user_id")
-            try authorize(call, .list, user: user)
+            try authorize(&call, .list, user: user)
         }
         let cursor = try credentials.pageTokens.decode(
             RequestFields.string(request.pointee.page_token), user: user.isEmpty ? nil : user)
@@ -150,9 +148,10 @@ extension Endpoint: CredentialsHandler {
         guard size <= 1_000 else {
             throw .badField("page_size", "expected at most 1000, got \(size)")
         }
-        let (address, deadline) = try call.reactor.begin(call, .read)
+        let (address, deadline) = try call.reactor.begin(&call, .read)
         credentials.list(
             user: user.isEmpty ? nil : user, after: cursor, pageSize: size == 0 ? 100 : Int(size),
             deadline: deadline, replyTo: address)
+        return .waits
     }
 }

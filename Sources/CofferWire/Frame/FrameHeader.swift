@@ -42,6 +42,17 @@ package struct FrameHeader: Equatable, Sendable {
         self.timeoutOrRetry = timeoutOrRetry
     }
 
+    /// Of an answer that is OK, and the last one.
+    @inline(__always)
+    package init(answering callID: UInt64, payloadBytes: Int) {
+        length = UInt32(Self.countedBytes + payloadBytes)
+        kind = FrameKind.response.rawValue
+        flags = 0
+        self.callID = callID
+        methodOrStatus = 0
+        timeoutOrRetry = 0
+    }
+
     /// Reads 24 bytes.
     @inline(__always)
     package init(loading bytes: UnsafeRawPointer) {

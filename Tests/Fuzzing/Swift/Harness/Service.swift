@@ -23,6 +23,8 @@ final class Service {
     let inbox: Inbox
     let counters = ReactorCounters()
     let reactor: Reactor
+    /// Every call that has ended.
+    let endings = Endings()
     let probe: AllocatorProbe
 
     init(
@@ -47,13 +49,12 @@ final class Service {
         let admin = AdminService(
             credentials: credentials, random: FuzzRandom(), counters: [counters],
             ledger: ledger, budget: budget, limits: limits, clock: clock, version: "fuzz", warnings: ["none"])
+        let services = Endpoint.Services(
+            credentials: credentials, admin: admin, policy: policy, bootKey: bootKey, limits: limits, budget: budget)
         let context = ServerContext(
-            limits: limits, spin: .zero, policy: policy, ledger: ledger,
-            budget: budget,
-            credentials: credentials, admin: admin, bootKey: bootKey, clock: clock,
-            log: log)
+            limits: limits, spin: .zero, ledger: ledger, budget: budget, clock: clock, log: log, observer: endings)
         reactor = try Reactor(
-            index: 0, shared: context, inbox: inbox, counters: counters, acceptor: nil)
+            index: 0, shared: context, services: Endpoint(services), inbox: inbox, counters: counters, acceptor: nil)
         probe = AllocatorProbe(reactor.arena)
         inbox.claim()
     }
@@ -71,6 +72,7 @@ final class Service {
         vault.reset(
             seed: script.seed, fails: script.options.contains(.failingVault),
             holds: script.options.contains(.lateVault))
+        endings.forget()
         probe.givesBlocks = script.options.contains(.blocks)
     }
 
@@ -82,6 +84,9 @@ final class Service {
         }
         if reactor.budget.bytes != 0 { return "the budget counts \(reactor.budget.bytes) bytes" }
         if !reactor.calls.isEmpty { return "a call still waits" }
+        if endings.waited != reactor.lastSerial {
+            return "\(reactor.lastSerial) calls have waited, and \(endings.waited) ended"
+        }
         if credentials.cache.usage.flights != 0 { return "a flight is still on its way" }
         clock.advance(byMilliseconds: 61_000)
         reactor.turn(waiting: 0)

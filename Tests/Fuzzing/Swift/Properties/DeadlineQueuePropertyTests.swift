@@ -22,8 +22,8 @@ import Testing
                 let item = queue.popExpired(at: BootInstant(nanoseconds: now))
                 let expected = model.first.flatMap { $0.deadline <= now ? $0.deadline : nil }
                 #expect(item?.deadline.nanoseconds == expected, "seed \(seed), step \(step)")
-                if let item {
-                    let place = model.firstIndex { item.subject == .call($0.serial) }
+                if let item, case .call(let serial) = item.subject {
+                    let place = model.firstIndex { $0.serial == serial }
                     #expect(place.map { model.remove(at: $0).deadline } == expected, "seed \(seed), step \(step)")
                 }
             }

@@ -3,6 +3,7 @@ import CofferCache
 import CofferCore
 import CofferMessages
 import CofferWire
+import Synchronization
 import Testing
 
 @testable import CofferServer
@@ -10,7 +11,7 @@ import Testing
 /// The policy is asked for each record, with the ids that the request names.
 @Suite struct PolicyTests {
     /// The owner may do what it likes with the records of alice and bob, and nothing else but admin calls about no record.
-    private struct TwoUsers: AccessPolicy {
+    private final class TwoUsers: AccessPolicy {
         private func isOne(_ user: RawSpan) -> Bool {
             user.withUnsafeBytes { ["alice", "bob"].contains(String(decoding: $0, as: UTF8.self)) }
         }
@@ -95,6 +96,40 @@ import Testing
         let text = String(decoding: payload, as: UTF8.self)
         #expect(text.contains(Request.credential(of: "alice")) && text.contains(Request.credential(of: "bob")))
         #expect(conversation.service.counters.denied.current == 3)
+    }
+
+    /// Notes what it is asked for.
+    private final class Curious: AccessPolicy {
+        private let verbs = Mutex<[Verb]>([])
+
+        var asked: [Verb] { verbs.withLock { $0 } }
+
+        private func note(_ verb: Verb) -> Bool {
+            verbs.withLock { $0.append(verb) }
+            return true
+        }
+
+        func admits(_ caller: Peer) -> Bool { true }
+        func allows(_ caller: Peer, _ verb: Verb, user: RawSpan, connection: RawSpan) -> Bool { note(verb) }
+        func allows(_ caller: Peer, _ verb: Verb, user: RawSpan) -> Bool { note(verb) }
+        func allows(_ caller: Peer, _ verb: Verb) -> Bool { note(verb) }
+    }
+
+    @Test(arguments: CallMethod.allCases)
+    func isAskedOnceForWhatTheMethodDoes(_ method: CallMethod) throws {
+        let ids = CredentialsMethod.allCases.map(\.rawValue) + AdminMethod.allCases.map(\.rawValue)
+        let id = try #require(ids.first { CallMethod(id: $0) == method })
+        let payload =
+            Request.allCases.first { $0.method == id }?.payload(user: "alice")
+            ?? (method == .invalidate ? [0x18, 1] : [])
+        let policy = Curious()
+        let conversation = try Conversation(policy: policy)
+        conversation.run {
+            conversation.send(Conversation.frame(payload, method: id, callID: 1))
+            conversation.answerAll()
+        }
+        #expect(conversation.answers.map(\.callID) == [1])
+        #expect(policy.asked == (method.verb.map { [$0] } ?? []))
     }
 
     /// By the place of its key.

@@ -83,10 +83,10 @@ import Testing
             let record = [0x0a, 1, 0x75, 0x12, 1, 0x63] + [0x1a, 0xe0, 0xd4, 0x03] + [UInt8](repeating: 7, count: 60_000)
             conversation.send(Conversation.frame(record, method: CredentialsMethod.store.rawValue, callID: 1))
             conversation.answerAll()
-            let before = service.counters.cacheHits.current
+            let before = service.counters.ended.cacheHits
             conversation.send((2...101).flatMap { Conversation.get(callID: $0) })
             service.reactor.turn(waiting: 0)
-            let hits = service.counters.cacheHits.current - before
+            let hits = service.counters.ended.cacheHits - before
             #expect((2...4).contains(hits), "\(hits) answers of 60 KB in one turn")
             conversation.receiveAll()
             conversation.answerAll()

@@ -51,7 +51,13 @@ import Testing
                     left -= 1
                 }
             }
-            return violation ?? service.leftover()
+            return violation ?? service.leftover() ?? uncounted()
+        }
+
+        /// Every frame of these clients that is no cancel is a call.
+        private func uncounted() -> String? {
+            let (calls, ended) = (service.counters.requests.current, service.endings.count)
+            return calls == ended ? nil : "\(calls) calls began, and \(ended) ended"
         }
 
         private func turn() {
