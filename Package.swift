@@ -252,7 +252,8 @@ let package = Package(
             swiftSettings: base),
         .testTarget(
             name: "CofferMemoryTests",
-            dependencies: ["CofferCore", "CofferVault", "CofferMemory", "CofferVaultConformance"], swiftSettings: base),
+            dependencies: ["CofferCore", "CofferVault", "CofferVaultKit", "CofferMemory", "CofferVaultConformance"],
+            swiftSettings: base),
         .testTarget(
             name: "CofferHashiCorpTests",
             dependencies: [

@@ -55,12 +55,15 @@ struct AWSNames: Sendable {
     }
 
     /// Every name that the record may have, the one that is written first.
-    ///
-    /// - Throws: as `name(of:vault:)`.
-    func all(_ key: RecordKey, vault: String) throws(Failure) -> [String] {
-        guard let literal = literalName(of: key) else { return [try name(of: key, vault: vault)] }
-        let escaped = try name(of: key, vault: vault)
+    func all(_ key: RecordKey) -> [String] {
+        let escaped = name(of: key)
+        guard let literal = literalName(of: key) else { return [escaped] }
         return prefersLiteral ? [literal, escaped] : [escaped, literal]
+    }
+
+    /// The first of `all`; nil if the record cannot be read, as a name of it would be too long.
+    func preferred(_ key: RecordKey) -> String? {
+        name(of: key).utf8.count > Self.maximumBytes ? nil : all(key).first
     }
 
     /// What the names of a user's records begin with, however they are written.
@@ -82,20 +85,8 @@ struct AWSNames: Sendable {
         return key
     }
 
-    /// - Throws: INVALID_ARGUMENT for ids that are too long together.
-    func name(of key: RecordKey, vault: String) throws(Failure) -> String {
-        let name = name(of: key)
-        guard name.utf8.count <= Self.maximumBytes else {
-            throw Failure(
-                .invalidArgument, .badField,
-                "user_id and connection_id make a name of \(name.utf8.count) bytes, escapes included; "
-                    + "AWS Secrets Manager accepts at most \(Self.maximumBytes)",
-                vault: vault)
-        }
-        return name
-    }
-
-    private func name(of key: RecordKey) -> String {
+    /// May be longer than `maximumBytes`: the daemon asks for no record of such a name.
+    func name(of key: RecordKey) -> String {
         let start = userPrefix(key.user)
         let plain = Self.escape.escape(key.connection)
         guard Self.looksLikeARN(start + plain) else { return start + plain }

@@ -18,13 +18,13 @@ extension AWSVault {
         return try await during(deadline) { () throws(Failure) in
             let (keys, token) = try await self.names(beginning: starts, cursor?.token, limit, deadline)
             // A record that has two names is listed where the one is that is read.
-            let preferred = keys.compactMap { try? self.names.all($0.key, vault: self.name) }
+            let preferred = Set(keys.compactMap { self.names.preferred($0.key) })
             let values = await self.values(
-                of: Set(keys.map(\.secret) + preferred.compactMap(\.first)).sorted(), deadline)
+                of: preferred.union(keys.map(\.secret)).sorted(), deadline)
             let now = self.clock.wall
             var page = VaultPage(entries: [], next: token.map { AWSListCursor(token: $0).bytes(listing: start) })
             for (secret, key) in keys {
-                if let first = try self.names.all(key, vault: self.name).first, first != secret,
+                if let first = self.names.preferred(key), first != secret,
                     case .success(let other)? = values[first], !other.isAbsent(at: now)
                 {
                     continue

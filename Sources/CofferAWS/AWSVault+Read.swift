@@ -48,7 +48,7 @@ extension AWSVault {
     }
 
     package func read(_ key: VaultKey, deadline: BootInstant) async throws(Failure) -> VaultItem? {
-        let secrets = try names.all(key.key, vault: name)
+        let secrets = names.all(key.key)
         return try await during(deadline) { () throws(Failure) in
             try await self.current(of: secrets, deadline).found.live(at: self.clock.wall, vault: self.name)
         }
@@ -102,23 +102,17 @@ extension AWSVault {
     }
 
     package func readMany(_ keys: [VaultKey], deadline: BootInstant) async -> [Result<VaultItem?, Failure>] {
-        let wanted = keys.map { key -> Result<[String], Failure> in
-            do throws(Failure) { return .success(try names.all(key.key, vault: name)) } catch {
-                return .failure(error)
-            }
-        }
-        let secrets = Set(wanted.flatMap { (try? $0.get()) ?? [] })
+        let wanted = keys.map { names.all($0.key) }
+        let secrets = Set(wanted.joined())
         do throws(Failure) {
             let outcomes = try await during(deadline) { () async throws(Failure) in
                 await self.values(of: secrets.sorted(), deadline)
             }
             let now = clock.wall
-            return wanted.map { wanted in
-                wanted.flatMap { secrets in
-                    newest(of: secrets, outcomes, at: now).flatMap { found in
-                        do throws(Failure) { return .success(try found.live(at: now, vault: name)) } catch {
-                            return .failure(error)
-                        }
+            return wanted.map { secrets in
+                newest(of: secrets, outcomes, at: now).flatMap { found in
+                    do throws(Failure) { return .success(try found.live(at: now, vault: name)) } catch {
+                        return .failure(error)
                     }
                 }
             }

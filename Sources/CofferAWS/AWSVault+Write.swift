@@ -7,7 +7,7 @@ extension AWSVault {
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
     ) async throws(Failure) -> VaultReceipt {
         guard condition == .none else { throw noConditions() }
-        let secrets = try names.all(key.key, vault: name)
+        let secrets = names.all(key.key)
         let secret = secrets[0]
         // Before anything is asked: whether it fits does not depend on what is there.
         var value = try AWSDocument.value(of: item, created: item.updatedAt, vault: name)
@@ -51,7 +51,7 @@ extension AWSVault {
         _ key: VaultKey, ifVersion: String?, deadline: BootInstant
     ) async throws(Failure) -> Bool {
         guard ifVersion == nil else { throw noConditions() }
-        let secrets = try names.all(key.key, vault: name)
+        let secrets = names.all(key.key)
         return try await during(deadline) { () throws(Failure) in
             var existed = false
             for secret in secrets {

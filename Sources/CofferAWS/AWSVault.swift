@@ -16,9 +16,8 @@ package final class AWSVault: VaultAdapter {
     package let identity: [UInt8]
     /// The region, where nobody named one and the options' fallback is used.
     package let fallbackRegion: String?
-    package let capabilities = VaultCapabilities(
-        conditionalWrites: false, listing: true, maximumPayloadBytes: AWSDocument.maximumPayloadBytes,
-        textPayloads: true, nativeExpiry: false, repeatableWrites: true, lags: true)
+    package let capabilities: VaultCapabilities
+    package let changes: VaultChanges? = nil
 
     let options: AWSOptions
     let client: AWSClient
@@ -26,6 +25,9 @@ package final class AWSVault: VaultAdapter {
     let clock: any Clock
     let random: any RandomSource
     let pause: @Sendable (Duration) async -> Void
+    /// For how long an answer may be older than a write. The service promises nothing; it has been seen
+    /// to take seconds.
+    private static let longestLag = Duration.seconds(30)
     /// The credentials may not use BatchGetSecretValue: asked once.
     let batchIsDenied = Atomic(false)
     private let gate = CallGate()
@@ -57,7 +59,14 @@ package final class AWSVault: VaultAdapter {
                 try await finder.find(deadline: deadline)
             },
             clock: corrected, vault: name)
-        names = try AWSNames(prefix: options.prefix, prefersLiteral: options.literalNames, vault: name)
+        let names = try AWSNames(prefix: options.prefix, prefersLiteral: options.literalNames, vault: name)
+        self.names = names
+        capabilities = VaultCapabilities(
+            conditionalWrites: false, listing: true, maximumPayloadBytes: AWSDocument.maximumPayloadBytes,
+            longestName: VaultCapabilities.NameLimit(maximumBytes: AWSNames.maximumBytes) { key in
+                names.name(of: key).utf8.count
+            },
+            textPayloads: true, repeatableWrites: true, consistency: .lagging(for: Self.longestLag))
         fallbackRegion = endpoints.isFallback ? endpoints.region : nil
         identity = Self.identity(prefix: options.prefix)
         self.name = name

@@ -134,6 +134,14 @@ package final class Cache: Sendable {
         return shards.reduce(0) { $0 + $1.state.withLock { $0.invalidate(user: bytes) } }
     }
 
+    /// These records may have changed: the next Get asks the vault, and only while that cannot answer
+    /// gets what is cached, marked as stale. Reads under way are not cached.
+    ///
+    /// - Parameter isConcerned: called with a lock held, for each record.
+    package func doubt(where isConcerned: (RecordKey) -> Bool) {
+        for shard in shards { shard.state.withLock { $0.doubt(where: isConcerned) } }
+    }
+
     // MARK: Counting
 
     /// What the cache holds and has under way now, over all shards.

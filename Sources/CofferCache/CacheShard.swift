@@ -299,6 +299,14 @@ package struct CacheShard: Sendable {
         epoch += 1
         return table.removeAll(user: user)
     }
+
+    /// What is cached of these records is in doubt from now on; reads under way are not cached.
+    package mutating func doubt(where isConcerned: (RecordKey) -> Bool) {
+        epoch += 1
+        // A write that is not done does not make it as good as before.
+        for hash in writing.keys { writing[hash]!.mayHaveChanged = true }
+        table.doubt(where: isConcerned)
+    }
 }
 
 /// SplitMix64 (Steele, Lea and Flood), for points in time that nobody needs to guess.

@@ -151,6 +151,13 @@ struct EntryTable {
     /// - Returns: how it was before; nil if there is nothing.
     mutating func doubt(hash: UInt64) -> Trust? { find(hash).map { slots[$0].doubt() } }
 
+    /// The same for all entries of these records.
+    mutating func doubt(where isConcerned: (RecordKey) -> Bool) {
+        for slot in slots.indices where slots[slot].queue >= 0 {
+            if let key = slots[slot].key, isConcerned(key) { _ = slots[slot].doubt() }
+        }
+    }
+
     /// It is as good as it was, if it is still there.
     mutating func restore(hash: UInt64, _ trust: Trust) {
         if let slot = find(hash) { slots[slot].restore(trust) }

@@ -40,6 +40,14 @@ struct Slot {
         connectionBytes = UInt16(connection.count)
     }
 
+    /// Whose it is.
+    var key: RecordKey? {
+        let (user, connection) = (Int(userBytes), Int(connectionBytes))
+        return try? RecordKey(
+            user: String(decoding: bytes[..<user], as: UTF8.self),
+            connection: String(decoding: bytes[user..<user + connection], as: UTF8.self))
+    }
+
     var cost: Int { bytes.count + CacheConfiguration.overheadBytes }
 
     /// No longer of any use.

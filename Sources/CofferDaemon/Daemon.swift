@@ -151,6 +151,7 @@ package struct Daemon {
         let server = try startServer(opened, bootKey, overflow)
         let prober = VaultProber(pool, clock: clock, random: random, sleeper: TaskSleeper(clock: clock))
         let probing = Task { await prober.run() }
+        let following = Task { await server.followChanges() }
         announce(opened.keys.place)
         for vault in configuration.vaults where !vault.driver.isLocal { tellWhatIsWritten(vault) }
         log.info(
@@ -164,6 +165,7 @@ package struct Daemon {
         socket.hide()
         server.drain()
         probing.cancel()
+        following.cancel()
         close(pool)
         server.stop()
         socket.remove()

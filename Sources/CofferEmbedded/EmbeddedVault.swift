@@ -24,6 +24,8 @@ package final class EmbeddedVault: PromptVault {
     package let capabilities = VaultCapabilities(
         conditionalWrites: true, listing: true, maximumPayloadBytes: VaultCapabilities.localPayloadBytes)
     package let identity: [UInt8]
+    /// It is this daemon's alone.
+    package let changes: VaultChanges? = nil
 
     private let writes: EmbeddedWriter.WriteLane
     private let reads: EmbeddedReader.ReadLane
@@ -131,12 +133,12 @@ package final class EmbeddedVault: PromptVault {
         guard key.tag.count == ListCursor.tagBytes, key.userTag.count == ListCursor.tagBytes else {
             return .internalError("a record's tags do not have \(ListCursor.tagBytes) bytes")
         }
-        guard case .sealed = item.payload else { return .sealedOnly(vault: name, kind: kind) }
-        let limit = capabilities.maximumPayloadBytes
-        guard (1...limit).contains(item.payload.count) else {
-            return .payloadTooLarge(item.payload.count, limit: limit, vault: name)
+        do throws(Failure) {
+            _ = try envelope(of: item)
+            return nil
+        } catch {
+            return error
         }
-        return nil
     }
 
     package func remove(

@@ -14,6 +14,7 @@ package final class HashiCorpVault: VaultAdapter {
     package let name: String
     package let kind = "vault"
     package let capabilities: VaultCapabilities
+    package let changes: VaultChanges? = nil
     package let identity: [UInt8]
 
     let options: HashiCorpOptions

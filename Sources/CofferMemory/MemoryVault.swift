@@ -29,6 +29,7 @@ package final class MemoryVault: VaultAdapter {
         conditionalWrites: true, listing: true,
         maximumPayloadBytes: VaultCapabilities.localPayloadBytes)
     package let identity: [UInt8]
+    package let changes: VaultChanges? = nil
 
     private let clock: any Clock
     /// nil once closed.
@@ -47,18 +48,10 @@ package final class MemoryVault: VaultAdapter {
     package func write(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
     ) async throws(Failure) -> VaultReceipt {
-        guard case .sealed = item.payload else { throw .sealedOnly(vault: name, kind: kind) }
-        let limit = capabilities.maximumPayloadBytes
-        guard (1...limit).contains(item.payload.count) else {
-            throw .payloadTooLarge(item.payload.count, limit: limit, vault: name)
-        }
+        _ = try envelope(of: item)
         return try access(deadline) { items throws(Failure) in
             let old = live(items[Place(key)])
-            switch condition {
-            case .none: break
-            case .ifAbsent: guard old == nil else { throw .alreadyExists }
-            case .ifVersion(let version): guard old?.version.hasSameBytes(as: version) == true else { throw .versionMismatch }
-            }
+            try condition.check(old)
             var item = item
             item.createdAt = old?.createdAt ?? item.updatedAt
             items[Place(key)] = item

@@ -87,6 +87,10 @@ package final class Server: Sendable {
         self.drained = drained
     }
 
+    /// Takes out of the cache what vaults say others have changed, until the task is cancelled or no
+    /// vault has more to tell.
+    package func followChanges() async { await context.credentials.followChanges() }
+
     /// Finishes what is in flight, refuses what is new, and returns when all
     /// connections are closed or the time for it is over. Blocks the thread.
     ///

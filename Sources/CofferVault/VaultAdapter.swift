@@ -4,17 +4,28 @@ package import CofferCore
 ///
 /// Adapters see payloads that the daemon has sealed; they never open one. Duties
 /// of every call:
+/// - It never blocks its thread, which is a reactor's and serves other callers. It suspends
+///   instead: what blocks (a file, a C library, a lock that is held across I/O) runs on threads of the
+///   vault's own. Whatever computes for more than a millisecond goes there too.
 /// - It ends by its deadline, with DEADLINE_EXCEEDED if need be.
-/// - It throws NOT_FOUND never: absence is a value here.
+/// - It never throws NOT_FOUND: absence is a value.
 /// - A failure says whether a retry makes sense, and holds no text of the vault's.
 /// - A write that returned is durable, as far as the vault can promise it.
 /// - A record whose `expiresAt` has passed is treated as absent, by conditions too.
+///
+/// What a vault cannot do is in its ``capabilities``, and is refused before the adapter is
+/// asked: see ``RecordStore``. `CofferVaultConformance` checks all of this.
+///
+/// Every requirement but `readMany` has to be implemented, also by an adapter that wraps another one:
+/// a default would answer in the place of the vault behind it.
 package protocol VaultAdapter: Sendable {
     /// The configured name, for messages.
     var name: String { get }
     /// "embedded", "memory", …
     var kind: String { get }
     var capabilities: VaultCapabilities { get }
+    /// What others change in the vault, as it tells of it; nil = it does not tell.
+    var changes: VaultChanges? { get }
     /// Bound into every envelope, so that a record moved between vaults does not open. 16 bytes.
     var identity: [UInt8] { get }
 
@@ -87,42 +98,6 @@ extension VaultAdapter {
         } catch {
             return .failure(error)
         }
-    }
-}
-
-/// What a vault can do. Where it cannot, the daemon either does it itself or
-/// refuses with FAILED_PRECONDITION.
-package struct VaultCapabilities: Sendable {
-    /// `maximumPayloadBytes` of vaults that have no limit of their own: 1 MiB of credential, its
-    /// labels and its envelope, with room to spare.
-    package static let localPayloadBytes = 2 << 20
-
-    /// `WriteCondition`s other than `.none`, and `ifVersion`.
-    package var conditionalWrites: Bool
-    package var listing: Bool
-    /// The largest payload, in bytes.
-    package var maximumPayloadBytes: Int
-    /// Payloads in the formats that are shared with other programs.
-    package var textPayloads: Bool
-    /// The vault itself says when a record that is not sealed expires.
-    package var nativeExpiry: Bool
-    /// Making the same unconditional write or remove again after an unknown
-    /// outcome does no harm.
-    package var repeatableWrites: Bool
-    /// What it answers may be older than a write that it has acknowledged.
-    package var lags: Bool
-
-    package init(
-        conditionalWrites: Bool, listing: Bool, maximumPayloadBytes: Int, textPayloads: Bool = false,
-        nativeExpiry: Bool = false, repeatableWrites: Bool = false, lags: Bool = false
-    ) {
-        self.conditionalWrites = conditionalWrites
-        self.listing = listing
-        self.maximumPayloadBytes = maximumPayloadBytes
-        self.textPayloads = textPayloads
-        self.nativeExpiry = nativeExpiry
-        self.repeatableWrites = repeatableWrites
-        self.lags = lags
     }
 }
 

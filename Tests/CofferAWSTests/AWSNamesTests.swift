@@ -20,7 +20,7 @@ import Testing
     ])
     func gives(_ user: String, _ connection: String, _ name: String) throws {
         let key = try RecordKey(user: user, connection: connection)
-        #expect(try names.name(of: key, vault: "cloud") == name)
+        #expect(names.name(of: key) == name)
         #expect(names.key(ofName: name) == key)
     }
 
@@ -57,7 +57,7 @@ import Testing
             var seen: [String: RecordKey] = [:]
             for _ in 0..<5_000 {
                 let key = try RecordKey(user: id(), connection: id())
-                let name = try names.name(of: key, vault: "cloud")
+                let name = names.name(of: key)
                 let isAllowed =
                     (name.utf8.count < 7 || name.utf8.suffix(7).first != UInt8(ascii: "-"))
                     && name.utf8.allSatisfy { AWSText.isLetterOrDigit($0) || "/_+=.@-".utf8.contains($0) }
@@ -83,22 +83,17 @@ import Testing
         for _ in 0..<2_000 {
             let ids = (0..<2).map { _ in String((0..<Int.random(in: 1...8)).map { _ in alphabet.randomElement()! }) }
             #expect(
-                try names.name(of: RecordKey(user: ids[0], connection: ids[1]), vault: "cloud")
+                try names.name(of: RecordKey(user: ids[0], connection: ids[1]))
                     == "ai2-connectors/\(ids[0])/\(ids[1])")
         }
     }
 
-    @Test func refusesNamesThatAreTooLong() throws {
+    @Test func knowsWhichNamesAreTooLong() throws {
         let fits = try RecordKey(
             user: String(repeating: "u", count: 256), connection: String(repeating: "c", count: 240))
-        #expect(try names.name(of: fits, vault: "cloud").utf8.count == 512)
+        #expect(names.name(of: fits).utf8.count == AWSNames.maximumBytes && names.preferred(fits) != nil)
         let long = try RecordKey(user: String(repeating: ":", count: 200), connection: "c")
-        #expect(
-            throws: Failure(
-                .invalidArgument, .badField,
-                "user_id and connection_id make a name of 617 bytes, escapes included; AWS Secrets Manager accepts at most 512",
-                vault: "cloud")
-        ) { try names.name(of: long, vault: "cloud") }
+        #expect(names.name(of: long).utf8.count == 617 && names.preferred(long) == nil)
     }
 
     @Test(arguments: ["", "/a", "a/", "a b", "a:b", "x-yz", "ab-", String(repeating: "a", count: 129)])

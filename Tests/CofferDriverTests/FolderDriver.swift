@@ -37,10 +37,12 @@ final class FolderVault: VaultAdapter {
     let kind = "folder"
     let capabilities = VaultCapabilities(conditionalWrites: true, listing: true, maximumPayloadBytes: 2 << 20)
     let identity = Array("a folder of files".utf8.prefix(16))
+    var changes: VaultChanges? { watch.feed }
 
     private let folder: URL
     private let clock: any Clock
     private let queue = DispatchQueue(label: "folder")
+    private let watch: FolderWatch
     /// Only on the queue.
     nonisolated(unsafe) private var isClosed = false
 
@@ -48,6 +50,7 @@ final class FolderVault: VaultAdapter {
         self.name = name
         self.folder = URL(filePath: folder)
         self.clock = clock
+        watch = FolderWatch(self.folder, on: queue)
     }
 
     func read(_ key: VaultKey, deadline: BootInstant) async throws(Failure) -> VaultItem? {
@@ -57,18 +60,10 @@ final class FolderVault: VaultAdapter {
     func write(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
     ) async throws(Failure) -> VaultReceipt {
-        guard let payload = item.payload.envelope else { throw .sealedOnly(vault: name, kind: kind) }
-        let limit = capabilities.maximumPayloadBytes
-        guard (1...limit).contains(payload.count) else {
-            throw .payloadTooLarge(payload.count, limit: limit, vault: name)
-        }
+        let payload = try envelope(of: item)
         return try await onQueue(deadline) { () throws(Failure) in
             let old = self.live(self.file(key))
-            switch condition {
-            case .none: break
-            case .ifAbsent: guard old == nil else { throw .alreadyExists }
-            case .ifVersion(let version): guard old?.version == version else { throw .versionMismatch }
-            }
+            try condition.check(old)
             let created = old?.createdAt ?? item.updatedAt
             let line = "\(item.version) \(created) \(item.updatedAt) \(item.expiresAt)\n"
             do {
@@ -114,10 +109,15 @@ final class FolderVault: VaultAdapter {
     }
 
     func close() async {
+        watch.close()
         await withCheckedContinuation { closed in queue.async { self.isClosed = true; closed.resume() } }
     }
 
-    private func file(_ key: VaultKey) -> URL { folder.appending(path: Self.hex(key.userTag + key.tag)) }
+    private func file(_ key: VaultKey) -> URL {
+        let name = Self.hex(key.userTag + key.tag)
+        watch.note(key.key, as: name)
+        return folder.appending(path: name)
+    }
 
     private func live(_ file: URL) -> VaultItem? {
         guard let content = try? Data(contentsOf: file), let end = content.firstIndex(of: 10) else { return nil }

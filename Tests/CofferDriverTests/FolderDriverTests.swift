@@ -89,4 +89,5 @@ private final class FolderFixture: VaultFixture {
     func advance(milliseconds: UInt64) { manual.advance(milliseconds: milliseconds) }
     func open() -> any VaultAdapter { FolderVault(name: "test", folder: folder.path, clock: manual) }
     func reopen() -> (any VaultAdapter)? { open() }
+    func another() -> (any VaultAdapter)? { open() }
 }

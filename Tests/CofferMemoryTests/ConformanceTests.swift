@@ -51,6 +51,7 @@ struct ForgetfulVault: VaultAdapter {
     var kind: String { vault.kind }
     var capabilities: VaultCapabilities { vault.capabilities }
     var identity: [UInt8] { vault.identity }
+    var changes: VaultChanges? { vault.changes }
 
     private func extended(_ deadline: BootInstant) -> BootInstant {
         fault == .ignoresDeadlines ? deadline + .seconds(1) : deadline

@@ -157,6 +157,7 @@ private final class FlawedVault: VaultAdapter, Clock {
     let name = "flawed"
     let kind = "flawed"
     let identity: [UInt8] = Array(repeating: 7, count: 16)
+    let changes: VaultChanges? = nil
     let capabilities = VaultCapabilities(conditionalWrites: true, listing: true, maximumPayloadBytes: 1 << 20)
 
     var boot: BootInstant { BootInstant(nanoseconds: state.withLock { $0.now }) }

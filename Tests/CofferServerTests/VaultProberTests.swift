@@ -87,6 +87,7 @@ private final class SlowVault: VaultAdapter, Clock, Sleeper {
     let name = "slow"
     let kind = "test"
     let identity: [UInt8] = Array(repeating: 7, count: 16)
+    let changes: VaultChanges? = nil
     let capabilities = VaultCapabilities(conditionalWrites: true, listing: true, maximumPayloadBytes: 1 << 20)
 
     var boot: BootInstant { state.withLock { $0.now } }

@@ -19,6 +19,10 @@ package enum VaultConformance: String, CaseIterable, Sendable {
     case listsOneUser, listsEveryone, listsInPagesOfAnySize, listsWhileOthersChange, refusesForeignCursors
     case oneIfAbsentWins, noUpdateIsLost, manyKeysAtOnce
     case obeysDeadlines, closesUnderLoad, survivesReopening, checks
+    case isReadable, keepsTTLBelowTheShortest, keepsTheLongestName, catchesUp, tellsOfChanges
+
+    /// What can be asked of a vault that is write-only; all else reads.
+    private static let withoutReading: Set<Self> = [.checks, .isReadable, .keepsTheLongestName]
 
     /// - Throws: `Violation` for the first broken promise; the fixture's errors.
     package func check(_ fixture: some VaultFixture) async throws {
@@ -34,6 +38,9 @@ package enum VaultConformance: String, CaseIterable, Sendable {
     }
 
     private func run(_ bench: Bench) async throws {
+        guard bench.vault.capabilities.readable || Self.withoutReading.contains(self) else {
+            return try await bench.refusesReading()
+        }
         switch self {
         case .readsWhatWasWritten: try await bench.readsWhatWasWritten()
         case .replacesWhole: try await bench.replacesWhole()
@@ -60,6 +67,11 @@ package enum VaultConformance: String, CaseIterable, Sendable {
         case .closesUnderLoad: try await bench.closesUnderLoad()
         case .survivesReopening: try await bench.survivesReopening()
         case .checks: try await bench.checks()
+        case .isReadable: try await bench.isReadable()
+        case .keepsTTLBelowTheShortest: try await bench.keepsTTLBelowTheShortest()
+        case .keepsTheLongestName: try await bench.keepsTheLongestName()
+        case .catchesUp: try await bench.catchesUp()
+        case .tellsOfChanges: try await bench.tellsOfChanges()
         }
     }
 

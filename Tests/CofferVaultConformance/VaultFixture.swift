@@ -22,4 +22,12 @@ package protocol VaultFixture: Sendable {
 
     /// The same vault again, after it was closed; nil if nothing survives that.
     func reopen() async throws -> (any VaultAdapter)?
+
+    /// An adapter of the vault that was opened last, as another daemon has one at the same time; nil if
+    /// there can be none. A vault that tells of changes needs one.
+    func another() async throws -> (any VaultAdapter)?
+}
+
+extension VaultFixture {
+    package func another() async throws -> (any VaultAdapter)? { nil }
 }

@@ -30,6 +30,7 @@ final class OpenVault: VaultAdapter {
     let kind = "open"
     let capabilities: VaultCapabilities
     let identity = [UInt8](repeating: 9, count: 16)
+    let changes: VaultChanges? = nil
     private let state = Mutex<(items: [(key: RecordKey, item: VaultItem)], reads: [Int])>(([], []))
 
     /// Milliseconds that its clock is ahead of ours; nil = it takes our times.

@@ -15,7 +15,7 @@ extension CredentialService {
             let write = try records.seal(
                 command.key, credential: command.credential, labels: command.labels,
                 ttlSeconds: command.ttlSeconds, condition: command.condition)
-            let store = PendingStore(self, write, ticket, statuses[records], started, address)
+            let store = PendingStore(self, write, ticket, records, started, address)
             if records.beginWrite(write, deadline: deadline, on: address.inbox, completion: store.end) { return }
             Task(executorPreference: address.inbox) {
                 await VaultCaller.$uid.withValue(address.uid) {
@@ -39,7 +39,7 @@ extension CredentialService {
                 }.get()
                 // Where nothing was, nothing shows that it could have been removed.
                 self.statuses[records].noteSuccess(existed ? .write : .read)
-                self.endWrite(ticket, .acknowledged(nil))
+                self.endWrite(ticket, records.isReadable ? .acknowledged(nil) : .uncertain)
                 address.send(.message(ReplyMessages.deleteResponse(existed: existed)))
             } catch {
                 self.endFailedWrite(ticket, error, address)
@@ -65,18 +65,18 @@ private final class PendingStore: Sendable {
     private let service: CredentialService
     private let write: SealedWrite
     private let ticket: WriteTicket
-    private let status: VaultStatus
+    private let records: RecordStore
     private let started: BootInstant
     private let address: ReturnAddress
 
     init(
-        _ service: CredentialService, _ write: SealedWrite, _ ticket: WriteTicket, _ status: VaultStatus,
+        _ service: CredentialService, _ write: SealedWrite, _ ticket: WriteTicket, _ records: RecordStore,
         _ started: BootInstant, _ address: ReturnAddress
     ) {
         self.service = service
         self.write = write
         self.ticket = ticket
-        self.status = status
+        self.records = records
         self.started = started
         self.address = address
     }
@@ -86,13 +86,18 @@ private final class PendingStore: Sendable {
     func end(_ outcome: Result<VaultReceipt, Failure>) {
         switch outcome {
         case .success(let receipt):
-            status.noteSuccess(.write)
+            service.statuses[records].noteSuccess(.write)
             let record = write.record(receipt)
-            service.endWrite(ticket, .acknowledged(service.prepare(record, fetchedAt: started).1))
+            service.endWrite(ticket, written(record))
             address.send(.message(ReplyMessages.storeResponse(record.metadata)))
         case .failure(let failure):
             service.endFailedWrite(ticket, failure, address)
         }
+    }
+
+    /// What cannot be read back is not given from the cache either, nor is it absent.
+    private func written(_ record: Record) -> WriteOutcome {
+        records.isReadable ? .acknowledged(service.prepare(record, fetchedAt: started).1) : .uncertain
     }
 }
 

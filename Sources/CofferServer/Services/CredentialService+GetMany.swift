@@ -137,7 +137,7 @@ extension CredentialService {
         let (executor, work) = (address.inbox, address.work)
         var batches: [String: (records: RecordStore, tickets: [FlightTicket])] = [:]
         for ticket in tickets {
-            guard let records = try? pool.store(for: ticket.key) else {
+            guard let records = try? pool.readableStore(for: ticket.key) else {
                 Task(executorPreference: executor) { await self.fly(ticket) }
                 continue
             }

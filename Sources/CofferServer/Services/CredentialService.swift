@@ -112,7 +112,7 @@ package final class CredentialService: Sendable {
     private func ask(_ ticket: FlightTicket) async {
         let started = clock.boot
         do throws(Failure) {
-            let records = try pool.store(for: ticket.key)
+            let records = try pool.readableStore(for: ticket.key)
             statuses[records].begin(.read)
             do throws(Failure) {
                 let record = try await records.read(ticket.key, deadline: started + flightTime)

@@ -20,8 +20,8 @@ struct Doctor: Sendable {
         self.random = random
     }
 
-    /// All four steps, in their order, with one advice for each cause of failure. The
-    /// record is deleted wherever it may have been stored.
+    /// All four steps, in their order, with one advice for each cause of failure; of a vault that is
+    /// write-only get and compare are skipped. The record is deleted wherever it may have been stored.
     ///
     /// - Parameter deadline: of the call. The steps end before it, so that there is
     ///   time to tell of them: store and get within three quarters, delete within
@@ -59,7 +59,7 @@ struct Doctor: Sendable {
         let credential = Self.credential(number)
         let (stored, version, mayExist) = await store(key, credential, deadline: early)
         var steps = [stored]
-        if let version {
+        if let version, records.isReadable {
             steps += await read(key, credential, version, deadline: early)
         } else {
             steps += [DoctorStep(.get, .skipped), DoctorStep(.compare, .skipped)]

@@ -28,6 +28,7 @@ package final class GuardedVault: VaultAdapter {
     package var kind: String { vault.kind }
     package var capabilities: VaultCapabilities { vault.capabilities }
     package var identity: [UInt8] { vault.identity }
+    package var changes: VaultChanges? { vault.changes }
 
     /// What its calls say about the vault; asks nobody.
     package var health: VaultHealth {

@@ -13,7 +13,7 @@ extension Duration {
     var seconds: Double { Double(wholeNanoseconds) / 1e9 }
 
     /// Milliseconds, rounded up; at most what fits.
-    var wholeMilliseconds: UInt32 { UInt32(clamping: (max(0, wholeNanoseconds) + 999_999) / 1_000_000) }
+    package var wholeMilliseconds: UInt32 { UInt32(clamping: (max(0, wholeNanoseconds) + 999_999) / 1_000_000) }
 }
 
 extension BootInstant {

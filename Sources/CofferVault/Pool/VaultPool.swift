@@ -81,6 +81,16 @@ package struct VaultPool: Sendable {
     /// - Throws: FAILED_PRECONDITION if no route matches.
     package func store(for key: RecordKey) throws(Failure) -> RecordStore { vaults[try place(of: key)].store }
 
+    /// The vault that keeps this record, for reading it.
+    ///
+    /// - Throws: FAILED_PRECONDITION if no route matches, or if the vault is write-only; that names the
+    ///   vaults that are not.
+    package func readableStore(for key: RecordKey) throws(Failure) -> RecordStore {
+        let store = try store(for: key)
+        try store.vault.checkReadable(insteadUse: vaults.map(\.store).filter(\.isReadable).map(\.vaultName))
+        return store
+    }
+
     /// Where records of this user may be, in the order of the routes.
     ///
     /// - Parameter user: nil = everyone.

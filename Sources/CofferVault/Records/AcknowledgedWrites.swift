@@ -6,8 +6,6 @@ import Synchronization
 /// Of writes to one record that overlap nobody knows which was last. So what is older than all of
 /// them is behind, and each of them may be what a read finds.
 final class AcknowledgedWrites: Sendable {
-    /// For how long after a write the vault may lag.
-    static let age = Duration.seconds(30)
     /// Records remembered; beyond that the oldest are forgotten. At 100 bytes each some 6 MiB.
     static let maximumCount = 65_536
 
@@ -108,7 +106,11 @@ final class AcknowledgedWrites: Sendable {
         var lastNumber: UInt64 = 0
     }
 
+    /// For how long after a write the vault may lag.
+    private let lag: Duration
     private let state = Mutex(State())
+
+    init(lag: Duration) { self.lag = lag }
 
     /// How many records are remembered.
     var count: Int { state.withLock { $0.entries.count } }
@@ -147,7 +149,7 @@ final class AcknowledgedWrites: Sendable {
                 return
             }
             Self.makeRoom(&state.entries, now: now)
-            ended.outcome.until = now + Self.age
+            ended.outcome.until = now + lag
             state.entries[tag] = ended.outcome
         }
     }

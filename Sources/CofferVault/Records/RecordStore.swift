@@ -79,7 +79,11 @@ package final class RecordStore: Sendable {
         self.clock = clock
         self.random = random
         self.sleeper = sleeper ?? TaskSleeper(clock: clock)
-        acknowledged = vault.capabilities.lags ? AcknowledgedWrites() : nil
+        if case .lagging(let lag) = vault.capabilities.consistency {
+            acknowledged = AcknowledgedWrites(lag: lag)
+        } else {
+            acknowledged = nil
+        }
         let generations = GenerationSource(clock: clock)
         codec = RecordCodec(
             format: format, accept: accept,
@@ -91,6 +95,10 @@ package final class RecordStore: Sendable {
 
     package var vaultName: String { vault.name }
     package var vaultKind: String { vault.kind }
+    /// Records can be read back; where not, every read is refused.
+    package var isReadable: Bool { vault.capabilities.readable }
+    /// What others change in the vault; nil = it does not tell.
+    package var changes: VaultChanges? { vault.changes }
     /// What is written.
     package var format: RecordFormat { codec.format }
     /// Records that were read in another format, since the start.
@@ -99,10 +107,14 @@ package final class RecordStore: Sendable {
     // MARK: Reading
 
     /// The record, or nil if there is none that is alive.
+    ///
+    /// - Throws: FAILED_PRECONDITION if the vault is write-only, INVALID_ARGUMENT for ids that make too
+    ///   long a name, and what the vault fails with.
     package func read(
         _ key: RecordKey, deadline: BootInstant
     ) async throws(Failure) -> Record? {
-        let name = name(of: key)
+        try vault.checkReadable()
+        let name = try checkedName(of: key)
         guard let acknowledged else { return try await readOnce(name, deadline: deadline) }
         return try await read(name, behind: acknowledged, deadline: deadline)
     }
@@ -120,10 +132,20 @@ package final class RecordStore: Sendable {
     package func readMany(
         _ keys: [RecordKey], deadline: BootInstant
     ) async -> [Result<Record?, Failure>] {
-        let names = keys.map { name(of: $0) }
-        guard let acknowledged else { return await readOnce(names, deadline: deadline) }
-        return await readMany(names, behind: acknowledged, deadline: deadline)
+        let names = keys.map { key in Result { () throws(Failure) in try readableName(of: key) } }
+        let legal = names.compactMap { try? $0.get() }
+        guard !legal.isEmpty else { return names.map { $0.flatMap { _ in .success(nil) } } }
+        let outcomes =
+            if let acknowledged {
+                await readMany(legal, behind: acknowledged, deadline: deadline)
+            } else {
+                await readOnce(legal, deadline: deadline)
+            }
+        var next = outcomes.makeIterator()
+        return names.map { name in name.flatMap { _ in next.next() ?? .failure(Self.noOutcome) } }
     }
+
+    private static let noOutcome = Failure.internalError("a vault has given fewer outcomes than it was asked for")
 
     func readOnce(_ names: [VaultKey], deadline: BootInstant) async -> [Result<Record?, Failure>] {
         let items = await vault.readMany(names, deadline: deadline)
@@ -165,11 +187,11 @@ package final class RecordStore: Sendable {
         guard condition == .none || vault.capabilities.conditionalWrites else {
             throw unsupported("conditional writes")
         }
+        let name = try checkedName(of: key)
         let now = clock.wall
         let body = RecordBody(
             key: key, credential: credential, labels: labels, updatedAt: now,
             expiresAt: ttlSeconds == 0 ? 0 : now + UInt64(ttlSeconds) * 1_000)
-        let name = name(of: key)
         return SealedWrite(name, try item(of: body, name, as: codec.format), condition, of: body)
     }
 
@@ -209,7 +231,7 @@ package final class RecordStore: Sendable {
 
     /// The format to keep of the record that is there; nil if there is none to keep.
     private func keptFormat(of write: SealedWrite, _ deadline: BootInstant) async throws(Failure) -> RecordFormat? {
-        guard !kept.isEmpty, write.condition != .ifAbsent else { return nil }
+        guard !kept.isEmpty, isReadable, write.condition != .ifAbsent else { return nil }
         do throws(Failure) {
             let found = try await vault.read(write.name, deadline: deadline)
             guard let found, let format = codec.format(of: found.payload), kept.contains(format) else { return nil }
@@ -243,7 +265,7 @@ package final class RecordStore: Sendable {
         guard ifVersion == nil || vault.capabilities.conditionalWrites else {
             throw unsupported("conditional deletes")
         }
-        let name = name(of: key)
+        let name = try checkedName(of: key)
         guard let acknowledged else {
             return try await vault.remove(name, ifVersion: ifVersion, deadline: deadline)
         }
@@ -324,6 +346,16 @@ package final class RecordStore: Sendable {
         VaultKey(
             key: key, tag: keys.tag(user: key.user, connection: key.connection),
             userTag: keys.userTag(key.user))
+    }
+
+    private func checkedName(of key: RecordKey) throws(Failure) -> VaultKey {
+        try vault.checkName(of: key)
+        return name(of: key)
+    }
+
+    private func readableName(of key: RecordKey) throws(Failure) -> VaultKey {
+        try vault.checkReadable()
+        return try checkedName(of: key)
     }
 
     private func isLive(_ record: Record) -> Bool {

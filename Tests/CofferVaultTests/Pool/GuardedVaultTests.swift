@@ -1,4 +1,5 @@
 import CofferCore
+import CofferCrypto
 import CofferVault
 import Synchronization
 import Testing
@@ -47,6 +48,22 @@ import Testing
         _ = try await guarded.read(key, deadline: .at(3))
         _ = try await guarded.read(key, deadline: .at(300))
         #expect(vault.calls.map(\.deadline) == [.at(3), .at(5)])
+    }
+
+    /// What wraps a vault hands its changes on.
+    @Test func changesPassTheGuard() async throws {
+        let told = [VaultChange.everything, .record(key.key), .everything]
+        let changes = AsyncStream<VaultChange> { stream in
+            for change in told { stream.yield(change) }
+            stream.finish()
+        }
+        var heard: [VaultChange] = []
+        let guarded = guarded(ScriptedVault(changes: changes))
+        let store = RecordStore(
+            vault: guarded, keys: try .forTests(), environment: "test", clock: time, random: FixedRandom(0.5))
+        for await change in try #require(store.changes) { heard.append(change) }
+        #expect(heard == told)
+        #expect(self.guarded(ScriptedVault()).changes == nil)
     }
 
     @Test func readsAreRepeatedTwice() async throws {

@@ -23,11 +23,15 @@ final class ScriptedVault: VaultAdapter {
     let kind = "test"
     let capabilities: VaultCapabilities
     let identity = [UInt8](repeating: 7, count: 16)
+    let changes: VaultChanges?
     private let state = Mutex(State())
 
-    init(repeatableWrites: Bool = false) {
-        capabilities = VaultCapabilities(
+    init(repeatableWrites: Bool = false, changes: VaultChanges? = nil, _ limit: (inout VaultCapabilities) -> Void = { _ in }) {
+        var capabilities = VaultCapabilities(
             conditionalWrites: true, listing: true, maximumPayloadBytes: 1_000, repeatableWrites: repeatableWrites)
+        limit(&capabilities)
+        self.capabilities = capabilities
+        self.changes = changes
     }
 
     var calls: [Call] { state.withLock { $0.calls } }

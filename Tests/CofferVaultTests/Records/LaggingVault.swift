@@ -7,9 +7,8 @@ final class LaggingVault: VaultAdapter {
     let name = "lagging"
     let kind = "test"
     let identity = [UInt8](repeating: 7, count: 16)
-    let capabilities = VaultCapabilities(
-        conditionalWrites: false, listing: true, maximumPayloadBytes: 70_000, textPayloads: true,
-        repeatableWrites: true, lags: true)
+    let changes: VaultChanges? = nil
+    let capabilities: VaultCapabilities
 
     private struct State {
         /// Of each record all that it was, with when that began; nil = absent.
@@ -22,7 +21,12 @@ final class LaggingVault: VaultAdapter {
     private let time: VirtualTime
     private let state = Mutex(State())
 
-    init(_ time: VirtualTime) { self.time = time }
+    init(_ time: VirtualTime, consistency: VaultCapabilities.Consistency = .lagging(for: .seconds(30))) {
+        self.time = time
+        capabilities = VaultCapabilities(
+            conditionalWrites: false, listing: true, maximumPayloadBytes: 70_000, textPayloads: true,
+            repeatableWrites: true, consistency: consistency)
+    }
 
     /// How many records were asked for.
     var reads: Int { state.withLock { $0.reads } }

@@ -64,6 +64,32 @@ import Testing
         #expect(vault.reads <= 9)
     }
 
+    /// As long as the vault says that it may lag, and no longer.
+    @Test(arguments: [5, 30, 90]) func writesAreRememberedForAsLongAsTheVaultLags(seconds: Int) async throws {
+        let vault = LaggingVault(time, consistency: .lagging(for: .seconds(seconds)))
+        let store = RecordStore(
+            vault: vault, keys: keys, environment: "test", clock: time, random: SeededRandom(1),
+            sleeper: SkippingSleeper(time: time))
+        vault.setLag(.seconds(600))
+        try await write("{}", store)
+        time.advance(.seconds(seconds) - .seconds(1))
+        let soon = time.boot + .milliseconds(100)
+        await #expect(throws: Failure.self) { _ = try await store.read(key, deadline: soon) }
+        time.advance(.seconds(1))
+        #expect(try await store.read(key, deadline: end) == nil)
+    }
+
+    @Test func aVaultThatDoesNotLagIsAskedOnce() async throws {
+        let vault = LaggingVault(time, consistency: .immediate)
+        let store = RecordStore(
+            vault: vault, keys: keys, environment: "test", clock: time, random: SeededRandom(1),
+            sleeper: SkippingSleeper(time: time))
+        vault.setLag(.seconds(600))
+        try await write("{}", store)
+        #expect(try await store.read(key, deadline: end) == nil)
+        #expect(vault.reads == 1)
+    }
+
     /// Past the deadline there is no answer, rather than an old one.
     @Test func whatStaysBehindIsUnavailable() async throws {
         let store = try store()
@@ -157,7 +183,7 @@ import Testing
     /// Of writes that overlap either may be last: what the vault shows is believed, and what is
     /// older than both is not.
     @Test func ofWritesThatOverlapEitherMayBeLast() {
-        let writes = AcknowledgedWrites()
+        let writes = AcknowledgedWrites(lag: .seconds(30))
         let (now, tag) = (time.boot, [1] as [UInt8])
         func order(_ number: UInt64) -> AcknowledgedWrites.Order { .init(generation: number, writtenAt: 5) }
         func change(_ number: UInt64) -> AcknowledgedWrites.Change {
@@ -186,7 +212,7 @@ import Testing
         // What failed changes nothing.
         writes.end(writes.begin(change(9), of: tag), of: tag, .badField("x", "y"), now: now)
         #expect(verdict(6) == .current)
-        #expect(writes.verdict(on: nil, of: tag, now: now + AcknowledgedWrites.age, wall: 5) == .current)
+        #expect(writes.verdict(on: nil, of: tag, now: now + .seconds(30), wall: 5) == .current)
     }
 
     private func format16(_ number: UInt64) -> String {
@@ -196,7 +222,7 @@ import Testing
 
     /// The memory for what is remembered has a bound, and the newest stay.
     @Test func theOldestAreForgottenFirst() {
-        let writes = AcknowledgedWrites()
+        let writes = AcknowledgedWrites(lag: .seconds(30))
         func tag(_ number: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) } }
         let count = AcknowledgedWrites.maximumCount + 1_000
         for number in 0..<count {

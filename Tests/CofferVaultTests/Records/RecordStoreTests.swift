@@ -21,6 +21,7 @@ private struct LyingVault: VaultAdapter {
     var kind: String { "test" }
     var capabilities: VaultCapabilities { inner.capabilities }
     var identity: [UInt8] { inner.identity }
+    var changes: VaultChanges? { inner.changes }
     let inner: MemoryVault
     let answer: @Sendable (VaultItem?) -> VaultItem?
     var asked: VaultKey?

@@ -17,6 +17,7 @@ final class FuzzVault: VaultAdapter {
     let name = "fuzz"
     let kind = "fuzz"
     let identity: [UInt8] = Array(repeating: 7, count: 16)
+    let changes: VaultChanges? = nil
     let capabilities = VaultCapabilities(
         conditionalWrites: true, listing: true, maximumPayloadBytes: 1 << 20)
     private let state = Mutex(State())
