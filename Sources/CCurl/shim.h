@@ -149,6 +149,9 @@ static inline CURLSHcode coffer_share_sessions(CURLSH *_Nonnull share) {
     return curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
 }
 
+/* CURLPAUSE_CONT: neither direction. */
+static const int coffer_pause_nothing = CURLPAUSE_CONT;
+
 /* CURL_SOCKET_TIMEOUT: "no socket, time has passed". */
 static const curl_socket_t coffer_socket_timeout = CURL_SOCKET_TIMEOUT;
 

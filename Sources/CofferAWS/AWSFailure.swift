@@ -127,6 +127,7 @@ extension Failure {
             (.unavailable, .vaultUnreachable, "the host name does not resolve; check region, endpoint and DNS", true)
         case .refused:
             (.unavailable, .vaultUnreachable, "no connection; check region, endpoint, network and firewall", true)
+        case .idle: (.unavailable, .vaultUnreachable, "nothing came for too long", true)
         case .interrupted: (.unavailable, .vaultUnreachable, "the connection broke before the answer was whole", true)
         case .untrusted:
             (

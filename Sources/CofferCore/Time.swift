@@ -7,6 +7,9 @@ package struct BootInstant: Comparable, Hashable, Sendable {
 
     package init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
 
+    /// Later than any other.
+    package static let never = BootInstant(nanoseconds: .max)
+
     package static func < (a: Self, b: Self) -> Bool { a.nanoseconds < b.nanoseconds }
 
     package static func + (instant: Self, duration: Duration) -> Self {

@@ -86,8 +86,3 @@ final class DeadlineWatch: Sendable {
         if wasSignalled { wakeUp.wait() }
     }
 }
-
-extension BootInstant {
-    /// Later than any deadline.
-    fileprivate static let never = BootInstant(nanoseconds: .max)
-}

@@ -69,6 +69,15 @@ final class ConnectionGroup: @unchecked Sendable {
         transfer.fail(cause)
     }
 
+    /// Goes on with an answer that had to wait for its reader.
+    func resume(_ transfer: Transfer) {
+        guard active[ObjectIdentifier(transfer)] != nil, let easy = transfer.easy else { return }
+        noteProgress(of: transfer)
+        // Brings what libcurl holds back, and has it run its timer for the rest.
+        curl_easy_pause(easy, coffer_pause_nothing)
+        collect()
+    }
+
     /// Something happened on a socket.
     func handle(fd: Int32, events: UInt32) {
         guard let multi, sockets.takes(fd, events, token: token(of: fd)) else { return }
@@ -103,7 +112,7 @@ final class ConnectionGroup: @unchecked Sendable {
             collect()
         }
         guard let firstDeadline, firstDeadline <= now else { return }
-        for transfer in active.values where transfer.deadline <= now { cancel(transfer, .deadline) }
+        for transfer in active.values where transfer.deadline <= now { cancel(transfer, transfer.lateness) }
         self.firstDeadline = active.values.lazy.map(\.deadline).min()
     }
 
@@ -118,6 +127,8 @@ final class ConnectionGroup: @unchecked Sendable {
 
     private func collect() {
         guard let multi else { return }
+        // Of a streamed answer the time begins anew with each piece.
+        for transfer in active.values where transfer.hasProgressed { noteProgress(of: transfer) }
         var code = CURLE_OK
         while let easy = coffer_multi_ended(multi, &code) {
             guard let context = coffer_easy_context(easy) else { continue }
@@ -131,6 +142,11 @@ final class ConnectionGroup: @unchecked Sendable {
                 remove(transfer)
             }
         }
+    }
+
+    private func noteProgress(of transfer: Transfer) {
+        transfer.noteProgress(at: clock.boot)
+        firstDeadline = min(firstDeadline ?? transfer.deadline, transfer.deadline)
     }
 
     private func remove(_ transfer: Transfer) {

@@ -9,6 +9,8 @@ final class EngineLoop: @unchecked Sendable {
     enum Command: Sendable {
         case start(Transfer, ConnectionGroup)
         case cancel(Transfer, ConnectionGroup)
+        /// There is room for more of its answer.
+        case resume(Transfer, ConnectionGroup)
         case drop(ConnectionGroup)
         case stop
     }
@@ -163,6 +165,7 @@ final class EngineLoop: @unchecked Sendable {
                 work.groups[group.id] = group
                 group.start(transfer)
             case .cancel(let transfer, let group): group.cancel(transfer)
+            case .resume(let transfer, let group): group.resume(transfer)
             case .drop(let group):
                 group.close()
                 work.groups[group.id] = nil

@@ -25,15 +25,47 @@ package final class HTTPClient: HTTPTransport {
     nonisolated(nonsending) package func send(
         _ request: HTTPRequest, deadline: BootInstant
     ) async throws(HTTPError) -> HTTPResponse {
-        let transfer = try Transfer(request, place(for: request), deadline: deadline)
+        try await run(Transfer(request, place(for: request), deadline: deadline))
+    }
+
+    nonisolated(nonsending) package func stream(
+        _ request: HTTPRequest, idle: Duration, deadline: BootInstant
+    ) async throws(HTTPError) -> HTTPStream {
+        let body = StreamBody(idle: idle)
+        let transfer = try Transfer(request, place(for: request), deadline: deadline, stream: body)
+        let head = try await run(transfer)
+        // Both hold this client, whose end would end the transfer.
+        return HTTPStream(
+            status: head.status, headers: head.headers,
+            source: { () async throws(HTTPError) -> Secret? in try await self.next(of: body, transfer) },
+            stop: { self.cancel(transfer) })
+    }
+
+    private func next(of body: StreamBody, _ transfer: Transfer) async throws(HTTPError) -> Secret? {
+        let outcome = await withTaskCancellationHandler {
+            await withCheckedContinuation { reader in
+                if body.read(reader) { loop.post(.resume(transfer, group)) }
+            }
+        } onCancel: {
+            cancel(transfer)
+        }
+        return try outcome.get()
+    }
+
+    private func cancel(_ transfer: Transfer) {
+        transfer.isCancelled.store(true, ordering: .releasing)
+        loop.post(.cancel(transfer, group))
+    }
+
+    /// - Returns: the whole answer, or of a streamed one the head.
+    nonisolated(nonsending) private func run(_ transfer: Transfer) async throws(HTTPError) -> HTTPResponse {
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 transfer.continuation = continuation
                 loop.post(.start(transfer, group))
             }
         } onCancel: {
-            transfer.isCancelled.store(true, ordering: .releasing)
-            loop.post(.cancel(transfer, group))
+            cancel(transfer)
         }
         return try outcome.get()
     }

@@ -13,6 +13,8 @@ extension HTTPError {
         switch cause {
         case .deadline:
             return .deadlineExceeded(vault: vault)
+        case .idle:
+            return unreachable(vault, "the vault sent nothing for too long; it is asked anew")
         case .cancelled:
             return Failure(.cancelled, .cancelled, "the call was cancelled", vault: vault)
         case .unresolved:

@@ -3,6 +3,8 @@ package struct HTTPError: Error, Equatable, Sendable {
     /// What came in between.
     package enum Cause: Equatable, Sendable {
         case deadline
+        /// A streamed answer stood still for the time given.
+        case idle
         case cancelled
         /// The name does not resolve.
         case unresolved

@@ -11,7 +11,10 @@ final class Transfer: @unchecked Sendable {
 
     let request: HTTPRequest
     let place: TransferPlace
-    let deadline: BootInstant
+    /// Of the whole answer; of a streamed one first of its head, then of the next piece.
+    private(set) var deadline: BootInstant
+    /// Where a streamed answer's body goes; nil = it is collected here.
+    let stream: StreamBody?
     let headers: HeaderBlock
     let isCancelled = Atomic(false)
 
@@ -32,12 +35,20 @@ final class Transfer: @unchecked Sendable {
     private var sendings = 0
     private var refusal: String?
     private var exceeded: Int?
+    /// The head of a streamed answer is none.
+    private var isMalformed = false
+    /// Some of a streamed answer came since ``noteProgress(at:)``.
+    private(set) var hasProgressed = false
+    /// Nothing more of it comes before ``ConnectionGroup/resume(_:)``.
+    private var isPaused = false
 
     /// Bytes of all header lines of an answer, interim answers and trailers included.
     static let maximumHeaderBytes = 64 << 10
 
     /// - Throws: `forbidden` for what must not be sent.
-    init(_ request: HTTPRequest, _ place: TransferPlace, deadline: BootInstant) throws(HTTPError) {
+    init(
+        _ request: HTTPRequest, _ place: TransferPlace, deadline: BootInstant, stream: StreamBody? = nil
+    ) throws(HTTPError) {
         guard Self.isPath(request.path) else {
             throw HTTPError(
                 .forbidden("a path that does not begin with /, or holds a space, a control character or #"),
@@ -46,6 +57,7 @@ final class Transfer: @unchecked Sendable {
         self.request = request
         self.place = place
         self.deadline = deadline
+        self.stream = stream
         headers = try HeaderBlock(request.headers, host: place.host)
         body = ResponseBuffer(limit: place.endpoint.maximumResponseBytes)
         errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
@@ -66,15 +78,30 @@ final class Transfer: @unchecked Sendable {
         }
     }
 
-    /// Some of the answer has come.
-    var isAnswering: Bool { headerBytes > 0 }
+    /// Some of the answer has come, and the rest is on its way.
+    var isAnswering: Bool { headerBytes > 0 && stream == nil }
 
     /// No byte of the request was handed to a connection.
     var isUnsent: Bool { sendings == 0 }
 
+    /// What it means that the deadline has passed.
+    var lateness: HTTPError.Cause { stream != nil && continuation == nil ? .idle : .deadline }
+
+    /// With the whole answer, with the head of a streamed one, or with why there is none.
     func finish(_ outcome: Outcome) {
-        continuation?.resume(returning: outcome)
-        continuation = nil
+        guard let waiter = continuation.take() else {
+            stream?.finish(outcome.map { _ in })
+            return
+        }
+        waiter.resume(returning: outcome)
+    }
+
+    /// The next piece of a streamed answer has as long as it may take from now on.
+    func noteProgress(at now: BootInstant) {
+        hasProgressed = false
+        guard let stream else { return }
+        deadline = isPaused ? .never : now + stream.idle
+        isPaused = false
     }
 
     func fail(_ cause: HTTPError.Cause) { finish(.failure(HTTPError(cause, isUnsent: isUnsent))) }
@@ -82,11 +109,13 @@ final class Transfer: @unchecked Sendable {
     /// libcurl has ended the transfer with `code`.
     func end(_ code: CURLcode, status: Int) {
         if let exceeded { return fail(.tooLarge(limit: exceeded)) }
+        if isMalformed { return fail(.malformed) }
         guard code == CURLE_OK else {
             return fail(CurlFailure(code, text: errorText, wasSent: !isUnsent, refusal: refusal).cause)
         }
         guard hasAllHeaders else { return fail(.interrupted) }
-        guard (100...599).contains(status) else { return fail(.malformed) }
+        // Of a streamed answer the head was told when it came.
+        guard (100...599).contains(status), stream == nil || continuation == nil else { return fail(.malformed) }
         finish(.success(HTTPResponse(status: status, headers: fields, body: body.secret())))
     }
 }
@@ -106,14 +135,48 @@ extension Transfer {
             (fields, hasAllHeaders) = (HTTPFields(), false)
             return true
         }
-        if line.allSatisfy({ $0 == 0x0d || $0 == 0x0a }) { hasAllHeaders = true }
+        if line.allSatisfy({ $0 == 0x0d || $0 == 0x0a }) {
+            hasAllHeaders = true
+            return stream == nil || tellHead()
+        }
         // Behind the body come trailers, which are no headers.
         if body.isEmpty { fields.append(line) }
         return true
     }
 
-    /// Takes a piece of the body; false stops the transfer.
-    func take(body bytes: UnsafeRawBufferPointer) -> Bool {
+    /// Tells the head of a streamed answer, unless an interim one came; false stops the transfer.
+    private func tellHead() -> Bool {
+        let status = easy.map(coffer_easy_status) ?? 0
+        guard continuation != nil, status >= 200 else { return true }
+        guard status <= 599 else {
+            isMalformed = true
+            return false
+        }
+        hasProgressed = true
+        finish(.success(HTTPResponse(status: status, headers: fields, body: body.secret())))
+        return true
+    }
+
+    /// Takes a piece of the body.
+    func take(body bytes: UnsafeRawBufferPointer) -> Taken {
+        if let stream {
+            hasProgressed = true
+            isPaused = !stream.put(bytes)
+            return isPaused ? .later : .whole
+        }
+        return collect(bytes) ? .whole : .nothing
+    }
+
+    /// What became of a piece of the body.
+    enum Taken {
+        case whole
+        /// It is to be brought again when there is room for it.
+        case later
+        /// The transfer ends.
+        case nothing
+    }
+
+    private func collect(_ bytes: UnsafeRawBufferPointer) -> Bool {
         let announced = easy.map(coffer_easy_announced) ?? -1
         guard body.append(bytes, announced: announced) else {
             exceeded = place.endpoint.maximumResponseBytes

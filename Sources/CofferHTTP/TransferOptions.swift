@@ -116,6 +116,8 @@ struct TransferOptions {
 
     private mutating func setRequest(_ transfer: Transfer) {
         let request = transfer.request
+        // A streamed answer has a limit of its own, and may be slow.
+        if transfer.stream != nil { set(CURLOPT_LOW_SPEED_LIMIT, 0) }
         let hasBody: Bool
         switch request.method {
         case .get, .delete: hasBody = request.body != nil
@@ -144,7 +146,11 @@ struct TransferOptions {
             },
             { bytes, size, count, context in
                 let piece = UnsafeRawBufferPointer(start: bytes, count: size * count)
-                return Transfer.from(context).take(body: piece) ? size * count : 0
+                return switch Transfer.from(context).take(body: piece) {
+                case .whole: size * count
+                case .later: Int(CURL_WRITEFUNC_PAUSE)
+                case .nothing: 0
+                }
             },
             { context, _, address in Transfer.from(context).open(address) },
             { context, _, _, _, _ in

@@ -160,7 +160,7 @@ final class HashiCorpWire: Sendable {
         case .untrusted, .plaintext, .malformed:
             nodes.leave(origin, silentAt: nil)
             return .failed(failure)
-        case .deadline, .unresolved, .refused, .interrupted:
+        case .deadline, .idle, .unresolved, .refused, .interrupted:
             nodes.leave(origin, silentAt: seams.clock.boot)
             // What may have been done is not done again.
             guard error.isUnsent || call.purpose.isRead, seams.clock.boot < deadline else { return .failed(failure) }

@@ -1,5 +1,6 @@
 import CofferCore
 import CofferHTTP
+import CofferVaultConformance
 import CofferVaultKit
 import Synchronization
 

@@ -12,6 +12,8 @@ final class HostileServers: Sendable {
         /// Connections that are not closed yet.
         var open: Int
         var requests: Int
+        /// Bytes that the kernel has taken from it.
+        var sent: Int
         /// Hexadecimal: every byte on the wire; every byte after decryption.
         var wire: String
         var plain: String

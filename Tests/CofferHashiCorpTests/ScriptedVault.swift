@@ -1,6 +1,7 @@
 import CofferCore
 import CofferHTTP
 import CofferVault
+import CofferVaultConformance
 import Synchronization
 
 @testable import CofferHashiCorp

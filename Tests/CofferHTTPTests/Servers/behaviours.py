@@ -55,6 +55,45 @@ def repeat(first: bytes, piece: bytes, pause: float = 0):
     return behave
 
 
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n" % len(data) + data + b"\r\n"
+
+
+def ticks(channel: Channel) -> None:
+    """A head at once; then five pieces, each when the one before has had time to arrive."""
+    while channel.request():
+        channel.send(CHUNKED)
+        for number in range(5):
+            time.sleep(0.2)
+            channel.send(chunk(b"tick %d" % number))
+        channel.send(chunk(b""))
+
+
+def after_a_piece(keep: bool):
+    """A head and a piece; then silence, or the end of the connection."""
+    return once(CHUNKED + chunk(b"first"), keep=keep)
+
+
+FLOOD = 32 << 20
+
+
+def flood(channel: Channel) -> None:
+    """As much as the client takes; every eight bytes say where they stand."""
+    channel.request()
+    channel.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % FLOOD)
+    for start in range(0, FLOOD, 64 << 10):
+        channel.send(b"".join(offset.to_bytes(8, "big") for offset in range(start, start + (64 << 10), 8)))
+    channel.until_closed()
+
+
+def interim(channel: Channel) -> None:
+    """Early hints before the answer."""
+    channel.request()
+    channel.send(b"HTTP/1.1 103 Early Hints\r\nX-Early: 1\r\n\r\n")
+    channel.send(b"HTTP/1.1 403 Forbidden\r\nX-Late: 1\r\nContent-Length: 2\r\n\r\nno")
+    channel.until_closed()
+
+
 def silent(channel: Channel) -> None:
     channel.until_closed()
 

@@ -17,12 +17,13 @@ class Capture:
         self.connections = 0
         self.open = 0
         self.requests = 0
+        self.sent = 0
 
     def report(self, seconds: float) -> dict:
         """Once no connection is open; or after `seconds`, with how many still are."""
         with self.changed:
             self.changed.wait_for(lambda: self.open == 0, timeout=seconds)
-            return {"connections": self.connections, "open": self.open, "requests": self.requests,
+            return {"connections": self.connections, "open": self.open, "requests": self.requests, "sent": self.sent,
                     "wire": self.wire.hex(), "plain": self.plain.hex()}
 
 
@@ -46,6 +47,11 @@ class Channel:
 
     def send(self, data: bytes) -> None:
         self.sock.sendall(data)
+        self.note_sent(data)
+
+    def note_sent(self, data: bytes) -> None:
+        with self.capture.changed:
+            self.capture.sent += len(data)
 
     def request(self) -> bytes:
         """Head and body of the next request; empty at the end."""
@@ -113,6 +119,7 @@ class SecureChannel(Channel):
 
     def send(self, data: bytes) -> None:
         self.step(self.tls.write, data)
+        self.note_sent(data)
 
 
 class Server:
