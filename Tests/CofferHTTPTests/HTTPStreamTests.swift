@@ -39,7 +39,7 @@ import Testing
 
     @Test(arguments: [false, true])
     func piecesComeAsTheyAreSent(tls: Bool) async throws {
-        let client = try client("ticks", tls: tls)
+        let client = try client("reused", tls: tls)
         let clock = ContinuousClock()
         let began = clock.now
         let stream = try await stream(client)
@@ -53,7 +53,7 @@ import Testing
         // The connection serves the next request, of either kind.
         let whole = try await client.send(.get(token: "t"), deadline: SystemClock().boot + .seconds(20))
         #expect(whole.text == (0..<5).map { "tick \($0)" }.joined())
-        #expect(try await report("ticks", tls: tls, seconds: 0).connections == 1)
+        #expect(try await report("reused", tls: tls, seconds: 0).connections == 1)
     }
 
     @Test(arguments: [false, true])
@@ -148,7 +148,8 @@ import Testing
         let piece = try #require(piece)
         #expect((1...StreamLimits.piece).contains(piece.count))
         let isRight = piece.withUnsafeBytes { bytes in
-            bytes.indices.allSatisfy { index in
+            // Not all, which takes a debug build long; more than one of every place in a word.
+            stride(from: bytes.startIndex, to: bytes.endIndex, by: 13).allSatisfy { index in
                 let place = start + index
                 return bytes[index] == UInt8(truncatingIfNeeded: (place & ~7) >> (8 * (7 - place & 7)))
             }

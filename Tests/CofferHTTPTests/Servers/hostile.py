@@ -102,7 +102,7 @@ def start(folder: str) -> dict[str, Server]:
         servers[name] = Server({"cancelled": do.silent, "late": do.silent}.get(name, do.answer))
     servers["many"] = Server(do.slow_answer)
     servers["tiring"] = Server(do.tiring)
-    streams = {"ticks": do.ticks, "breaks": do.after_a_piece(keep=False), "stalls": do.after_a_piece(keep=True),
+    streams = {"ticks": do.ticks, "reused": do.ticks, "breaks": do.after_a_piece(keep=False), "stalls": do.after_a_piece(keep=True),
                "flood": do.flood, "interim": do.interim, "headless": do.silent, "left": do.after_a_piece(keep=True),
                "dropped": do.after_a_piece(keep=True), "closing": do.after_a_piece(keep=True)}
     for name, behave in streams.items():
