@@ -241,7 +241,8 @@ let package = Package(
             dependencies: ["CofferCore", "CofferCrypto", "CofferVault", "CofferMemory"],
             swiftSettings: base),
         .testTarget(
-            name: "CofferVaultKitTests", dependencies: ["CofferCore", "CofferHTTP", "CofferVault", "CofferVaultKit"],
+            name: "CofferVaultKitTests",
+            dependencies: ["CofferCore", "CofferHTTP", "CofferVault", "CofferVaultKit", "CofferVaultConformance"],
             swiftSettings: base),
         .testTarget(
             name: "CofferEmbeddedTests",

@@ -60,7 +60,7 @@ struct AWSClient: Sendable {
     ) async throws(AWSFault) -> HTTPResponse {
         let target = "secretsmanager.\(operation)"
         let signed = AWSSignature(region: region, service: AWSEndpoints.Service.secretsManager.rawValue).headers(
-            signing: [("content-type", Self.contentType), ("host", origin.hostHeader), ("x-amz-target", target)],
+            signing: [("content-type", Self.contentType), ("host", origin.authority), ("x-amz-target", target)],
             body: body, credentials: used, at: clock.now)
         let headers = [HTTPHeader("Content-Type", Self.contentType), HTTPHeader("X-Amz-Target", target)] + signed
         do {

@@ -99,7 +99,7 @@ private struct Wanted {
                 .invalidArgument, .badField, "endpoint: excludes FIPS and dual stack; leave out one of them",
                 vault: vault)
         }
-        guard let url = AWSURL(text), url.path == "/" else {
+        guard let url = HTTPURL(text), url.path == "/" else {
             throw Failure(
                 .invalidArgument, .badField, "endpoint: expected https://host[:port] without a path", vault: vault)
         }

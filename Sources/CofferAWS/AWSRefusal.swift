@@ -48,9 +48,8 @@ struct AWSRefusal: Error, Equatable {
             response.complainsOfPlainHTTP
             ? .plainHTTP : Self.kind(name: name, message: message) ?? Self.kind(status: response.status)
         status = response.status
-        date = response.headers["date"].flatMap(AWSTime.http)
-        let seconds = response.headers["retry-after"].flatMap { UInt32($0) } ?? 0
-        retryAfter = min(seconds, 3600) * 1000
+        date = response.headers["date"].flatMap(Timestamp.milliseconds(ofHTTPDate:))
+        retryAfter = response.retryAfterMilliseconds
     }
 
     // MARK: Reading

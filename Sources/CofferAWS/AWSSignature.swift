@@ -23,7 +23,7 @@ struct AWSSignature: Sendable {
         signing headers: [(name: String, value: String)], body: Secret, credentials: AWSCredentials,
         at date: WallMilliseconds
     ) -> [HTTPHeader] {
-        let time = AWSTime.basic(date)
+        let time = Timestamp.basic(date)
         let scope = "\(time.prefix(8))/\(region)/\(service)/aws4_request"
         let canonical = CanonicalRequest(
             headers: headers + [("x-amz-date", time)], token: credentials.sessionToken, body: body)

@@ -29,13 +29,9 @@ struct EmbeddedReader {
 
     /// The thread's body; ends when the lane is closed and empty.
     func run() {
-        while !lane.isDrained {
-            lane.wait()
-            for call in lane.take(atMost: 1).calls {
-                call.answer(Result { () throws(Failure) in try serve(call.request) })
-                lane.finish([call])
-                if connections.health != .sound { onTrouble() }
-            }
+        lane.serve { request throws(Failure) in
+            defer { if connections.health != .sound { onTrouble() } }
+            return try serve(request)
         }
     }
 

@@ -123,7 +123,7 @@ package final class EmbeddedVault: PromptVault {
         let caller = PromptCaller(item.version, to: self, on: queue, completion: completion)
         let request = WriteRequest.write(RowWrite(key, item, condition))
         if let refusal = refusal(of: key, item) {
-            return EmbeddedWriter.WriteLane.LaneCall(request, deadline: deadline, caller: caller)
+            return EmbeddedWriter.WriteLane.Call(request, deadline: deadline, caller: caller)
                 .answer(.failure(refusal))
         }
         writes.submit(request, deadline: deadline, for: caller)

@@ -40,7 +40,7 @@ struct EmbeddedWriter {
 
     /// What becomes one transaction.
     private struct Group {
-        var calls: [WriteLane.LaneCall] = []
+        var calls: [WriteLane.Call] = []
         var bytes = 0
     }
 
@@ -150,18 +150,18 @@ struct EmbeddedWriter {
     }
 
     private mutating func answer(
-        _ calls: [WriteLane.LaneCall], _ outcomes: [Result<WriteReply, Failure>], committing: UInt64
+        _ calls: [WriteLane.Call], _ outcomes: [Result<WriteReply, Failure>], committing: UInt64
     ) {
         // Counted before the answers: from then on the same callers come back.
         let waiting = lane.waitingCount
-        WriteLane.LaneCall.answer(calls, outcomes)
+        WriteLane.Call.answer(calls, outcomes)
         lane.finish(calls)
         pacing.committed(answered: calls.count, waiting: waiting, duration: committing)
         gatherUntil = clock.boot + .nanoseconds(Int64(pacing.patience))
     }
 
     private func apply(
-        _ calls: [WriteLane.LaneCall], _ session: borrowing SQLiteSession
+        _ calls: [WriteLane.Call], _ session: borrowing SQLiteSession
     ) throws(SQLiteError) -> [Result<WriteReply, Failure>] {
         let now = clock.wall
         return try calls.map { call throws(SQLiteError) in

@@ -53,7 +53,7 @@ package struct HTTPEndpoint: Sendable, Equatable {
             guard origin.isWellFormed else {
                 throw .badField("url", "the host is a name in lower case or an IP address, with a port from 1")
             }
-            guard origin.isSecure || allowsPlainHTTP || unixSocket != nil || origin.isLiterallyLoopback else {
+            guard origin.isSecure || allowsPlainHTTP || unixSocket != nil || origin.isLoopback else {
                 throw .badField(
                     "url", "expected https: without TLS anyone on the network path can read the secrets")
             }
@@ -109,7 +109,7 @@ package struct HTTPEndpoint: Sendable, Equatable {
         let named = proxy ?? target
         let demandsLoopback = !target.isSecure && !allowsPlainHTTP
         return AddressPolicy(
-            allowsLoopback: allowsLoopback || named.isLiterallyLoopback, allowsLinkLocal: allowsLinkLocal,
+            allowsLoopback: allowsLoopback || named.isLoopback, allowsLinkLocal: allowsLinkLocal,
             demandsLoopback: demandsLoopback)
     }
 }

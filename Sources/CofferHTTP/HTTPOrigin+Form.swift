@@ -24,14 +24,14 @@ extension HTTPOrigin {
     var authorityHost: String { host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host }
 
     /// Host and port as the Host header has them.
-    var authority: String {
+    package var authority: String {
         port == (isSecure ? 443 : 80) ? authorityHost : "\(authorityHost):\(port)"
     }
 
     var url: String { "\(isSecure ? "https" : "http")://\(authorityHost):\(port)" }
 
-    /// The host is this machine by its very text.
-    var isLiterallyLoopback: Bool {
+    /// The host is this machine by its very text. A name that leads to it is not.
+    package var isLoopback: Bool {
         host == "localhost" || Address(literal: host)?.kind == .loopback
     }
 }

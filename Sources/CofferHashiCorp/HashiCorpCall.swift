@@ -40,8 +40,7 @@ struct HashiCorpAnswer: Sendable {
         status = response.status
         json = response.body.count == 0 ? nil : try? JSON.parse(answer: response.body)
         expectsTLS = json == nil && response.complainsOfPlainHTTP
-        let seconds = response.headers["retry-after"].flatMap { UInt32($0) } ?? 0
-        retryAfterMilliseconds = min(seconds, 3600) * 1000
+        retryAfterMilliseconds = response.retryAfterMilliseconds
     }
 
     var isSuccess: Bool { (200..<300).contains(status) }

@@ -84,10 +84,10 @@ package struct HashiCorpDriver: VaultDriver {
     }
 
     private func origin(_ text: String, _ vault: String) throws(Failure) -> HTTPOrigin {
-        guard let address = VaultAddress(text) else {
+        guard let origin = HTTPOrigin(address: text) else {
             throw Failure(.invalidArgument, .badField, "address: expected https://host:port", vault: vault)
         }
-        return HTTPOrigin(address)
+        return origin
     }
 
     /// - Precondition: the rules found no mistake.

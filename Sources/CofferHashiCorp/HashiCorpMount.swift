@@ -27,7 +27,7 @@ final class HashiCorpMount: Sendable {
     init(path: String, client: HashiCorpClient) {
         self.path = path
         self.client = client
-        questions = SharedWork(seams: client.wire.seams)
+        questions = SharedWork(clock: client.wire.seams.clock, sleep: client.wire.seams.sleep)
     }
 
     /// Returns if the engine has version 2, or the vault does not say which one it has.

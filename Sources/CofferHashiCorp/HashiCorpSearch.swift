@@ -20,7 +20,7 @@ struct HashiCorpSearch: Sendable {
         self.transport = transport
         self.headers = headers
         self.seams = seams
-        shared = SharedWork(seams: seams)
+        shared = SharedWork(clock: seams.clock, sleep: seams.sleep)
     }
 
     /// Waits until one node says that it is the active one, which is asked first then.

@@ -43,8 +43,8 @@ actor HashiCorpSession {
         self.vault = vault
         self.auth = auth
         self.wire = wire
-        logins = SharedWork(seams: wire.seams)
-        probes = SharedWork(seams: wire.seams)
+        logins = SharedWork(clock: wire.seams.clock, sleep: wire.seams.sleep)
+        probes = SharedWork(clock: wire.seams.clock, sleep: wire.seams.sleep)
     }
 
     func close() {

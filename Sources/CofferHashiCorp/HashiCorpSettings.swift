@@ -13,7 +13,7 @@ enum HashiCorpSettings {
         summary: "Where it is: https:// in any case, with host and port")
     static let nodes = VaultSetting<[String]>(
         "nodes",
-        .texts("a list of at most 16 addresses with https:// and port", maximum: 16) { VaultAddress($0) != nil },
+        .texts("a list of at most 16 addresses with https:// and port", maximum: 16) { HTTPOrigin(address: $0) != nil },
         .value([]),
         summary:
             "The cluster's other nodes. Each of them is asked when another does not answer, and a redirect to it is followed; the token goes along")

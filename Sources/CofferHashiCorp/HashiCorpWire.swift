@@ -212,6 +212,6 @@ final class HashiCorpWire: Sendable {
 
     /// Where a redirect leads, if it may be followed as far as its form tells.
     private func redirection(of response: HTTPResponse) -> HTTPOrigin? {
-        response.headers["location"].flatMap(HTTPOrigin.init(ofURL:)).flatMap { $0.isSecure == isSecure ? $0 : nil }
+        response.headers["location"].flatMap(HTTPURL.init).flatMap { $0.origin.isSecure == isSecure ? $0.origin : nil }
     }
 }

@@ -58,10 +58,10 @@ import Testing
         let found = try endpoints(region, all)
         #expect(found.secretsManager == HTTPOrigin(isSecure: true, host: "sm.example", port: 443))
         #expect(found.tokens == HTTPOrigin(isSecure: true, host: "::1", port: 8443))
-        #expect(found.tokens.hostHeader == "[::1]:8443" && found.secretsManager.hostHeader == "sm.example")
+        #expect(found.tokens.authority == "[::1]:8443" && found.secretsManager.authority == "sm.example")
         let both = try endpoints(
             region, ["AWS_ENDPOINT_URL": "http://127.0.0.1:1"], config: "[default]\nendpoint_url=http://c")
-        #expect(both.secretsManager.port == 1 && both.tokens.hostHeader == "127.0.0.1:1")
+        #expect(both.secretsManager.port == 1 && both.tokens.authority == "127.0.0.1:1")
         #expect(try endpoints(region, config: "[default]\nendpoint_url=http://c").secretsManager.host == "c")
         let ignored = try endpoints(region, all.merging(["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"]) { $1 })
         #expect(ignored.secretsManager.host == "secretsmanager.us-east-1.amazonaws.com")

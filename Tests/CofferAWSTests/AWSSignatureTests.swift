@@ -42,29 +42,3 @@ import Testing
             ])
     }
 }
-
-@Suite struct AWSTimeTests {
-    @Test(
-        arguments: [
-            (0, "19700101T000000Z"), (1_767_323_045_123, "20260102T030405Z"), (951_782_400_000, "20000229T000000Z"),
-            (1_709_251_199_000, "20240229T235959Z"), (4_102_444_800_000, "21000101T000000Z"),
-        ] as [(WallMilliseconds, String)])
-    func writes(_ time: WallMilliseconds, _ text: String) { #expect(AWSTime.basic(time) == text) }
-
-    @Test(
-        arguments: [
-            ("2026-01-02T03:04:05Z", 1_767_323_045_000), ("2026-01-02T03:04:05.123456Z", 1_767_323_045_000),
-            ("2026-01-02T03:04:05+00:00", 1_767_323_045_000), ("2000-02-29T00:00:00Z", 951_782_400_000),
-            ("2026-01-02T03:04:05", nil), ("2026-01-02T03:04:05+01:00", nil), ("2026-13-02T03:04:05Z", nil),
-            ("2026-01-02T03:04:05.Z", nil), ("2026-01-02 03:04:05Z", nil), ("", nil), ("2026-01-02T24:04:05Z", nil),
-        ] as [(String, WallMilliseconds?)])
-    func readsISO(_ text: String, _ time: WallMilliseconds?) { #expect(AWSTime.iso8601(text) == time) }
-
-    @Test(
-        arguments: [
-            ("Fri, 02 Jan 2026 03:04:05 GMT", 1_767_323_045_000), ("Fri, 02 Jan 2026 03:04:05 CET", nil),
-            ("Fri, 02 Foo 2026 03:04:05 GMT", nil), ("Fri, 02 Jan 2026 03:04 GMT", nil), ("yesterday", nil),
-            ("Fri, -2 Jan 2026 03:04:05 GMT", nil),
-        ] as [(String, WallMilliseconds?)])
-    func readsDateHeaders(_ text: String, _ time: WallMilliseconds?) { #expect(AWSTime.http(text) == time) }
-}

@@ -205,7 +205,7 @@ import Testing
             ("https://[FE80::1]", true, "fe80::1", 443),
         ] as [(String, Bool, String, UInt16)])
     func anAddressIsTakenApart(text: String, isSecure: Bool, host: String, port: UInt16) throws {
-        let address = try #require(VaultAddress(text))
+        let address = try #require(HTTPOrigin(address: text))
         #expect(address.isSecure == isSecure)
         #expect(address.host == host)
         #expect(address.port == port)

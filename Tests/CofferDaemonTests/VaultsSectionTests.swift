@@ -371,7 +371,7 @@ import Testing
         let vault = try #require(read(text).vaults.first)
         #expect(vault["namespace"] == ["admin"])
         #expect(vault["mount"] == ["kv"])
-        #expect(VaultAddress(vault["address"][0]) == VaultAddress("https://h:8200"))
+        #expect(HTTPOrigin(address: vault["address"][0]) == HTTPOrigin(address: "https://h:8200"))
     }
 
     // MARK: What the start refuses

@@ -142,29 +142,3 @@ import Testing
         #expect(try identity("a", "b", "c") == identity("/a/", "b/", "c"))
     }
 }
-
-@Suite struct TimestampTests {
-    @Test(
-        arguments: [
-            ("1970-01-01T00:00:00Z", 0), ("2026-11-25T15:53:31.123456789Z", 1_795_622_011_123),
-            ("2000-02-29T23:59:59.9Z", 951_868_799_900), ("2026-11-25T15:53:31.12+01:30", 1_795_616_611_120),
-            ("9999-12-31T23:59:59.999Z", 253_402_300_799_999), ("2016-12-31T23:59:60Z", 1_483_228_800_000),
-        ] as [(String, WallMilliseconds)])
-    func reads(text: String, time: WallMilliseconds) { #expect(Timestamp.milliseconds(of: text) == time) }
-
-    @Test(arguments: [
-        "", "2026", "2026-11-25", "2026-11-25T15:53:31", "2026-13-25T15:53:31Z", "2026-11-25T25:53:31Z",
-        "2026-11-25T15:53:31.Z", "2026-11-25T15:53:31Zz", "1969-12-31T23:59:59Z", "2026-11-25 15:53:31Z",
-        "2026-11-25T15:53:31+1:00", String(repeating: "2", count: 65),
-    ])
-    func refuses(text: String) { #expect(Timestamp.milliseconds(of: text) == nil) }
-
-    @Test func writesWhatItReads() {
-        for day in stride(from: 0 as UInt64, to: 2_932_896, by: 997) {
-            let time = day * 86_400_000 + day % 86_400_000
-            #expect(Timestamp.milliseconds(of: Timestamp.text(time)) == time)
-        }
-        #expect(Timestamp.text(1_795_622_011_123) == "2026-11-25T15:53:31.123Z")
-        #expect(Timestamp.text(.max) == "9999-12-31T23:59:59.999Z")
-    }
-}

@@ -1,4 +1,5 @@
 internal import CofferCore
+internal import CofferVaultKit
 internal import Synchronization
 
 /// The credentials to sign with, found once and kept, and replaced before they
@@ -20,14 +21,8 @@ final class AWSCredentialChain: Sendable {
         let isStale: Bool
     }
 
-    private struct Flight {
-        let result: Eventual<Result<AWSCredentials, Failure>>
-        let task: Task<Void, Never>
-    }
-
     private struct State {
         var held: Held?
-        var flight: Flight?
         /// No search before that, as long as what is held does.
         var next = BootInstant(nanoseconds: 0)
     }
@@ -36,6 +31,7 @@ final class AWSCredentialChain: Sendable {
     private let clock: AWSClock
     private let vault: String
     private let state = Mutex(State())
+    private let search: SharedWork<Result<AWSCredentials, Failure>>
 
     init(
         clock: AWSClock, vault: String, find: @escaping @Sendable (BootInstant) async throws(Failure) -> AWSCredentials
@@ -43,31 +39,32 @@ final class AWSCredentialChain: Sendable {
         self.clock = clock
         self.vault = vault
         self.find = find
+        search = SharedWork(clock: clock.host)
     }
 
     /// Credentials that are good as far as is known here.
     func credentials(deadline: BootInstant) async throws(Failure) -> AWSCredentials {
         enum Step {
             case use(AWSCredentials)
-            case wait(Flight)
+            /// And look for others in the background.
+            case refresh(AWSCredentials)
+            case wait
         }
         let (now, boot) = (clock.now, clock.boot)
         let step: Step = state.withLock { state in
-            if let held = state.held {
-                if now < held.advisory { return .use(held.credentials) }
-                if boot < state.next, held.isStale || now < held.credentials.expiresAt ?? .max {
-                    return .use(held.credentials)
-                }
-                if now < held.mandatory {
-                    _ = launch(&state)
-                    return .use(held.credentials)
-                }
+            guard let held = state.held else { return .wait }
+            if now < held.advisory { return .use(held.credentials) }
+            if boot < state.next, held.isStale || now < held.credentials.expiresAt ?? .max {
+                return .use(held.credentials)
             }
-            return .wait(launch(&state))
+            return now < held.mandatory ? .refresh(held.credentials) : .wait
         }
         switch step {
         case .use(let credentials): return credentials
-        case .wait(let flight): return try await outcome(of: flight, deadline)
+        case .refresh(let credentials):
+            search.begin { await self.look() }
+            return credentials
+        case .wait: return try await found(by: deadline)
         }
     }
 
@@ -75,43 +72,34 @@ final class AWSCredentialChain: Sendable {
     func replacement(
         for rejected: AWSCredentials, deadline: BootInstant
     ) async throws(Failure) -> AWSCredentials {
-        let (held, flight) = state.withLock { state -> (AWSCredentials?, Flight?) in
-            if let held = state.held, !held.credentials.isSame(as: rejected) { return (held.credentials, nil) }
+        let held = state.withLock { state -> AWSCredentials? in
+            if let held = state.held, !held.credentials.isSame(as: rejected) { return held.credentials }
             state.held = nil
-            return (nil, launch(&state))
+            return nil
         }
         if let held { return held }
-        guard let flight else { return rejected }
-        return try await outcome(of: flight, deadline)
+        return try await found(by: deadline)
     }
 
     /// Ends a search that is under way.
-    func close() { state.withLock { $0.flight?.task.cancel() } }
+    func close() { search.cancel() }
 
-    /// The search that is under way, or a new one.
-    private func launch(_ state: inout State) -> Flight {
-        if let flight = state.flight { return flight }
-        let result = Eventual<Result<AWSCredentials, Failure>>()
-        let flight = Flight(
-            result: result,
-            task: Task {
-                do throws(Failure) {
-                    let found = try await find(clock.boot + Self.patience)
-                    finish(found)
-                    result.fulfil(.success(found))
-                } catch {
-                    finish(nil)
-                    result.fulfil(.failure(error))
-                }
-            })
-        state.flight = flight
-        return flight
+    private func look() async -> Result<AWSCredentials, Failure> {
+        // Another search may have ended between the caller's look and this one.
+        if let fresh = state.withLock({ $0.held }), clock.now < fresh.advisory { return .success(fresh.credentials) }
+        do throws(Failure) {
+            let found = try await find(clock.boot + Self.patience)
+            finish(found)
+            return .success(found)
+        } catch {
+            finish(nil)
+            return .failure(error)
+        }
     }
 
     private func finish(_ found: AWSCredentials?) {
         let (now, boot) = (clock.now, clock.boot)
         state.withLock { state in
-            state.flight = nil
             guard let found else {
                 state.next = boot + Self.pause
                 return
@@ -128,8 +116,8 @@ final class AWSCredentialChain: Sendable {
         }
     }
 
-    private func outcome(of flight: Flight, _ deadline: BootInstant) async throws(Failure) -> AWSCredentials {
-        guard let result = await flight.result.value(before: deadline, clock: clock.host) else {
+    private func found(by deadline: BootInstant) async throws(Failure) -> AWSCredentials {
+        guard let result = await search.value(by: deadline, { await self.look() }) else {
             if Task.isCancelled {
                 throw Failure(.cancelled, .cancelled, "the call was cancelled", vault: vault, isUnsent: true)
             }

@@ -57,7 +57,7 @@ struct AWSCredentialFinder: Sendable {
         }
         var expires: WallMilliseconds?
         if let text = surroundings.text("AWS_CREDENTIAL_EXPIRATION") {
-            guard let time = AWSTime.iso8601(text) else {
+            guard let time = Timestamp.milliseconds(of: text) else {
                 throw .awsCredentials(
                     "AWS_CREDENTIAL_EXPIRATION: expected a time like 2026-01-02T03:04:05Z", vault: vault, isUnsent: true)
             }

@@ -36,14 +36,14 @@ struct AWSLocalCredentials: Sendable {
         return credentials
     }
 
-    private func containerURL() throws(Failure) -> AWSURL {
+    private func containerURL() throws(Failure) -> HTTPURL {
         if let path = surroundings.text(Self.relative) {
-            guard path.hasPrefix("/"), let url = AWSURL("http://169.254.170.2" + path) else {
+            guard path.hasPrefix("/"), let url = HTTPURL("http://169.254.170.2" + path) else {
                 throw .awsCredentials("\(Self.relative): expected a path that begins with /", vault: vault)
             }
             return url
         }
-        guard let url = surroundings.text(Self.full).flatMap(AWSURL.init),
+        guard let url = surroundings.text(Self.full).flatMap(HTTPURL.init),
             url.origin.isSecure || url.origin.isLoopback || Self.containerHosts.contains(url.origin.host)
         else {
             throw .awsCredentials(
@@ -105,7 +105,7 @@ struct AWSLocalCredentials: Sendable {
 
     private func instanceOrigin() throws(Failure) -> HTTPOrigin {
         if let text = surroundings.text("AWS_EC2_METADATA_SERVICE_ENDPOINT") {
-            guard let url = AWSURL(text), url.path == "/" else {
+            guard let url = HTTPURL(text), url.path == "/" else {
                 throw .awsCredentials(
                     "AWS_EC2_METADATA_SERVICE_ENDPOINT: expected http://host[:port] without a path", vault: vault)
             }
@@ -132,7 +132,7 @@ struct AWSLocalCredentials: Sendable {
         }
         var expires: WallMilliseconds?
         if let text = body["Expiration"], !text.isNull {
-            guard let time = text.text.flatMap(AWSTime.iso8601) else { return nil }
+            guard let time = text.text.flatMap(Timestamp.milliseconds(of:)) else { return nil }
             expires = time
         }
         return .checked(

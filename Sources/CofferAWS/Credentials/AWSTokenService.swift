@@ -77,7 +77,7 @@ struct AWSTokenService: Sendable {
         guard response.status == 200 else { throw refused(AWSRefusal(response), action) }
         guard let root = try? AWSXML.parse(response.body), root.name == action + "Response",
             let given = root[action + "Result"]?["Credentials"],
-            let expires = given["Expiration"]?.text.flatMap(AWSTime.iso8601),
+            let expires = given["Expiration"]?.text.flatMap(Timestamp.milliseconds(of:)),
             let credentials = AWSCredentials.checked(
                 given["AccessKeyId"]?.secret, given["SecretAccessKey"]?.secret, given["SessionToken"]?.secret,
                 expiresAt: expires),
@@ -97,7 +97,7 @@ struct AWSTokenService: Sendable {
         var request = HTTPRequest(.post, "/", headers: [HTTPHeader("Content-Type", type)], body: body)
         if let source {
             request.headers += AWSSignature(region: region, service: AWSEndpoints.Service.tokens.rawValue).headers(
-                signing: [("content-type", type), ("host", origin.hostHeader)], body: body, credentials: source,
+                signing: [("content-type", type), ("host", origin.authority)], body: body, credentials: source,
                 at: clock.now)
         }
         do {

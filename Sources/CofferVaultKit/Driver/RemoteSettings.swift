@@ -38,11 +38,11 @@ package enum RemoteSettings {
     package static let serverName = VaultSetting<String>(
         "server_name",
         .text("a host's name") {
-            VaultAddress("https://\($0)")?.port == 443 && !$0.contains(":") && !$0.hasSuffix("/")
+            HTTPOrigin(address: "https://\($0)")?.port == 443 && !$0.contains(":") && !$0.hasSuffix("/")
         }, .value(""), unset: "the address's host",
         summary: "The name that the server's certificate must have")
     package static let proxy = VaultSetting<String>(
-        "proxy", .text("http:// or https:// with a host and a port") { VaultAddress($0) != nil }, .value(""),
+        "proxy", .text("http:// or https:// with a host and a port") { HTTPOrigin(address: $0) != nil }, .value(""),
         summary: "The proxy to go by. Those in the environment are not used")
     package static let allowHTTP = VaultSetting<Bool>(
         "allow_http", .flag, .value(false),
@@ -76,7 +76,7 @@ package enum RemoteSettings {
         default: break
         }
         for (setting, text) in addresses {
-            guard let address = VaultAddress(text), !address.isSecure, !address.isLoopback, !vault[allowHTTP]
+            guard let address = HTTPOrigin(address: text), !address.isSecure, !address.isLoopback, !vault[allowHTTP]
             else { continue }
             found.append(
                 SettingMistake(
@@ -100,16 +100,10 @@ extension HTTPEndpoint {
         certificateKeyFile = vault[RemoteSettings.clientKeyFile].unlessEmpty
         self.files = files
         serverName = vault[RemoteSettings.serverName].unlessEmpty
-        proxy = VaultAddress(vault[RemoteSettings.proxy]).map(HTTPOrigin.init)
+        proxy = HTTPOrigin(address: vault[RemoteSettings.proxy])
         allowsPlainHTTP = vault[RemoteSettings.allowHTTP]
         allowsLoopback = vault[RemoteSettings.allowAddresses].contains(.loopback)
         allowsLinkLocal = vault[RemoteSettings.allowAddresses].contains(.linkLocal)
-    }
-}
-
-extension HTTPOrigin {
-    package init(_ address: VaultAddress) {
-        self.init(isSecure: address.isSecure, host: address.host, port: address.port)
     }
 }
 

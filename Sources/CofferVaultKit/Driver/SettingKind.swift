@@ -39,9 +39,9 @@ extension SettingKind where Value == String {
     /// The path of a file. Whatever does not begin with / may be a secret in the wrong place.
     package static var absoluteFile: Self { text("the path of a file, from / on") { $0.hasPrefix("/") } }
 
-    /// The address of a server: see `VaultAddress`.
+    /// The address of a server: see `HTTPOrigin.init(address:)`.
     package static var address: Self {
-        text("https:// with a host and perhaps a port, without user, path or query") { VaultAddress($0) != nil }
+        text("https:// with a host and perhaps a port, without user, path or query") { HTTPOrigin(address: $0) != nil }
     }
 
     /// Names with / between them. Slashes at either end do not count: Vault's own tools show

@@ -49,6 +49,7 @@ package final class ChangeFeed: AsyncSequence, Sendable {
         return Iterator(subscription: Subscription(feed: self, number: number, reader: reader))
     }
 
+    /// Gives what is posted while it lives, to one task at a time.
     package struct Iterator: AsyncIteratorProtocol {
         fileprivate let subscription: Subscription
 

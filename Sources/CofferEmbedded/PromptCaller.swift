@@ -1,33 +1,10 @@
 internal import CofferCore
 internal import CofferVault
+internal import CofferVaultKit
 internal import Synchronization
 
-/// Gets the outcome of a call, once.
-protocol Caller<Reply>: AnyObject, Sendable {
-    associatedtype Reply: Sendable
-
-    /// Takes the outcome; may not block, for the thread has others to answer.
-    ///
-    /// - Returns: what is to be done, and where; nil = the caller has been told.
-    func accept(_ outcome: Result<Reply, Failure>) -> (on: any WorkQueue, work: any WorkItem)?
-}
-
-/// A task that waits.
-final class TaskCaller<Reply: Sendable>: Caller {
-    private let continuation: CheckedContinuation<Result<Reply, Failure>, Never>
-
-    init(_ continuation: CheckedContinuation<Result<Reply, Failure>, Never>) {
-        self.continuation = continuation
-    }
-
-    func accept(_ outcome: Result<Reply, Failure>) -> (on: any WorkQueue, work: any WorkItem)? {
-        continuation.resume(returning: outcome)
-        return nil
-    }
-}
-
 /// Somebody who does not wait for a write: `completion` runs on `queue`.
-final class PromptCaller: Caller, WorkItem {
+final class PromptCaller: LaneCaller, WorkItem {
     /// Kept until then: its threads answer.
     private let vault: EmbeddedVault
     private let version: String

@@ -1,11 +1,11 @@
-internal import CofferCore
+package import CofferCore
 
-/// Points in time as RFC 3339 writes them, from 1970 to 9999.
-enum Timestamp {
+/// Points in time as text, from 1970 to 9999, by the civil calendar in UTC.
+package enum Timestamp {
     private static let dayMilliseconds: Int64 = 86_400_000
 
-    /// In UTC, with milliseconds: `2026-11-25T15:53:31.123Z`.
-    static func text(_ time: WallMilliseconds) -> String {
+    /// As RFC 3339 writes it, with milliseconds: `2026-11-25T15:53:31.123Z`.
+    package static func text(_ time: WallMilliseconds) -> String {
         let time = Int64(min(time, 253_402_300_799_999))
         let (year, month, day) = date(ofDay: time / dayMilliseconds)
         let rest = time % dayMilliseconds
@@ -13,9 +13,9 @@ enum Timestamp {
         return "\(padded(year, 4))-\(two(month))-\(two(day))T\(clock).\(padded(rest % 1000, 3))Z"
     }
 
-    /// Nil for anything else than a date and time with its offset; what is finer
+    /// Of a text of RFC 3339: nil for anything else than a date and time with its offset; what is finer
     /// than a millisecond is cut off.
-    static func milliseconds(of text: String) -> WallMilliseconds? {
+    package static func milliseconds(of text: String) -> WallMilliseconds? {
         guard text.utf8.count <= 64 else { return nil }
         var rest = ArraySlice(text.utf8)
         guard let year = number(&rest, 4), take(&rest, "-"), let month = number(&rest, 2), take(&rest, "-"),
@@ -28,6 +28,21 @@ enum Timestamp {
         let time = self.day(year, month, day) * dayMilliseconds + minutes * 60_000 + second * 1000 + fraction
         return time < 0 ? nil : WallMilliseconds(time)
     }
+
+    /// Without punctuation and milliseconds: `20261125T155331Z`.
+    package static func basic(_ time: WallMilliseconds) -> String {
+        text(time).prefix(19).filter { $0 != "-" && $0 != ":" } + "Z"
+    }
+
+    /// Of a header such as Date (RFC 9110): `Fri, 02 Jan 2026 03:04:05 GMT`; nil for anything else.
+    package static func milliseconds(ofHTTPDate text: String) -> WallMilliseconds? {
+        let parts = text.split(separator: " ", omittingEmptySubsequences: false)
+        guard parts.count == 6, parts[5] == "GMT", let month = months.firstIndex(of: String(parts[2])) else { return nil }
+        // The same as RFC 3339 has it, whose reader checks the digits.
+        return milliseconds(of: "\(parts[3])-\(padded(Int64(month) + 1, 2))-\(parts[1])T\(parts[4])Z")
+    }
+
+    private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
     // MARK: Parts
 

@@ -1,21 +1,21 @@
-internal import CofferCore
-internal import CofferVault
-internal import Synchronization
+package import CofferCore
+package import CofferVault
+package import Synchronization
 
 /// A request that waits for its answer, which comes once: from the thread that
 /// does the work, or earlier because its deadline passed.
-final class Call<Request: Sendable, Reply: Sendable>: Sendable {
-    typealias Outcome = Result<Reply, Failure>
+package final class LaneCall<Request: Sendable, Reply: Sendable>: Sendable {
+    package typealias Outcome = Result<Reply, Failure>
 
-    let request: Request
-    let deadline: BootInstant
+    package let request: Request
+    package let deadline: BootInstant
     /// Its deadline was so near from the beginning that missing it says nothing about the vault.
-    let isHurried: Bool
-    private let caller: any Caller<Reply>
+    package let isHurried: Bool
+    @usableFromInline let caller: any LaneCaller<Reply>
     // Not the caller itself in a mutex: to destroy that looks generic types up.
-    private let isAnswered = Atomic(false)
+    @usableFromInline let isAnswered = Atomic(false)
 
-    init(_ request: Request, deadline: BootInstant, isHurried: Bool = false, caller: any Caller<Reply>) {
+    @inlinable package init(_ request: Request, deadline: BootInstant, isHurried: Bool = false, caller: any LaneCaller<Reply>) {
         self.request = request
         self.deadline = deadline
         self.isHurried = isHurried
@@ -23,10 +23,10 @@ final class Call<Request: Sendable, Reply: Sendable>: Sendable {
     }
 
     /// Does nothing if it was answered before.
-    func answer(_ outcome: Outcome) { Self.answer([self], [outcome]) }
+    @inlinable package func answer(_ outcome: Outcome) { Self.answer([self], [outcome]) }
 
     /// Answers many at once: each queue is woken once.
-    static func answer(_ calls: [Call], _ outcomes: [Outcome]) {
+    @inlinable package static func answer(_ calls: [LaneCall], _ outcomes: [Outcome]) {
         var batches: [(queue: any WorkQueue, work: [any WorkItem])] = []
         for (call, outcome) in zip(calls, outcomes) {
             guard !call.isAnswered.exchange(true, ordering: .acquiringAndReleasing) else { continue }

@@ -1,36 +1,43 @@
-internal import CofferCore
-internal import CofferVault
-internal import CofferVaultKit
-internal import Dispatch
-internal import Synchronization
+package import CofferCore
+package import CofferVault
+package import Dispatch
+package import Synchronization
 
-/// Carries requests to threads that may block.
+/// Carries requests to threads that may block, in a disk or in a C library: an adapter never does.
 ///
 /// Bounded: what does not fit is refused. A call whose deadline passes is
-/// answered at that moment, however long the thread is stuck in the disk.
-final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
-    typealias LaneCall = Call<Request, Reply>
+/// answered at that moment, however long the thread is stuck. The vault starts the threads, in a
+/// ``ThreadGroup``; each serves with ``serve(_:)``, or with ``wait(nanoseconds:)``, ``take(atMost:weight:limit:)``
+/// and ``finish(_:)`` where it joins calls.
+package final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
+    // What is generic here is compiled where it is used: unspecialized it would look up types at every call.
+    package typealias Call = LaneCall<Request, Reply>
     /// Calls, and the sum of their weights.
-    typealias Taken = (calls: [LaneCall], weight: Int)
+    package typealias Taken = (calls: [Call], weight: Int)
 
-    private struct State {
-        var waiting: [LaneCall] = []
-        var taken: [LaneCall] = []
+    @usableFromInline struct State {
+        @usableFromInline var waiting: [Call] = []
+        @usableFromInline var taken: [Call] = []
         /// Threads in `wait` that were not woken yet.
-        var sleepers = 0
-        var isClosed = false
+        @usableFromInline var sleepers = 0
+        @usableFromInline var isClosed = false
+
+        @inlinable init() {}
     }
 
-    private let vault: String
-    private let clock: any Clock
-    private let watch: DeadlineWatch
-    private let capacity: Int
-    private let state = Mutex(State())
-    private let wakeUp = DispatchSemaphore(value: 0)
+    @usableFromInline let vault: String
+    @usableFromInline let clock: any Clock
+    @usableFromInline let watch: DeadlineWatch
+    @usableFromInline let capacity: Int
+    @usableFromInline let state = Mutex(State())
+    @usableFromInline let wakeUp = DispatchSemaphore(value: 0)
     /// `state.waiting.count`, to be looked at without the lock.
-    private let waitingNow = Atomic(0)
+    @usableFromInline let waitingNow = Atomic(0)
 
-    init(vault: String, clock: any Clock, watch: DeadlineWatch, capacity: Int) {
+    /// - Parameters:
+    ///   - watch: whose thread ends calls in time.
+    ///   - capacity: the most calls that wait for a thread.
+    @inlinable package init(vault: String, clock: any Clock, watch: DeadlineWatch, capacity: Int) {
         self.vault = vault
         self.clock = clock
         self.watch = watch
@@ -42,7 +49,7 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     ///
     /// - Throws: what the thread answered; DEADLINE_EXCEEDED; RESOURCE_EXHAUSTED
     ///   if too many wait; UNAVAILABLE once closed.
-    func submit(_ request: Request, deadline: BootInstant) async throws(Failure) -> Reply {
+    @inlinable package func submit(_ request: Request, deadline: BootInstant) async throws(Failure) -> Reply {
         let outcome = await withCheckedContinuation { caller in
             submit(request, deadline: deadline, for: TaskCaller(caller))
         }
@@ -51,11 +58,11 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
 
     /// The same; if the task is cancelled before a thread has taken the request, it is taken
     /// back and nothing is done.
-    func submitRevocably(_ request: Request, deadline: BootInstant) async throws(Failure) -> Reply {
-        let submitted = Mutex<LaneCall?>(nil)
+    @inlinable package func submitRevocably(_ request: Request, deadline: BootInstant) async throws(Failure) -> Reply {
+        let submitted = Mutex<Call?>(nil)
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { caller in
-                let call = LaneCall(
+                let call = Call(
                     request, deadline: deadline, isHurried: isHurried(deadline), caller: TaskCaller(caller))
                 submitted.withLock { $0 = call }
                 enqueue(call)
@@ -68,7 +75,7 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
         return try outcome.get()
     }
 
-    private func revoke(_ call: LaneCall) {
+    @inlinable func revoke(_ call: Call) {
         let isRevoked = state.withLock { state in
             guard let place = state.waiting.firstIndex(where: { $0 === call }) else { return false }
             state.waiting.remove(at: place)
@@ -80,13 +87,13 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
 
     /// Hands the request to a thread and returns. The caller gets what the other
     /// `submit` returns or throws.
-    func submit(_ request: Request, deadline: BootInstant, for caller: any Caller<Reply>) {
-        enqueue(LaneCall(request, deadline: deadline, isHurried: isHurried(deadline), caller: caller))
+    @inlinable package func submit(_ request: Request, deadline: BootInstant, for caller: any LaneCaller<Reply>) {
+        enqueue(Call(request, deadline: deadline, isHurried: isHurried(deadline), caller: caller))
     }
 
-    private func isHurried(_ deadline: BootInstant) -> Bool { deadline < clock.boot + VaultLimits.longestPatience }
+    @inlinable func isHurried(_ deadline: BootInstant) -> Bool { deadline < clock.boot + VaultLimits.longestPatience }
 
-    private func enqueue(_ call: LaneCall) {
+    @inlinable func enqueue(_ call: Call) {
         guard clock.boot < call.deadline else {
             return call.answer(.failure(.notBegun(vault: vault)))
         }
@@ -102,7 +109,7 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
         watch.note(call.deadline)
     }
 
-    private func wake(_ state: inout State) {
+    @inlinable func wake(_ state: inout State) {
         state.sleepers -= 1
         wakeUp.signal()
     }
@@ -110,7 +117,7 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     /// Blocks until a call waits, the lane is closed, or the time is over.
     ///
     /// Only a lane with one thread may be waited for with a limit.
-    func wait(nanoseconds: UInt64? = nil) {
+    @inlinable package func wait(nanoseconds: UInt64? = nil) {
         let ready = state.withLock { state in
             if !state.waiting.isEmpty || state.isClosed { return true }
             state.sleepers += 1
@@ -129,7 +136,7 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     }
 
     /// Ends the `wait` of a thread that has something else to do.
-    func nudge() {
+    @inlinable package func nudge() {
         state.withLock { state in if state.sleepers > 0 { wake(&state) } }
     }
 
@@ -139,11 +146,11 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     /// - Parameters:
     ///   - count: the most calls.
     ///   - weight: of one call; the sum stays within `limit`, but for a single one.
-    func take(
+    @inlinable package func take(
         atMost count: Int, weight: (Request) -> Int = { _ in 0 }, limit: Int = .max
     ) -> Taken {
         let now = clock.boot
-        let (calls, weight, late): ([LaneCall], Int, [LaneCall]) = state.withLock { state in
+        let (calls, weight, late): ([Call], Int, [Call]) = state.withLock { state in
             if state.waiting.isEmpty { return ([], 0, []) }
             let late = Self.removeLate(&state.waiting, now)
             var sum = 0
@@ -172,7 +179,7 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     }
 
     /// The calls are answered; their deadlines count no more.
-    func finish(_ calls: [LaneCall]) {
+    @inlinable package func finish(_ calls: [Call]) {
         state.withLock { state in
             // The usual case: one thread, none of its calls late.
             if state.taken.elementsEqual(calls, by: ===) { return state.taken = [] }
@@ -180,20 +187,34 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
         }
     }
 
-    var waitingCount: Int { waitingNow.load(ordering: .relaxed) }
+    /// Calls that no thread has taken yet.
+    @inlinable package var waitingCount: Int { waitingNow.load(ordering: .relaxed) }
 
     /// Closed, with nothing left to take.
-    var isDrained: Bool { state.withLock { $0.isClosed && $0.waiting.isEmpty } }
+    @inlinable package var isDrained: Bool { state.withLock { $0.isClosed && $0.waiting.isEmpty } }
+
+    /// A thread's body: answers one call after another with `work`, which may block. Ends when the lane is closed
+    /// and empty.
+    @inlinable package func serve(_ work: (Request) throws(Failure) -> Reply) {
+        while !isDrained {
+            wait()
+            for call in take(atMost: 1).calls {
+                call.answer(Result { () throws(Failure) in try work(call.request) })
+                finish([call])
+            }
+        }
+    }
 
     /// Refuses new calls and wakes all threads, to do what is left and end.
-    func close() {
+    @inlinable package func close() {
         state.withLock { state in
             state.isClosed = true
             while state.sleepers > 0 { wake(&state) }
         }
     }
 
-    func expire(now: BootInstant) -> BootInstant? {
+    /// For the watch.
+    @inlinable package func expire(now: BootInstant) -> BootInstant? {
         let (unbegun, begun, next) = state.withLock { state in
             let unbegun = Self.removeLate(&state.waiting, now)
             let begun = Self.removeLate(&state.taken, now)
@@ -210,7 +231,7 @@ final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
         return next
     }
 
-    private static func removeLate(_ calls: inout [LaneCall], _ now: BootInstant) -> [LaneCall] {
+    @inlinable static func removeLate(_ calls: inout [Call], _ now: BootInstant) -> [Call] {
         guard calls.contains(where: { $0.deadline <= now }) else { return [] }
         let late = calls.filter { $0.deadline <= now }
         calls.removeAll { $0.deadline <= now }

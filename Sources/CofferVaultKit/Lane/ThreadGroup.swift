@@ -1,8 +1,8 @@
-internal import CofferCore
+package import CofferCore
 internal import Synchronization
 
 /// Threads that somebody waits for without blocking.
-final class ThreadGroup: Sendable {
+package final class ThreadGroup: Sendable {
     private struct State {
         var running = 0
         var waiting: [CheckedContinuation<Void, Never>] = []
@@ -10,8 +10,10 @@ final class ThreadGroup: Sendable {
 
     private let state = Mutex(State())
 
+    package init() {}
+
     /// - Throws: RESOURCE_EXHAUSTED when the system gives no thread.
-    func start(_ name: String, _ body: @escaping @Sendable () -> Void) throws(Failure) {
+    package func start(_ name: String, _ body: @escaping @Sendable () -> Void) throws(Failure) {
         state.withLock { $0.running += 1 }
         do {
             try WorkerThread(name: name) { [self] in
@@ -25,7 +27,7 @@ final class ThreadGroup: Sendable {
     }
 
     /// Returns when every thread started has ended.
-    func ended() async {
+    package func ended() async {
         await withCheckedContinuation { continuation in
             let isOver = state.withLock { state in
                 if state.running > 0 { state.waiting.append(continuation) }

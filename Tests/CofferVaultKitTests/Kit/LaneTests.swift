@@ -1,7 +1,7 @@
 import CofferCore
-@testable import CofferEmbedded
 import CofferVault
 import CofferVaultConformance
+import CofferVaultKit
 import Synchronization
 import Testing
 
@@ -14,7 +14,7 @@ import Testing
     }
 
     /// Keeps what it is told.
-    private final class Listener: Caller {
+    private final class Listener: LaneCaller {
         private let outcomes = Mutex<[Result<String, Failure>]>([])
         var all: [Result<String, Failure>] { outcomes.withLock { $0 } }
 

@@ -1,9 +1,9 @@
-internal import CofferCore
+package import CofferCore
 internal import Dispatch
 internal import Synchronization
 
 /// Something with calls whose deadlines may pass.
-protocol DeadlineKeeper: AnyObject, Sendable {
+package protocol DeadlineKeeper: AnyObject, Sendable {
     /// Answers what is late; returns the next deadline, nil if nothing waits.
     func expire(now: BootInstant) -> BootInstant?
 }
@@ -11,8 +11,9 @@ protocol DeadlineKeeper: AnyObject, Sendable {
 /// A thread that ends calls when their time is over.
 ///
 /// It sleeps until the earliest deadline it knows of, and is woken only for an
-/// earlier one: callers with equal timeouts never wake it.
-final class DeadlineWatch: Sendable {
+/// earlier one: callers with equal timeouts never wake it. The vault starts it, apart from the
+/// threads that may be stuck: `WorkerThread(name: "…-watch") { watch.run() }.detach()`.
+package final class DeadlineWatch: Sendable {
     private struct State {
         var keepers: [any DeadlineKeeper] = []
         /// The earliest deadline noted since the keepers were last asked.
@@ -30,21 +31,23 @@ final class DeadlineWatch: Sendable {
     private let state = Mutex(State())
     private let wakeUp = DispatchSemaphore(value: 0)
 
-    init(clock: any Clock) { self.clock = clock }
+    package init(clock: any Clock) { self.clock = clock }
 
-    func add(_ keeper: any DeadlineKeeper) {
+    /// Before the keeper has its first call.
+    package func add(_ keeper: any DeadlineKeeper) {
         state.withLock { $0.keepers.append(keeper) }
     }
 
     /// There is a new call with this deadline.
-    func note(_ deadline: BootInstant) {
+    package func note(_ deadline: BootInstant) {
         state.withLock { state in
             state.noted = min(state.noted, deadline)
             if let wakes = state.sleepsUntil, deadline < wakes { wake(&state) }
         }
     }
 
-    func close() {
+    /// Ends the thread; the calls of the keepers have no deadlines then.
+    package func close() {
         state.withLock { state in
             state.isClosed = true
             // The keepers hold the watch.
@@ -59,7 +62,7 @@ final class DeadlineWatch: Sendable {
     }
 
     /// The thread's body; ends after `close`.
-    func run() {
+    package func run() {
         while true {
             let keepers = state.withLock { state in
                 state.noted = .never

@@ -1,0 +1,79 @@
+package import CofferCore
+internal import Synchronization
+
+/// Work that is done once for all who want it meanwhile, such as a login. Each waits no longer than its own
+/// deadline; the work goes on then.
+package final class SharedWork<Value: Sendable>: Sendable {
+    private struct State: ~Copyable {
+        /// Under way.
+        var task: Task<Void, Never>?
+        var waiting: [UInt64: CheckedContinuation<Value?, Never>] = [:]
+        var lastNumber: UInt64 = 0
+    }
+
+    private let clock: any Clock
+    private let sleep: @Sendable (Duration) async throws -> Void
+    private let state = Mutex(State())
+
+    /// - Parameter sleep: ends early, by throwing, when its task is cancelled.
+    package init(
+        clock: any Clock, sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
+    ) {
+        self.clock = clock
+        self.sleep = sleep
+    }
+
+    /// Begins `work` if none is under way, and waits for nothing.
+    package func begin(_ work: @escaping @Sendable () async -> Value) { state.withLock { launch(&$0, work) } }
+
+    /// What the work under way gives, or `work` if none is; nil when the deadline came first or the task was
+    /// cancelled.
+    package func value(by deadline: BootInstant, _ work: @escaping @Sendable () async -> Value) async -> Value? {
+        let now = clock.boot
+        guard now < deadline, !Task.isCancelled else { return nil }
+        let left = Duration.nanoseconds(Int64(clamping: deadline.nanoseconds - now.nanoseconds))
+        let number = state.withLock { state in
+            state.lastNumber += 1
+            return state.lastNumber
+        }
+        var timer: Task<Void, Never>?
+        defer { timer?.cancel() }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                state.withLock { state in
+                    state.waiting[number] = continuation
+                    launch(&state, work)
+                }
+                timer = Task {
+                    try? await sleep(left)
+                    giveUp(number)
+                }
+                // The handler may have run before there was anything to give up.
+                if Task.isCancelled { giveUp(number) }
+            }
+        } onCancel: {
+            giveUp(number)
+        }
+    }
+
+    /// Cancels the task of the work under way.
+    package func cancel() { state.withLock { $0.task?.cancel() } }
+
+    private func launch(_ state: inout State, _ work: @escaping @Sendable () async -> Value) {
+        guard state.task == nil else { return }
+        state.task = Task { finish(await work()) }
+    }
+
+    private func finish(_ value: Value) {
+        let all = state.withLock { state in
+            state.task = nil
+            defer { state.waiting = [:] }
+            return Array(state.waiting.values)
+        }
+        for continuation in all { continuation.resume(returning: value) }
+    }
+
+    private func giveUp(_ number: UInt64) {
+        state.withLock { $0.waiting.removeValue(forKey: number) }?.resume(returning: nil)
+    }
+}
