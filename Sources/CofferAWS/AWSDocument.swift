@@ -14,7 +14,7 @@ enum AWSValue: Sendable {
     var member: (name: String, value: JSON) {
         switch self {
         case .text(let text): ("SecretString", .string(text))
-        case .binary(let bytes): ("SecretBinary", .string(AWSBase64.text(bytes)))
+        case .binary(let bytes): ("SecretBinary", .string(Base64.text(bytes)))
         }
     }
 }
@@ -32,9 +32,8 @@ enum AWSDocument {
     /// The most bytes that the service keeps in one secret.
     static let maximumBytes = 65_536
     private static let binaryMark = Array("coffer1b".utf8)
-    private static let maximumVersionBytes = 128
     /// The largest sealed payload: it fits as binary, with the longest version.
-    static let maximumPayloadBytes = maximumBytes - binaryMark.count - 3 * 8 - 1 - maximumVersionBytes
+    static let maximumPayloadBytes = maximumBytes - binaryMark.count - 3 * 8 - 1 - VaultItem.maximumVersionBytes
     /// The sealed payload of which the document, with the longest version and
     /// times, just fits.
     static let maximumTextPayloadBytes = (maximumBytes - overhead) / 4 * 3
@@ -52,11 +51,7 @@ enum AWSDocument {
                 throw .payloadTooLarge(envelope.count, limit: maximumPayloadBytes, vault: vault)
             }
             guard envelope.count <= maximumTextPayloadBytes else { return .binary(binary(envelope, item, created)) }
-            let text = JSON.object([
-                ("coffer", .string(Envelope.text(envelope))), ("version", .string(item.version)),
-                ("created", .integer(created)), ("updated", .integer(item.updatedAt)),
-                ("expires", .integer(item.expiresAt)),
-            ]).encode()
+            let text = SealedDocument.json(envelope, of: item, created: created).encode()
             guard text.count <= maximumBytes else { throw tooLarge(text.count, vault) }
             return .text(text)
         case .text(let text):
@@ -64,7 +59,7 @@ enum AWSDocument {
             guard text.withBytes({ $0.isUTF8 }) else {
                 throw .badField("credential", "must be UTF-8 in the formats json and legacy-aes")
             }
-            guard sealed(text) == nil else {
+            guard !((try? JSON.parse(text)).map(SealedDocument.isMarked) ?? false) else {
                 throw .badField(
                     "credential",
                     "must not have a member \"coffer\" that begins with \"coffer1:\": it marks sealed records")
@@ -74,7 +69,7 @@ enum AWSDocument {
     }
 
     private static func binary(_ envelope: [UInt8], _ item: VaultItem, _ created: WallMilliseconds) -> [UInt8] {
-        let version = Array(item.version.utf8.prefix(maximumVersionBytes))
+        let version = Array(item.version.utf8.prefix(VaultItem.maximumVersionBytes))
         let times = [created, item.updatedAt, item.expiresAt].flatMap { time in
             stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: time >> UInt64($0)) }
         }
@@ -89,7 +84,7 @@ enum AWSDocument {
                 let created = cursor.integer(UInt64.self, in: bytes),
                 let updated = cursor.integer(UInt64.self, in: bytes),
                 let expires = cursor.integer(UInt64.self, in: bytes),
-                let count = cursor.integer(UInt8.self, in: bytes), (1...maximumVersionBytes).contains(Int(count)),
+                let count = cursor.integer(UInt8.self, in: bytes), (1...VaultItem.maximumVersionBytes).contains(Int(count)),
                 let version = cursor.text(count: Int(count), in: bytes), version.utf8.allSatisfy({ $0 < 0x80 }),
                 let envelope = cursor.array(count: cursor.remaining(in: bytes), in: bytes), !envelope.isEmpty
             else { return nil }
@@ -104,36 +99,16 @@ enum AWSDocument {
     ///   - created: of that version.
     /// - Returns: nil for a sealed record that is damaged.
     static func item(_ text: Secret, version: String, created: WallMilliseconds) -> VaultItem? {
-        guard let (document, envelope) = sealed(text) else {
+        guard let document = try? JSON.parse(text), SealedDocument.isMarked(document) else {
             let written = AWSToken.time(ofVersion: version) ?? created
             return VaultItem(
                 payload: .text(text), version: version, createdAt: written, updatedAt: written, expiresAt: 0)
         }
-        guard let version = document["version"]?.text, (1...128).contains(version.utf8.count),
-            version.utf8.allSatisfy({ $0 < 0x80 }),
-            let created = time(document["created"]), let updated = time(document["updated"]),
-            let expires = time(document["expires"]),
-            let bytes = try? Envelope.bytes(ofText: Array(envelope.utf8))
-        else { return nil }
-        return VaultItem(
-            payload: .sealed(bytes), version: version, createdAt: created, updatedAt: updated, expiresAt: expires)
-    }
-
-    /// The document and the text of its envelope, if it claims to be one.
-    private static func sealed(_ text: Secret) -> (document: JSON, envelope: String)? {
-        // Looked at before it becomes ordinary text: an envelope is not secret, all else may be.
-        guard let document = try? JSON.parse(text), let secret = document["coffer"]?.secret,
-            secret.withBytes({ bytes in
-                bytes.byteCount >= Envelope.textPrefix.utf8.count
-                    && Envelope.textPrefix.utf8.enumerated().allSatisfy { bytes.byte(at: $0.offset) == $0.element }
-            }),
-            let envelope = AWSText.text(secret)
-        else { return nil }
-        return (document, envelope)
-    }
-
-    private static func time(_ value: JSON?) -> WallMilliseconds? {
-        value?.integer.flatMap { WallMilliseconds(exactly: $0) }
+        return SealedDocument(document).map { sealed in
+            VaultItem(
+                payload: .sealed(sealed.envelope), version: sealed.version, createdAt: sealed.created ?? created,
+                updatedAt: sealed.updated ?? created, expiresAt: sealed.expires)
+        }
     }
 
     private static func tooLarge(_ bytes: Int, _ vault: String) -> Failure {

@@ -104,7 +104,7 @@ package struct AWSDriver: VaultDriver {
 
     /// Where AWS's own programs keep keys.
     private static func keyFile(_ variable: (String) -> Secret?) -> String? {
-        func text(_ name: String) -> String? { variable(name).flatMap(AWSText.text)?.unlessEmpty }
+        func text(_ name: String) -> String? { variable(name).flatMap(\.text)?.unlessEmpty }
         let path = text("AWS_SHARED_CREDENTIALS_FILE") ?? "~/.aws/credentials"
         return path.hasPrefix("~/") ? text("HOME").map { $0 + path.dropFirst(1) } : path
     }

@@ -38,7 +38,7 @@ struct AWSEndpoints: Sendable {
                 "no AWS region is given; set the vault's region, AWS_REGION, AWS_DEFAULT_REGION or the profile's region",
                 vault: vault, isUnsent: true)
         }
-        let isName = region.utf8.allSatisfy { AWSText.isLetterOrDigit($0) || $0 == UInt8(ascii: "-") }
+        let isName = region.utf8.allSatisfy { $0.isASCIILetterOrDigit || $0 == UInt8(ascii: "-") }
         guard isName, (1...63).contains(region.utf8.count) else {
             throw Failure(
                 .invalidArgument, .badField, "region: expected letters, digits and hyphens, for instance eu-central-1",

@@ -17,7 +17,7 @@ struct AWSNames: Sendable {
 
     /// - Throws: INVALID_ARGUMENT for a prefix that cannot begin a name.
     init(prefix: String, prefersLiteral: Bool = false, vault: String) throws(Failure) {
-        let isPlain = prefix.utf8.allSatisfy { AWSText.isLetterOrDigit($0) || "/_+=.@-".utf8.contains($0) }
+        let isPlain = prefix.utf8.allSatisfy { $0.isASCIILetterOrDigit || "/_+=.@-".utf8.contains($0) }
         guard isPlain, (1...128).contains(prefix.utf8.count), !prefix.hasPrefix("/"), !prefix.hasSuffix("/") else {
             throw Failure(
                 .invalidArgument, .badField,
@@ -41,7 +41,7 @@ struct AWSNames: Sendable {
         let isAllowed =
             literal.utf8.count <= Self.maximumBytes
             && [key.user, key.connection].allSatisfy { id in
-                id.utf8.allSatisfy { AWSText.isLetterOrDigit($0) || "_+=.@-".utf8.contains($0) }
+                id.utf8.allSatisfy { $0.isASCIILetterOrDigit || "_+=.@-".utf8.contains($0) }
             }
         // A name that looks escaped belongs to another id; and so do names of parts that do.
         guard isAllowed, literal != name(of: key), self.key(ofName: literal) == nil, Self.isOwn(key.user),
@@ -69,7 +69,7 @@ struct AWSNames: Sendable {
     /// What the names of a user's records begin with, however they are written.
     func userPrefixes(_ user: String) -> [String] {
         let (escaped, literal) = (userPrefix(user), "\(prefix)/\(user)/")
-        let isAllowed = user.utf8.allSatisfy { AWSText.isLetterOrDigit($0) || "_+=.@-".utf8.contains($0) }
+        let isAllowed = user.utf8.allSatisfy { $0.isASCIILetterOrDigit || "_+=.@-".utf8.contains($0) }
         return isAllowed && literal != escaped ? [escaped, literal] : [escaped]
     }
 

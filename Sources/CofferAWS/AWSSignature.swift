@@ -32,7 +32,7 @@ struct AWSSignature: Sendable {
             Array(text.utf8), key: key(credentials.secretAccessKey, day: String(time.prefix(8))))
         let authorization =
             "\(Self.algorithm) Credential=\(credentials.accessKeyID)/\(scope), "
-            + "SignedHeaders=\(canonical.names), Signature=\(AWSText.hex(signature))"
+            + "SignedHeaders=\(canonical.names), Signature=\(Hex.text(signature))"
         var added = [HTTPHeader("X-Amz-Date", time), HTTPHeader("Authorization", authorization)]
         if let token = credentials.sessionToken { added.append(HTTPHeader("X-Amz-Security-Token", token)) }
         return added
@@ -64,7 +64,7 @@ private struct CanonicalRequest {
         if let token { lines.append((Self.tokenName, .secret(token))) }
         lines.sort { $0.name < $1.name }
         let names = lines.map(\.name).joined(separator: ";")
-        let tail = "\n\(names)\n\(AWSText.hex(Digest.sha256(body)))"
+        let tail = "\n\(names)\n\(Hex.text(Digest.sha256(body)))"
         let head = "POST\n/\n\n"
         // The session token is in it, so it lies in memory that is wiped.
         let count = lines.reduce(head.utf8.count + tail.utf8.count) { $0 + $1.name.utf8.count + 2 + $1.value.count }
@@ -81,7 +81,7 @@ private struct CanonicalRequest {
             writer.append(tail)
         }
         self.names = names
-        digest = AWSText.hex(Digest.sha256(request))
+        digest = Hex.text(Digest.sha256(request))
     }
 
     private enum Value {

@@ -1,4 +1,5 @@
 package import CofferCore
+internal import CofferVaultKit
 package import CofferHTTP
 
 /// What AWS is found through: everything that is not passed in a configuration.
@@ -35,7 +36,7 @@ package struct AWSSurroundings: Sendable {
 
     /// A variable that is no secret; an empty one is as good as unset.
     func text(_ name: String) -> String? {
-        variable(name).flatMap(AWSText.text).flatMap { $0.isEmpty ? nil : $0 }
+        variable(name).flatMap(\.text).flatMap { $0.isEmpty ? nil : $0 }
     }
 
     /// A variable that may be secret; an empty one is as good as unset.

@@ -93,7 +93,7 @@ extension AWSVault {
         else { return nil }
         guard version.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else { return .unreadable }
         guard let text = value["SecretString"]?.secret else {
-            let binary = value["SecretBinary"]?.string.flatMap(AWSBase64.bytes)
+            let binary = value["SecretBinary"]?.string.flatMap { Base64.bytes($0, limit: 2 * AWSDocument.maximumBytes) }
             return binary.flatMap(AWSDocument.item(binary:)).map(Found.item) ?? .unreadable
         }
         let created = WallMilliseconds((seconds * 1000).rounded())

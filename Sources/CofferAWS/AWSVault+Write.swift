@@ -223,6 +223,6 @@ private struct Write {
     /// What the service takes as a tag's value, as far as ASCII goes.
     private static func canBeTag(_ text: String) -> Bool {
         text.utf8.count <= 256 && !text.lowercased().hasPrefix("aws:")
-            && text.utf8.allSatisfy { AWSText.isLetterOrDigit($0) || " _.:/=+-@".utf8.contains($0) }
+            && text.utf8.allSatisfy { $0.isASCIILetterOrDigit || " _.:/=+-@".utf8.contains($0) }
     }
 }

@@ -13,13 +13,13 @@ struct AWSXML: Sendable {
     let name: String
     fileprivate(set) var children: [AWSXML] = []
     /// The text directly inside of it, white space included.
-    fileprivate(set) var secret = AWSText.secret("")
+    fileprivate(set) var secret = Secret("")
 
     /// The first child of that name.
     subscript(name: String) -> AWSXML? { children.first { $0.name == name } }
 
     /// The text as ordinary text: for what is not secret.
-    var text: String? { AWSText.text(secret) }
+    var text: String? { secret.text }
 
     fileprivate init(name: String) { self.name = name }
 
@@ -70,7 +70,7 @@ private struct AWSXMLParser {
 
     private mutating func name(_ bytes: RawSpan) throws(AWSXML.Malformed) -> String {
         let start = position
-        while let byte = peek(bytes), AWSText.isLetterOrDigit(byte) || "_-.:".utf8.contains(byte) { position += 1 }
+        while let byte = peek(bytes), byte.isASCIILetterOrDigit || "_-.:".utf8.contains(byte) { position += 1 }
         var cursor = ByteCursor()
         guard (1...128).contains(position - start),
             let name = cursor.text(count: position - start, in: bytes.extracting(start..<position))
@@ -120,7 +120,7 @@ private struct AWSXMLParser {
                 ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"),
             ]
             where skip(entity, bytes) {
-                return AWSText.secret(character)
+                return Secret(character)
             }
             throw AWSXML.Malformed()
         }

@@ -138,10 +138,6 @@ enum HashiCorpLogin {
 
     /// Visible ASCII, so that it cannot end a header.
     static func isHeaderValue(_ secret: Secret) -> Bool {
-        secret.withBytes { bytes in
-            guard (1...maximumBytes).contains(bytes.byteCount) else { return false }
-            for offset in 0..<bytes.byteCount where !(0x21...0x7E).contains(bytes.byte(at: offset)) { return false }
-            return true
-        }
+        (1...maximumBytes).contains(secret.count) && secret.isHeaderValue(allowsBlanks: false)
     }
 }

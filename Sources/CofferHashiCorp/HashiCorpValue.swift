@@ -10,35 +10,16 @@ internal import CofferVaultKit
 ///     {"coffer":"removed"}                                                          no record: see `remove`
 ///     any other object                                                              a credential in the clear
 enum HashiCorpValue {
-    case sealed(Sealed)
+    case sealed(SealedDocument)
     case text(Secret)
     /// Left by a conditional removal, until the versions below it are destroyed.
     case removed
 
-    struct Sealed {
-        let envelope: [UInt8]
-        let version: String
-        /// nil where somebody copied the envelope alone.
-        let created: WallMilliseconds?
-        let updated: WallMilliseconds?
-        let expires: WallMilliseconds
-    }
-
-    private static let member = "coffer"
-    private static let envelopePrefix = Array(Envelope.textPrefix.utf8)
-    private static let maximumVersionBytes = 128
+    private static let member = SealedDocument.mark
 
     static let removal: JSON = .object([(member, .string("removed"))])
 
     // MARK: Writing
-
-    static func sealed(_ envelope: [UInt8], _ item: VaultItem, created: WallMilliseconds) -> JSON {
-        .object([
-            (member, .string(Envelope.text(envelope))), ("version", .string(item.version)),
-            ("created", .integer(created)), ("updated", .integer(item.updatedAt)),
-            ("expires", .integer(item.expiresAt)),
-        ])
-    }
 
     /// - Throws: INVALID_ARGUMENT for what is neither a JSON object nor the
     ///   predecessor's form, or would be read back as something else: the engine decodes
@@ -73,31 +54,10 @@ enum HashiCorpValue {
     /// nil for a sealed record that is damaged.
     static func reading(_ data: JSON) -> HashiCorpValue? {
         guard let value = data[member]?.string else { return .text(data.encode()) }
-        if value.begins(with: envelopePrefix) { return (try? sealed(value, data)).map { .sealed($0) } }
+        if SealedDocument.isMarked(data) { return SealedDocument(data).map { .sealed($0) } }
         guard data.members?.count == 1 else { return .text(data.encode()) }
         if value.withBytes({ $0.isEqual(to: Array("removed".utf8)) }) { return .removed }
         return .text(value.withBytes(isLegacy) ? value.secret : data.encode())
-    }
-
-    private struct Damaged: Error {}
-
-    private static func sealed(_ text: JSONString, _ data: JSON) throws(Damaged) -> Sealed {
-        // The text of an envelope is no secret.
-        guard let envelope = try? Envelope.bytes(ofText: text.bytes),
-            let version = data["version"] == nil ? Envelope.version(of: envelope) : data["version"]?.text,
-            (1...maximumVersionBytes).contains(version.utf8.count),
-            version.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
-        else { throw Damaged() }
-        return Sealed(
-            envelope: envelope, version: version, created: try time("created", data),
-            updated: try time("updated", data), expires: try time("expires", data) ?? 0)
-    }
-
-    /// nil = there is none.
-    private static func time(_ name: String, _ data: JSON) throws(Damaged) -> WallMilliseconds? {
-        guard let value = data[name] else { return nil }
-        guard let time = value.integer, time >= 0 else { throw Damaged() }
-        return WallMilliseconds(time)
     }
 
     /// As `LegacyFormat.recognises`, without a copy of what may be in the clear.

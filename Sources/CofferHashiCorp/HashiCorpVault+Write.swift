@@ -84,7 +84,7 @@ extension HashiCorpVault {
 
     private func data(of item: VaultItem) throws(Failure) -> JSON {
         switch item.payload {
-        case .sealed(let envelope): HashiCorpValue.sealed(envelope, item, created: item.createdAt)
+        case .sealed(let envelope): SealedDocument.json(envelope, of: item, created: item.createdAt)
         case .text(let text): try HashiCorpValue.text(text)
         }
     }

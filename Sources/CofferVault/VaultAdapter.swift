@@ -183,6 +183,8 @@ package struct VaultUser: Sendable {
 
 /// What is kept under one key.
 package struct VaultItem: Equatable, Sendable {
+    package static let maximumVersionBytes = 128
+
     package var payload: VaultPayload
     /// Opaque, 1 to 128 ASCII bytes: another one with every write. Of text the vault
     /// may give another than it got, where it has no place to keep it.

@@ -1,4 +1,5 @@
 import CofferCore
+import CofferVaultKit
 import CofferVaultConformance
 import Synchronization
 import Testing
@@ -26,7 +27,7 @@ import Testing
             while isHeld.withLock({ $0 }) { try? await Task.sleep(for: .milliseconds(1)) }
             guard let life = life.withLock({ $0 }) else { throw .awsCredentials("no", vault: "cloud") }
             return AWSCredentials(
-                accessKeyID: "KEY\(number)", secretAccessKey: AWSText.secret("s"),
+                accessKeyID: "KEY\(number)", secretAccessKey: Secret("s"),
                 expiresAt: WallMilliseconds(Int(clock.wall) + life * 60_000))
         }
 

@@ -1,4 +1,5 @@
 import CofferCore
+import CofferVaultKit
 import CofferHTTP
 import CofferVaultConformance
 import Testing
@@ -39,7 +40,7 @@ import Testing
             vault: "cloud")
         let found = try await finder.find(deadline: clock.boot + .seconds(30))
         return Found(
-            id: found.accessKeyID, token: found.sessionToken.flatMap(AWSText.text), expires: found.expiresAt)
+            id: found.accessKeyID, token: found.sessionToken.flatMap(\.text), expires: found.expiresAt)
     }
 
     private func refuses(

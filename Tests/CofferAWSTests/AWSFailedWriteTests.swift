@@ -1,4 +1,5 @@
 import CofferCore
+import CofferVaultKit
 import CofferHTTP
 import CofferVault
 import CofferVaultConformance
@@ -27,7 +28,7 @@ import Testing
     private func plan(_ row: FailedWrite, _ operation: String, _ fixture: AWSFixture) {
         switch row.fault {
         case .answer(let status, let body):
-            fixture.fake.plan(operation, .response(HTTPResponse(status: status, body: AWSText.secret(body))))
+            fixture.fake.plan(operation, .response(HTTPResponse(status: status, body: Secret(body))))
         case .error(let error): fixture.fake.plan(operation, .error(error))
         }
     }

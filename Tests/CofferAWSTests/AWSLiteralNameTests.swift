@@ -21,7 +21,7 @@ import Testing
 
     private func text(_ item: VaultItem?) -> String? {
         guard case .text(let text)? = item?.payload else { return nil }
-        return AWSText.text(text)
+        return text.text
     }
 
     @Test func areReadAndListedWhereTheEscapedOneIsAbsent() async throws {

@@ -1,4 +1,5 @@
 import CofferCore
+import CofferVaultKit
 import Testing
 
 @testable import CofferAWS
@@ -60,7 +61,7 @@ import Testing
                 let name = names.name(of: key)
                 let isAllowed =
                     (name.utf8.count < 7 || name.utf8.suffix(7).first != UInt8(ascii: "-"))
-                    && name.utf8.allSatisfy { AWSText.isLetterOrDigit($0) || "/_+=.@-".utf8.contains($0) }
+                    && name.utf8.allSatisfy { $0.isASCIILetterOrDigit || "/_+=.@-".utf8.contains($0) }
                 let isOurs = names.key(ofName: name) == key && name.hasPrefix(names.userPrefix(key.user))
                 let literal = names.literalName(of: key)
                 let isFound =

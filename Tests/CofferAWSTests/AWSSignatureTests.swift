@@ -1,4 +1,5 @@
 import CofferCore
+import CofferVaultKit
 import CofferHTTP
 import Testing
 
@@ -6,7 +7,7 @@ import Testing
 
 @Suite struct AWSSignatureTests {
     private func sign(token: String?) -> [String: String] {
-        let body = AWSText.secret(#"{"SecretId":"ai2-connectors/user123/conn456"}"#)
+        let body = Secret(#"{"SecretId":"ai2-connectors/user123/conn456"}"#)
         let headers = AWSSignature(region: "us-east-1", service: "secretsmanager").headers(
             signing: [
                 ("Content-Type", "application/x-amz-json-1.1"), ("Host", "secretsmanager.us-east-1.amazonaws.com"),
@@ -14,10 +15,10 @@ import Testing
             ],
             body: body,
             credentials: AWSCredentials(
-                accessKeyID: "AKIDEXAMPLE", secretAccessKey: AWSText.secret("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
-                sessionToken: token.map(AWSText.secret)),
+                accessKeyID: "AKIDEXAMPLE", secretAccessKey: Secret("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
+                sessionToken: token.map { Secret($0) }),
             at: 1_767_323_045_000)
-        return Dictionary(uniqueKeysWithValues: headers.map { ($0.name, AWSText.text($0.value) ?? "") })
+        return Dictionary(uniqueKeysWithValues: headers.map { ($0.name, $0.value.text ?? "") })
     }
 
     @Test func isTheWorkedExample() {

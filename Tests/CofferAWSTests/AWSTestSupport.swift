@@ -1,4 +1,5 @@
 import CofferCore
+import CofferVaultKit
 import CofferHTTP
 import CofferVault
 import CofferVaultConformance
@@ -18,7 +19,7 @@ extension AWSSurroundings {
         transport: @escaping @Sendable (AWSPlace) throws(Failure) -> any HTTPTransport
     ) {
         self.init(
-            variable: { variables[$0].map(AWSText.secret) }, file: { files[$0].map(AWSText.secret) },
+            variable: { variables[$0].map { Secret($0) } }, file: { files[$0].map { Secret($0) } },
             transport: transport,
             pause: { clock.advance(milliseconds: UInt64($0.wholeNanoseconds / 1_000_000)) })
     }
@@ -79,14 +80,14 @@ final class AWSScript: HTTPTransport {
 
 extension HTTPResponse {
     static func aws(_ status: Int, _ text: String, headers: HTTPFields = [:]) -> HTTPResponse {
-        HTTPResponse(status: status, headers: headers, body: AWSText.secret(text))
+        HTTPResponse(status: status, headers: headers, body: Secret(text))
     }
 }
 
 extension HTTPRequest {
     func sent(_ name: String) -> String? {
-        headers.first { $0.name.lowercased() == name.lowercased() }.flatMap { AWSText.text($0.value) }
+        headers.first { $0.name.lowercased() == name.lowercased() }.flatMap { $0.value.text }
     }
 
-    var sentText: String { body.flatMap(AWSText.text) ?? "" }
+    var sentText: String { body.flatMap(\.text) ?? "" }
 }

@@ -65,7 +65,7 @@ final class FakeSecretsManager: HTTPTransport {
 
     func send(_ request: HTTPRequest, deadline: BootInstant) async throws(HTTPError) -> HTTPResponse {
         await Task.yield()
-        let target = request.headers.first { $0.name == "X-Amz-Target" }.flatMap { AWSText.text($0.value) } ?? ""
+        let target = request.headers.first { $0.name == "X-Amz-Target" }.flatMap { $0.value.text } ?? ""
         let operation = target.split(separator: ".").last.map(String.init) ?? ""
         guard clock.boot < deadline else { throw HTTPError(.deadline, isUnsent: true) }
         guard let body = request.body.flatMap({ try? JSON.parse($0) }) else {

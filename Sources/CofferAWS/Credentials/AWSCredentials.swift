@@ -1,4 +1,5 @@
 package import CofferCore
+internal import CofferVaultKit
 
 /// What requests are signed with.
 package struct AWSCredentials: Sendable {
@@ -36,11 +37,11 @@ package struct AWSCredentials: Sendable {
         expiresAt: WallMilliseconds? = nil
     ) -> AWSCredentials? {
         guard let accessKeyID, let secretAccessKey, secretAccessKey.count > 0,
-            let id = AWSText.text(accessKeyID), (1...128).contains(id.utf8.count),
-            id.utf8.allSatisfy({ AWSText.isLetterOrDigit($0) || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-") })
+            let id = accessKeyID.text, (1...128).contains(id.utf8.count),
+            id.utf8.allSatisfy({ $0.isASCIILetterOrDigit || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-") })
         else { return nil }
         let token = sessionToken.flatMap { $0.count > 0 ? $0 : nil }
-        guard token.map(AWSText.isHeaderValue) ?? true else { return nil }
+        guard token.map { $0.isHeaderValue() } ?? true else { return nil }
         return AWSCredentials(
             accessKeyID: id, secretAccessKey: secretAccessKey, sessionToken: token, expiresAt: expiresAt)
     }

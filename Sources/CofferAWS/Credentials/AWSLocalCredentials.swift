@@ -64,7 +64,7 @@ struct AWSLocalCredentials: Sendable {
             token = content.withoutLineEnd
             place = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
         }
-        guard token.map(AWSText.isHeaderValue) ?? true else {
+        guard token.map { $0.isHeaderValue() } ?? true else {
             throw .awsCredentials("\(place): expected one line of printable ASCII", vault: vault)
         }
         return token
@@ -89,14 +89,14 @@ struct AWSLocalCredentials: Sendable {
             HTTPRequest(
                 .put, "/latest/api/token", headers: [HTTPHeader("x-aws-ec2-metadata-token-ttl-seconds", "21600")]),
             "a token (version 2)")
-        guard (1...1024).contains(token.body.count), AWSText.isHeaderValue(token.body) else {
+        guard (1...1024).contains(token.body.count), token.body.isHeaderValue() else {
             throw refused(token.status, "a token (version 2)")
         }
         let headers = [HTTPHeader("x-aws-ec2-metadata-token", token.body)]
         let list = try await ask(HTTPRequest(.get, Self.roles, headers: headers), "the role's name")
-        guard let role = AWSText.text(list.body)?.split(whereSeparator: \.isNewline).first,
+        guard let role = list.body.text?.split(whereSeparator: \.isNewline).first,
             (1...128).contains(role.utf8.count),
-            role.utf8.allSatisfy({ AWSText.isLetterOrDigit($0) || "_+=,.@-".utf8.contains($0) })
+            role.utf8.allSatisfy({ $0.isASCIILetterOrDigit || "_+=,.@-".utf8.contains($0) })
         else { throw refused(list.status, "the role's name") }
         let answer = try await ask(HTTPRequest(.get, Self.roles + role, headers: headers), "the role's credentials")
         guard let credentials = Self.decode(answer) else { throw refused(answer.status, "the role's credentials") }

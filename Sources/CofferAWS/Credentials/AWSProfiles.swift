@@ -11,7 +11,7 @@ struct AWSProfile: Sendable {
     func secret(_ member: String) -> Secret? { members[member].flatMap { $0.count > 0 ? $0 : nil } }
 
     /// A member that is not secret.
-    func text(_ member: String) -> String? { secret(member).flatMap(AWSText.text) }
+    func text(_ member: String) -> String? { secret(member).flatMap(\.text) }
 }
 
 /// The shared files of AWS's own programs: `~/.aws/credentials` and `~/.aws/config`.

@@ -1,4 +1,5 @@
 internal import CofferCore
+internal import CofferVaultKit
 internal import CofferHTTP
 
 /// The token service (STS): temporary credentials of a role.
@@ -27,7 +28,7 @@ struct AWSTokenService: Sendable {
     ) async throws(Failure) -> AWSCredentials {
         var form = try form("AssumeRole", role)
         if let id = role.externalID { form.append(("ExternalId", id)) }
-        return try await ask(AWSText.form(form), "AssumeRole", source, deadline)
+        return try await ask(PercentEncoding.form(form), "AssumeRole", source, deadline)
     }
 
     /// AssumeRoleWithWebIdentity, which needs no signature.
@@ -39,13 +40,13 @@ struct AWSTokenService: Sendable {
             )
         }
         let form = try form("AssumeRoleWithWebIdentity", role) + [("WebIdentityToken", token)]
-        return try await ask(AWSText.form(form), "AssumeRoleWithWebIdentity", nil, deadline)
+        return try await ask(PercentEncoding.form(form), "AssumeRoleWithWebIdentity", nil, deadline)
     }
 
     private func form(_ action: String, _ role: Role) throws(Failure) -> [(name: String, value: Secret)] {
         let session = role.session ?? "coffer-\(clock.now / 1000)"
         guard (2...64).contains(session.utf8.count),
-            session.utf8.allSatisfy({ AWSText.isLetterOrDigit($0) || "_+=,.@-".utf8.contains($0) })
+            session.utf8.allSatisfy({ $0.isASCIILetterOrDigit || "_+=,.@-".utf8.contains($0) })
         else {
             throw .awsCredentials(
                 "role session name: expected 2 to 64 of the characters A-Z a-z 0-9 _ + = , . @ -", vault: vault)
@@ -59,7 +60,7 @@ struct AWSTokenService: Sendable {
             }
             fields.append(("DurationSeconds", String(seconds)))
         }
-        return fields.map { (name: $0.0, value: AWSText.secret($0.1)) }
+        return fields.map { (name: $0.0, value: Secret($0.1)) }
     }
 
     private func ask(

@@ -1,3 +1,5 @@
+internal import CofferCore
+
 extension Envelope {
     /// The generation that the header states; nil if `sealed` is not an envelope
     /// of a known format. Authentic only once the record has opened.

@@ -49,7 +49,7 @@ struct Doctor: Sendable {
         let time = deadline.milliseconds(since: now)
         let early = now + .milliseconds(Int64(time * 3 / 4))
         let late = now + .milliseconds(Int64(time * 7 / 8))
-        let number = Self.hex(random.bytes(16))
+        let number = Hex.text(random.bytes(16))
         let key: RecordKey
         do throws(Failure) {
             key = try RecordKey(user: Self.user, connection: "test-\(number)")
@@ -140,9 +140,5 @@ struct Doctor: Sendable {
     private static func credential(_ number: String) -> Secret {
         let text = #"{"coffer":"a test record of coffer doctor, no credential","number":"\#(number)"}"#
         return SecretWriter.build(count: text.utf8.count) { $0.append(text) }
-    }
-
-    private static func hex(_ bytes: [UInt8]) -> String {
-        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 }

@@ -40,13 +40,9 @@ final class AcknowledgedWrites: Sendable {
         }
 
         init(version: String, writtenAt: WallMilliseconds) {
-            let isOurs = version.utf8.count == 24 && version.utf8.allSatisfy { Self.isHex($0) }
+            let isOurs = version.utf8.count == 24 && version.utf8.allSatisfy { Hex.value($0) != nil }
             self.init(
                 generation: isOurs ? UInt64(version.prefix(16), radix: 16) : nil, writtenAt: writtenAt)
-        }
-
-        private static func isHex(_ byte: UInt8) -> Bool {
-            (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
         }
 
         /// Other programs' versions have no order: there the vault's time has to do, and some

@@ -324,12 +324,8 @@ package final class RecordStore: Sendable {
         switch entry.name {
         case .key(let key): UnreadableRecord(key, failure)
         case .tag(let tag):
-            UnreadableRecord(user: user ?? "", connection: "", failure: failure.adding("; the vault keeps it under \(hex(tag))"))
+            UnreadableRecord(user: user ?? "", connection: "", failure: failure.adding("; the vault keeps it under \(Hex.text(tag))"))
         }
-    }
-
-    private func hex(_ bytes: [UInt8]) -> String {
-        bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
     }
 
     /// Finishes what is under way and lets go of the vault.

@@ -9,20 +9,11 @@ package struct NameEscape: Sendable {
     /// - Parameter punctuation: what stays as it is beside ASCII letters and digits.
     package init(plain punctuation: StaticString) {
         let allowed = Set(punctuation.description.utf8).subtracting([UInt8(ascii: "=")])
-        isPlain = { Self.isAlphanumeric($0) || allowed.contains($0) }
+        isPlain = { $0.isASCIILetterOrDigit || allowed.contains($0) }
     }
 
     /// Whether `id` is all plain.
     package func keeps(_ id: String) -> Bool { id.utf8.allSatisfy(isPlain) }
-
-    private static func isAlphanumeric(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"):
-            true
-        default: false
-        }
-    }
 
     private static let digits = Array("0123456789ABCDEF".utf8)
 

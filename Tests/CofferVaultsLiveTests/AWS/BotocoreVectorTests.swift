@@ -1,4 +1,5 @@
 import CofferCore
+import CofferVaultKit
 import CofferHTTP
 import Foundation
 import Testing
@@ -22,12 +23,12 @@ import Testing
         #expect(vectors.contains { $0.token != nil } && vectors.contains { $0.token == nil })
         for (number, vector) in vectors.enumerated() {
             let headers = AWSSignature(region: vector.region, service: vector.service).headers(
-                signing: vector.headers.map { (name: $0.key, value: $0.value) }, body: AWSText.secret(vector.body),
+                signing: vector.headers.map { (name: $0.key, value: $0.value) }, body: Secret(vector.body),
                 credentials: AWSCredentials(
-                    accessKeyID: vector.key, secretAccessKey: AWSText.secret(vector.secret),
-                    sessionToken: vector.token.map(AWSText.secret)),
+                    accessKeyID: vector.key, secretAccessKey: Secret(vector.secret),
+                    sessionToken: vector.token.map { Secret($0) }),
                 at: vector.seconds * 1000)
-            let found = Dictionary(uniqueKeysWithValues: headers.map { ($0.name, AWSText.text($0.value)) })
+            let found = Dictionary(uniqueKeysWithValues: headers.map { ($0.name, $0.value.text) })
             #expect(found["X-Amz-Date"] == vector.date, "vector \(number)")
             #expect(found["Authorization"] == vector.authorization, "vector \(number)")
         }

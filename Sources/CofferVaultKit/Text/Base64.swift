@@ -1,10 +1,9 @@
-internal import CofferCore
+package import CofferCore
 internal import CofferCrypto
-internal import CofferVaultKit
 
-/// Base64 with padding (RFC 4648, section 4), which AWS gives and takes bytes in.
-enum AWSBase64 {
-    static func text(_ bytes: [UInt8]) -> String {
+/// Base64 with padding (RFC 4648, section 4), in which services give and take bytes.
+package enum Base64 {
+    package static func text(_ bytes: [UInt8]) -> String {
         let digits = Base64URL.text(bytes).utf8.map { digit in
             switch digit {
             case UInt8(ascii: "-"): UInt8(ascii: "+")
@@ -16,11 +15,11 @@ enum AWSBase64 {
         return String(decoding: digits + padding, as: UTF8.self)
     }
 
-    /// Nil for anything that `text` does not write. In memory that is wiped: another program's
-    /// bytes may be a secret in clear.
-    static func bytes(_ text: JSONString) -> Secret? {
+    /// Nil for anything that `text` does not write, and for more than `limit` bytes of text. In memory
+    /// that is wiped: another program's bytes may be a secret in clear.
+    package static func bytes(_ text: JSONString, limit: Int) -> Secret? {
         text.withBytes { text in
-            guard text.byteCount % 4 == 0, text.byteCount <= AWSDocument.maximumBytes * 2 else { return nil }
+            guard text.byteCount % 4 == 0, text.byteCount <= limit else { return nil }
             var count = text.byteCount
             while count > 0, text.byteCount - count < 2, text.byte(at: count - 1) == UInt8(ascii: "=") { count -= 1 }
             return decode(text, count)

@@ -1,9 +1,9 @@
 /// Hexadecimal text.
-enum Hex {
+package enum Hex {
     private static let digits = Array("0123456789abcdef".utf8)
 
     /// Lower-case digits.
-    static func digits(_ bytes: some Collection<UInt8>) -> [UInt8] {
+    package static func digits(_ bytes: some Collection<UInt8>) -> [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity(2 * bytes.count)
         for byte in bytes {
@@ -13,7 +13,7 @@ enum Hex {
         return text
     }
 
-    static func text(_ bytes: some Collection<UInt8>) -> String {
+    package static func text(_ bytes: some Collection<UInt8>) -> String {
         String(unsafeUninitializedCapacity: 2 * bytes.count) { text in
             var end = 0
             for byte in bytes {
@@ -28,7 +28,7 @@ enum Hex {
     /// The value of a digit; nil for other characters.
     ///
     /// - Parameter upperCase: whether `A` to `F` are digits too.
-    static func value(_ digit: UInt8, upperCase: Bool = false) -> UInt8? {
+    package static func value(_ digit: UInt8, upperCase: Bool = false) -> UInt8? {
         switch digit {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
         case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
@@ -38,7 +38,7 @@ enum Hex {
     }
 
     /// Reads an even number of lower-case digits; nil for anything else.
-    static func bytes(_ text: some Collection<UInt8>) -> [UInt8]? {
+    package static func bytes(_ text: some Collection<UInt8>) -> [UInt8]? {
         guard text.count.isMultiple(of: 2) else { return nil }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.count / 2)
