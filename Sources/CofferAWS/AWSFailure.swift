@@ -1,25 +1,46 @@
 internal import CofferCore
 internal import CofferHTTP
+internal import CofferVaultKit
 
 /// What goes wrong with AWS, in words of ours.
 extension Failure {
     /// - Parameter writing: the call may have changed something.
     static func aws(_ refusal: AWSRefusal, vault: String, writing: Bool) -> Failure {
+        if let (fault, text) = generic(refusal) {
+            return fault.failure(
+                "AWS Secrets Manager: \(text)", vault: vault, writing: writing,
+                retryAfterMilliseconds: refusal.retryAfter)
+        }
         let (code, reason, text) = explain(refusal.kind)
-        let isTransient = [.throttled, .timeout, .serverFault, .unavailable].contains(refusal.kind)
         return Failure(
-            code, reason, "AWS Secrets Manager: \(text)", vault: vault, retryable: isTransient,
-            retryAfterMilliseconds: refusal.retryAfter,
+            code, reason, "AWS Secrets Manager: \(text)", vault: vault, retryAfterMilliseconds: refusal.retryAfter,
             // What is behind a port for TLS has carried out nothing of a call by plain http.
-            isUnsent: refusal.kind == .plainHTTP, mayHaveWritten: writing && leavesDoubt(refusal))
+            isUnsent: refusal.kind == .plainHTTP)
     }
 
-    /// Whether the service may have done what it was asked for. One that says 503 has not begun.
-    private static func leavesDoubt(_ refusal: AWSRefusal) -> Bool {
+    /// What every service says by HTTP, in words for this one.
+    private static func generic(_ refusal: AWSRefusal) -> (HTTPFault, String)? {
         switch refusal.kind {
-        case .timeout, .serverFault: true
-        case .unavailable: refusal.status != 503
-        default: false
+        case .badParameter:
+            (.badRequest, "a parameter was refused; check prefix, key id and the size of the credential")
+        case .denied:
+            (
+                .denied,
+                "access was denied; check the IAM policy of these credentials against the one in the manual, and the "
+                    + "policy of the KMS key"
+            )
+        case .unauthenticated:
+            (
+                .unauthenticated,
+                "the credentials are not accepted; check the access key, that it is active, and that it belongs to "
+                    + "this partition and region"
+            )
+        case .throttled: (.throttled, "too many requests; they are slowed down")
+        case .timeout: (.timeout, "the service timed out the request")
+        case .serverFault: (.serverFault, "the service reported an internal error; try again")
+        // One that says 503 has not begun.
+        case .unavailable: (refusal.status == 503 ? .unavailable : .unclear, "the service is not available")
+        default: nil
         }
     }
 
@@ -47,11 +68,6 @@ extension Failure {
                 "the secret is in a state that forbids this; check whether another service manages it, whether it is "
                     + "being rotated, and whether it has replicas"
             )
-        case .badParameter:
-            (
-                .invalidArgument, .vaultRefused,
-                "a parameter was refused; check prefix, key id and the size of the credential"
-            )
         case .quota:
             (
                 // Of this secret or of the account: it says nothing about whether the service works.
@@ -67,18 +83,6 @@ extension Failure {
             )
         case .policy:
             (.failedPrecondition, .vaultRefused, "a resource policy forbids this; check the policy of the secret")
-        case .denied:
-            (
-                .permissionDenied, .vaultRefused,
-                "access was denied; check the IAM policy of these credentials against the one in the manual, and the "
-                    + "policy of the KMS key"
-            )
-        case .unauthenticated:
-            (
-                .unauthenticated, .vaultRefused,
-                "the credentials are not accepted; check the access key, that it is active, and that it belongs to "
-                    + "this partition and region"
-            )
         case .signature:
             (
                 .unauthenticated, .vaultRefused,
@@ -90,15 +94,13 @@ extension Failure {
                 .unauthenticated, .vaultRefused,
                 "the session token has expired and the credential source gave no newer one; check that source"
             )
-        case .throttled: (.resourceExhausted, .limit, "too many requests; they are slowed down")
-        case .timeout: (.deadlineExceeded, .deadline, "the service timed out the request")
-        case .serverFault: (.internal, .vaultFailed, "the service reported an internal error; try again")
-        case .unavailable: (.unavailable, .vaultUnreachable, "the service is not available")
         case .plainHTTP:
             (
                 .failedPrecondition, .vaultRefused,
                 "the endpoint is plain http, and its port expects TLS; write https://"
             )
+        case .badParameter, .denied, .unauthenticated, .throttled, .timeout, .serverFault, .unavailable:
+            (.internal, .internal, "a refusal has no words; this is a fault of the daemon, please report it")
         }
     }
 
@@ -108,49 +110,11 @@ extension Failure {
     static func aws(
         _ error: HTTPError, service: String, vault: String, writing: Bool, isSecure: Bool = true
     ) -> Failure {
-        let (code, reason, text, isTransient) = explain(error.cause)
+        let failure = error.failure(vault: vault, of: service, at: "region and endpoint")
         // Servers that expect TLS break off, or answer in TLS.
         let isOdd = !isSecure && (error.cause == .interrupted || error.cause == .malformed)
         let hint = isOdd ? "; the endpoint is plain http: if its port expects TLS, write https://" : ""
-        return Failure(
-            code, reason, "\(service): \(text)\(hint)", vault: vault, retryable: isTransient, isUnsent: error.isUnsent,
-            mayHaveWritten: writing && !error.isUnsent)
-    }
-
-    private static func explain(
-        _ cause: HTTPError.Cause
-    ) -> (code: StatusCode, reason: Reason, text: String, isTransient: Bool) {
-        switch cause {
-        case .deadline: (.deadlineExceeded, .deadline, "no answer within the time given", true)
-        case .cancelled: (.cancelled, .cancelled, "the call was cancelled", false)
-        case .unresolved:
-            (.unavailable, .vaultUnreachable, "the host name does not resolve; check region, endpoint and DNS", true)
-        case .refused:
-            (.unavailable, .vaultUnreachable, "no connection; check region, endpoint, network and firewall", true)
-        case .idle: (.unavailable, .vaultUnreachable, "nothing came for too long", true)
-        case .interrupted: (.unavailable, .vaultUnreachable, "the connection broke before the answer was whole", true)
-        case .untrusted:
-            (
-                .failedPrecondition, .vaultUnreachable,
-                "TLS failed: the certificate does not verify, or no common version; check the endpoint, the CA file "
-                    + "and whether a proxy is in between", false
-            )
-        case .plaintext:
-            (
-                .failedPrecondition, .vaultUnreachable,
-                "the endpoint is https, but the server there does not speak TLS; check its port, or write http://", false
-            )
-        case .forbidden(let rule):
-            (.failedPrecondition, .vaultUnreachable, "the address is not allowed: \(rule)", false)
-        case .tooLarge(let limit):
-            (
-                .unavailable, .vaultFailed,
-                "the answer is larger than \(limit) bytes; check which server is at the endpoint", true
-            )
-        case .malformed:
-            (.unavailable, .vaultFailed, "the answer is not HTTP; check which server is at the endpoint", true)
-        case .closed: (.unavailable, .draining, "the connection to it is being closed", true)
-        }
+        return (writing ? failure : failure.ofRead).adding(hint)
     }
 
     /// A success whose body is not what the service promises.

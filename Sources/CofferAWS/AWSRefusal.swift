@@ -110,16 +110,15 @@ struct AWSRefusal: Error, Equatable {
     }
 
     private static func kind(status: Int) -> Kind {
-        switch status {
-        case 400, 413, 414, 422: .badParameter
-        case 401: .unauthenticated
-        case 403: .denied
+        switch HTTPFault(status: status) {
+        case .badRequest, .tooLarge: .badParameter
+        case .unauthenticated: .unauthenticated
+        case .denied: .denied
+        case .timeout: .timeout
+        case .throttled: .throttled
+        case .serverFault: .serverFault
         // A 404 without the service's word is somebody else's: absence must not be guessed.
-        case 408, 504: .timeout
-        case 429, 509: .throttled
-        case 502, 503: .unavailable
-        case 500: .serverFault
-        default: .unavailable
+        case .unavailable, .unclear: .unavailable
         }
     }
 }

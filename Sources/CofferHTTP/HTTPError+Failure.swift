@@ -1,37 +1,45 @@
 package import CofferCore
 
 extension HTTPError {
-    /// What the caller of the vault is told.
-    package func failure(vault: String) -> Failure {
-        var failure = described(vault: vault)
+    /// What the caller of the vault is told. Of a read, take `ofRead`.
+    ///
+    /// - Parameters:
+    ///   - service: who was asked: "the vault", "AWS Secrets Manager".
+    ///   - place: what says where that is.
+    package func failure(
+        vault: String, of service: String = "the vault", at place: String = "its address"
+    ) -> Failure {
+        var failure = described(vault, service, place)
         failure.isUnsent = isUnsent
         failure.mayHaveWritten = !isUnsent
         return failure
     }
 
-    private func described(vault: String) -> Failure {
+    private func described(_ vault: String, _ service: String, _ place: String) -> Failure {
         switch cause {
         case .deadline:
             return .deadlineExceeded(vault: vault)
         case .idle:
-            return unreachable(vault, "the vault sent nothing for too long; it is asked anew")
+            return unreachable(vault, "\(service) sent nothing for too long")
         case .cancelled:
             return Failure(.cancelled, .cancelled, "the call was cancelled", vault: vault)
         case .unresolved:
-            return unreachable(vault, "the vault's host name does not resolve; check its address and the name server")
+            return unreachable(vault, "the host name of \(service) does not resolve; check \(place) and the name server")
         case .refused:
             return unreachable(
-                vault, "cannot connect to the vault; check that it runs, its address, and the firewall")
+                vault, "cannot connect to \(service); check that it runs, \(place), and the firewall")
         case .interrupted:
-            return unreachable(vault, "the connection to the vault broke before its answer was whole")
+            return unreachable(vault, "the connection to \(service) broke before its answer was whole")
         case .malformed:
-            return unreachable(vault, "the server at the vault's address does not speak HTTP; check the address and port")
+            return unreachable(vault, "what answers in the place of \(service) does not speak HTTP; check \(place)")
         case .closed:
-            return unreachable(vault, "the daemon has closed its connections to the vault: it is stopping")
+            return Failure(
+                .unavailable, .draining, "the daemon has closed its connections to \(service): it is stopping",
+                vault: vault, retryable: true)
         case .untrusted:
             return Failure(
                 .failedPrecondition, .vaultUnreachable,
-                "TLS with the vault failed: check its certificate (name, authority, dates, TLS 1.2 or newer), "
+                "TLS with \(service) failed: check its certificate (name, authority, dates, TLS 1.2 or newer), "
                     + "that ca_file is there and right, and the client certificate if one is set",
                 vault: vault)
         case .plaintext:
@@ -43,7 +51,7 @@ extension HTTPError {
             return Failure(.failedPrecondition, .vaultUnreachable, "not allowed: \(rule)", vault: vault)
         case .tooLarge(let limit):
             return Failure(
-                .unavailable, .vaultFailed, "the vault's answer is larger than \(limit) bytes", vault: vault)
+                .unavailable, .vaultFailed, "the answer of \(service) is larger than \(limit) bytes; check \(place)", vault: vault)
         }
     }
 

@@ -19,22 +19,20 @@ extension Failure {
         case (400, _), (422, _): badRequest(answer, vault: vault)
         case (401, _): .hashiCorpLogin("the vault rejected the token (unknown, expired or revoked); issue a new one", vault)
         case (403, _):
-            Failure(
-                .permissionDenied, .vaultRefused,
+            HTTPFault.denied.failure(
                 "the daemon's token may not do this; check its policy against the manual's page on HashiCorp Vault",
-                vault: vault)
+                vault: vault, writing: false)
         case (404, _):
             .hashiCorpSetUp("the vault has no such mount or namespace; check both in the configuration", vault)
         case (405, _):
             .hashiCorpSetUp("the mount does not support this operation; it must be a KV engine of version 2", vault)
         case (413, _):
-            Failure(
-                .invalidArgument, .credentialTooLarge, "the record is larger than the vault accepts", vault: vault)
+            HTTPFault.tooLarge.failure("the record is larger than the vault accepts", vault: vault, writing: false)
         case (429, _) where answer.isLagging: unavailable(answer, purpose, vault: vault)
         case (429, _):
-            Failure(
-                .resourceExhausted, .limit, "the vault limits the rate of calls; try later, or raise its quota",
-                vault: vault, retryable: true, retryAfterMilliseconds: answer.retryAfterMilliseconds)
+            HTTPFault.throttled.failure(
+                "the vault limits the rate of calls; try later, or raise its quota", vault: vault, writing: false,
+                retryAfterMilliseconds: answer.retryAfterMilliseconds)
         case (500, _): serverError(answer, purpose, vault: vault)
         default: unavailable(answer, purpose, vault: vault)
         }
@@ -48,23 +46,21 @@ extension Failure {
             return .hashiCorpSetUp("the mount accepts only check-and-set writes, and this one had none", vault)
         }
         if answer.says("too large") {
-            return Failure(
-                .invalidArgument, .credentialTooLarge, "the record is larger than the vault accepts", vault: vault)
+            return HTTPFault.tooLarge.failure(
+                "the record is larger than the vault accepts", vault: vault, writing: false)
         }
-        return Failure(
-            .invalidArgument, .vaultRefused,
-            "the vault rejected this request; check mount and prefix, and the limits of its listener",
-            vault: vault)
+        return HTTPFault.badRequest.failure(
+            "the vault rejected this request; check mount and prefix, and the limits of its listener", vault: vault,
+            writing: false)
     }
 
     private static func serverError(
         _ answer: HashiCorpAnswer, _ purpose: HashiCorpCall.Purpose, vault: String
     ) -> Failure {
         if answer.says("too large") {
-            return Failure(
-                .invalidArgument, .credentialTooLarge,
+            return HTTPFault.tooLarge.failure(
                 "the record is larger than the vault's storage accepts for one entry; see its max_entry_size",
-                vault: vault)
+                vault: vault, writing: false)
         }
         if answer.isLeaderless {
             return .hashiCorpDown("the vault has no active node at this moment; nothing was done, try again", vault)

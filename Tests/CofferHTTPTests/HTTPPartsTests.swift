@@ -106,7 +106,7 @@ import Testing
             (HTTPError.Cause.deadline, StatusCode.deadlineExceeded, Failure.Reason.deadline, true),
             (.cancelled, .cancelled, .cancelled, false), (.unresolved, .unavailable, .vaultUnreachable, true),
             (.refused, .unavailable, .vaultUnreachable, true), (.interrupted, .unavailable, .vaultUnreachable, true),
-            (.malformed, .unavailable, .vaultUnreachable, true), (.closed, .unavailable, .vaultUnreachable, true),
+            (.malformed, .unavailable, .vaultUnreachable, true), (.idle, .unavailable, .vaultUnreachable, true), (.closed, .unavailable, .draining, true),
             (.untrusted, .failedPrecondition, .vaultUnreachable, false),
             (.plaintext, .failedPrecondition, .vaultUnreachable, false),
             (.forbidden("a rule"), .failedPrecondition, .vaultUnreachable, false),
