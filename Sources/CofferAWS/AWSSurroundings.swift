@@ -1,6 +1,6 @@
 package import CofferCore
-internal import CofferVaultKit
 package import CofferHTTP
+internal import CofferVaultKit
 
 /// What AWS is found through: everything that is not passed in a configuration.
 package struct AWSSurroundings: Sendable {

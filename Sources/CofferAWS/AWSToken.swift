@@ -1,7 +1,7 @@
 internal import CofferCore
-internal import CofferVaultKit
 internal import CofferCrypto
 internal import CofferVault
+internal import CofferVaultKit
 
 /// The ClientRequestToken of a write: the same for the same write, so that one
 /// sent twice is one, and another for every other. It becomes the version's id.

@@ -41,6 +41,11 @@ package final class Secret: @unchecked Sendable {
         }
     }
 
+    /// The bytes of a text, whose own memory is not wiped.
+    package convenience init(_ text: String) {
+        self.init(copying: text.utf8Span.span.bytes)
+    }
+
     deinit { Self.release(memory) }
 
     /// Zeros. Straight from malloc(3), which Swift's own allocation of raw memory takes

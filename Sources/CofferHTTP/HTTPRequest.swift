@@ -45,7 +45,7 @@ package struct HTTPHeader: Sendable {
 
     package init(_ name: String, _ value: String) {
         self.name = name
-        self.value = SecretWriter.build(count: value.utf8.count) { $0.append(value) }
+        self.value = Secret(value)
     }
 }
 

@@ -94,7 +94,7 @@ extension HashiCorpRecord {
         // A patch may leave a version without data.
         if data.isNull { return nil }
         guard data.members != nil, data.isReadable else { return .failure(.unreadableText(vault: vault)) }
-        let created = metadata.custom?["created"]?.text.flatMap(Timestamp.milliseconds) ?? metadata.created
+        let created = metadata.custom?["created"]?.text.flatMap(Timestamp.milliseconds(of:)) ?? metadata.created
         switch HashiCorpValue.reading(data) {
         case nil: return .failure(.unreadable(vault: vault))
         case .removed: return nil

@@ -1,5 +1,6 @@
 internal import CofferCore
 internal import CofferHTTP
+internal import CofferVaultKit
 
 /// Looks for the active node of a cluster, once for all calls that wait for it.
 struct HashiCorpSearch: Sendable {

@@ -1,3 +1,4 @@
+internal import CofferHTTP
 internal import CofferVaultKit
 
 /// Settings of vaults of type `vault` beside those of every vault by HTTP.

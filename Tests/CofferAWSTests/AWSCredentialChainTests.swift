@@ -1,6 +1,6 @@
 import CofferCore
-import CofferVaultKit
 import CofferVaultConformance
+import CofferVaultKit
 import Synchronization
 import Testing
 

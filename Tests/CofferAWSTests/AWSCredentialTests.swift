@@ -1,7 +1,7 @@
 import CofferCore
-import CofferVaultKit
 import CofferHTTP
 import CofferVaultConformance
+import CofferVaultKit
 import Testing
 
 @testable import CofferAWS

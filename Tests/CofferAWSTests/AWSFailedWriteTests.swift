@@ -1,8 +1,8 @@
 import CofferCore
-import CofferVaultKit
 import CofferHTTP
 import CofferVault
 import CofferVaultConformance
+import CofferVaultKit
 import Testing
 
 @testable import CofferAWS

@@ -1,6 +1,6 @@
 import CofferCore
-import CofferVaultKit
 import CofferHTTP
+import CofferVaultKit
 import Testing
 
 @testable import CofferAWS

@@ -52,14 +52,6 @@ import Testing
         #expect(LineLogHandler.escape(text) == escaped)
     }
 
-    @Test(arguments: [
-        (0, "1970-01-01T00:00:00.000Z"), (951_782_400_999, "2000-02-29T00:00:00.999Z"),
-        (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
-    ] as [(UInt64, String)])
-    func writesTimesAsRFC3339(milliseconds: UInt64, text: String) {
-        #expect(LineLogHandler.timestamp(milliseconds) == text)
-    }
-
     @Test func keepsQuietBelowItsLevel() {
         logger(.text, level: .warning).info("not this")
         logger(.text, level: .warning).warning("this")

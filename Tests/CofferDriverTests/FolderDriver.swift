@@ -88,11 +88,11 @@ final class FolderVault: VaultAdapter {
     ) async throws(Failure) -> VaultPage {
         let after = try ListCursor(userTag: user?.tag, after: cursor)
         return try await onQueue(deadline) { () throws(Failure) in
-            let start = cursor == nil ? "" : Self.hex(after.userTag + after.tag)
+            let start = cursor == nil ? "" : Hex.text(after.userTag + after.tag)
             let files = (try? FileManager.default.contentsOfDirectory(at: self.folder, includingPropertiesForKeys: nil)) ?? []
             let found = files.map(\.lastPathComponent).sorted().compactMap { name -> (bytes: [UInt8], item: VaultItem)? in
-                guard name > start, name.hasPrefix(Self.hex(user?.tag ?? [])) else { return nil }
-                return self.live(self.folder.appending(path: name)).map { (Self.bytes(name), $0) }
+                guard name > start, name.hasPrefix(Hex.text(user?.tag ?? [])) else { return nil }
+                return self.live(self.folder.appending(path: name)).map { (Hex.bytes(name.utf8) ?? [], $0) }
             }
             let page = found.prefix(limit)
             return VaultPage(
@@ -114,7 +114,7 @@ final class FolderVault: VaultAdapter {
     }
 
     private func file(_ key: VaultKey) -> URL {
-        let name = Self.hex(key.userTag + key.tag)
+        let name = Hex.text(key.userTag + key.tag)
         watch.note(key.key, as: name)
         return folder.appending(path: name)
     }
@@ -141,10 +141,5 @@ final class FolderVault: VaultAdapter {
             }
         }
         return try outcome.get()
-    }
-
-    static func hex(_ bytes: [UInt8]) -> String { bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }
-    private static func bytes(_ hex: String) -> [UInt8] {
-        stride(from: 0, to: hex.utf8.count, by: 2).compactMap { UInt8(hex.dropFirst($0).prefix(2), radix: 16) }
     }
 }

@@ -1,4 +1,5 @@
 internal import CofferCore
+internal import CofferVaultKit
 
 /// Looks for credentials in the order of AWS's own programs: environment, role
 /// of a profile, web identity, keys of a profile, container, instance. Reads

@@ -41,7 +41,7 @@ package struct AWSCredentials: Sendable {
             id.utf8.allSatisfy({ $0.isASCIILetterOrDigit || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-") })
         else { return nil }
         let token = sessionToken.flatMap { $0.count > 0 ? $0 : nil }
-        guard token.map { $0.isHeaderValue() } ?? true else { return nil }
+        guard token.map({ $0.isHeaderValue() }) ?? true else { return nil }
         return AWSCredentials(
             accessKeyID: id, secretAccessKey: secretAccessKey, sessionToken: token, expiresAt: expiresAt)
     }

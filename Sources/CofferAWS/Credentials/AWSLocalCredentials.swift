@@ -64,7 +64,7 @@ struct AWSLocalCredentials: Sendable {
             token = content.withoutLineEnd
             place = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
         }
-        guard token.map { $0.isHeaderValue() } ?? true else {
+        guard token.map({ $0.isHeaderValue() }) ?? true else {
             throw .awsCredentials("\(place): expected one line of printable ASCII", vault: vault)
         }
         return token

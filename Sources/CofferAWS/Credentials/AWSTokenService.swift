@@ -1,6 +1,6 @@
 internal import CofferCore
-internal import CofferVaultKit
 internal import CofferHTTP
+internal import CofferVaultKit
 
 /// The token service (STS): temporary credentials of a role.
 struct AWSTokenService: Sendable {

@@ -1,5 +1,5 @@
+import CofferVaultKit
 package import Logging
-import Glibc
 
 /// Makes each log message one line: text for people,
 /// JSON for programs. Control characters are escaped and lines cut, so that
@@ -29,8 +29,6 @@ package struct LineLogHandler: LogHandler {
         self.format = format
         self.now = now
         self.write = write
-        // The C library reads the time zone's file when it is first asked for a date.
-        _ = Self.timestamp(0)
     }
 
     package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -45,7 +43,7 @@ package struct LineLogHandler: LogHandler {
     /// What `log` writes for this message.
     package func line(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata) -> String {
         let fields = metadata.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
-        let time = Self.timestamp(now())
+        let time = Timestamp.text(now())
         var line: String
         switch format {
         case .text:
@@ -76,19 +74,5 @@ package struct LineLogHandler: LogHandler {
             }
         }
         return result
-    }
-
-    /// RFC 3339, UTC, milliseconds.
-    static func timestamp(_ milliseconds: UInt64) -> String {
-        var seconds = time_t(milliseconds / 1_000)
-        var parts = tm()
-        gmtime_r(&seconds, &parts)
-        func padded(_ number: some BinaryInteger, _ width: Int) -> String {
-            let digits = String(number)
-            return String(repeating: "0", count: max(0, width - digits.count)) + digits
-        }
-        let date = "\(parts.tm_year + 1_900)-\(padded(parts.tm_mon + 1, 2))-\(padded(parts.tm_mday, 2))"
-        let time = "\(padded(parts.tm_hour, 2)):\(padded(parts.tm_min, 2)):\(padded(parts.tm_sec, 2))"
-        return "\(date)T\(time).\(padded(milliseconds % 1_000, 3))Z"
     }
 }

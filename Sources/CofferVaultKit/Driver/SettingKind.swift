@@ -1,3 +1,4 @@
+internal import CofferHTTP
 package import CofferProcess
 
 /// The values that a setting takes: how texts of the file become one, and how it is shown.

@@ -1,5 +1,5 @@
 package import CofferCore
-package import CofferCrypto
+internal import CofferCrypto
 package import CofferVault
 
 /// A sealed record as JSON, so that one read tells everything, for vaults that keep text:

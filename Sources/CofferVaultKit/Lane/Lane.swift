@@ -1,5 +1,5 @@
 package import CofferCore
-package import CofferVault
+internal import CofferVault
 package import Dispatch
 package import Synchronization
 

@@ -1,5 +1,5 @@
 package import CofferCore
-package import CofferVault
+internal import CofferVault
 package import Synchronization
 
 /// A request that waits for its answer, which comes once: from the thread that

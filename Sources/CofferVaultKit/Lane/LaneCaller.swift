@@ -12,14 +12,14 @@ package protocol LaneCaller<Reply>: AnyObject, Sendable {
 }
 
 /// A task that waits.
-@usableFromInline final class TaskCaller<Reply: Sendable>: LaneCaller {
+package final class TaskCaller<Reply: Sendable>: LaneCaller {
     @usableFromInline let continuation: CheckedContinuation<Result<Reply, Failure>, Never>
 
-    @inlinable init(_ continuation: CheckedContinuation<Result<Reply, Failure>, Never>) {
+    @inlinable package init(_ continuation: CheckedContinuation<Result<Reply, Failure>, Never>) {
         self.continuation = continuation
     }
 
-    @inlinable func accept(_ outcome: Result<Reply, Failure>) -> (on: any WorkQueue, work: any WorkItem)? {
+    @inlinable package func accept(_ outcome: Result<Reply, Failure>) -> (on: any WorkQueue, work: any WorkItem)? {
         continuation.resume(returning: outcome)
         return nil
     }

@@ -1,11 +1,6 @@
 package import CofferCore
 
 extension Secret {
-    /// The bytes of a text, in memory that is wiped.
-    package convenience init(_ text: String) {
-        self.init(copying: text.utf8Span.span.bytes)
-    }
-
     /// Ordinary text, for what is not secret; nil if the bytes are not UTF-8.
     package var text: String? { withBytes { $0.text } }
 

@@ -18,6 +18,14 @@ import Testing
     ])
     func refuses(text: String) { #expect(Timestamp.milliseconds(of: text) == nil) }
 
+    @Test(arguments: [
+        (0, "1970-01-01T00:00:00.000Z"), (951_782_400_999, "2000-02-29T00:00:00.999Z"),
+        (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+    ] as [(UInt64, String)])
+    func writesMilliseconds(milliseconds: WallMilliseconds, text: String) {
+        #expect(Timestamp.text(milliseconds) == text)
+    }
+
     @Test func writesWhatItReads() {
         for day in stride(from: 0 as UInt64, to: 2_932_896, by: 997) {
             let time = day * 86_400_000 + day % 86_400_000
