@@ -320,6 +320,41 @@ import Testing
         #expect(hit.isStale)
     }
 
+    // MARK: What a vault says may have changed
+
+    @Test func whatMayHaveChangedIsAskedForAgain() throws {
+        var cache = try filled()
+        try cache.fill("b", cache.value(2))
+        let late = try cache.lead("c")
+        cache.shard.doubt { $0.user != "b" }
+        #expect(cache.hit("a") == nil && cache.lookup("b") == 2)
+        // A read that was under way may be from before.
+        cache.complete(late, .found(cache.value(3)))
+        #expect(cache.lookup("c") == nil)
+        // While the vault cannot be asked, the value still does, as stale.
+        let ticket = try cache.lead("a", waiter: 1)
+        let stale = cache.complete(ticket, .failedTransiently).stale
+        #expect(stale?.byte == 1 && stale?.isStale == true)
+        try cache.fill("a", cache.value(4))
+        #expect(cache.hit("a")?.isStale == false && cache.lookup("a") == 4)
+    }
+
+    @Test func anAbsenceThatMayHaveEndedIsAskedForAgain() throws {
+        var cache = Harness()
+        try cache.fail("a", .absent)
+        #expect(cache.isAbsent("a"))
+        cache.shard.doubt { _ in true }
+        #expect(!cache.isAbsent("a"))
+    }
+
+    @Test func aWriteInVainDoesNotEndThatDoubt() throws {
+        var cache = try filled()
+        let write = cache.beginWrite("a")
+        cache.shard.doubt { _ in true }
+        cache.endWrite(write, .notWritten)
+        #expect(cache.lookup("a") == nil)
+    }
+
     /// An hour's outage, with a cap as long: all that was read is given throughout.
     @Test func anOutageOfAnHourIsBridged() throws {
         var cache = Harness()
