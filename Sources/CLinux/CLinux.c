@@ -300,3 +300,40 @@ int coffer_unix_connect(const char *path) {
 int coffer_accept(int listener) {
     return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
+
+static int integer_option(int fd, int option, int *value) {
+    socklen_t length = sizeof *value;
+    return getsockopt(fd, SOL_SOCKET, option, value, &length);
+}
+
+int coffer_is_unix_listener(int fd) {
+    int domain, type, listens;
+    if (integer_option(fd, SO_DOMAIN, &domain) != 0 || integer_option(fd, SO_TYPE, &type) != 0 ||
+        integer_option(fd, SO_ACCEPTCONN, &listens) != 0)
+        return -1;
+    return domain == AF_UNIX && type == SOCK_STREAM && listens != 0;
+}
+
+int coffer_unix_path(int fd, char *path) {
+    struct sockaddr_un address;
+    socklen_t length = sizeof address;
+    memset(&address, 0, sizeof address);
+    if (getsockname(fd, (struct sockaddr *)&address, &length) != 0) return -1;
+    size_t start = offsetof(struct sockaddr_un, sun_path);
+    size_t count = length > start ? length - start : 0;
+    if (count > sizeof address.sun_path) count = sizeof address.sun_path;
+    memcpy(path, address.sun_path, count);
+    path[count] = 0;
+    /* An abstract name begins with a zero, and may have more. */
+    if (count > 1 && path[0] == 0)
+        for (size_t index = 0; index < count; index++)
+            if (path[index] == 0) path[index] = '@';
+    return 0;
+}
+
+int coffer_hand_over(int fd) {
+    int flags = fcntl(fd, F_GETFD);
+    int status = flags < 0 ? -1 : fcntl(fd, F_GETFL);
+    if (status < 0) return -1;
+    return fcntl(fd, F_SETFD, flags | FD_CLOEXEC) != 0 || fcntl(fd, F_SETFL, status | O_NONBLOCK) != 0 ? -1 : 0;
+}

@@ -75,6 +75,7 @@ package struct AWSDriver: VaultDriver {
         let adapter = try AWSVault(
             name: vault.name, options: options, surroundings: try surroundings(vault, context), clock: context.clock,
             random: context.random)
+        context.whenReloaded(vault) { deadline throws(Failure) in try await adapter.reload(deadline: deadline) }
         if let region = adapter.fallbackRegion {
             context.notice(
                 vault.name,

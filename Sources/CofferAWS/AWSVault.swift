@@ -93,6 +93,13 @@ package final class AWSVault: VaultAdapter {
         }
     }
 
+    /// Searches for credentials anew; those that are there stay until others are found.
+    ///
+    /// - Returns: whether there are others.
+    package func reload(deadline: BootInstant) async throws(Failure) -> Bool {
+        try await client.credentials.reload(deadline: deadline)
+    }
+
     package func close() async {
         await gate.close()
         client.credentials.close()

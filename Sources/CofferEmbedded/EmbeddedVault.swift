@@ -62,12 +62,14 @@ package final class EmbeddedVault: PromptVault {
             file, settings: settings, name: name, random: random, keyCheck: keyCheck)
         let connections = try EmbeddedConnections(
             file, settings: settings, name: name, readers: options.readers)
-        return try EmbeddedVault(connections, identity: identity, clock: clock, options: options)
+        let vault = EmbeddedVault(connections, identity: identity, clock: clock, options: options)
+        try vault.start(options)
+        return vault
     }
 
     private init(
         _ connections: EmbeddedConnections, identity: [UInt8], clock: some Clock, options: EmbeddedOptions
-    ) throws(Failure) {
+    ) {
         name = connections.name
         self.clock = clock
         self.identity = identity
@@ -76,8 +78,11 @@ package final class EmbeddedVault: PromptVault {
         writes = Lane(vault: name, clock: clock, watch: watch, capacity: options.queueCapacity)
         reads = Lane(vault: name, clock: clock, watch: watch, capacity: options.queueCapacity)
         threads = ThreadGroup()
+    }
 
-        let (writes, reads, watch) = (writes, reads, watch)
+    /// - Throws: RESOURCE_EXHAUSTED when the system gives no thread.
+    private func start(_ options: EmbeddedOptions) throws(Failure) {
+        let (writes, reads, watch, connections, clock) = (writes, reads, watch, connections, clock)
         // If one does not start, `deinit` ends the others.
         try threads.start("coffer-writer") {
             var writer = EmbeddedWriter(writes, connections, clock: clock, options: options)

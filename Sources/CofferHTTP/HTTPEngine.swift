@@ -25,16 +25,32 @@ internal import Synchronization
 /// what it frees. What is not wiped: the kernel's socket buffers; the headers of answers.
 package final class HTTPEngine: Sendable {
     private let loop: EngineLoop
-    private let thread: Mutex<WorkerThread?>
+    private let thread = Mutex<WorkerThread?>(nil)
 
-    /// Starts the I/O thread.
+    /// One whose I/O thread does not run yet: requests wait for ``start()``.
     ///
-    /// - Throws: RESOURCE_EXHAUSTED or INTERNAL if the kernel gives no thread or descriptor.
+    /// - Throws: INTERNAL if the kernel gives no descriptor.
     package init(clock: any Clock = SystemClock()) throws(Failure) {
         try CurlLibrary.start()
-        let loop = try EngineLoop(clock: clock)
-        self.loop = loop
-        thread = Mutex(try WorkerThread(name: "coffer-http") { loop.run() })
+        loop = try EngineLoop(clock: clock)
+    }
+
+    /// One that runs.
+    ///
+    /// - Throws: RESOURCE_EXHAUSTED or INTERNAL if the kernel gives no thread or descriptor.
+    package static func started(clock: any Clock = SystemClock()) throws(Failure) -> HTTPEngine {
+        let engine = try HTTPEngine(clock: clock)
+        try engine.start()
+        return engine
+    }
+
+    /// Starts the I/O thread. Once.
+    ///
+    /// - Throws: RESOURCE_EXHAUSTED if the kernel gives no thread.
+    package func start() throws(Failure) {
+        let loop = loop
+        let started = try WorkerThread(name: "coffer-http") { loop.run() }
+        thread.withLock { $0 = started }
     }
 
     deinit { close() }

@@ -75,12 +75,14 @@ package struct HashiCorpDriver: VaultDriver {
         }
         var endpoint = HTTPEndpoint(origin, vault, try context.tlsFiles(vault))
         endpoint.allowedOrigins.formUnion(nodes.dropFirst())
-        return HashiCorpVault(
+        let adapter = HashiCorpVault(
             name: vault.name, options: options, transport: try context.connect(endpoint), isSecure: origin.isSecure,
             nodes: nodes,
             seams: HashiCorpSeams(clock: context.clock, random: context.random) { file, deadline async throws(Failure) in
                 try await context.file(file.path, file.isOfPlatform ? .platform : .secret, deadline: deadline)
             })
+        context.whenReloaded(vault) { deadline throws(Failure) in try await adapter.reload(deadline: deadline) }
+        return adapter
     }
 
     private func origin(_ text: String, _ vault: String) throws(Failure) -> HTTPOrigin {

@@ -59,30 +59,43 @@ enum HashiCorpLogin {
     /// The longest token, role or secret id.
     static let maximumBytes = 16_384
 
-    /// - Throws: what is wrong with the files it needs.
-    static func call(
-        _ auth: HashiCorpOptions.Auth, seams: HashiCorpSeams, vault: String, deadline: BootInstant
-    ) async throws(Failure) -> HashiCorpCall? {
-        func word(_ file: HashiCorpOptions.File) async throws(Failure) -> JSON {
-            .string(try await self.word(in: file, seams, vault: vault, deadline: deadline))
-        }
+    /// - Parameter word: what the login's file holds; nil if it has none.
+    /// - Returns: nil for a token that is given.
+    static func call(_ auth: HashiCorpOptions.Auth, _ word: Secret?) throws(Failure) -> HashiCorpCall? {
+        let word = word.map { JSON.string($0) }
         switch auth {
         case .token, .tokenFile: return nil
         case .appRole(let mount, let roleID, let secretID):
             var members: [(name: String, value: JSON)] = [("role_id", .string(roleID))]
-            switch secretID {
-            case nil: break
-            case .value(let secret): members.append(("secret_id", .string(secret)))
-            case .file(let path): members.append(("secret_id", try await word(.init(path))))
-            }
+            if case .value(let secret) = secretID { members.append(("secret_id", .string(secret))) }
+            if let word { members.append(("secret_id", word)) }
             return try login(mount, members)
-        case .kubernetes(let mount, let role, let file):
-            return try login(
-                mount, [("role", .string(role)), ("jwt", try await word(.init(file, isOfPlatform: true)))])
-        case .jwt(let mount, let role, let file):
+        case .kubernetes(let mount, let role, _):
+            return try login(mount, [("role", .string(role))] + (word.map { [("jwt", $0)] } ?? []))
+        case .jwt(let mount, let role, _):
             let role = role.map { [(name: "role", value: JSON.string($0))] } ?? []
-            return try login(mount, role + [("jwt", try await word(.init(file, isOfPlatform: true)))])
+            return try login(mount, role + (word.map { [("jwt", $0)] } ?? []))
         }
+    }
+
+    /// The file whose word a login sends; nil if it needs none.
+    static func file(_ auth: HashiCorpOptions.Auth) -> HashiCorpOptions.File? {
+        switch auth {
+        case .token, .tokenFile: nil
+        case .appRole(_, _, .file(let path)): .init(path)
+        case .appRole: nil
+        case .kubernetes(_, _, let path), .jwt(_, _, let path): .init(path, isOfPlatform: true)
+        }
+    }
+
+    /// What that file holds.
+    ///
+    /// - Throws: what is wrong with it.
+    static func word(
+        of auth: HashiCorpOptions.Auth, seams: HashiCorpSeams, vault: String, deadline: BootInstant
+    ) async throws(Failure) -> Secret? {
+        guard let file = file(auth) else { return nil }
+        return try await word(in: file, seams, vault: vault, deadline: deadline)
     }
 
     private static func login(

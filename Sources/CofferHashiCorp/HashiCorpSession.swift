@@ -1,4 +1,5 @@
 internal import CofferCore
+internal import CofferCrypto
 internal import CofferVaultKit
 
 /// The daemon's token: got, renewed before it expires, and replaced when it no
@@ -31,6 +32,8 @@ actor HashiCorpSession {
     private var fileReadAt: BootInstant?
     /// The token of the file that the vault no longer knows; 0 = none.
     private var rejectedNumber = 0
+    /// Of the word in the file that the last login was made with.
+    private var usedDigest: [UInt8]?
     /// When a token that had never worked was last replaced.
     private var doubtedAt: BootInstant?
     private var keeper: Task<Void, Never>?
@@ -124,6 +127,31 @@ actor HashiCorpSession {
         }
     }
 
+    // MARK: Reloads
+
+    /// Reads the file that the session logs in with again, and logs in with what is new in it.
+    ///
+    /// - Returns: whether there is another token than before.
+    /// - Throws: why there is none; the one before stays in use.
+    func reload(deadline: BootInstant) async throws(Failure) -> Bool {
+        guard !isClosed, let before = current else { return false }
+        switch auth {
+        case .token: return false
+        case .tokenFile(let path):
+            return try await readToken(path, deadline: deadline).number != before.number
+        case .appRole, .kubernetes, .jwt:
+            guard let file = HashiCorpLogin.file(auth) else { return false }
+            let word = try await HashiCorpLogin.word(in: file, seams, vault: vault, deadline: deadline)
+            let digest = Digest.sha256(word)
+            refusal = nil
+            // A login that was under way had read the file before.
+            for _ in 0..<2 where usedDigest != digest {
+                _ = try await login(replacing: current?.number ?? 0, deadline: deadline)
+            }
+            return current?.number != before.number
+        }
+    }
+
     // MARK: Tokens that are given
 
     private func adopt(_ token: Secret) throws(Failure) -> HashiCorpLease {
@@ -201,7 +229,8 @@ actor HashiCorpSession {
 
     private func askForToken() async throws(Failure) -> (Secret, HashiCorpGrant) {
         let deadline = now + Self.patience
-        guard let call = try await HashiCorpLogin.call(auth, seams: seams, vault: vault, deadline: deadline) else {
+        let word = try await HashiCorpLogin.word(of: auth, seams: seams, vault: vault, deadline: deadline)
+        guard let call = try HashiCorpLogin.call(auth, word) else {
             throw .internalError("a token that is given was asked for by a login")
         }
         let answer: HashiCorpAnswer
@@ -212,6 +241,7 @@ actor HashiCorpSession {
         }
         guard answer.isSuccess else { throw once(.hashiCorp(answer, .login, vault: vault)) }
         guard let found = HashiCorpLogin.grant(in: answer) else { throw .hashiCorpGarbled(.login, vault) }
+        usedDigest = word.map { Digest.sha256($0) }
         return found
     }
 

@@ -134,6 +134,13 @@ package final class HashiCorpVault: VaultAdapter {
         _ = try await record("\(options.prefix)/coffer.check/coffer.check", deadline: deadline)
     }
 
+    /// Reads the file that the daemon logs in with again; the token that is there stays until there is another.
+    ///
+    /// - Returns: whether there is another.
+    package func reload(deadline: BootInstant) async throws(Failure) -> Bool {
+        try await client.session.reload(deadline: deadline)
+    }
+
     package func close() async {
         await gate.close()
         await client.session.close()

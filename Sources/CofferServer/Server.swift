@@ -5,6 +5,7 @@ package import CofferCrypto
 package import CofferVault
 import Glibc
 package import Logging
+import Synchronization
 
 /// The daemon's face to its clients: reactors on threads of their own, over one
 /// listening socket.
@@ -42,15 +43,22 @@ package final class Server: Sendable {
         }
     }
 
+    private let credentials: CredentialService
     private let admin: AdminService
+    private let ledger: UIDLedger
+    private let budget: BufferBudget
     private let inboxes: [Inbox]
-    private let threads: [WorkerThread]
+    private let reactors: [Reactor]
+    private let threads = Mutex<[WorkerThread]>([])
     private let drained: Countdown
 
-    /// Starts serving `listener`, a listening non-blocking Unix socket that
+    /// To serve `listener`, a listening non-blocking Unix socket that
     /// stays the caller's to close.
+    ///
+    /// - Parameter keepsBacklog: clients that wait to be accepted when the drain begins are left to
+    ///   whoever listens next.
     package init(
-        _ configuration: Configuration, listener: Int32, pool: VaultPool, bootKey: BootKey,
+        _ configuration: Configuration, listener: Int32, keepsBacklog: Bool = false, pool: VaultPool, bootKey: BootKey,
         clock: any Clock, random: some RandomSource, log: Logger
     ) throws(Failure) {
         var inboxes: [Inbox] = []
@@ -64,32 +72,62 @@ package final class Server: Sendable {
             clock: clock, random: random, flightTime: configuration.flightTime, budget: budget)
         let admin = AdminService(
             credentials: credentials, random: random, counters: counters,
-            ledger: ledger, budget: budget, limits: configuration.limits, clock: clock, version: configuration.version,
+            ledger: ledger, budget: budget, clock: clock, version: configuration.version,
             warnings: configuration.warnings, droppedLogLines: configuration.droppedLogLines)
         let services = Endpoint.Services(
             credentials: credentials, admin: admin, policy: configuration.policy, bootKey: bootKey,
             limits: configuration.limits, budget: budget)
         let context = ServerContext(
             limits: configuration.limits, spin: configuration.spin, ledger: ledger, budget: budget, clock: clock, log: log)
-        let drained = Countdown(configuration.reactors)
-        var threads: [WorkerThread] = []
+        var reactors: [Reactor] = []
         for index in inboxes.indices {
             let acceptor = index == 0
-                ? Acceptor(listener: listener, inboxes: inboxes, ledger: ledger, policy: configuration.policy) : nil
-            let reactor = try Reactor(
-                index: index, shared: context, services: Endpoint(services), inbox: inboxes[index], counters: counters[index],
-                acceptor: acceptor)
-            threads.append(try WorkerThread(name: "reactor-\(index)") { reactor.run { drained.countDown() } })
+                ? Acceptor(
+                    listener: listener, keepsBacklog: keepsBacklog, inboxes: inboxes, ledger: ledger,
+                    policy: configuration.policy) : nil
+            reactors.append(
+                try Reactor(
+                    index: index, shared: context, services: Endpoint(services), inbox: inboxes[index],
+                    counters: counters[index], acceptor: acceptor))
         }
+        self.credentials = credentials
         self.admin = admin
+        self.ledger = ledger
+        self.budget = budget
         self.inboxes = inboxes
-        self.threads = threads
-        self.drained = drained
+        self.reactors = reactors
+        drained = Countdown(configuration.reactors)
+    }
+
+    /// Starts the reactors' threads. Once.
+    ///
+    /// - Throws: RESOURCE_EXHAUSTED when the system gives none; those that were started have ended then.
+    package func start() throws(Failure) {
+        for reactor in reactors {
+            let drained = drained
+            do throws(Failure) {
+                let thread = try WorkerThread(name: "reactor-\(reactor.index)") { reactor.run { drained.countDown() } }
+                threads.withLock { $0.append(thread) }
+            } catch {
+                for inbox in inboxes { inbox.post(.drain) }
+                stop()
+                throw error
+            }
+        }
+    }
+
+    /// Puts other limits in force. Connections and calls that are open beyond them stay.
+    ///
+    /// - Parameter limits: those of frames and credentials must be the same as before: buffers were made by them.
+    package func reload(_ limits: ServerLimits) {
+        ledger.limits = limits
+        budget.limits = limits
+        for inbox in inboxes { inbox.post(.limits(limits)) }
     }
 
     /// Takes out of the cache what vaults say others have changed, until the task is cancelled or no
     /// vault has more to tell.
-    package func followChanges() async { await context.credentials.followChanges() }
+    package func followChanges() async { await credentials.followChanges() }
 
     /// Finishes what is in flight, refuses what is new, and returns when all
     /// connections are closed or the time for it is over. Blocks the thread.
@@ -105,6 +143,6 @@ package final class Server: Sendable {
     /// Ends the reactors. Call it last, after `drain`: what is left of their work is never done.
     package func stop() {
         for inbox in inboxes { inbox.post(.stop) }
-        for thread in threads { thread.join() }
+        for thread in threads.withLock({ $0 }) { thread.join() }
     }
 }

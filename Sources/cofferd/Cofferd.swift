@@ -49,9 +49,19 @@ struct Cofferd: ParsableCommand {
             try StandardStream.output.write(SettingsReference().printed(as: form ?? .text))
             return
         }
-        let configuration = load()
+        // Secrets are out of the environment once the daemon has started: a reload goes by what it was before.
+        let (variables, mistakes) = Environment.current()
+        let flags = ConfigurationLoader.Flags(config: config, socket: socket, data: data, reactors: reactors)
+        let configuration: Configuration
+        do throws(ConfigurationErrors) {
+            configuration = try Self.load(variables, flags, after: mistakes)
+        } catch {
+            CofferdProgram.end(error.errors.map(\.description), StartupError.configurationExitCode)
+        }
         do throws(StartupError) {
-            let daemon = Daemon(configuration, mayBeNew: newDatabase)
+            let daemon = Daemon(configuration, mayBeNew: newDatabase) { () throws(ConfigurationErrors) in
+                try Self.load(variables, flags)
+            }
             if check { try daemon.check() } else { try daemon.run() }
         } catch {
             CofferdProgram.end(["\(error)"], error.exitCode)
@@ -59,16 +69,12 @@ struct Cofferd: ParsableCommand {
         if check { try StandardStream.output.write(Setting.yaml(configuration)) }
     }
 
-    private func load() -> Configuration {
-        do throws(ConfigurationErrors) {
-            let (variables, mistakes) = Environment.current()
-            let loader = ConfigurationLoader(
-                environment: variables, isRoot: geteuid() == 0, readFile: Environment.text(ofFile:))
-            return try loader.load(
-                .init(config: config, socket: socket, data: data, reactors: reactors), after: mistakes)
-        } catch {
-            CofferdProgram.end(error.errors.map(\.description), StartupError.configurationExitCode)
-        }
+    private static func load(
+        _ variables: [String: String], _ flags: ConfigurationLoader.Flags, after mistakes: [ConfigurationError] = []
+    ) throws(ConfigurationErrors) -> Configuration {
+        let loader = ConfigurationLoader(
+            environment: variables, isRoot: geteuid() == 0, readFile: Environment.text(ofFile:))
+        return try loader.load(flags, after: mistakes)
     }
 }
 

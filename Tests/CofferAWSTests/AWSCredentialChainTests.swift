@@ -67,6 +67,19 @@ import Testing
         #expect(keys == ["KEY1"] && source.count == 1)
     }
 
+    @Test func aReloadSearchesAnewAndKeepsWhatItHasIfThatFails() async throws {
+        let chain = source.chain()
+        let deadline = source.clock.boot + .seconds(20)
+        #expect(try await chain.reload(deadline: deadline) == false)
+        #expect(source.count == 0, "nobody has asked for credentials yet")
+        #expect(try await key(chain) == "KEY1")
+        #expect(try await chain.reload(deadline: deadline))
+        #expect(try await key(chain) == "KEY2")
+        source.live(nil)
+        await #expect(throws: Failure.self) { try await chain.reload(deadline: deadline) }
+        #expect(try await key(chain) == "KEY2")
+    }
+
     @Test func isKeptUntilAQuarterOfAnHourBefore() async throws {
         let chain = source.chain()
         #expect(try await key(chain) == "KEY1")

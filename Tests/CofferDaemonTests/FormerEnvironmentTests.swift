@@ -46,7 +46,7 @@ import Testing
             try configuration(written, former: former),
             SecretVariables(passphrase: nil, values: [:]), clock: clock, random: random,
             log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        return try opener.open(keys).vaults[0].store
+        return try opener.open(keys).pool.vaults[0].store
     }
 
     /// What an earlier daemon left, with one record.

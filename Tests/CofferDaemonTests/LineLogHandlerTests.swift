@@ -17,7 +17,7 @@ import Testing
     private func logger(_ format: LineLogHandler.Format, level: Logger.Level = .trace) -> Logger {
         let lines = lines
         return Logger(label: "test") { _ in
-            LineLogHandler(level: level, format: format, now: { 1_700_000_000_007 }) { lines.append($0) }
+            LineLogHandler(level: LogLevel(level), format: format, now: { 1_700_000_000_007 }) { lines.append($0) }
         }
     }
 

@@ -322,13 +322,13 @@ import Testing
     func keptEngine() async throws {
         var endpoint = HTTPEndpoint(origin: HTTPOrigin(isSecure: true, host: "127.0.0.1", port: 1))
         endpoint.allowsLoopback = true
-        let client = try HTTPEngine().client(endpoint)
+        let client = try HTTPEngine.started().client(endpoint)
         #expect(await client.ending(.get(token: "t")) == .error(HTTPError(.refused, isUnsent: true)))
     }
 
     @Test("a closed engine ends what runs, and answers nothing more")
     func close() async throws {
-        let engine = try HTTPEngine()
+        let engine = try HTTPEngine.started()
         let client = try engine.client(HostileServers.shared.get().endpoint("closed_in", isSecure: true))
         let running = Task { await client.ending(.get(token: "t")) }
         try await Task.sleep(for: .milliseconds(200))

@@ -91,7 +91,7 @@ final class HostileServers: Sendable {
 }
 
 /// One engine for all tests, as in the daemon.
-let engine = Result { try HTTPEngine() }
+let engine = Result { try HTTPEngine.started() }
 
 /// What a request ends with.
 enum Ending: Equatable {

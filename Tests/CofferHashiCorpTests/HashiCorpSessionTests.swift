@@ -288,6 +288,47 @@ import Testing
         #expect(logins == [#"{"role":"r","jwt":"one"}"#, #"{"role":"r","jwt":"two"}"#])
     }
 
+    @Test func aReloadReadsATokenFileAtOnceAndKeepsTheTokenIfItCannot() async throws {
+        let files = Bed.Files()
+        files["/token"] = "first"
+        let bed = try Bed(auth: .tokenFile("/token"), files: files) { _, _ in .absent }
+        #expect(try await bed.reload() == false, "nothing was read before")
+        _ = try await bed.read()
+        #expect(try await bed.reload() == false)
+        files["/token"] = "second"
+        #expect(try await bed.reload())
+        files["/token"] = "no token"
+        let error = await failure { () async throws(Failure) in _ = try await bed.reload() }
+        #expect(error?.message.hasPrefix("/token: expected one token") == true)
+        files["/token"] = "second"
+        _ = try await bed.read()
+        #expect(bed.transport.requests.last?.header("X-Vault-Token") == "second")
+    }
+
+    @Test func aReloadLogsInWithANewSecretIDAndWithNoOther() async throws {
+        let files = Bed.Files()
+        files["/id"] = "one"
+        let auth = HashiCorpOptions.Auth.appRole(mount: "approle", roleID: "r", secretID: .file("/id"))
+        let server = Server(seconds: 600)
+        let bed = try Bed(auth: auth, files: files) { request, _ in
+            request.text.contains("wrong") ? HTTPResponse(400, #"{"errors":["invalid"]}"#) : server.answer(request)
+        }
+        _ = try await bed.read()
+        #expect(try await bed.reload() == false)
+        #expect(server.logins == 1, "a secret id may be good for one login only")
+        files["/id"] = "wrong"
+        let error = await failure { () async throws(Failure) in _ = try await bed.reload() }
+        #expect(error?.code == .unauthenticated)
+        _ = try await bed.read()
+        #expect(bed.transport.requests.last?.header("X-Vault-Token") == "t1", "the token before stays in use")
+        // The refusal before holds up no new secret id.
+        files["/id"] = "two"
+        #expect(try await bed.reload())
+        _ = try await bed.read()
+        #expect(bed.transport.requests.last?.header("X-Vault-Token") == "t2")
+        #expect(server.logins == 2)
+    }
+
     @Test func aRefusedLoginIsNotRepeatedAtOnce() async throws {
         let bed = try Bed(auth: Self.role) { _, _ in HTTPResponse(400, #"{"errors":["invalid"]}"#) }
         for _ in 0..<20 { _ = await failure { () async throws(Failure) in try await bed.read() } }

@@ -196,6 +196,8 @@ struct Bed {
         try await vault.read(try Self.key(user, connection), deadline: deadline)
     }
 
+    func reload() async throws(Failure) -> Bool { try await vault.reload(deadline: deadline) }
+
     func write(_ item: VaultItem, _ condition: WriteCondition = .none) async throws(Failure) -> WallMilliseconds {
         try await vault.write(try Self.key(), item, condition: condition, deadline: deadline).createdAt
     }

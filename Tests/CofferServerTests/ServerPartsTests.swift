@@ -74,6 +74,23 @@ import Testing
         withExtendedLifetime((full, health)) { #expect(ledger.work == 17) }
     }
 
+    @Test func lowerLimitsLeaveWhatIsOpenAndHoldForWhatComes() throws {
+        let ledger = UIDLedger(limits: ServerLimits())
+        #expect(ledger.openConnection(uid: 1))
+        #expect(ledger.openConnection(uid: 1))
+        let work = try ledger.beginWork(.read, uid: 1, weight: 3)
+        ledger.limits = limits {
+            $0.connections = 1
+            $0.callsPerUID = 2
+        }
+        #expect(ledger.connections == 2 && ledger.work == 3)
+        #expect(!ledger.openConnection(uid: 2))
+        #expect(throws: Failure.self) { try ledger.beginWork(.read, uid: 1, weight: 1) }
+        ledger.limits = limits { $0.connections = 3 }
+        #expect(ledger.openConnection(uid: 2))
+        withExtendedLifetime(work) { #expect(throws: Never.self) { try ledger.beginWork(.read, uid: 1, weight: 1) } }
+    }
+
     @Test func workIsStoppedOnceAndAtOnceIfItWasStopped() throws {
         let ledger = UIDLedger(limits: ServerLimits())
         let stops = Mutex(0)

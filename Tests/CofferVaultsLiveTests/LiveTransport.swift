@@ -2,7 +2,7 @@ import CofferCore
 import CofferHTTP
 import Foundation
 
-private let engine = Result { () throws(Failure) in try HTTPEngine() }
+private let engine = Result { () throws(Failure) in try HTTPEngine.started() }
 
 private struct NoAddress: Error {}
 

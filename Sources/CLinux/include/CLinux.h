@@ -103,4 +103,16 @@ int coffer_unix_connect(const char *_Nonnull path);
 /* accept4(2), non-blocking, close-on-exec, without the peer's address. */
 int coffer_accept(int listener);
 
+/* Makes a descriptor of another process's making close-on-exec and non-blocking; -1 with errno. */
+int coffer_hand_over(int fd);
+
+/* 1 for a listening Unix stream socket, 0 for another socket; -1 with errno for anything else. */
+int coffer_is_unix_listener(int fd);
+
+enum { COFFER_UNIX_PATH_BYTES = 109 };
+
+/* Where a Unix socket is bound, as text of at most COFFER_UNIX_PATH_BYTES with its end: a path,
+ * "@name" for an abstract name, "" for none. -1 with errno. */
+int coffer_unix_path(int fd, char *_Nonnull path);
+
 #endif

@@ -81,6 +81,22 @@ final class AWSCredentialChain: Sendable {
         return try await found(by: deadline)
     }
 
+    /// Searches anew, if a search has found credentials before. What is held stays until others are found.
+    ///
+    /// - Returns: whether there are others.
+    /// - Throws: why none were found.
+    func reload(deadline: BootInstant) async throws(Failure) -> Bool {
+        let before = state.withLock { state -> AWSCredentials? in
+            guard let held = state.held else { return nil }
+            // Nobody waits for the search, and it takes place although these are good.
+            state.held = Held(
+                credentials: held.credentials, advisory: 0, mandatory: held.mandatory, isStale: held.isStale)
+            return held.credentials
+        }
+        guard let before else { return false }
+        return !(try await outcome(by: deadline).get()).isSame(as: before)
+    }
+
     /// Ends a search that is under way.
     func close() { search.cancel() }
 
@@ -117,6 +133,19 @@ final class AWSCredentialChain: Sendable {
     }
 
     private func found(by deadline: BootInstant) async throws(Failure) -> AWSCredentials {
+        switch try await outcome(by: deadline) {
+        case .success(let credentials): return credentials
+        case .failure(let failure):
+            // A source that fails does no harm before what it gave has expired.
+            if let held = state.withLock({ $0.held }), clock.now < held.credentials.expiresAt ?? .max {
+                return held.credentials
+            }
+            throw failure
+        }
+    }
+
+    /// Of the search that is under way, or of a new one.
+    private func outcome(by deadline: BootInstant) async throws(Failure) -> Result<AWSCredentials, Failure> {
         guard let result = await search.value(by: deadline, { await self.look() }) else {
             if Task.isCancelled {
                 throw Failure(.cancelled, .cancelled, "the call was cancelled", vault: vault, isUnsent: true)
@@ -126,14 +155,6 @@ final class AWSCredentialChain: Sendable {
                 "AWS credentials: the source did not answer within the time given; nothing was done",
                 vault: vault, retryable: true, isUnsent: true)
         }
-        switch result {
-        case .success(let credentials): return credentials
-        case .failure(let failure):
-            // A source that fails does no harm before what it gave has expired.
-            if let held = state.withLock({ $0.held }), clock.now < held.credentials.expiresAt ?? .max {
-                return held.credentials
-            }
-            throw failure
-        }
+        return result
     }
 }

@@ -89,22 +89,22 @@ extension Setting {
             risk: "0: the first request after the TTL waits for the vault"),
         Setting(
             "limits.connections", .number(1...1_000_000), \.limits.connections,
-            summary: "Open connections in all. The limit of open files, less 64, caps it; the daemon raises its soft limit to the hard one",
+            isReloadable: true, summary: "Open connections in all. The limit of open files, less 64, caps it; the daemon raises its soft limit to the hard one",
             risk: "The log warns at the start if the cap is lower than what is set"),
         Setting(
             "limits.connections_per_uid", .number(1...1_000_000), \.limits.connectionsPerUID,
-            summary: "Open connections of one uid. Where the limit of open files caps `limits.connections`, this shrinks with it",
+            isReloadable: true, summary: "Open connections of one uid. Where the limit of open files caps `limits.connections`, this shrinks with it",
             risk: "As high as `limits.connections`: one uid can take all"),
         Setting(
             "limits.calls", .number(1...1_000_000), \.limits.calls,
-            summary: "Calls in hand, of all uids; more are refused. A call is in hand until its work is done, also when it was cancelled, ran out of time, or lost its connection. A GetMany counts up to 3 times, once for every 8 keys, a Store once and again for every 16 KiB",
+            isReloadable: true, summary: "Calls in hand, of all uids; more are refused. A call is in hand until its work is done, also when it was cancelled, ran out of time, or lost its connection. A GetMany counts up to 3 times, once for every 8 keys, a Store once and again for every 16 KiB",
             risk: "Each may hold a credential in memory"),
         Setting(
             "limits.calls_per_connection", .number(1...65_536), \.limits.callsPerConnection,
-            summary: "Calls of a connection that wait for the vault; more are refused. The connection is read all the same"),
+            isReloadable: true, summary: "Calls of a connection that wait for the vault; more are refused. The connection is read all the same"),
         Setting(
             "limits.calls_per_uid", .number(1...1_000_000), \.limits.callsPerUID,
-            summary: "Calls in hand of a uid, counted as for `limits.calls`; more are refused",
+            isReloadable: true, summary: "Calls in hand of a uid, counted as for `limits.calls`; more are refused",
             risk: "As high as `limits.calls`, one uid can leave nothing for others"),
         Setting(
             "limits.flights_per_uid", .number(1...CacheConfiguration().maximumFlights / 2), \.cache.maximumFlightsPerUID,
@@ -122,38 +122,38 @@ extension Setting {
             risk: "A GetMany of many long ids needs room too"),
         Setting(
             "limits.output_bytes", .quantity(65_536...(64 << 20), .bytes), \.limits.outputBytes,
-            summary: "Reply bytes that wait for a client to take them. Beyond it the connection is not read from"),
+            isReloadable: true, summary: "Reply bytes that wait for a client to take them. Beyond it the connection is not read from"),
         Setting(
             "limits.buffered_bytes", .quantity((4 << 20)...(64 << 30), .bytes), \.limits.bufferedBytes,
-            summary: "Bytes of memory that wait for clients, all together: starts of frames, replies that are not read yet, the keys of GetManys, and what their answers are made of",
+            isReloadable: true, summary: "Bytes of memory that wait for clients, all together: starts of frames, replies that are not read yet, the keys of GetManys, and what their answers are made of",
             risk: "With the cache and some 40 MiB for the daemon itself it must fit the unit's `MemoryMax`; the kernel's socket buffers, up to some 200 KiB for each connection that does not read, come on top"),
         Setting(
             "limits.buffered_bytes_per_uid", .quantity((4 << 20)...(64 << 30), .bytes), \.limits.bufferedBytesPerUID,
-            summary: "The same of one uid. Beyond it calls are refused, and connections that have not read for the longest are closed",
+            isReloadable: true, summary: "The same of one uid. Beyond it calls are refused, and connections that have not read for the longest are closed",
             risk: "As high as `limits.buffered_bytes`: one uid can take all"),
         Setting(
             "limits.frame_seconds", .quantity(1...600, .seconds), \.limits.frameSeconds,
-            summary: "The time for a frame to arrive whole, from its first byte, also for one that is skipped; then the connection is cut"),
+            isReloadable: true, summary: "The time for a frame to arrive whole, from its first byte, also for one that is skipped; then the connection is cut"),
         Setting(
             "limits.write_stall_seconds", .quantity(1...600, .seconds), \.limits.writeStallSeconds,
-            summary: "How long a client may take no byte while replies wait; then it is cut"),
+            isReloadable: true, summary: "How long a client may take no byte while replies wait; then it is cut"),
         Setting(
             "limits.idle_seconds", .quantity(0...604_800, .seconds), \.limits.idleSeconds,
-            summary: "How long a connection may be silent with no call waiting; then it is closed. 0 = for ever"),
+            isReloadable: true, summary: "How long a connection may be silent with no call waiting; then it is closed. 0 = for ever"),
         Setting(
             "limits.drain_seconds", .quantity(1...300, .seconds), \.limits.drainSeconds,
-            summary: "The time from SIGTERM until the connections are closed, however busy",
+            isReloadable: true, summary: "The time from SIGTERM until the connections are closed, however busy",
             risk: "Longer than the service manager waits: SIGKILL comes first. That loses no acknowledged write, but cuts clients off"),
         Setting(
             "limits.call_ms", .quantity(1...600_000, .milliseconds), \.limits.callMilliseconds,
-            summary: "How long a call may take if the client does not say",
+            isReloadable: true, summary: "How long a call may take if the client does not say",
             risk: "Above `limits.maximum_call_ms` it has no effect"),
         Setting(
             "limits.maximum_call_ms", .quantity(1...600_000, .milliseconds), \.limits.maximumCallMilliseconds,
-            summary: "How long a call may take, whatever the client says"),
+            isReloadable: true, summary: "How long a call may take, whatever the client says"),
         Setting(
             "log.level", .choice, \.logLevel,
-            summary: "The least that is logged",
+            isReloadable: true, summary: "The least that is logged",
             risk: "`trace` logs every connection"),
         Setting(
             "log.format", .choice, \.logFormat,

@@ -14,6 +14,8 @@ package struct Setting: Sendable {
     package let summary: String
     /// What can go wrong; "" = nothing to say.
     package let risk: String
+    /// A running daemon takes another value when it is reloaded (SIGHUP). Else it needs a restart.
+    package let isReloadable: Bool
     /// False if the text breaks the rule.
     package let apply: @Sendable (String, inout Configuration) -> Bool
     package let show: @Sendable (Configuration) -> String
@@ -21,7 +23,7 @@ package struct Setting: Sendable {
     private let explain: (@Sendable (String, Configuration) -> String)?
 
     init(
-        path: String, expects: String, unset: String, summary: String, risk: String,
+        path: String, expects: String, unset: String, isReloadable: Bool = false, summary: String, risk: String,
         apply: @escaping @Sendable (String, inout Configuration) -> Bool,
         show: @escaping @Sendable (Configuration) -> String,
         explain: (@Sendable (String, Configuration) -> String)?
@@ -29,6 +31,7 @@ package struct Setting: Sendable {
         self.path = path
         self.expects = expects
         self.unset = unset
+        self.isReloadable = isReloadable
         self.summary = summary
         self.risk = risk
         self.apply = apply
@@ -39,11 +42,11 @@ package struct Setting: Sendable {
     /// A setting that is one field of the configuration.
     init<Value>(
         _ path: String, _ kind: SettingKind<Value>, _ value: any WritableKeyPath<Configuration, Value> & Sendable,
-        unset: String = "none", explain: (@Sendable (String, Configuration) -> String)? = nil, summary: String,
-        risk: String = ""
+        unset: String = "none", explain: (@Sendable (String, Configuration) -> String)? = nil,
+        isReloadable: Bool = false, summary: String, risk: String = ""
     ) {
         self.init(
-            path: path, expects: kind.expects, unset: unset, summary: summary, risk: risk,
+            path: path, expects: kind.expects, unset: unset, isReloadable: isReloadable, summary: summary, risk: risk,
             apply: { text, configuration in
                 guard let parsed = kind.parse([text]) else { return false }
                 configuration[keyPath: value] = parsed

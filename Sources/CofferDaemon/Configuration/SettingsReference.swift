@@ -25,6 +25,8 @@ package struct SettingsReference: Sendable {
         package let expects: String
         /// Environment variables that set it.
         package let variables: [String]
+        /// A running daemon takes it when it is reloaded.
+        package let isReloadable: Bool
         package let summary: String
         /// "" = nothing to say.
         package let risk: String
@@ -45,14 +47,14 @@ package struct SettingsReference: Sendable {
             path: setting.path, types: [], standard: value.isEmpty ? setting.unset : value,
             expects: setting.path == "vault.type" ? defaults.catalogue.expects : setting.expects,
             variables: ConfigurationLoader.variables.filter { $0.path == setting.path }.map(\.name),
-            summary: setting.summary, risk: setting.risk)
+            isReloadable: setting.isReloadable, summary: setting.summary, risk: setting.risk)
     }
 
     private static func vaultRows(_ catalogue: VaultCatalogue) -> [Row] {
         let type = Row(
             path: "vaults.NAME.type", types: catalogue.drivers.map(\.type), standard: "required",
             expects: catalogue.expects, variables: ["VAULT_TYPE"],
-            summary: catalogue.drivers.map { "`\($0.type)` is \($0.title)" }.joined(separator: "; "),
+            isReloadable: false, summary: catalogue.drivers.map { "`\($0.type)` is \($0.title)" }.joined(separator: "; "),
             risk: "A vault that keeps its records in the data folder begins empty under a new name. Production refuses one that keeps nothing")
         return [type]
             + catalogue.settingNames.compactMap { name in
@@ -65,7 +67,7 @@ package struct SettingsReference: Sendable {
                 }
                 return Row(
                     path: "vaults.NAME.\(name)", types: drivers.map(\.type), standard: setting.standard,
-                    expects: setting.expects, variables: variables, summary: setting.summary, risk: setting.risk)
+                    expects: setting.expects, variables: variables, isReloadable: false, summary: setting.summary, risk: setting.risk)
             }
     }
 
@@ -91,7 +93,7 @@ package struct SettingsReference: Sendable {
     private func isOfSome(_ row: Row) -> Bool { !row.types.isEmpty && row.types.count < allTypes }
 
     private func markdown(_ row: Row) -> String {
-        let meaning = (isOfSome(row) ? "\(owners(row)): " : "") + row.summary
+        let meaning = (isOfSome(row) ? "\(owners(row)): " : "") + row.summary + (row.isReloadable ? ". *Reloadable*" : "")
         return "| `\(row.path)` | \(row.standard) | \(row.expects) | \(meaning) | \(row.risk) |"
     }
 
@@ -99,6 +101,7 @@ package struct SettingsReference: Sendable {
         var lines = [row.path, "    \(Self.unmarked(row.summary))", "    default: \(Self.unmarked(row.standard)); expected: \(row.expects)"]
         if isOfSome(row) { lines.append("    only for vaults of type \(row.types.joined(separator: ", "))") }
         if !row.variables.isEmpty { lines.append("    environment: \(row.variables.joined(separator: ", "))") }
+        if row.isReloadable { lines.append("    reloadable: SIGHUP puts a new value in force") }
         if !row.risk.isEmpty { lines.append("    risk: \(Self.unmarked(row.risk))") }
         return lines.joined(separator: "\n") + "\n"
     }
@@ -118,7 +121,7 @@ package struct SettingsReference: Sendable {
         func string(_ text: String) -> String { "\"\(LineLogHandler.escape(text))\"" }
         func list(_ texts: [String]) -> String { "[\(texts.map(string).joined(separator: ", "))]" }
         return "{\"setting\": \(string(row.path)), \"types\": \(list(row.types)), \"default\": \(string(row.standard)), "
-            + "\"expected\": \(string(row.expects)), \"environment\": \(list(row.variables)), "
+            + "\"expected\": \(string(row.expects)), \"environment\": \(list(row.variables)), \"reloadable\": \(row.isReloadable), "
             + "\"summary\": \(string(row.summary)), \"risk\": \(string(row.risk))}"
     }
 }

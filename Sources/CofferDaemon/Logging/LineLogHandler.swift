@@ -12,8 +12,14 @@ package struct LineLogHandler: LogHandler {
     /// that a line stays what its format says it is.
     static let maximumFieldLength = 1_024
 
-    package var logLevel: Logger.Level
+    /// That of all loggers, unless this one was given its own.
+    package var logLevel: Logger.Level {
+        get { ownLevel ?? level.current }
+        set { ownLevel = newValue }
+    }
     package var metadata: Logger.Metadata = [:]
+    private let level: LogLevel
+    private var ownLevel: Logger.Level?
     private let format: Format
     private let now: @Sendable () -> UInt64
     private let write: @Sendable (String) -> Void
@@ -22,10 +28,10 @@ package struct LineLogHandler: LogHandler {
     ///   - now: Unix milliseconds.
     ///   - write: gets each line, without its end; must not block.
     package init(
-        level: Logger.Level, format: Format, now: @escaping @Sendable () -> UInt64,
+        level: LogLevel, format: Format, now: @escaping @Sendable () -> UInt64,
         write: @escaping @Sendable (String) -> Void
     ) {
-        logLevel = level
+        self.level = level
         self.format = format
         self.now = now
         self.write = write

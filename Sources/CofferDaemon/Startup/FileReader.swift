@@ -100,7 +100,8 @@ package final class FileReader: Sendable {
 }
 
 extension Failure {
-    fileprivate static func fileHangs(_ path: String) -> Failure {
+    /// A file system does not answer.
+    static func fileHangs(_ path: String) -> Failure {
         Failure(
             .unavailable, .vaultUnreachable,
             "\(path) cannot be read: its file system did not answer in time; check the mount", retryable: true,

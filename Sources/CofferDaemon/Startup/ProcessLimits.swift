@@ -24,11 +24,16 @@ enum ProcessLimits {
     /// - Throws: which limit is too low, and what it must be.
     static func check(held: Int, threads: Int) throws(StartupError) {
         _ = coffer_bound_arenas(arenas)
+        try checkMemory(held: held, threads: threads)
+        try check(RLIMIT_NOFILE, "open files", descriptors, "ulimit -Hn, LimitNOFILE")
+        try checkThreads(threads)
+    }
+
+    /// The same of memory alone.
+    static func checkMemory(held: Int, threads: Int) throws(StartupError) {
         try check(
             RLIMIT_AS, "bytes of address space", addressBytes + held + max(0, threads - 16) * addressBytesOfThread, "ulimit -v, LimitAS; MemoryMax bounds what is used")
         try check(RLIMIT_DATA, "bytes of data", dataBytes + held, "ulimit -d, LimitDATA; MemoryMax bounds what is used")
-        try check(RLIMIT_NOFILE, "open files", descriptors, "ulimit -Hn, LimitNOFILE")
-        try checkThreads(threads)
     }
 
     private static func check(

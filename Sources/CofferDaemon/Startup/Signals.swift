@@ -1,3 +1,4 @@
+import CofferServer
 import Dispatch
 import Glibc
 import Synchronization
@@ -25,49 +26,80 @@ package enum Signals {
         for fault in [SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGQUIT, SIGSEGV, SIGTRAP] { signal(fault, SIG_DFL) }
     }
 
-    /// Waits for SIGTERM or SIGINT. Blocks the thread.
-    ///
-    /// SIGHUP, as sent when a terminal goes, does not end the daemon.
-    static func waitForStop() -> Int32 {
+    /// Waits for one of SIGTERM, SIGINT and SIGHUP. Blocks the thread.
+    static func next() -> Int32 {
         var set = sigset_t()
         sigemptyset(&set)
         for signal in handled { sigaddset(&set, signal) }
         while true {
             var received: Int32 = 0
-            if sigwait(&set, &received) == 0 && received != SIGHUP { return received }
+            if sigwait(&set, &received) == 0 { return received }
         }
     }
 }
 
-/// The signal to stop, received from the start on by a thread of its own. So it ends
-/// the process within a set time, whatever the other threads are stuck in.
-package final class StopSignal: Sendable {
-    private let received = Mutex<Int32>(0)
-    private let arrival = DispatchSemaphore(value: 0)
-
-    /// Call it after `Signals.block`.
-    ///
-    /// - Parameters:
-    ///   - patience: how long the process may take to stop.
-    ///   - giveUp: called when it took longer; ends the process.
-    /// - Throws: when the system gives no thread.
-    package init(patience: Duration, giveUp: @escaping @Sendable () -> Void) throws(StartupError) {
-        let (seconds, attoseconds) = patience.components
-        try DaemonThread.start("coffer-signals") {
-            let signal = Signals.waitForStop()
-            self.received.withLock { $0 = signal }
-            self.arrival.signal()
-            var time = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
-            var rest = timespec()
-            while nanosleep(&time, &rest) != 0 && errno == EINTR { time = rest }
-            giveUp()
-        }
+/// Receives signals from the start on, on a thread of its own: SIGHUP, and the signal to stop. That one
+/// ends the process within a set time, whatever the other threads are stuck in. After it none is received.
+final class SignalWatch: Component {
+    private struct State {
+        var stop: Int32 = 0
+        var patience: Int
     }
 
-    /// Waits for it; returns which, or nil when it did not come in that time. Blocks the
-    /// thread.
-    package func wait(seconds: Int) -> Int32? {
+    /// After the drain, for the vaults to end what they are doing, in seconds.
+    private static let closeSeconds = 10
+
+    private let state: Mutex<State>
+    private let arrival = DispatchSemaphore(value: 0)
+    private let hangUp: @Sendable () -> Void
+    private let giveUp: @Sendable (Int) -> Void
+
+    /// Call `Signals.block` before.
+    ///
+    /// - Parameters:
+    ///   - hangUp: called at each SIGHUP; must not block.
+    ///   - giveUp: called when the stop has taken longer than so many seconds; ends the process.
+    init(
+        _ configuration: Configuration, hangUp: @escaping @Sendable () -> Void,
+        giveUp: @escaping @Sendable (Int) -> Void
+    ) {
+        state = Mutex(State(patience: Self.patience(configuration)))
+        self.hangUp = hangUp
+        self.giveUp = giveUp
+    }
+
+    private static func patience(_ configuration: Configuration) -> Int {
+        configuration.limits.drainSeconds + closeSeconds
+    }
+
+    func start() throws(StartupError) { try DaemonThread.start("coffer-signals") { self.receive() } }
+
+    func reload(_ configuration: Configuration) -> ReloadOutcome {
+        state.withLock { $0.patience = Self.patience(configuration) }
+        return ReloadOutcome()
+    }
+
+    /// Waits for the signal to stop; returns which, or nil when it did not come in that time. Blocks
+    /// the thread.
+    func wait(seconds: Int) -> Int32? {
         guard arrival.wait(timeout: .now() + .seconds(seconds)) == .success else { return nil }
-        return received.withLock { $0 }
+        return state.withLock { $0.stop }
+    }
+
+    private func receive() {
+        var signal = Signals.next()
+        while signal == SIGHUP {
+            hangUp()
+            signal = Signals.next()
+        }
+        let patience = state.withLock { state in
+            state.stop = signal
+            return state.patience
+        }
+        arrival.signal()
+        var time = timespec(tv_sec: patience, tv_nsec: 0)
+        var rest = timespec()
+        while nanosleep(&time, &rest) != 0 && errno == EINTR { time = rest }
+        giveUp(patience)
     }
 }

@@ -2,18 +2,118 @@ import CofferCore
 import CofferCrypto
 import CofferHTTP
 import CofferVaultKit
+import Dispatch
 import Glibc
 import Logging
+import Synchronization
 
-/// Reads the PEM files of a vault's connections, and again when they have changed:
+/// Reads the PEM files of a vault's connections, and again when they have changed or it is asked to:
 /// on a thread of its own, as a file system may hang.
-struct TLSFileWatch: Sendable {
-    /// How long a changed file goes unnoticed.
-    static let interval: UInt32 = 2
+final class TLSFileWatch: Sendable {
+    /// How long a changed file goes unnoticed, in seconds.
+    static let interval = 2
+    /// Somebody who waits until the files were read.
+    private final class Request: Sendable {
+        private let done = DispatchSemaphore(value: 0)
+        private let outcome = Mutex<Result<Bool, Failure>?>(nil)
+
+        func answer(_ result: Result<Bool, Failure>) {
+            outcome.withLock { $0 = result }
+            done.signal()
+        }
+
+        func outcome(within patience: Duration) -> Result<Bool, Failure>? {
+            _ = done.wait(timeout: .now() + .seconds(Int(patience.components.seconds)))
+            return outcome.withLock { $0 }
+        }
+    }
+
+    private struct State {
+        var requests: [Request] = []
+        var isStopped = false
+    }
+
+    /// What the files hold.
+    let contents: TLSFiles
+    private let files: PEMFiles
+    private let log: Logger
+    private let state = Mutex(State())
+    private let wake = DispatchSemaphore(value: 0)
+
+    /// Reads the files; nil if the vault's settings name none.
+    ///
+    /// - Throws: FAILED_PRECONDITION that names the setting and the file.
+    init?(_ vault: VaultConfiguration, log: Logger) throws(Failure) {
+        guard let files = PEMFiles(vault) else { return nil }
+        self.files = files
+        self.log = log
+        contents = TLSFiles(try files.read())
+    }
+
+    /// Follows the files: `contents` holds what they hold. What cannot be read leaves what was read before.
+    func start() throws(Failure) {
+        do throws(StartupError) {
+            try DaemonThread.start("coffer-tls") { self.follow() }
+        } catch {
+            throw .internalError(error.message)
+        }
+    }
+
+    /// Reads the files at once, changed or not. Blocks the thread, which is not the one that follows them.
+    ///
+    /// - Returns: whether they hold something else than before.
+    /// - Throws: why they could not be read: what was read before stays in use.
+    func reload() throws(Failure) -> Bool {
+        let request = Request()
+        state.withLock { $0.requests.append(request) }
+        wake.signal()
+        guard let outcome = request.outcome(within: FileReader.patience) else { throw .fileHangs(files.path) }
+        return try outcome.get()
+    }
+
+    /// Ends the thread, unless a file system has it.
+    func stop() {
+        state.withLock { $0.isStopped = true }
+        wake.signal()
+    }
+
+    private func follow() {
+        var last = files.stamps
+        var isReadable = true
+        while true {
+            _ = wake.wait(timeout: .now() + .seconds(Self.interval))
+            let (isStopped, requests) = state.withLock { state in
+                defer { state.requests = [] }
+                return (state.isStopped, state.requests)
+            }
+            if isStopped { return }
+            let now = files.stamps
+            guard now != last || !isReadable || !requests.isEmpty else { continue }
+            do throws(Failure) {
+                let isChanged = contents.replace(with: try files.read())
+                for request in requests { request.answer(.success(isChanged)) }
+                if isChanged && requests.isEmpty { log.notice("read changed TLS files", metadata: ["vault": "\(files.vault)"]) }
+                isReadable = true
+                last = now
+            } catch {
+                for request in requests { request.answer(.failure(error)) }
+                if isReadable && requests.isEmpty {
+                    log.error(
+                        "cannot read changed TLS files: those read before stay in use",
+                        metadata: ["vault": "\(files.vault)", "cause": "\(error.message)"])
+                }
+                isReadable = false
+            }
+        }
+    }
+}
+
+/// The PEM files that a vault's settings name.
+private struct PEMFiles: Sendable {
     private static let maximumBytes = 4 << 20
 
     /// The setting, its file, and who else may read it.
-    private struct Place: Sendable {
+    struct Place: Sendable {
         let setting: String
         let path: String
         let rule: ProtectedFile.Rule
@@ -22,14 +122,13 @@ struct TLSFileWatch: Sendable {
         let isGood: @Sendable (Secret) -> Bool
     }
 
-    private let vault: String
+    let vault: String
     private let authority: Place?
     private let certificate: Place?
     private let key: Place?
-    private let log: Logger
 
-    /// Nil if the vault's settings name no files.
-    init?(_ vault: VaultConfiguration, log: Logger) {
+    /// Nil if there are none.
+    init?(_ vault: VaultConfiguration) {
         func certificates(_ setting: String, _ path: String) -> Place? {
             path.isEmpty
                 ? nil
@@ -38,7 +137,6 @@ struct TLSFileWatch: Sendable {
                     isGood: PEM.hasCertificates)
         }
         self.vault = vault.name
-        self.log = log
         authority = certificates("ca_file", vault[RemoteSettings.caFile])
         certificate = certificates("client_certificate_file", vault[RemoteSettings.clientCertificateFile])
         let keyFile = vault[RemoteSettings.clientKeyFile]
@@ -50,6 +148,9 @@ struct TLSFileWatch: Sendable {
                 expects: "a private key in PEM form, without a password", isGood: PEM.hasPrivateKey)
         if authority == nil && certificate == nil { return nil }
     }
+
+    /// For people.
+    var path: String { (authority ?? certificate)?.path ?? "" }
 
     /// All of them.
     ///
@@ -75,41 +176,8 @@ struct TLSFileWatch: Sendable {
             authority: try content(authority), certificate: try content(certificate), key: try content(key))
     }
 
-    /// Keeps `files` as the files are. What cannot be read leaves what was read before.
-    func start(_ files: TLSFiles) throws(Failure) {
-        do throws(StartupError) {
-            try DaemonThread.start("coffer-tls") { follow(files) }
-        } catch {
-            throw .internalError(error.message)
-        }
-    }
-
-    private func follow(_ files: TLSFiles) {
-        var last = stamps
-        var isReadable = true
-        while true {
-            sleep(Self.interval)
-            let now = stamps
-            guard now != last || !isReadable else { continue }
-            do throws(Failure) {
-                if files.replace(with: try read()) {
-                    log.notice("read changed TLS files", metadata: ["vault": "\(vault)"])
-                }
-                isReadable = true
-                last = now
-            } catch {
-                if isReadable {
-                    log.error(
-                        "cannot read changed TLS files: those read before stay in use",
-                        metadata: ["vault": "\(vault)", "cause": "\(error.message)"])
-                }
-                isReadable = false
-            }
-        }
-    }
-
     /// What changes when a file does, links followed; a missing one has none.
-    private var stamps: [[Int]] {
+    var stamps: [[Int]] {
         [authority, certificate, key].map { place in
             var status = stat()
             guard let place, stat(place.path, &status) == 0 else { return [] }

@@ -31,7 +31,7 @@ struct VaultOpener {
     func check() throws(StartupError) {
         do throws(Failure) {
             _ = try legacyFormat()
-            let context = try context()
+            let context = context(try VaultParts(configuration, clock: clock))
             for vault in configuration.vaults where !vault.driver.isLocal { _ = try adapter(vault, context) }
         } catch {
             throw Self.startupError(error)
@@ -41,14 +41,17 @@ struct VaultOpener {
     /// - Parameter beforeLocal: called when all is right but for the databases, before the first is opened
     ///   or made.
     /// - Throws: why a vault cannot be used, in one line. A vault on another host is
-    ///   not asked: it may be down and come back.
+    ///   not asked: it may be down and come back. Those that were opened before are closed.
     func open(
         _ keys: KeyRing, beforeLocal: () throws(StartupError) -> Void = {}
-    ) throws(StartupError) -> VaultPool {
+    ) throws(StartupError) -> OpenedVaults {
+        var opened: [String: VaultPool.Member] = [:]
+        var parts: VaultParts?
         do throws(Failure) {
             let legacy = try legacyFormat()
-            let context = try context()
-            var opened: [String: VaultPool.Member] = [:]
+            let made = try VaultParts(configuration, clock: clock)
+            parts = made
+            let context = context(made)
             for vault in configuration.vaults where !vault.driver.isLocal {
                 opened[vault.name] = try member(vault, context, legacy, keys)
             }
@@ -67,8 +70,13 @@ struct VaultOpener {
                 routes.append(
                     try CofferVault.VaultRoute(user: route.user, connection: route.connection, vault: route.vault))
             }
-            return try VaultPool(members, routes: routes)
+            let pool = try VaultPool(members, routes: routes)
+            try made.start()
+            return OpenedVaults(pool: pool, parts: made)
         } catch {
+            let stores = opened.values.map(\.store)
+            if !stores.isEmpty { _ = Blocking.run { for store in stores { await store.close() } } }
+            parts?.stop()
             throw Self.startupError(error)
         }
     }
@@ -146,10 +154,9 @@ struct VaultOpener {
     // MARK: What several vaults share
 
     /// Without a check of keys: each vault has its own.
-    private func context() throws(Failure) -> VaultContext {
-        // Without a vault on another host there is no thread for HTTP.
-        let isRemote = configuration.vaults.contains { !$0.driver.isLocal }
-        let engine = isRemote ? try HTTPEngine(clock: clock) : nil
+    ///
+    /// - Parameter parts: what is made from it is noted there.
+    private func context(_ parts: VaultParts) -> VaultContext {
         let (clock, random, log) = (clock, random, log)
         let files = RuledFileReader(clock: clock)
         return VaultContext(
@@ -160,15 +167,15 @@ struct VaultOpener {
                 try await files.read(path, rule, deadline: deadline)
             },
             tlsFiles: { vault throws(Failure) in
-                guard let watch = TLSFileWatch(vault, log: log) else { return nil }
-                let files = TLSFiles(try watch.read())
-                try watch.start(files)
-                return files
+                guard let watch = try TLSFileWatch(vault, log: log) else { return nil }
+                parts.add(watch, of: vault)
+                return watch.contents
             },
             connect: { endpoint throws(Failure) in
-                guard let engine else { throw .internalError("a local vault asks for HTTP") }
+                guard let engine = parts.engine else { throw .internalError("a local vault asks for HTTP") }
                 return try engine.client(endpoint)
             },
+            whenReloaded: { vault, refresh in parts.add(refresh, of: vault) },
             keyCheck: { _, _ throws(Failure) in throw .internalError("a database is opened without keys") },
             notice: { vault, text in log.notice("\(text)", metadata: ["vault": "\(vault)"]) })
     }

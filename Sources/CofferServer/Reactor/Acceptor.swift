@@ -11,6 +11,8 @@ final class Acceptor {
     private static let batch = 64
 
     let listener: Int32
+    /// Who waits when the drain begins is left to whoever listens next.
+    let keepsBacklog: Bool
     // One thread uses these, with every turn; as in `Connection`.
 
     /// At the descriptor limit the listener rests instead of spinning.
@@ -24,8 +26,9 @@ final class Acceptor {
     /// When the next stranger may be logged: a crowd of them is not to fill the log.
     private var nextDenial: BootInstant?
 
-    init(listener: Int32, inboxes: [Inbox], ledger: UIDLedger, policy: any AccessPolicy) {
+    init(listener: Int32, keepsBacklog: Bool, inboxes: [Inbox], ledger: UIDLedger, policy: any AccessPolicy) {
         self.listener = listener
+        self.keepsBacklog = keepsBacklog
         self.inboxes = inboxes
         self.ledger = ledger
         self.policy = policy

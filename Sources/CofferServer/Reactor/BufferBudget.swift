@@ -6,14 +6,20 @@ import Synchronization
 /// What is sent and forgotten within one turn of a reactor is not counted.
 final class BufferBudget: Sendable {
     private struct State {
+        var limits: ServerLimits
         var total = 0
         var byUID: [UInt32: Int] = [:]
     }
 
-    private let state = Mutex(State())
-    let limits: ServerLimits
+    private let state: Mutex<State>
 
-    init(limits: ServerLimits) { self.limits = limits }
+    init(limits: ServerLimits) { state = Mutex(State(limits: limits)) }
+
+    /// Holds from the next reservation on.
+    var limits: ServerLimits {
+        get { state.withLock { $0.limits } }
+        set { state.withLock { $0.limits = newValue } }
+    }
 
     /// False, and nothing is counted, if this uid, or all together, would have more than they may.
     ///
@@ -21,8 +27,8 @@ final class BufferBudget: Sendable {
     ///   it waits for from being done.
     func reserve(_ bytes: Int, uid: UInt32, part: Int = 1) -> Bool {
         state.withLock { state in
-            guard state.total + bytes <= limits.bufferedBytes / part,
-                state.byUID[uid, default: 0] + bytes <= limits.bufferedBytesPerUID / part
+            guard state.total + bytes <= state.limits.bufferedBytes / part,
+                state.byUID[uid, default: 0] + bytes <= state.limits.bufferedBytesPerUID / part
             else { return false }
             state.total += bytes
             state.byUID[uid, default: 0] += bytes

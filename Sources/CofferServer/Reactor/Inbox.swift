@@ -22,6 +22,8 @@ enum ReactorMessage: Sendable {
     case work(any WorkItem)
     /// What a service has to do at that time.
     case later(BootInstant, any WorkItem)
+    /// These limits hold from now on.
+    case limits(ServerLimits)
     /// Finish what is in flight, then stop.
     case drain
     /// After `drain`: the thread ends.

@@ -12,7 +12,7 @@ extension Reactor {
         draining = true
         if let acceptor {
             // Who has connected already is told, not left hanging.
-            acceptor.acceptBatch(now: now, self)
+            if !acceptor.keepsBacklog { acceptor.acceptBatch(now: now, self) }
             _ = coffer_epoll_remove(epoll, acceptor.listener)
         }
         acceptor = nil

@@ -27,7 +27,7 @@ final class Reactor: @unchecked Sendable {
     static let eventsPerTurn = 256
 
     let index: Int
-    let limits: ServerLimits
+    @exclusivity(unchecked) private(set) var limits: ServerLimits
     let spin: Duration
     let inbox: Inbox
     let counters: ReactorCounters
@@ -226,6 +226,7 @@ final class Reactor: @unchecked Sendable {
         case .job(let job): job.runSynchronously(on: inbox.asUnownedTaskExecutor())
         case .work(let item): item.run()
         case .later(let time, let work): awaitDeadline(.init(deadline: time, subject: .work(work, call: nil)))
+        case .limits(let limits): self.limits = limits
         case .drain: beginDrain()
         case .stop: isStopped = true
         }

@@ -13,6 +13,7 @@ final class UIDLedger: Sendable {
     }
 
     private struct State {
+        var limits: ServerLimits
         var total = 0
         var work = 0
         var byUID: [UInt32: Counts] = [:]
@@ -25,17 +26,22 @@ final class UIDLedger: Sendable {
         }
     }
 
-    private let state = Mutex(State())
-    private let limits: ServerLimits
+    private let state: Mutex<State>
 
-    init(limits: ServerLimits) { self.limits = limits }
+    init(limits: ServerLimits) { state = Mutex(State(limits: limits)) }
+
+    /// Holds from the next connection and call on; what is open beyond a lower limit stays.
+    var limits: ServerLimits {
+        get { state.withLock { $0.limits } }
+        set { state.withLock { $0.limits = newValue } }
+    }
 
     /// False if this uid, or all together, have as many as they may.
     func openConnection(uid: UInt32) -> Bool {
         state.withLock { state in
-            guard state.total < limits.connections else { return false }
+            guard state.total < state.limits.connections else { return false }
             let counts = state.counts(of: uid)
-            guard counts.connections < limits.connectionsPerUID else { return false }
+            guard counts.connections < state.limits.connectionsPerUID else { return false }
             state.total += 1
             counts.connections += 1
             return true
@@ -56,14 +62,15 @@ final class UIDLedger: Sendable {
     /// - Parameter weight: what it counts for; at most as much as there may be.
     /// - Throws: RESOURCE_EXHAUSTED if this uid, or all together, have as much in hand as they may.
     func beginWork(_ kind: PendingCall.Kind, uid: UInt32, weight: Int) throws(Failure) -> CallWork {
-        let weight = min(weight, limits.callsPerUID, limits.calls)
-        let refusal: Failure? = state.withLock { state in
+        let (refusal, weight) = state.withLock { state -> (Failure?, Int) in
+            let limits = state.limits
+            let weight = min(weight, limits.callsPerUID, limits.calls)
             let counts = state.counts(of: uid)
-            guard counts.work + weight <= kind.limit(limits.callsPerUID) else { return .tooManyCalls(limits.callsPerUID) }
-            guard state.work + weight <= kind.limit(limits.calls) else { return .tooManyCallsInAll(limits.calls) }
+            guard counts.work + weight <= kind.limit(limits.callsPerUID) else { return (.tooManyCalls(limits.callsPerUID), 0) }
+            guard state.work + weight <= kind.limit(limits.calls) else { return (.tooManyCallsInAll(limits.calls), 0) }
             counts.work += weight
             state.work += weight
-            return nil
+            return (nil, weight)
         }
         if let refusal { throw refusal }
         return CallWork(uid: uid, weight: weight, ledger: self)

@@ -13,7 +13,6 @@ package final class AdminService: Sendable {
     private let counters: [ReactorCounters]
     private let ledger: UIDLedger
     private let budget: BufferBudget
-    private let limits: ServerLimits
     private let clock: any Clock
     private let started: BootInstant
     private let version: String
@@ -34,7 +33,7 @@ package final class AdminService: Sendable {
 
     init(
         credentials: CredentialService, random: any RandomSource,
-        counters: [ReactorCounters], ledger: UIDLedger, budget: BufferBudget, limits: ServerLimits, clock: any Clock,
+        counters: [ReactorCounters], ledger: UIDLedger, budget: BufferBudget, clock: any Clock,
         version: String, warnings: [String], droppedLogLines: @escaping @Sendable () -> UInt64 = { 0 }
     ) {
         self.credentials = credentials
@@ -44,7 +43,6 @@ package final class AdminService: Sendable {
         self.counters = counters
         self.ledger = ledger
         self.budget = budget
-        self.limits = limits
         self.clock = clock
         started = clock.boot
         self.version = version
@@ -56,7 +54,8 @@ package final class AdminService: Sendable {
     }
 
     func ping() -> Secret {
-        ReplyMessages.pingResponse(
+        let limits = ledger.limits
+        return ReplyMessages.pingResponse(
             PingAnswer(
                 version: version, instance: instance, isDraining: isDraining.load(ordering: .relaxed),
                 frameBytes: UInt32(limits.frameBytes), credentialBytes: UInt32(limits.credentialBytes),
@@ -83,7 +82,7 @@ package final class AdminService: Sendable {
         let now = clock.boot
         let last = now + .milliseconds(Int64(deadline.milliseconds(since: now) * 3 / 4))
         // Others may have more time than who came first.
-        let end = max(last, now + .milliseconds(Int64(limits.callMilliseconds) * 3 / 4))
+        let end = max(last, now + .milliseconds(Int64(ledger.limits.callMilliseconds) * 3 / 4))
         let asker = VaultRounds<Check>.Asker(address)
         address.work.onStop { self.checks.withdraw(asker) }
         let times = checks.ask(
@@ -192,6 +191,7 @@ package final class AdminService: Sendable {
     func stats() -> [(name: String, value: UInt64)] {
         let cache = credentials.cache.usage
         let configuration = credentials.cache.configuration
+        let limits = ledger.limits
         func total(_ counter: (ReactorCounters) -> UInt64) -> UInt64 {
             counters.reduce(0) { $0 + counter($1) }
         }

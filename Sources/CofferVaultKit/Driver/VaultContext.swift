@@ -25,6 +25,11 @@ package struct VaultContext: Sendable {
     package let tlsFiles: @Sendable (VaultConfiguration) throws(Failure) -> TLSFiles?
     /// A way to a server.
     package let connect: @Sendable (HTTPEndpoint) throws(Failure) -> any HTTPTransport
+    /// Has the driver's credentials come from their files again whenever the daemon is reloaded (SIGHUP), by the deadline that
+    /// it is given. It returns whether they are others than before, and throws if there are none: those that
+    /// were there stay in use. No call of the vault may fail because of it.
+    package let whenReloaded:
+        @Sendable (VaultConfiguration, @escaping @Sendable (BootInstant) async throws(Failure) -> Bool) -> Void
     /// Whether the daemon's keys belong to a database.
     package private(set) var keyCheck: KeyCheck
     /// Logs what an operator should know at the start.
@@ -37,6 +42,8 @@ package struct VaultContext: Sendable {
         readFileLater: @escaping @Sendable (String, ProtectedFile.Rule, BootInstant) async throws(Failure) -> Secret?,
         tlsFiles: @escaping @Sendable (VaultConfiguration) throws(Failure) -> TLSFiles?,
         connect: @escaping @Sendable (HTTPEndpoint) throws(Failure) -> any HTTPTransport,
+        whenReloaded: @escaping
+            @Sendable (VaultConfiguration, @escaping @Sendable (BootInstant) async throws(Failure) -> Bool) -> Void,
         keyCheck: @escaping KeyCheck,
         notice: @escaping @Sendable (_ vault: String, _ text: String) -> Void
     ) {
@@ -49,6 +56,7 @@ package struct VaultContext: Sendable {
         self.readFileLater = readFileLater
         self.tlsFiles = tlsFiles
         self.connect = connect
+        self.whenReloaded = whenReloaded
         self.keyCheck = keyCheck
         self.notice = notice
     }

@@ -40,7 +40,7 @@ enum AWSLive {
     }
 
     /// One I/O thread for all.
-    private static let engine = Result { () throws(Failure) in try HTTPEngine() }
+    private static let engine = Result { () throws(Failure) in try HTTPEngine.started() }
 
     /// As a daemon reaches it, but that the service may be without TLS on this host.
     private static func client(of place: AWSPlace) throws(Failure) -> HTTPClient {

@@ -58,12 +58,13 @@ class Daemon:
     def __init__(
         self, *arguments: object, config: str = "", env: dict[str, str] | None = None,
         place: Place | None = None, descriptors: int | None = None, through: Sequence[str] = (),
-        prepare: Callable[[], None] | None = None, program: Path | None = None
+        prepare: Callable[[], None] | None = None, program: Path | None = None, inherits: Sequence[int] = ()
     ):
         """
         `config`: the YAML file's text. `descriptors`: how many files it may have open.
         `through`: a command that becomes the daemon, for instance one that makes it another user's.
         `prepare`: called in the new process before it is cofferd. `program`: another copy of it.
+        `inherits`: descriptors that stay open in it.
         """
         self.owns_place = place is None
         self.place = place or Place()
@@ -76,6 +77,7 @@ class Daemon:
         self.through = list(through)
         self.prepare = prepare
         self.program = program or binary("cofferd")
+        self.inherits = inherits
         self.process: subprocess.Popen | None = None
         Daemon.live.append(self)
 
@@ -101,7 +103,7 @@ class Daemon:
             self.process = subprocess.Popen(
                 [*self.through, self.program, *map(str, self.arguments)], env=self.env, cwd=self.place.folder,
                 stdin=subprocess.DEVNULL, stdout=log if output is None else output,
-                stderr=log if output is None else output, preexec_fn=self._prepare)
+                stderr=log if output is None else output, pass_fds=self.inherits, preexec_fn=self._prepare)
         return self
 
     def _prepare(self) -> None:

@@ -48,7 +48,7 @@ final class Service {
             clock: clock, random: FuzzRandom(), flightTime: .seconds(5), budget: budget)
         let admin = AdminService(
             credentials: credentials, random: FuzzRandom(), counters: [counters],
-            ledger: ledger, budget: budget, limits: limits, clock: clock, version: "fuzz", warnings: ["none"])
+            ledger: ledger, budget: budget, clock: clock, version: "fuzz", warnings: ["none"])
         let services = Endpoint.Services(
             credentials: credentials, admin: admin, policy: policy, bootKey: bootKey, limits: limits, budget: budget)
         let context = ServerContext(

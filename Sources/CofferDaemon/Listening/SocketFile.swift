@@ -6,44 +6,39 @@ import Glibc
 ///
 /// A lock file beside the socket decides who may touch the path. It stays when
 /// the daemon goes: removing a lock file is a race of its own.
-package final class SocketFile {
-    package let path: String
-    /// Listening, non-blocking.
-    package let listener: Int32
+final class SocketFile: Listener {
+    let path: String
+    let descriptor: Int32
+    let remedy = "restart cofferd"
+    let notice: String? = nil
+    let outlivesDaemon = false
     private let lock: Int32
-    private let made: Identity
-
-    /// Which file it is.
-    private struct Identity: Equatable {
-        let device: dev_t
-        let inode: ino_t
-
-        init(_ status: stat) { (device, inode) = (status.st_dev, status.st_ino) }
-    }
+    private let made: FileIdentity
 
     /// - Parameter mode: of the socket; 0600 lets only this uid connect.
-    package init(path: String, mode: UInt32) throws(StartupError) {
+    /// - Throws: what is in the way at the path.
+    init(path: String, mode: UInt32) throws(StartupError) {
         self.path = path
         try Self.makeFolder(of: path)
         lock = try Self.takeLock(path + ".lock", socket: path)
         do throws(StartupError) {
             try Self.clearStale(path)
-            listener = coffer_unix_listen(path, mode_t(mode), 1_024)
-            guard listener >= 0 else { throw Self.failure("cannot listen on \(path)") }
+            descriptor = coffer_unix_listen(path, mode_t(mode), 1_024)
+            guard descriptor >= 0 else { throw Self.failure("cannot listen on \(path)") }
             do throws(StartupError) {
                 made = try Self.checked(path, mode)
             } catch {
-                close(listener)
+                Glibc.close(descriptor)
                 throw error
             }
         } catch {
-            close(lock)
+            Glibc.close(lock)
             throw error
         }
     }
 
     /// What stands at the path now has to be what was made there.
-    private static func checked(_ path: String, _ mode: UInt32) throws(StartupError) -> Identity {
+    private static func checked(_ path: String, _ mode: UInt32) throws(StartupError) -> FileIdentity {
         var status = stat()
         guard lstat(path, &status) == 0 else { throw failure("cannot examine the socket \(path)") }
         guard status.st_mode & S_IFMT == S_IFSOCK, status.st_uid == geteuid(), status.st_mode & 0o777 == mode else {
@@ -52,26 +47,23 @@ package final class SocketFile {
                     + "\(geteuid()) with mode 0\(String(mode, radix: 8)); check who can write to the folder, and its ACLs",
                 exitCode: StartupError.configurationExitCode)
         }
-        return Identity(status)
+        return FileIdentity(status)
     }
 
     /// The path leads to our socket.
-    package var isInPlace: Bool {
-        var status = stat()
-        return lstat(path, &status) == 0 && Identity(status) == made
-    }
+    var isInPlace: Bool { FileIdentity(of: path) == made }
 
     /// Takes the path away, if it is still ours: nobody new can connect. One that cannot be
-    /// removed leads nowhere once `remove` was called, and the next start takes it over.
-    package func hide() {
+    /// removed leads nowhere once `close` was called, and the next start takes it over.
+    func hide() {
         if isInPlace { unlink(path) }
     }
 
     /// Hides it, stops listening, and lets another daemon have the path.
-    package func remove() {
+    func close() {
         hide()
-        close(listener)
-        close(lock)
+        Glibc.close(descriptor)
+        Glibc.close(lock)
     }
 
     /// The folder, for its owner alone, if it is not there; its parent must be.
@@ -113,13 +105,13 @@ package final class SocketFile {
         guard lock >= 0 else { throw failure("cannot open \(lockPath)") }
         var status = stat()
         guard fstat(lock, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_uid == geteuid() else {
-            close(lock)
+            Glibc.close(lock)
             throw StartupError(
                 "\(lockPath) is no file of uid \(geteuid()); remove it or choose another --socket",
                 exitCode: StartupError.configurationExitCode)
         }
         guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-            close(lock)
+            Glibc.close(lock)
             throw StartupError(
                 "\(socket) is in use: another cofferd is running there; stop it or choose another --socket")
         }
@@ -137,7 +129,7 @@ package final class SocketFile {
         }
         let probe = coffer_unix_connect(path)
         if probe >= 0 {
-            close(probe)
+            Glibc.close(probe)
             throw StartupError(
                 "\(path) is in use: a program is listening there; stop it or choose another --socket")
         }

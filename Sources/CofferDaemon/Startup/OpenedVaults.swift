@@ -1,0 +1,100 @@
+import CofferCore
+import CofferHTTP
+import CofferVault
+import CofferVaultKit
+import Synchronization
+
+/// The vaults of a daemon, and what they were made with.
+struct OpenedVaults: Sendable {
+    let pool: VaultPool
+    let parts: VaultParts
+}
+
+/// What vaults share or have beside their adapters: the HTTP engine, files that are followed, credentials that
+/// come from files.
+final class VaultParts: Sendable {
+    typealias Refresh = @Sendable (BootInstant) async throws(Failure) -> Bool
+
+    private struct State {
+        var watches: [(path: String, watch: TLSFileWatch)] = []
+        var refreshes: [(path: String, refresh: Refresh)] = []
+    }
+
+    /// Nil without a vault on another host: there is no thread for HTTP then.
+    let engine: HTTPEngine?
+    private let clock: SystemClock
+    private let state = Mutex(State())
+
+    /// Nothing runs yet.
+    init(_ configuration: Configuration, clock: SystemClock) throws(Failure) {
+        let isRemote = configuration.vaults.contains { !$0.driver.isLocal }
+        engine = isRemote ? try HTTPEngine(clock: clock) : nil
+        self.clock = clock
+    }
+
+    func add(_ watch: TLSFileWatch, of vault: VaultConfiguration) {
+        state.withLock { $0.watches.append((vault.path, watch)) }
+    }
+
+    func add(_ refresh: @escaping Refresh, of vault: VaultConfiguration) {
+        state.withLock { $0.refreshes.append((vault.path, refresh)) }
+    }
+
+    /// - Throws: RESOURCE_EXHAUSTED when the system gives no thread. Call `stop` then too.
+    func start() throws(Failure) {
+        try engine?.start()
+        for (_, watch) in state.withLock({ $0.watches }) { try watch.start() }
+    }
+
+    /// Reads all files again. Blocks the thread, for some ten seconds at most.
+    func reload() -> ReloadOutcome {
+        let (watches, refreshes) = state.withLock { ($0.watches, $0.refreshes) }
+        var outcome = ReloadOutcome()
+        func note(_ what: String, _ result: Result<Bool, Failure>) {
+            switch result {
+            case .success(let isChanged): outcome.reread += isChanged ? [what] : []
+            case .failure(let failure): outcome.failures.append("\(what): \(failure.message)")
+            }
+        }
+        for (path, watch) in watches {
+            do throws(Failure) {
+                note("\(path): TLS files", .success(try watch.reload()))
+            } catch {
+                note("\(path): TLS files", .failure(error))
+            }
+        }
+        for (path, result) in zip(refreshes.map(\.path), refreshed(refreshes.map(\.refresh))) {
+            note("\(path): credentials", result)
+        }
+        return outcome
+    }
+
+    /// All at the same time.
+    private func refreshed(_ refreshes: [Refresh]) -> [Result<Bool, Failure>] {
+        let deadline = clock.boot + FileReader.patience
+        return Blocking.run {
+            await withTaskGroup(of: (Int, Result<Bool, Failure>).self) { group in
+                for (index, refresh) in refreshes.enumerated() {
+                    group.addTask { (index, await Self.result(refresh, deadline)) }
+                }
+                var results = [Result<Bool, Failure>](repeating: .success(false), count: refreshes.count)
+                for await (index, result) in group { results[index] = result }
+                return results
+            }
+        } ?? []
+    }
+
+    private static func result(_ refresh: Refresh, _ deadline: BootInstant) async -> Result<Bool, Failure> {
+        do throws(Failure) {
+            return .success(try await refresh(deadline))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// Ends the threads. The vaults are closed by then.
+    func stop() {
+        for (_, watch) in state.withLock({ $0.watches }) { watch.stop() }
+        engine?.close()
+    }
+}
