@@ -1,5 +1,6 @@
 import CofferCore
 import CofferVault
+import CofferVaultKit
 import CofferVaultConformance
 import Testing
 
