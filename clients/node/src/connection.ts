@@ -65,7 +65,7 @@ export class Connection {
     // Calls.
 
     /** Puts a call into the next batch; throws what its request makes impossible. */
-    begin(call: Call): void {
+    begin(call: Call, now: number): void {
         const writer = this.writer;
         if (writer.at > MAXIMUM_QUEUED_BYTES) throw queueFull(writer.at);
         const start = writer.at;
@@ -78,7 +78,7 @@ export class Connection {
             call.id = ++this.lastId;
             call.frameStart = start;
             call.frameBytes = size;
-            const left = Math.min(Math.max(1, Math.ceil(call.deadline - performance.now())), 0xffffffff);
+            const left = Math.min(Math.max(1, Math.ceil(call.deadline - now)), 0xffffffff);
             putHeader(writer.memory, start, size, Kind.REQUEST, call.id, call.method.id, left);
         } catch (error) {
             writer.truncate(start);

@@ -110,7 +110,8 @@ export class SocketChannel implements Channel, ConnectionOwner {
         sink: Sink<Response>,
     ): () => void {
         const timeoutMs = options?.timeoutMs ?? this.configuration.timeoutMs;
-        const deadline = performance.now() + timeoutMs;
+        const now = performance.now();
+        const deadline = now + timeoutMs;
         const call = new Call(method, request, deadline, WRITES.has(method.id), sink);
         const signal = options?.signal;
         const giveUp = () => this.giveUp(call, cancelled(signal?.reason));
@@ -123,13 +124,13 @@ export class SocketChannel implements Channel, ConnectionOwner {
         } else {
             if (signal) call.listen(signal, giveUp);
             if (deadline < this.nextDeadline) this.planDeadline(deadline);
-            this.dispatch(call);
+            this.dispatch(call, now);
         }
         return giveUp;
     }
 
-    private dispatch(call: Call): void {
-        if (this.waiting.size === 0 && this.hasRoom()) return this.begin(call);
+    private dispatch(call: Call, now: number): void {
+        if (this.waiting.size === 0 && this.hasRoom()) return this.begin(call, now);
         if (this.waiting.size >= MAXIMUM_WAITING) return call.fail(tooManyWaiting());
         this.waiting.push(call);
         this.pump();
@@ -139,9 +140,9 @@ export class SocketChannel implements Channel, ConnectionOwner {
         return this.connection !== undefined && this.connection.calls.size < this.configuration.maxInFlight;
     }
 
-    private begin(call: Call): void {
+    private begin(call: Call, now: number): void {
         try {
-            this.connection?.begin(call);
+            this.connection?.begin(call, now);
         } catch (error) {
             call.fail(error);
         }
@@ -151,7 +152,7 @@ export class SocketChannel implements Channel, ConnectionOwner {
     private pump(): void {
         while (this.waiting.size > 0 && this.hasRoom()) {
             const call = this.waiting.shift();
-            if (call) this.begin(call);
+            if (call) this.begin(call, performance.now());
         }
         if (this.waiting.size > 0 && this.connection === undefined) this.connect();
     }
