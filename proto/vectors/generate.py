@@ -161,9 +161,9 @@ class Frames(Vectors):
             f"response call={call} status=OK retry=0 more={more} canonical=1 {describe(message)}",
         )
 
-    def failure(self, name, status, reason, text, call=2, retry=0, vault="", retryable=False):
+    def failure(self, name, status, reason, text, call=2, retry=0, vault="", retryable=False, happened=False):
         message = MESSAGES["coffer.v1.Failure"](
-            reason=reason, message=text, vault=vault, retryable=retryable
+            reason=reason, message=text, vault=vault, retryable=retryable, may_have_happened=happened
         )
         self.add(
             name,
@@ -302,6 +302,9 @@ def valid_responses(out):
     out.failure("failure-cancelled", "CANCELLED", 42, "the client cancelled this call", call=7)
     out.failure("failure-deadline", "DEADLINE_EXCEEDED", 43, "no answer within the time given", vault="main", retryable=True)
     out.failure("failure-draining", "UNAVAILABLE", 60, "the daemon is stopping; connect again", retry=100, retryable=True)
+    out.failure(
+        "failure-cut-off", "UNAVAILABLE", 60, "the daemon stopped before the vault answered; a write may have happened", retry=100,
+        retryable=True, happened=True)
     out.failure("failure-vault-unreachable", "UNAVAILABLE", 61, "cannot connect", vault="main", retry=2**32 - 1, retryable=True)
     out.failure("failure-not-supported", "FAILED_PRECONDITION", 16, "this vault has no conditions", vault="kv")
     out.failure("failure-unreadable", "DATA_LOSS", 64, "the record does not open", vault="main")

@@ -41,7 +41,10 @@ extension Reactor {
             }
         case .refuseWaiting:
             for case let connection? in connections {
-                for callID in connection.calls.keys { giveUp(connection, callID, .failed(.cutOff)) }
+                for (callID, serial) in connection.calls {
+                    let onlyReads = calls[serial]?.kind.mayWrite == false
+                    giveUp(connection, callID, .failed(onlyReads ? Failure.cutOff.ofRead : .cutOff))
+                }
                 connection.readClosed = true
                 touch(connection)
             }

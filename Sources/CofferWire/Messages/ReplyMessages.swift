@@ -137,6 +137,7 @@ package enum ReplyMessages {
         message.pointee.message = builder.string(String(decoding: failure.message.utf8.prefix(1_024), as: UTF8.self))
         message.pointee.vault = builder.string(failure.vault)
         message.pointee.retryable = failure.retryable ? 1 : 0
+        message.pointee.may_have_happened = failure.mayHaveWritten ? 1 : 0
         return message
     }
 }

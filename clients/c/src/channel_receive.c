@@ -101,10 +101,11 @@ static void answer(
     if (!last && call->closure == NULL) call->cancel_wanted = true;
 }
 
-/* A draining daemon has not carried it out: once more with the next connection. */
+/* A draining daemon has not carried it out, unless it says so: once more with the next connection. */
 static bool is_refused_by_drain(const coffer_channel *channel, const coffer_call *call) {
     return channel->failure->status == COFFER_UNAVAILABLE &&
-           channel->failure->reason == COFFER_REASON_DRAINING && !call->moved &&
+           channel->failure->reason == COFFER_REASON_DRAINING &&
+           !channel->failure->may_have_happened && !call->moved &&
            call->phase == COFFER_CALL_SENT && call->closure != NULL;
 }
 

@@ -38,6 +38,7 @@ void coffer_failure_clear(coffer_failure *failure) {
     failure->status = COFFER_OK;
     failure->reason = COFFER_REASON_NONE;
     failure->retryable = false;
+    failure->may_have_happened = false;
     failure->retry_after_ms = 0;
     failure->message[0] = '\0';
 }
@@ -58,6 +59,7 @@ void coffer_failure_set(
     failure->status = status;
     failure->reason = reason;
     failure->retryable = retryable;
+    failure->may_have_happened = false;
     failure->retry_after_ms = 0;
     va_list arguments;
     va_start(arguments, format);
@@ -95,6 +97,7 @@ void coffer_failure_from_response(
     }
     failure->reason = (coffer_reason)payload->reason;
     failure->retryable = payload->retryable;
+    failure->may_have_happened = payload->may_have_happened;
     size_t length = cut(payload->message, sizeof failure->message - 1);
     memcpy(failure->message, payload->message, length);
     failure->message[length] = '\0';

@@ -9,6 +9,8 @@ typedef struct coffer_failure {
     coffer_status status;
     coffer_reason reason;
     bool retryable;
+    /* What the daemon says of a call that changes something. */
+    bool may_have_happened;
     uint32_t retry_after_ms;
     char message[1025];
 } coffer_failure;

@@ -162,23 +162,29 @@ void server_respond_part(fake_server *server, uint64_t call, const ProtobufCMess
 
 static void send_failure(
     fake_server *server, coffer_frame_kind kind, uint64_t call, coffer_status status,
-    coffer_reason reason, uint32_t retry_ms) {
+    coffer_reason reason, uint32_t retry_ms, bool may_have_happened) {
     Coffer__V1__Failure failure = COFFER__V1__FAILURE__INIT;
     failure.reason = (Coffer__V1__Failure__Reason)reason;
     failure.message = (char *)"the script says no";
     failure.retryable = retry_ms > 0;
+    failure.may_have_happened = may_have_happened;
     send_frame(server, kind, 0, call, (uint32_t)status, retry_ms, &failure.base);
 }
 
 void server_refuse(
     fake_server *server, uint64_t call, coffer_status status, coffer_reason reason,
     uint32_t retry_ms) {
-    send_failure(server, COFFER_FRAME_RESPONSE, call, status, reason, retry_ms);
+    send_failure(server, COFFER_FRAME_RESPONSE, call, status, reason, retry_ms, false);
+}
+
+void server_cut_off(fake_server *server, uint64_t call) {
+    send_failure(
+        server, COFFER_FRAME_RESPONSE, call, COFFER_UNAVAILABLE, COFFER_REASON_DRAINING, 5, true);
 }
 
 void server_turn_away(
     fake_server *server, coffer_status status, coffer_reason reason, uint32_t retry_ms) {
-    send_failure(server, COFFER_FRAME_GO_AWAY, 0, status, reason, retry_ms);
+    send_failure(server, COFFER_FRAME_GO_AWAY, 0, status, reason, retry_ms, false);
 }
 
 void server_respond_record(

@@ -54,6 +54,9 @@ void server_send(fake_server *server, const void *bytes, size_t size);
 void server_respond(
     fake_server *server, uint64_t call, uint32_t status, const ProtobufCMessage *message);
 void server_respond_part(fake_server *server, uint64_t call, const ProtobufCMessage *message);
+/* Of a draining daemon, to a write that may have happened. */
+void server_cut_off(fake_server *server, uint64_t call);
+
 void server_refuse(
     fake_server *server, uint64_t call, coffer_status status, coffer_reason reason,
     uint32_t retry_ms);

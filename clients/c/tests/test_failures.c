@@ -238,6 +238,22 @@ static void drain_script(fake_server *s) {
     }
 }
 
+static void cut_off_script(fake_server *s) {
+    server_accept(s);
+    server_cut_off(s, server_expect(s, COFFER_FRAME_REQUEST));
+    server_expect_closed(s);
+}
+
+/* Unless it says that it may have. */
+static void a_write_that_a_drain_cut_off_is_not_repeated(void) {
+    server_start(&server, cut_off_script);
+    coffer_client *client = server_client(&server, 0);
+    CHECK_STATUS(COFFER_UNAVAILABLE, coffer_store(client, "u", "c", "s", 1, NULL, NULL));
+    CHECK(coffer_error_reason(client) == COFFER_REASON_DRAINING);
+    coffer_close(client);
+    server_finish(&server);
+}
+
 /* A draining daemon has not carried it out. */
 static void a_request_refused_by_a_drain_is_repeated_once(void) {
     server_start(&server, drain_script);
@@ -411,6 +427,7 @@ int main(void) {
     RUN(go_away_moves_to_a_new_connection);
     RUN(a_connection_that_may_not_stay_says_why);
     RUN(a_request_refused_by_a_drain_is_repeated_once);
+    RUN(a_write_that_a_drain_cut_off_is_not_repeated);
     RUN(a_silent_daemon_ends_in_a_timeout);
     RUN(a_full_backlog_is_waited_for);
     RUN(no_daemon_is_unavailable);

@@ -41,7 +41,7 @@ export declare class Connection {
     /** Takes over a socket that is connected. */
     attach(socket: Socket): void;
     /** Puts a call into the next batch; throws what its request makes impossible. */
-    begin(call: Call): void;
+    begin(call: Call, now: number): void;
     /** Ends waiting for a call: takes its request back, or tells the daemon to stop. */
     abandon(call: Call): void;
     private withdraw;

@@ -46,7 +46,7 @@ class Connection {
     }
     // Calls.
     /** Puts a call into the next batch; throws what its request makes impossible. */
-    begin(call) {
+    begin(call, now) {
         const writer = this.writer;
         if (writer.at > MAXIMUM_QUEUED_BYTES)
             throw queueFull(writer.at);
@@ -61,7 +61,7 @@ class Connection {
             call.id = ++this.lastId;
             call.frameStart = start;
             call.frameBytes = size;
-            const left = Math.min(Math.max(1, Math.ceil(call.deadline - performance.now())), 0xffffffff);
+            const left = Math.min(Math.max(1, Math.ceil(call.deadline - now)), 0xffffffff);
             (0, frame_js_1.putHeader)(writer.memory, start, size, frame_js_1.Kind.REQUEST, call.id, call.method.id, left);
         }
         catch (error) {

@@ -46,7 +46,8 @@ class CofferError extends Error {
         return new CofferError(code, failure?.message || `the daemon answered ${code} without an explanation`, {
             reason: REASONS.get(failure?.reason ?? 0), retryable: failure?.retryable, vault: failure?.vault,
             retryAfterMs: retryMs > 0 ? retryMs : undefined,
-            mayHaveHappened: mayWrite && leavesDoubt(code, failure?.message ?? ""),
+            // Without an explanation nobody knows.
+            mayHaveHappened: mayWrite && (failure?.mayHaveHappened ?? true),
         });
     }
     /** @internal */
@@ -68,9 +69,3 @@ class CofferError extends Error {
 }
 exports.CofferError = CofferError;
 Object.defineProperty(CofferError.prototype, "name", { value: "CofferError", configurable: true, writable: true });
-/** Whether a write that failed so may have happened: PROTOCOL.md, "Status codes". */
-function leavesDoubt(code, message) {
-    if (message.includes("a write may have happened"))
-        return true;
-    return code === "UNKNOWN" || (code === "DEADLINE_EXCEEDED" && !message.includes("nothing was done"));
-}

@@ -8,7 +8,7 @@ export declare type Source = "memory" | "vault" | "stale" | "unknown";
  */
 export declare class CredentialRecord {
     #private;
-    /** The credential as it was stored: the record's own memory, which `wipe` overwrites. */
+    /** The credential as it was stored: memory of this record alone, which `wipe` overwrites. */
     bytes(): Uint8Array;
     /** The credential as text; throws if it is not UTF-8. */
     text(): string;

@@ -11,23 +11,24 @@ const INSPECT = Symbol.for("nodejs.util.inspect.custom");
  */
 class CredentialRecord {
     #message;
+    /** What `bytes` has given out. */
+    #copy;
     #isWiped = false;
     /** @internal */
     constructor(message) { this.#message = message; }
-    /** The credential as it was stored: the record's own memory, which `wipe` overwrites. */
+    /** The credential as it was stored: memory of this record alone, which `wipe` overwrites. */
     bytes() {
-        if (this.#isWiped)
-            throw new Error("the credential was wiped; call bytes() before wipe()");
-        return this.#message.credential;
+        this.#copy ??= Uint8Array.from(this.#shared());
+        return this.#copy;
     }
     /** The credential as text; throws if it is not UTF-8. */
     text() {
-        const bytes = this.bytes();
+        const bytes = this.#shared();
         try {
             return strictUTF8.decode(bytes);
         }
         catch {
-            throw new TypeError(`the credential of ${bytes.length} bytes is not UTF-8 text; use bytes()`);
+            throw new TypeError(`the credential of ${this.size} bytes is not UTF-8 text; use bytes()`);
         }
     }
     /** The credential parsed as JSON; the error of what is none does not quote it. */
@@ -61,7 +62,14 @@ class CredentialRecord {
     /** Overwrites the credential's bytes. Texts that were made of it are not in reach. */
     wipe() {
         this.#message.credential.fill(0);
+        this.#copy?.fill(0);
         this.#isWiped = true;
+    }
+    /** Behind it, in the same `ArrayBuffer`, may be other credentials: never given out. */
+    #shared() {
+        if (this.#isWiped)
+            throw new Error("the credential was wiped; use it before wipe()");
+        return this.#message.credential;
     }
     /** The record without its credential. */
     toJSON() {

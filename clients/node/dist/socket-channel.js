@@ -87,7 +87,8 @@ class SocketChannel {
     /** @returns what gives the call up */
     start(method, request, options, sink) {
         const timeoutMs = options?.timeoutMs ?? this.configuration.timeoutMs;
-        const deadline = performance.now() + timeoutMs;
+        const now = performance.now();
+        const deadline = now + timeoutMs;
         const call = new call_js_1.Call(method, request, deadline, WRITES.has(method.id), sink);
         const signal = options?.signal;
         const giveUp = () => this.giveUp(call, cancelled(signal?.reason));
@@ -105,13 +106,13 @@ class SocketChannel {
                 call.listen(signal, giveUp);
             if (deadline < this.nextDeadline)
                 this.planDeadline(deadline);
-            this.dispatch(call);
+            this.dispatch(call, now);
         }
         return giveUp;
     }
-    dispatch(call) {
+    dispatch(call, now) {
         if (this.waiting.size === 0 && this.hasRoom())
-            return this.begin(call);
+            return this.begin(call, now);
         if (this.waiting.size >= MAXIMUM_WAITING)
             return call.fail(tooManyWaiting());
         this.waiting.push(call);
@@ -120,9 +121,9 @@ class SocketChannel {
     hasRoom() {
         return this.connection !== undefined && this.connection.calls.size < this.configuration.maxInFlight;
     }
-    begin(call) {
+    begin(call, now) {
         try {
-            this.connection?.begin(call);
+            this.connection?.begin(call, now);
         }
         catch (error) {
             call.fail(error);
@@ -133,7 +134,7 @@ class SocketChannel {
         while (this.waiting.size > 0 && this.hasRoom()) {
             const call = this.waiting.shift();
             if (call)
-                this.begin(call);
+                this.begin(call, performance.now());
         }
         if (this.waiting.size > 0 && this.connection === undefined)
             this.connect();

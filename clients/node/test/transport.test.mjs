@@ -205,6 +205,7 @@ test("a write that a stopping daemon had begun is not made again", async (t) => 
         const { callId } = await peer.read();
         peer.fail(callId, 14, {
             reason: 60, message: "the daemon stopped before the vault answered; a write may have happened", retryable: true,
+            mayHaveHappened: true,
         });
     });
     const error = await failure(daemon.client.store("ann", "c", "x"));

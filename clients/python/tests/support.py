@@ -72,8 +72,9 @@ class Peer:
     def respond(self, request, payload=b"", status=0, retry=0, more=False):
         self.send(frame(frames.RESPONSE, request.call_id, status, retry, payload, int(more)))
 
-    def fail(self, request, status, reason, message="refused", retry=0, retryable=False):
-        failure = credentials_pb2.Failure(reason=reason, message=message, retryable=retryable)
+    def fail(self, request, status, reason, message="refused", retry=0, retryable=False, happened=False):
+        failure = credentials_pb2.Failure(
+            reason=reason, message=message, retryable=retryable, may_have_happened=happened)
         self.respond(request, failure.SerializeToString(), status, retry)
 
     def record(self, request, value=b"s3cret"):

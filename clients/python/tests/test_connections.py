@@ -125,6 +125,18 @@ class LossTests:
             self.assertEqual("v-1", client.store("ann", "github", "x").version)
             self.assertEqual(2, len(daemon.peers))
 
+    def test_a_write_that_a_draining_daemon_cut_off_is_not_made_again(self):
+        def script(peer, number):
+            peer.fail(peer.read(), 14, Reason.DRAINING, "stopped; a write may have happened", happened=True)
+            peer.read()
+
+        with FakeDaemon(script) as daemon:
+            client = self.open(daemon.path)
+            with self.assertRaises(Unavailable) as raised:
+                client.store("ann", "github", "x")
+            self.assertTrue(raised.exception.may_have_happened)
+            self.assertEqual(1, len(daemon.peers))
+
     def test_after_a_go_away_what_is_in_flight_ends_and_new_calls_connect_again(self):
         asked, gone = threading.Event(), threading.Event()
 

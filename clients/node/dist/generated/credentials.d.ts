@@ -296,6 +296,11 @@ export interface Failure {
     vault: string;
     /** True if the same call may succeed later without a change. */
     retryable: boolean;
+    /**
+     * Of a call that changes something: it may have done so, or a part of it, all the
+     * same. False = surely not. The message says it too.
+     */
+    mayHaveHappened: boolean;
 }
 /** Writes the fields that are set and not at their default, in order of their numbers. */
 export declare function encodeFailure(message: Partial<Failure>, writer: Writer): void;

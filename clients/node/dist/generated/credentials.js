@@ -661,6 +661,8 @@ function encodeFailure(message, writer) {
         writer.text(0x1a, message.vault, "vault");
     if (message.retryable)
         writer.bool(0x20, message.retryable);
+    if (message.mayHaveHappened)
+        writer.bool(0x28, message.mayHaveHappened);
 }
 exports.encodeFailure = encodeFailure;
 /** Reads to `end`; refuses what the protocol does not allow in a response. */
@@ -670,6 +672,7 @@ function decodeFailure(reader, end) {
     let message = "";
     let vault = "";
     let retryable = false;
+    let mayHaveHappened = false;
     while (reader.at < end) {
         const tag = reader.tag(end);
         switch (tag) {
@@ -689,11 +692,15 @@ function decodeFailure(reader, end) {
                 seen = reader.once(seen, 0x10);
                 retryable = reader.bool(end);
                 break;
+            case 0x28:
+                seen = reader.once(seen, 0x20);
+                mayHaveHappened = reader.bool(end);
+                break;
             default:
-                unknown = reader.unknown(tag, end, 0x1e, unknown);
+                unknown = reader.unknown(tag, end, 0x3e, unknown);
         }
     }
-    return { reason, message, vault, retryable };
+    return { reason, message, vault, retryable, mayHaveHappened };
 }
 exports.decodeFailure = decodeFailure;
 /** Writes the fields that are set and not at their default, in order of their numbers. */

@@ -26,7 +26,7 @@ export declare class Reader {
     unknown(tag: number, end: number, known: number, count: number, most?: number): number;
     /** The end of what a length announces. */
     delimited(end: number): number;
-    /** A copy that nobody else has. */
+    /** A copy. Its `buffer` may hold others' too: it is not for programs. */
     bytes(end: number): Uint8Array;
     /** Well-formed UTF-8 without U+0000. */
     text(end: number): string;

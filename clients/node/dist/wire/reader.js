@@ -13,6 +13,11 @@ const MAXIMUM_FIELD_NUMBER = 0x1fffffff;
 class DecodeFault extends Error {
 }
 exports.DecodeFault = DecodeFault;
+/** Copies of up to this size share memory, as allocating some for each takes longer than all else of a call. */
+const SHARED_BYTES = 2 << 10;
+const SLAB_BYTES = 8 << 10;
+let slab = new Uint8Array(0);
+let slabUsed = 0;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** Reads protobuf, and refuses all that could be read in two ways. */
 class Reader {
@@ -88,11 +93,21 @@ class Reader {
             throw new DecodeFault("a length goes beyond the end");
         return this.at + length;
     }
-    /** A copy that nobody else has. */
+    /** A copy. Its `buffer` may hold others' too: it is not for programs. */
     bytes(end) {
         const stop = this.delimited(end);
-        const copy = this.bytes_.slice(this.at, stop);
+        const from = this.at;
+        const length = stop - from;
         this.at = stop;
+        if (length > SHARED_BYTES)
+            return this.bytes_.slice(from, stop);
+        if (slabUsed + length > slab.length) {
+            slab = new Uint8Array(SLAB_BYTES);
+            slabUsed = 0;
+        }
+        const copy = slab.subarray(slabUsed, slabUsed + length);
+        copy.set(this.bytes_.subarray(from, stop));
+        slabUsed += length;
         return copy;
     }
     /** Well-formed UTF-8 without U+0000. */

@@ -817,6 +817,11 @@ export interface Failure {
     vault: string;
     /** True if the same call may succeed later without a change. */
     retryable: boolean;
+    /**
+     * Of a call that changes something: it may have done so, or a part of it, all the
+     * same. False = surely not. The message says it too.
+     */
+    mayHaveHappened: boolean;
 }
 
 /** Writes the fields that are set and not at their default, in order of their numbers. */
@@ -825,6 +830,7 @@ export function encodeFailure(message: Partial<Failure>, writer: Writer): void {
     if (message.message) writer.text(0x12, message.message, "message");
     if (message.vault) writer.text(0x1a, message.vault, "vault");
     if (message.retryable) writer.bool(0x20, message.retryable);
+    if (message.mayHaveHappened) writer.bool(0x28, message.mayHaveHappened);
 }
 
 /** Reads to `end`; refuses what the protocol does not allow in a response. */
@@ -834,6 +840,7 @@ export function decodeFailure(reader: Reader, end: number): Failure {
     let message: string = "";
     let vault: string = "";
     let retryable: boolean = false;
+    let mayHaveHappened: boolean = false;
     while (reader.at < end) {
         const tag = reader.tag(end);
         switch (tag) {
@@ -853,11 +860,15 @@ export function decodeFailure(reader: Reader, end: number): Failure {
                 seen = reader.once(seen, 0x10);
                 retryable = reader.bool(end);
                 break;
+            case 0x28:
+                seen = reader.once(seen, 0x20);
+                mayHaveHappened = reader.bool(end);
+                break;
             default:
-                unknown = reader.unknown(tag, end, 0x1e, unknown);
+                unknown = reader.unknown(tag, end, 0x3e, unknown);
         }
     }
-    return { reason, message, vault, retryable };
+    return { reason, message, vault, retryable, mayHaveHappened };
 }
 
 /** `coffer.v1.PingRequest` */

@@ -392,8 +392,8 @@ class Retry:
             if self._spent or (self._writes and error.may_have_been_sent) or error.cause.code == Code.CANCELLED:
                 cause = error.cause
                 raise cause if error.was_turned_away else told(cause, error.may_have_been_sent, self._writes)
-        elif not isinstance(error, CofferError) or self._spent or error.reason != Reason.DRAINING:
-            # A daemon that is draining has not begun the call.
+        elif not isinstance(error, CofferError) or self._spent or error.reason != Reason.DRAINING or error.may_have_happened:
+            # A daemon that is draining has not begun the call, unless it says so.
             raise error
         self._spent = True
 

@@ -387,7 +387,7 @@ def failure_error(status: int, failure: Optional[Failure], retry_after: Optional
         return make_error(status, f"the daemon answered with status {status} and no explanation", retry_after=retry_after)
     return make_error(
         status, failure.message, reason=failure.reason, vault=failure.vault or None, retryable=failure.retryable,
-        retry_after=retry_after)
+        retry_after=retry_after, may_have_happened=failure.may_have_happened)
 
 
 def decode_failure(status: int, retry_ms: int, data: Bytes) -> CofferError:

@@ -151,12 +151,14 @@ _CLASSES = {
 
 def make_error(
     code: int, message: str, *, reason: int = 0, vault: Optional[str] = None, retryable: bool = False,
-    retry_after: Optional[float] = None,
+    retry_after: Optional[float] = None, may_have_happened: bool = False,
 ) -> CofferError:
     """The error of a status, of the class that the status has. One that later daemons may send counts as UNKNOWN."""
     known = Code(code) if code <= Code.UNAUTHENTICATED else Code.UNKNOWN
     kind = _CLASSES.get(known, CofferError)
-    return kind(message, code=known, reason=reason, vault=vault, retryable=retryable, retry_after=retry_after)
+    return kind(
+        message, code=known, reason=reason, vault=vault, retryable=retryable, retry_after=retry_after,
+        may_have_happened=may_have_happened)
 
 
 def _known(reason: int) -> int:

@@ -14,13 +14,16 @@ public struct CofferError: Error, Equatable, Sendable {
     public var vault: String?
     /// Whether the same call may succeed later without a change.
     public var isRetryable: Bool
+    /// Whether the call may have changed something although it failed: a write that was sent and not answered, or one of
+    /// which the daemon cannot know.
+    public var mayHaveHappened: Bool
     /// How long the daemon advises to wait before a retry; nil = no advice.
     public var retryAfter: Duration?
 
     /// Makes an error; the client and the daemon do, tests may.
     public init(
         _ code: Code, _ reason: Reason, _ message: String, vault: String? = nil,
-        isRetryable: Bool = false, retryAfter: Duration? = nil
+        isRetryable: Bool = false, retryAfter: Duration? = nil, mayHaveHappened: Bool = false
     ) {
         self.code = code
         self.reason = reason
@@ -28,6 +31,7 @@ public struct CofferError: Error, Equatable, Sendable {
         self.vault = vault
         self.isRetryable = isRetryable
         self.retryAfter = retryAfter
+        self.mayHaveHappened = mayHaveHappened
     }
 }
 

@@ -212,6 +212,20 @@ struct ReconnectTests {
         }
     }
 
+    @Test func aWriteThatADrainCutOffIsNotMadeAgain() async throws {
+        let script: FakeDaemon.Script = { peer, _ in
+            try peer.refuse(try peer.read().header.callID, .unavailable, .draining, mayHaveHappened: true)
+            _ = try peer.read()
+        }
+        try await withDaemon(script) { client, daemon in
+            let error = await #expect(throws: CofferError.self) {
+                try await client.store(Credential("s".utf8), user: "u", connection: "c")
+            }
+            #expect(error?.reason == .draining && error?.mayHaveHappened == true)
+            #expect(daemon.connectionCount == 1)
+        }
+    }
+
     @Test func aDaemonThatIsAwayForAMomentIsWaitedFor() async throws {
         let daemon = FakeDaemon { peer, _ in
             let request = try peer.read()

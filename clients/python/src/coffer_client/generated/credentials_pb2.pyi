@@ -27,9 +27,10 @@ class DeleteResponse(_message.Message):
     def __init__(self, existed: bool = ...) -> None: ...
 
 class Failure(_message.Message):
-    __slots__ = ["message", "reason", "retryable", "vault"]
+    __slots__ = ["may_have_happened", "message", "reason", "retryable", "vault"]
     class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
+    MAY_HAVE_HAPPENED_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     REASON_ALREADY_EXISTS: Failure.Reason
     REASON_BAD_FIELD: Failure.Reason
@@ -56,11 +57,12 @@ class Failure(_message.Message):
     REASON_VERSION_MISMATCH: Failure.Reason
     RETRYABLE_FIELD_NUMBER: _ClassVar[int]
     VAULT_FIELD_NUMBER: _ClassVar[int]
+    may_have_happened: bool
     message: str
     reason: Failure.Reason
     retryable: bool
     vault: str
-    def __init__(self, reason: _Optional[_Union[Failure.Reason, str]] = ..., message: _Optional[str] = ..., vault: _Optional[str] = ..., retryable: bool = ...) -> None: ...
+    def __init__(self, reason: _Optional[_Union[Failure.Reason, str]] = ..., message: _Optional[str] = ..., vault: _Optional[str] = ..., retryable: bool = ..., may_have_happened: bool = ...) -> None: ...
 
 class GetManyRequest(_message.Message):
     __slots__ = ["keys", "max_age_ms"]

@@ -489,6 +489,10 @@ public nonisolated struct Coffer_V1_Failure: Sendable {
   /// True if the same call may succeed later without a change.
   public var retryable: Bool = false
 
+  /// Of a call that changes something: it may have done so, or a part of it, all the
+  /// same. False = surely not. The message says it too.
+  public var mayHaveHappened: Bool = false
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   /// Why, finer than the status. Programs act on the status; reasons may grow.
@@ -1365,7 +1369,7 @@ nonisolated extension Coffer_V1_ListEntry: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension Coffer_V1_Failure: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Failure"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}reason\0\u{1}message\0\u{1}vault\0\u{1}retryable\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}reason\0\u{1}message\0\u{1}vault\0\u{1}retryable\0\u{3}may_have_happened\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1377,6 +1381,7 @@ nonisolated extension Coffer_V1_Failure: SwiftProtobuf.Message, SwiftProtobuf._M
       case 2: try { try decoder.decodeSingularStringField(value: &self.message) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.vault) }()
       case 4: try { try decoder.decodeSingularBoolField(value: &self.retryable) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.mayHaveHappened) }()
       default: break
       }
     }
@@ -1395,6 +1400,9 @@ nonisolated extension Coffer_V1_Failure: SwiftProtobuf.Message, SwiftProtobuf._M
     if self.retryable != false {
       try visitor.visitSingularBoolField(value: self.retryable, fieldNumber: 4)
     }
+    if self.mayHaveHappened != false {
+      try visitor.visitSingularBoolField(value: self.mayHaveHappened, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1403,6 +1411,7 @@ nonisolated extension Coffer_V1_Failure: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs.message != rhs.message {return false}
     if lhs.vault != rhs.vault {return false}
     if lhs.retryable != rhs.retryable {return false}
+    if lhs.mayHaveHappened != rhs.mayHaveHappened {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

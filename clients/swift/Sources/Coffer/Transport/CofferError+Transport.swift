@@ -19,7 +19,7 @@ extension CofferError {
         self.init(
             code, Reason(rawValue: failure.reason.rawValue), failure.message,
             vault: failure.vault.isEmpty ? nil : failure.vault, isRetryable: failure.retryable,
-            retryAfter: retryAfter)
+            retryAfter: retryAfter, mayHaveHappened: failure.mayHaveHappened)
     }
 
     /// The peer sends what no daemon of this protocol would; its connection is closed.
@@ -72,6 +72,7 @@ extension CofferError {
             error.message += "; the call was not sent"
         } else if mayWrite {
             error.message += "; a write may have happened"
+            error.mayHaveHappened = true
         }
         return error
     }

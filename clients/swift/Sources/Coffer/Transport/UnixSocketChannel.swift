@@ -186,8 +186,8 @@ struct Retry {
                 throw lost.error(mayWrite: !isRepeatable)
             }
         case let refused as CofferError:
-            // A daemon that is draining has not begun the call.
-            guard !isSpent, refused.reason == .draining else { throw refused }
+            // A daemon that is draining has not begun the call, unless it says so.
+            guard !isSpent, refused.reason == .draining, !refused.mayHaveHappened else { throw refused }
         default: throw error
         }
         isSpent = true

@@ -71,8 +71,10 @@ final class FakePeer: Sendable {
         try write(Self.response(call, message, more: more))
     }
 
-    func refuse(_ call: UInt64, _ code: CofferError.Code, _ reason: Coffer_V1_Failure.Reason) throws {
-        try write(Self.refusal(call, code, reason))
+    func refuse(
+        _ call: UInt64, _ code: CofferError.Code, _ reason: Coffer_V1_Failure.Reason, mayHaveHappened: Bool = false
+    ) throws {
+        try write(Self.refusal(call, code, reason, mayHaveHappened: mayHaveHappened))
     }
 
     func goAway() throws { try write(Self.frame(FrameHeader(.goAway, callID: 0))) }
@@ -84,11 +86,12 @@ final class FakePeer: Sendable {
     }
 
     static func refusal(
-        _ call: UInt64, _ code: CofferError.Code, _ reason: Coffer_V1_Failure.Reason
+        _ call: UInt64, _ code: CofferError.Code, _ reason: Coffer_V1_Failure.Reason, mayHaveHappened: Bool = false
     ) throws -> [UInt8] {
         let payload: [UInt8] = try Coffer_V1_Failure.with {
             $0.reason = reason
             $0.message = "no"
+            $0.mayHaveHappened = mayHaveHappened
         }.serializedBytes()
         return frame(
             FrameHeader(

@@ -1954,7 +1954,7 @@ const ProtobufCEnumDescriptor coffer__v1__failure__reason__descriptor =
   coffer__v1__failure__reason__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor coffer__v1__failure__field_descriptors[4] =
+static const ProtobufCFieldDescriptor coffer__v1__failure__field_descriptors[5] =
 {
   {
     "reason",
@@ -2004,8 +2004,21 @@ static const ProtobufCFieldDescriptor coffer__v1__failure__field_descriptors[4] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "may_have_happened",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Coffer__V1__Failure, may_have_happened),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned coffer__v1__failure__field_indices_by_name[] = {
+  4,   /* field[4] = may_have_happened */
   1,   /* field[1] = message */
   0,   /* field[0] = reason */
   3,   /* field[3] = retryable */
@@ -2014,7 +2027,7 @@ static const unsigned coffer__v1__failure__field_indices_by_name[] = {
 static const ProtobufCIntRange coffer__v1__failure__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor coffer__v1__failure__descriptor =
 {
@@ -2024,7 +2037,7 @@ const ProtobufCMessageDescriptor coffer__v1__failure__descriptor =
   "Coffer__V1__Failure",
   "coffer.v1",
   sizeof(Coffer__V1__Failure),
-  4,
+  5,
   coffer__v1__failure__field_descriptors,
   coffer__v1__failure__field_indices_by_name,
   1,  coffer__v1__failure__number_ranges,

@@ -568,10 +568,15 @@ struct  Coffer__V1__Failure
    * True if the same call may succeed later without a change.
    */
   protobuf_c_boolean retryable;
+  /*
+   * Of a call that changes something: it may have done so, or a part of it, all the
+   * same. False = surely not. The message says it too.
+   */
+  protobuf_c_boolean may_have_happened;
 };
 #define COFFER__V1__FAILURE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&coffer__v1__failure__descriptor) \
-    , COFFER__V1__FAILURE__REASON__REASON_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+    , COFFER__V1__FAILURE__REASON__REASON_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0 }
 
 
 struct  Coffer__V1__PingRequest
