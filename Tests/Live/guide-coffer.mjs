@@ -2,10 +2,11 @@
 //
 //   node guide-coffer.mjs <commands     as guide-vault.mjs and guide-aws.mjs
 //
-// Its variables are those that the guide's factory looks at, and COFFER_SOCKET. Needs clients/node built: tsc -p clients/node.
+// Its variables are those that the guide's factory looks at, COFFER_SOCKET, and COFFER_CLIENT: where the package was built.
 
 import { createInterface } from 'node:readline';
-import { createCredentialManager } from '../../clients/node/dist/esm.mjs';
+
+const { createCredentialManager } = await import(process.env.COFFER_CLIENT);
 
 const manager = createCredentialManager();
 for await (const line of createInterface({ input: process.stdin })) {

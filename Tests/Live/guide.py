@@ -1,9 +1,11 @@
 """The guide's own programs and Coffer share records, whatever their ids look like."""
 
+import functools
 import json
 import os
 import re
 import subprocess
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -31,6 +33,18 @@ def credential(user: str, connection: str, note: str) -> dict:
     return {"apiKey": f"{note} {user}/{connection}", "nested": {"n": [1, 2.5, None]}}
 
 
+@functools.cache
+def node_client() -> tempfile.TemporaryDirectory:
+    """@coffer/client, built apart from what other tests build and pack at the same time; gone when the tests end."""
+    folder = tempfile.TemporaryDirectory(prefix="coffer-node-client-")
+    built = subprocess.run(
+        ["tsc", "-p", str(HERE.parents[1] / "clients/node"), "--outDir", folder.name], capture_output=True, text=True,
+        timeout=120)
+    if built.returncode != 0:
+        raise RuntimeError(f"the Node client does not build: {built.stdout}")
+    return folder
+
+
 class Guide:
     """The tests; each vault says how the guide's program is run, and which ids it takes."""
 
@@ -50,7 +64,8 @@ class Guide:
 
     def ask_changed_guide(self, daemon: Daemon, *commands: list) -> list[dict]:
         """The same program with @coffer/client in the place of its own class; its environment is as it was."""
-        environment = self.guide_environment() | {"COFFER_SOCKET": str(daemon.place.socket)}
+        environment = self.guide_environment() | {
+            "COFFER_SOCKET": str(daemon.place.socket), "COFFER_CLIENT": f"{node_client().name}/esm.mjs"}
         return self.ask("guide-coffer.mjs", environment, *commands)
 
     def ask(self, script: str, environment: dict[str, str], *commands: list) -> list[dict]:
