@@ -153,8 +153,9 @@ class Connection {
         // All but a handful of frames are responses to calls that wait.
         const isPlain = memory[start + 4] === frame_js_1.VERSION && memory[start + 5] === frame_js_1.Kind.RESPONSE && memory[start + 6] === 0
             && memory[start + 7] <= frame_js_1.MORE;
-        const call = isPlain && (0, frame_js_1.uint32At)(memory, start + 8) === 0
-            ? this.calls.get((0, frame_js_1.uint32At)(memory, start + 12)) : undefined;
+        // Of a high half that no number holds exactly, none of our ids is.
+        const id = (0, frame_js_1.uint32At)(memory, start + 8) * 0x100000000 + (0, frame_js_1.uint32At)(memory, start + 12);
+        const call = isPlain ? this.calls.get(id) : undefined;
         if (call === undefined)
             return this.acceptOther(memory, start, end);
         this.hasAnswered = true;

@@ -166,8 +166,9 @@ export class Connection {
         // All but a handful of frames are responses to calls that wait.
         const isPlain = memory[start + 4] === VERSION && memory[start + 5] === Kind.RESPONSE && memory[start + 6] === 0
             && memory[start + 7] <= MORE;
-        const call = isPlain && uint32At(memory, start + 8) === 0
-            ? this.calls.get(uint32At(memory, start + 12)) : undefined;
+        // Of a high half that no number holds exactly, none of our ids is.
+        const id = uint32At(memory, start + 8) * 0x100000000 + uint32At(memory, start + 12);
+        const call = isPlain ? this.calls.get(id) : undefined;
         if (call === undefined) return this.acceptOther(memory, start, end);
         this.hasAnswered = true;
         const status = uint32At(memory, start + 16);

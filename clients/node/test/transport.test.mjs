@@ -34,6 +34,19 @@ test("answers in any order reach their own calls", async (t) => {
     assert.equal(daemon.connections, 1);
 });
 
+test("ids go on beyond 32 bits", async (t) => {
+    const ids = [];
+    const daemon = await fakeDaemon(t, async (peer) => {
+        for (let request; (request = await peer.read()) !== undefined; answer(peer, request)) ids.push(request.callId);
+    });
+    await daemon.client.get("ann", "first");
+    daemon.client.channel.connection.lastId = 2 ** 32 - 2;
+    const names = ["a", "b", "c", "d"];
+    const records = await Promise.all(names.map((name) => daemon.client.get("ann", name, { timeoutMs: 1000 })));
+    assert.deepEqual(records.map((record) => record.text()), names);
+    assert.deepEqual(ids, [1, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 2 ** 32 + 2]);
+});
+
 test("no more calls are in flight than the cap allows, and the others wait their turn", async (t) => {
     let inFlight = 0, most = 0;
     const order = [];
