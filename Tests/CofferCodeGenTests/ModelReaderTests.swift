@@ -19,8 +19,8 @@ struct ModelReaderTests {
         let credentials = try #require(files.first?.services.first)
         #expect(credentials.swiftName == "Coffer_V1_Credentials")
         #expect(credentials.cDescriptor == "coffer__v1__credentials__descriptor")
-        #expect(credentials.methods.map(\.swiftName) == ["store", "get", "delete", "getMany", "list"])
-        #expect(credentials.methods.map(\.streamsResponse) == [false, false, false, true, false])
+        #expect(credentials.methods.map(\.swiftName) == ["store", "get", "delete", "getMany", "list", "ping"])
+        #expect(credentials.methods.map(\.streamsResponse) == [false, false, false, true, false, false])
         #expect(credentials.methods[2].documentation == [
             "Removes the credential. Deleting what is not there is OK."
         ])
@@ -35,7 +35,7 @@ struct ModelReaderTests {
         #expect(files.map { $0.scannedMessages.map(\.names.proto) } == [
             [
                 "coffer.v1.StoreRequest", "coffer.v1.GetRequest", "coffer.v1.DeleteRequest",
-                "coffer.v1.Key", "coffer.v1.GetManyRequest", "coffer.v1.ListRequest",
+                "coffer.v1.Key", "coffer.v1.GetManyRequest", "coffer.v1.ListRequest", "coffer.v1.PingRequest",
             ],
             ["coffer.v1.HealthRequest", "coffer.v1.StatsRequest", "coffer.v1.InvalidateRequest", "coffer.v1.DoctorRequest"],
         ])
