@@ -175,6 +175,31 @@ class Stopping(SystemTest):
         vault.release()
         self.assertEqual(daemon.process.wait(5), 0, daemon.log_text())
 
+    def test_of_what_is_cut_off_only_a_write_may_have_happened(self) -> None:
+        vault = SlowVault()
+        self.addCleanup(vault.close)
+        daemon = self.daemon(env=vault.environment)
+        before = vault.reads
+        with daemon.client() as client:
+            key = {"user_id": "u", "connection_id": "c"}
+            store = client.begin(
+                "Credentials/Store", messages.credentials.StoreRequest(**key, credential=b"{}"), 60_000)
+            get = client.begin("Credentials/Get", messages.credentials.GetRequest(**key), 60_000)
+            eventually("the vault has a request of each", 10, lambda: vault.reads > before + 1)
+            daemon.process.terminate()
+            ends = {}
+            while len(ends) < 2 and (frame := client.frame()) is not None:
+                if frame.kind == Kind.RESPONSE:
+                    ends[frame.call_id] = frame
+            self.assertEqual({frame.code for frame in ends.values()}, {Status.UNAVAILABLE})
+            self.assertEqual({frame.failure.reason for frame in ends.values()}, {messages.credentials.Failure.REASON_DRAINING})
+            self.assertTrue(ends[store].failure.may_have_happened)
+            self.assertTrue(ends[store].failure.message.endswith("; a write may have happened"))
+            self.assertFalse(ends[get].failure.may_have_happened)
+            self.assertNotIn("write", ends[get].failure.message)
+        vault.release()
+        self.assertEqual(daemon.process.wait(5), 0, daemon.log_text())
+
     def test_interrupt_stops_as_terminate_does(self) -> None:
         daemon = self.daemon()
         assert daemon.process is not None
