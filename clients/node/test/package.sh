@@ -18,7 +18,7 @@ if command -v npm >/dev/null; then
     echo "packed and installed by npm $(npm --version)"
 else
     mkdir -p "$work/package" "$work/project/node_modules/@coffer/client"
-    cp -r package.json README.md dist "$work/package"
+    cp -r package.json LICENSE README.md dist "$work/package"
     tar -czf "$work/coffer-client.tgz" -C "$work" package
     tar -xzf "$work/coffer-client.tgz" -C "$work/project/node_modules/@coffer/client" --strip-components=1
     echo "packed and installed by hand: there is no npm"
@@ -90,6 +90,6 @@ JSON
     expect "declarations, $resolution" "" tsc -p .
 done
 expect "no dependencies" "" node -p "Object.keys(require('./$installed/package.json').dependencies ?? {}).join()"
-expect "only what programs need" "README.md dist package.json" bash -c "ls $installed | LC_ALL=C sort | paste -sd ' '"
+expect "only what programs need" "LICENSE README.md dist package.json" bash -c "ls $installed | LC_ALL=C sort | paste -sd ' '"
 echo "package: $((7 - failed)) passed, $failed failed"
 [ "$failed" = 0 ]
