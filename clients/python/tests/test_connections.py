@@ -401,51 +401,36 @@ class SignalTests(unittest.TestCase):
                 client.get("a", "b")
             self.assertEqual("s3cret", client.get("a", "b").text())
 
-    def test_exceptions_in_the_middle_of_anything_do_no_harm(self):
+    def test_the_thread_that_receives_for_all_may_be_interrupted(self):
         class Alarm(Exception):
             pass
 
         def ring(*_):
             raise Alarm
 
+        def script(peer, number):
+            requests = [peer.read() for _ in range(3)]
+            while not interrupted.wait(LIMIT):
+                pass
+            for request in requests:
+                peer.record(request)
+            serve(peer)
+
+        interrupted = threading.Event()
         before = signal.signal(signal.SIGALRM, ring)
         self.addCleanup(signal.signal, signal.SIGALRM, before)
-        with MemoryDaemon() as daemon, Coffer(daemon.path, timeout=1) as client:
-            for number in range(4):
-                client.store("ann", str(number), str(number))
-            end = time.monotonic() + 2
-            wrong, rung = [], 0
-            stop = threading.Event()
-
-            def read(number):
-                while not stop.is_set():
-                    try:
-                        if client.get("ann", str(number)).text() != str(number):
-                            wrong.append(number)
-                    except (Unavailable, DeadlineExceeded):
-                        # Twice in a row the connection was given up, or a handler came in the middle of giving up.
-                        pass
-
-            others = [threading.Thread(target=read, args=(number,)) for number in range(2)]
-            for other in others:
-                other.start()
-            while time.monotonic() < end:
-                try:
-                    signal.setitimer(signal.ITIMER_REAL, 0.003)
-                    while True:
-                        self.assertEqual("3", client.get("ann", "3").text())
-                except Alarm:
-                    rung += 1
-                except (Unavailable, DeadlineExceeded):
-                    pass
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            stop.set()
-            for other in others:
-                other.join(LIMIT)
-                self.assertFalse(other.is_alive())
-            self.assertEqual([], wrong)
-            self.assertGreater(rung, 50)
-            self.assertEqual("2", client.get("ann", "2").text())
+        with FakeDaemon(script) as daemon, Coffer(daemon.path) as client:
+            others = []
+            starter = threading.Timer(0.1, lambda: others.extend(in_thread(lambda: client.get("a", "b")) for _ in range(2)))
+            starter.start()
+            signal.setitimer(signal.ITIMER_REAL, 0.4)
+            with self.assertRaises(Alarm):
+                client.get("a", "b")
+            starter.join(LIMIT)
+            interrupted.set()
+            self.assertEqual(["s3cret"] * 2, [other().text() for other in others])
+            self.assertEqual("s3cret", client.get("a", "b").text())
+            self.assertEqual(1, len(daemon.peers))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from coffer_client.errors import make_error
 
 
 def record(value):
-    return Record(bytearray(value), "v-1", {"a": "b"}, 0, 0, 0, Source.VAULT, 0.0, False, None)
+    return Record(value, "v-1", {"a": "b"}, source=Source.VAULT)
 
 
 class RecordTests(unittest.TestCase):

@@ -54,7 +54,6 @@ def printed(value):
 
 
 class SilentCall(Call):
-    __slots__ = ()
 
     def wake(self):
         pass

@@ -9,10 +9,12 @@ from __future__ import annotations
 import socket
 import time
 from collections import deque
+from itertools import islice
 from typing import Deque, Dict, List, Optional, Union
 
 from ._frames import (
-    COUNTED_BYTES, GO_AWAY, HEADER_BYTES, LONGEST_TIMEOUT_MS, MAXIMUM_FRAME_BYTES, MORE, REQUEST, VERSION, Method,
+    COUNTED_BYTES, GO_AWAY, HEADER_BYTES, LONGEST_TIMEOUT_MS, MAXIMUM_FRAME_BYTES, MORE, REQUEST,
+    RESPONSE, VERSION, Method,
     cancel_frame, header_fault, length_fault, pack_header, unpack_header,
 )
 from ._messages import decode_failure, wipe
@@ -45,21 +47,34 @@ class _Fatal(Exception):
         self.was_turned_away = was_turned_away
 
 
-class Call:
+class _Outgoing:
+    """A frame on its way to the socket."""
+
+    frame: Union[bytes, bytearray] = b""
+    #: Bytes of it that the kernel has.
+    begun = 0
+    #: All of them.
+    sent = False
+
+
+class _Cancel(_Outgoing):
+    def __init__(self, call_id: int) -> None:
+        self.frame = cancel_frame(call_id)
+
+
+class Call(_Outgoing):
     """A call on its way. Whoever waits for it is woken by `wake`, once."""
 
-    __slots__ = ("method", "payload", "deadline", "id", "parts", "error", "done", "sent")
+    id = 0
+    parts: List[bytearray]
+    error: Optional[Exception] = None
+    done = False
 
     def __init__(self, method: Method, payload: Union[bytes, bytearray], deadline: float) -> None:
         self.method = method
         self.payload = payload
         self.deadline = deadline
-        self.id = 0
-        self.parts: List[bytearray] = []
-        self.error: Optional[Exception] = None
-        self.done = False
-        #: The whole request is in the kernel's hands.
-        self.sent = False
+        self.parts = []
 
     def wake(self) -> None:
         raise NotImplementedError
@@ -69,17 +84,6 @@ class Call:
             self.done = True
             self.error = error
             self.wake()
-
-
-class _Item:
-    """A frame on its way to the socket."""
-
-    __slots__ = ("frame", "call", "begun")
-
-    def __init__(self, frame: Union[bytes, bytearray], call: Optional[Call]) -> None:
-        self.frame = frame
-        self.call = call
-        self.begun = 0
 
 
 class Connection:
@@ -92,15 +96,11 @@ class Connection:
         self.unusable_since: Optional[float] = None
         self.closed = False
         self._last_id = 0
-        self._queue: Deque[_Item] = deque()
+        #: What waits to be sent.
+        self.queue: Deque[_Outgoing] = deque()
         self._input = bytearray(_FIRST_INPUT_BYTES)
         self._view = memoryview(self._input)
         self._filled = 0
-
-    @property
-    def has_output(self) -> bool:
-        """Whether something waits to be sent."""
-        return bool(self._queue)
 
     # ---- Calls ----
 
@@ -109,21 +109,19 @@ class Connection:
         if self.unusable_since is not None:
             call.end(ConnectionLost(connection_lost(), False))
             return
-        self._last_id += 1
-        call.id = self._last_id
-        call.sent = False
+        self._last_id = call.id = self._last_id + 1
         # Rounded up, so that a call with little time left does not carry 0, which stands for the daemon's default.
-        timeout = min(int((call.deadline - time.monotonic()) * 1000) + 1, LONGEST_TIMEOUT_MS)
-        header = pack_header(
-            COUNTED_BYTES + len(call.payload), VERSION, REQUEST, 0, call.id, call.method.id, max(1, timeout))
-        self.calls[call.id] = call
+        timeout = int((call.deadline - time.monotonic()) * 1000) + 1
         payload = call.payload
-        if isinstance(payload, bytearray):
-            frame: Union[bytes, bytearray] = bytearray(header)
-            frame += payload
-        else:
-            frame = header + payload
-        self._queue.append(_Item(frame, call))
+        frame: Union[bytes, bytearray] = pack_header(
+            COUNTED_BYTES + len(payload), VERSION, REQUEST, 0, call.id, call.method.id,
+            1 if timeout < 1 else timeout if timeout < LONGEST_TIMEOUT_MS else LONGEST_TIMEOUT_MS)
+        if type(payload) is bytearray:
+            frame = bytearray(frame)
+        frame += payload
+        call.frame = frame
+        self.calls[call.id] = call
+        self.queue.append(call)
 
     def abandon(self, call: Call, error: Optional[Exception] = None) -> None:
         """Ends a call early, if it has not ended; the daemon is told to stop."""
@@ -143,31 +141,35 @@ class Connection:
         """Takes the request back, or queues a cancel after it."""
         if self.closed:
             return
-        for item in self._queue:
-            if item.call is call:
-                if item.begun:
-                    call.sent = True
-                    break
-                self._queue.remove(item)
-                wipe(item.frame)
-                return
-        self._queue.append(_Item(cancel_frame(call.id), None))
+        if not call.sent and not call.begun and call in self.queue:
+            self.queue.remove(call)
+            wipe(call.frame)
+            return
+        # It goes on to its end, with the cancel behind it.
+        call.sent = True
+        self.queue.append(_Cancel(call.id))
 
     # ---- Sending ----
 
     def flush(self) -> bool:
         """Sends what the kernel takes now. False if some is left."""
-        queue = self._queue
+        queue = self.queue
         try:
             while queue:
-                item = queue[0]
-                if len(queue) == 1:
-                    rest = memoryview(item.frame)[item.begun :] if item.begun else item.frame
-                    self._sent(self.socket.send(rest))
+                first = queue[0]
+                if first.begun:
+                    self._sent(self.socket.send(memoryview(first.frame)[first.begun :]))
+                elif len(queue) > 1:
+                    self._sent(self.socket.sendmsg([item.frame for item in islice(queue, _FRAMES_PER_SEND)]))
                 else:
-                    few = [queue[index] for index in range(min(len(queue), _FRAMES_PER_SEND))]
-                    views = [memoryview(item.frame)[item.begun :] for item in few]
-                    self._sent(self.socket.sendmsg(views))
+                    count = self.socket.send(first.frame)
+                    if count == len(first.frame):
+                        queue.clear()
+                        first.sent = True
+                        if type(first.frame) is bytearray:
+                            wipe(first.frame)
+                        break
+                    self._sent(count)
         except (BlockingIOError, InterruptedError):
             return False
         except OSError:
@@ -177,65 +179,72 @@ class Connection:
         return True
 
     def _sent(self, count: int) -> None:
-        queue = self._queue
+        queue = self.queue
         while count:
-            item = queue[0]
-            rest = len(item.frame) - item.begun
+            first = queue[0]
+            frame = first.frame
+            rest = len(frame) - first.begun
             if count < rest:
-                item.begun += count
+                first.begun += count
                 return
             count -= rest
             queue.popleft()
-            wipe(item.frame)
-            if item.call is not None:
-                item.call.sent = True
+            first.sent = True
+            if type(frame) is bytearray:
+                wipe(frame)
 
     def _drop_output(self) -> None:
-        for item in self._queue:
+        for item in self.queue:
             wipe(item.frame)
-        self._queue.clear()
+        self.queue.clear()
 
     # ---- Receiving ----
 
     def receive(self) -> None:
         """Takes what has come, and acts on every whole frame. May close the connection."""
         try:
-            while self._fill():
-                pass
+            while True:
+                filled = self._filled
+                try:
+                    count = self.socket.recv_into(self._view[filled:] if filled else self._view)
+                except (BlockingIOError, InterruptedError):
+                    break
+                except OSError:
+                    count = 0
+                if not count:
+                    raise _Fatal(connection_lost())
+                filled += count
+                self._filled = filled
+                was_full = filled == len(self._input)
+                consumed = self._act(filled)
+                if consumed == filled:
+                    self._view[:filled] = bytes(filled)
+                    self._filled = 0
+                elif consumed:
+                    self._consume(consumed, filled)
+                if not was_full:
+                    break
+                self._fit_input()
         except _Fatal as fatal:
             self.close(fatal.cause, fatal.was_turned_away)
             return
         if self.unusable_since is not None and not self.calls and not self.closed:
             self.close(connection_lost())
 
-    def _fill(self) -> bool:
-        """One read. True if more may be there."""
-        try:
-            count = self.socket.recv_into(self._view[self._filled :])
-        except (BlockingIOError, InterruptedError):
-            return False
-        except OSError:
-            count = 0
-        if not count:
-            raise _Fatal(connection_lost())
-        filled = self._filled = self._filled + count
-        was_full = filled == len(self._input)
-        consumed = self._act(filled)
-        rest = filled - consumed
-        if rest and consumed:
-            self._input[:rest] = self._input[consumed:filled]
-        if consumed:
-            self._view[rest:filled] = bytes(filled - rest)
+    def _consume(self, count: int, filled: int) -> None:
+        """Takes the first bytes out and overwrites where they were."""
+        rest = filled - count
+        if rest:
+            self._input[:rest] = self._input[count:filled]
+        self._view[rest:filled] = bytes(count)
         self._filled = rest
-        if rest == len(self._input):
-            self._grow()
-        elif not rest and len(self._input) > _FIRST_INPUT_BYTES and not was_full:
-            self._replace_input(_FIRST_INPUT_BYTES)
-        return was_full
 
-    def _grow(self) -> None:
+    def _fit_input(self) -> None:
         """The buffer follows what has come, never the length that a frame announces."""
-        self._replace_input(min(2 * len(self._input), MAXIMUM_FRAME_BYTES))
+        if self._filled == len(self._input):
+            self._replace_input(min(2 * len(self._input), MAXIMUM_FRAME_BYTES))
+        elif not self._filled and len(self._input) > _FIRST_INPUT_BYTES:
+            self._replace_input(_FIRST_INPUT_BYTES)
 
     def _replace_input(self, size: int) -> None:
         new = bytearray(size)
@@ -247,25 +256,33 @@ class Connection:
 
     def _act(self, filled: int) -> int:
         """Acts on the whole frames; how many bytes they have."""
-        data = self._input
+        data, calls = self._input, self.calls
         at = 0
         while filled - at >= 4:
             if filled - at < HEADER_BYTES:
                 length = int.from_bytes(data[at : at + 4], "big")
-                fault = length_fault(length)
-                if fault is not None:
-                    raise violation(fault)
+                if length < COUNTED_BYTES or length > MAXIMUM_FRAME_BYTES - 4:
+                    raise violation(length_fault(length))
                 break
             length, version, kind, flags, call_id, status, retry = unpack_header(data, at)
-            fault = length_fault(length) or header_fault(version, kind, flags, call_id)
-            if fault is not None:
-                raise violation(fault)
+            if length < COUNTED_BYTES or length > MAXIMUM_FRAME_BYTES - 4:
+                raise violation(length_fault(length))
+            if version != VERSION or kind != RESPONSE or flags & ~MORE:
+                fault = header_fault(version, kind, flags, call_id)
+                if fault is not None:
+                    raise violation(fault)
             end = at + 4 + length
             if end > filled:
                 break
             payload = data[at + HEADER_BYTES : end]
             if kind == GO_AWAY:
                 self._go_away(status, retry, payload)
+            elif status == 0 and not flags and call_id in calls:
+                # Nearly all frames: the one response of a call.
+                call = calls.pop(call_id)
+                call.parts.append(payload)
+                call.done = True
+                call.wake()
             else:
                 self._respond(call_id, status, retry, bool(flags & MORE), payload)
             at = end
@@ -299,11 +316,11 @@ class Connection:
         if status != 0:
             raise _Fatal(decode_failure(status, retry, payload), was_turned_away=True)
         self._stop_taking_calls()
-        for item in [item for item in self._queue if item.call is not None and not item.begun]:
-            self._queue.remove(item)
-            wipe(item.frame)
-            if item.call is not None and self.calls.pop(item.call.id, None) is not None:
-                item.call.end(ConnectionLost(connection_lost(), False))
+        for call in [call for call in self.queue if isinstance(call, Call) and not call.begun]:
+            self.queue.remove(call)
+            wipe(call.frame)
+            if self.calls.pop(call.id, None) is not None:
+                call.end(ConnectionLost(connection_lost(), False))
 
     # ---- The end ----
 

@@ -54,10 +54,8 @@ def cancel_frame(call_id: int) -> bytes:
     return pack_header(COUNTED_BYTES, VERSION, CANCEL, 0, call_id, 0, 0)
 
 
-def length_fault(length: int) -> Optional[str]:
-    """Why a daemon may not send a frame of this length; judged before anything is made of it."""
-    if COUNTED_BYTES <= length <= MAXIMUM_FRAME_BYTES - 4:
-        return None
+def length_fault(length: int) -> str:
+    """That a daemon may not send a frame of this length."""
     return f"a frame of length {length}, expected {COUNTED_BYTES} to {MAXIMUM_FRAME_BYTES - 4}"
 
 

@@ -18,6 +18,7 @@ from ._connector import Connector
 from ._frames import DELETE, GET, GET_MANY, HEALTH, INVALIDATE, LIST, PING, STATS, STORE, Method
 from ._messages import AnyKey, Duration
 from ._place import Place
+from ._scan import Malformed
 from .errors import Cancelled, CofferError, NotFound, Reason
 from .records import Entry, Health, Identity, Receipt, Record
 
@@ -27,12 +28,14 @@ T = TypeVar("T")
 
 
 class _AsyncCall(Call):
-    __slots__ = ("future",)
-
     def __init__(
         self, method: Method, payload: Union[bytes, bytearray], deadline: float, loop: asyncio.AbstractEventLoop,
     ) -> None:
-        super().__init__(method, payload, deadline)
+        # What Call does, without a call of its own: there is one for each call.
+        self.method = method
+        self.payload = payload
+        self.deadline = deadline
+        self.parts = []
         self.future: asyncio.Future[None] = loop.create_future()
 
     def wake(self) -> None:
@@ -54,12 +57,13 @@ class _AsyncConnection(Connection):
 
     def start(self, call: Call) -> None:
         """Sends at once if nothing else is under way; else what this turn of the loop starts goes out together."""
-        is_alone = not self.calls and not self.has_output
+        is_alone = not self.calls and not self.queue
         self.begin(call)
         if call.deadline < self._timer_at:
             self._set_timer(call.deadline)
         if is_alone:
-            self.push()
+            if not self.flush():
+                self.push()
         elif not self._is_flush_scheduled:
             self._is_flush_scheduled = True
             self.loop.call_soon(self._flush_soon)
@@ -73,6 +77,8 @@ class _AsyncConnection(Connection):
         if self.closed:
             return
         is_blocked = not self.flush()
+        if is_blocked is self._watches_for_room:
+            return
         if is_blocked and not self._watches_for_room:
             self.loop.add_writer(self.socket.fileno(), self.push)
         elif self._watches_for_room and not is_blocked:
@@ -110,20 +116,15 @@ class _Slots:
     """At most so many calls at once; the others wait in their order."""
 
     def __init__(self, count: int) -> None:
-        self._free = count
-        self._waiting: Deque[asyncio.Future[None]] = deque()
-
-    def take(self) -> bool:
-        if self._free and not self._waiting:
-            self._free -= 1
-            return True
-        return False
+        #: One may be taken by counting this down, if none waits.
+        self.free = count
+        self.waiting: Deque[asyncio.Future[None]] = deque()
 
     async def wait(self, loop: asyncio.AbstractEventLoop, deadline: float) -> bool:
         """False if none came free in time."""
         turn: asyncio.Future[None] = loop.create_future()
         timer = loop.call_later(max(0.0, deadline - time.monotonic()), turn.cancel)
-        self._waiting.append(turn)
+        self.waiting.append(turn)
         try:
             # Not awaited itself: its end by the timer is no cancellation of the task.
             await asyncio.wait([turn])
@@ -133,17 +134,17 @@ class _Slots:
             raise
         finally:
             timer.cancel()
-            if turn.cancelled() and turn in self._waiting:
-                self._waiting.remove(turn)
+            if turn.cancelled() and turn in self.waiting:
+                self.waiting.remove(turn)
         return not turn.cancelled()
 
     def give(self) -> None:
-        while self._waiting:
-            turn = self._waiting.popleft()
+        while self.waiting:
+            turn = self.waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
                 return
-        self._free += 1
+        self.free += 1
 
 
 class AsyncCoffer:
@@ -272,8 +273,9 @@ class AsyncCoffer:
         return await self._call(LIST, request, timeout, messages.decode_page)
 
     async def ping(self, *, timeout: Optional[Duration] = None) -> Identity:
-        """Whether the daemon answers, which process it is, and its limits. Asks no vault."""
-        return await self._call(PING, messages.ping_request(), timeout, messages.decode_ping)
+        """Whether the daemon answers, and what it is. Asks no vault and no policy."""
+        request = messages.ping_request()
+        return await self._call(PING, request, timeout, messages.decode_ping)
 
     async def health(self, *, timeout: Optional[Duration] = None) -> Health:
         """Whether the daemon and its vaults can do their work now. Asks the vaults."""
@@ -334,10 +336,12 @@ class AsyncCoffer:
             self._move(loop)
         deadline = time.monotonic() + (self._timeout if timeout is None else messages.seconds(timeout))
         slots = self._slots
-        if not slots.take() and not await slots.wait(loop, deadline):
+        if slots.free and not slots.waiting:
+            slots.free -= 1
+        elif not await slots.wait(loop, deadline):
             raise deadline_error(_AsyncCall(method, request, deadline, loop))
         try:
-            retry = Retry(method)
+            retry: Optional[Retry] = None
             while True:
                 connection = self._connection
                 if connection is None or connection.unusable_since is not None:
@@ -350,10 +354,17 @@ class AsyncCoffer:
                     connection.give_up(call)
                     raise
                 if call.error is None:
-                    return messages.decoded(method.name, decode, call.parts)
+                    try:
+                        return decode(call.parts)
+                    except Malformed as fault:
+                        raise messages.undecodable(method.name, fault, call.parts) from None
+                retry = retry or Retry(method)
                 retry.after(call.error)
         finally:
-            slots.give()
+            if slots.waiting:
+                slots.give()
+            else:
+                slots.free += 1
 
     def _move(self, loop: asyncio.AbstractEventLoop) -> None:
         """To the loop, or the process, that uses the client now."""

@@ -17,6 +17,7 @@ from ._connector import Connector
 from ._frames import DELETE, GET, GET_MANY, HEALTH, INVALIDATE, LIST, PING, STATS, STORE, Method
 from ._messages import AnyKey, Duration
 from ._place import Place
+from ._scan import Malformed
 from .aio import check_options, client_closed
 from .errors import CofferError, NotFound
 from .records import Entry, Health, Identity, Receipt, Record
@@ -31,8 +32,6 @@ _IDLE = 0.5
 
 class _BlockingCall(Call):
     """Its thread sleeps on a lock that `wake` opens."""
-
-    __slots__ = ("_turn",)
 
     def __init__(self, method: Method, payload: Union[bytes, bytearray], deadline: float) -> None:
         super().__init__(method, payload, deadline)
@@ -79,7 +78,7 @@ class _SharedConnection:
 
     # An exception of a signal handler may end anything below in the middle. So what happens under the lock begins with
     # `_enter` and ends with `_leave`: between them the connection is torn, and one that was left so cannot be gone on
-    # with. The lock itself is taken by `with`, which nothing can come in between of.
+    # with.
 
     def _enter(self) -> None:
         if self._is_torn:
@@ -111,6 +110,8 @@ class _SharedConnection:
         with self._lock:
             self._enter()
             self._connection.abandon(call, error)
+            # It may be known to the connection no more, if that was left in the middle of its end.
+            call.end(error)
             self._connection.flush()
             self._hand_over(call)
             self._leave()
@@ -127,7 +128,7 @@ class _SharedConnection:
             if watcher is None or watcher.done or watcher.deadline < now:
                 self._watcher = call
             is_watcher = self._watcher is call
-            has_output = self._connection.has_output
+            has_output = bool(self._connection.queue)
             polls = not call.done and (is_watcher or has_output)
             self._connection.pollers += polls
             if call.done:
@@ -362,8 +363,9 @@ class Coffer:
         return self._call(LIST, request, timeout, messages.decode_page)
 
     def ping(self, *, timeout: Optional[Duration] = None) -> Identity:
-        """Whether the daemon answers, which process it is, and its limits. Asks no vault."""
-        return self._call(PING, messages.ping_request(), timeout, messages.decode_ping)
+        """Whether the daemon answers, and what it is. Asks no vault and no policy."""
+        request = messages.ping_request()
+        return self._call(PING, request, timeout, messages.decode_ping)
 
     def health(self, *, timeout: Optional[Duration] = None) -> Health:
         """Whether the daemon and its vaults can do their work now. Asks the vaults."""
@@ -419,13 +421,17 @@ class Coffer:
         try:
             if not home.slots.take(slot, deadline):
                 raise deadline_error(Call(method, request, deadline))
-            retry = Retry(method)
+            retry: Optional[Retry] = None
             while True:
                 connection = self._connect(home, deadline)
                 call = _BlockingCall(method, request, deadline)
                 connection.make(call)
                 if call.error is None:
-                    return messages.decoded(method.name, decode, call.parts)
+                    try:
+                        return decode(call.parts)
+                    except Malformed as fault:
+                        raise messages.undecodable(method.name, fault, call.parts) from None
+                retry = retry or Retry(method)
                 retry.after(call.error)
         finally:
             home.slots.give(slot)

@@ -6,9 +6,10 @@ import datetime as _datetime
 import json as _json
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
 
-from .errors import Code, CofferError, Reason
+from .errors import Code, CofferError
+from .generated.credentials_pb2 import GetResponse
 
 _EPOCH = _datetime.datetime(1970, 1, 1, tzinfo=_datetime.timezone.utc)
 _LATEST = _datetime.datetime.max.replace(tzinfo=_datetime.timezone.utc)
@@ -45,45 +46,102 @@ class Source(Enum):
     """A later daemon says something that this client does not know."""
 
 
-@dataclass(eq=False, repr=False)
 class Record:
     """A credential and what the daemon knows about it. `repr` shows the credential's size only."""
 
-    __slots__ = (
-        "value", "version", "labels", "created_at_ms", "updated_at_ms", "expires_at_ms", "source", "age", "stale",
-        "foreign_format",
-    )
+    # What is beside the credential is decoded when it is asked for.
+    __slots__ = ("value", "_rest", "_decoded")
 
     value: bytearray
     """The secret, as it was stored; empty after `wipe`."""
-    version: str
-    """Opaque: equal exactly when the stored value is the same write."""
-    labels: Dict[str, str]
-    created_at_ms: int
-    updated_at_ms: int
-    expires_at_ms: int
-    """0 = never."""
-    source: Source
-    age: float
-    """Seconds since the vault said so."""
-    stale: bool
-    """True if the answer is older than the TTL allows and stands in for a vault that could not be asked."""
-    foreign_format: Optional[str]
-    """The record's format in the vault, if it is not the one that the vault is written in."""
+    _decoded: Optional[GetResponse]
+
+    def __init__(
+        self, value: Union[bytes, bytearray], version: str = "", labels: Mapping[str, str] = {}, *,
+        created_at_ms: int = 0, updated_at_ms: int = 0, expires_at_ms: int = 0, source: Source = Source.UNKNOWN,
+        age: float = 0.0, stale: bool = False, foreign_format: Optional[str] = None,
+    ) -> None:
+        self.value = bytearray(value)
+        response = GetResponse(
+            version=version, labels=labels, created_at_ms=created_at_ms, updated_at_ms=updated_at_ms,
+            expires_at_ms=expires_at_ms, source=_NUMBERS[source], age_ms=int(age * 1000), stale=stale,
+            foreign_format=foreign_format or "")
+        self._rest = response.SerializeToString()
+        self._decoded = None
+
+    @classmethod
+    def _of(cls, value: bytearray, rest: bytes, decoded: Optional[GetResponse] = None) -> Record:
+        """`rest` is a response without its credential, known to decode."""
+        record = cls.__new__(cls)
+        record.value = value
+        record._rest = rest
+        record._decoded = decoded
+        return record
+
+    @property
+    def _response(self) -> GetResponse:
+        if self._decoded is None:
+            self._decoded = GetResponse.FromString(self._rest)
+        return self._decoded
+
+    @property
+    def version(self) -> str:
+        """Opaque: equal exactly when the stored value is the same write."""
+        return self._response.version
+
+    @property
+    def labels(self) -> Dict[str, str]:
+        """As they were stored; a copy."""
+        return dict(self._response.labels)
+
+    @property
+    def created_at_ms(self) -> int:
+        """When the record first came to be; replacing it keeps this."""
+        return self._response.created_at_ms
+
+    @property
+    def updated_at_ms(self) -> int:
+        """When this version was written."""
+        return self._response.updated_at_ms
+
+    @property
+    def expires_at_ms(self) -> int:
+        """From this moment on the record is not found; 0 = never."""
+        return self._response.expires_at_ms
+
+    @property
+    def source(self) -> Source:
+        """Where the answer came from."""
+        return _SOURCES.get(self._response.source, Source.UNKNOWN)
+
+    @property
+    def age(self) -> float:
+        """Seconds since the vault said so."""
+        return self._response.age_ms / 1000
+
+    @property
+    def stale(self) -> bool:
+        """True if the answer is older than the TTL allows and stands in for a vault that could not be asked."""
+        return self._response.stale
+
+    @property
+    def foreign_format(self) -> Optional[str]:
+        """The record's format in the vault, if it is not the one that the vault is written in."""
+        return self._response.foreign_format or None
 
     @property
     def created_at(self) -> _datetime.datetime:
-        """When the record first came to be; replacing it keeps this."""
+        """`created_at_ms` as a datetime."""
         return _time(self.created_at_ms)
 
     @property
     def updated_at(self) -> _datetime.datetime:
-        """When this version was written."""
+        """`updated_at_ms` as a datetime."""
         return _time(self.updated_at_ms)
 
     @property
     def expires_at(self) -> Optional[_datetime.datetime]:
-        """From this moment on the record is not found; None = never."""
+        """`expires_at_ms` as a datetime; None = never."""
         return _end(self.expires_at_ms)
 
     def text(self) -> str:
@@ -112,16 +170,28 @@ class Record:
     def __exit__(self, *_: object) -> None:
         self.wipe()
 
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return _record, (bytes(self.value), self._rest)
+
     def __repr__(self) -> str:
         return (
             f"Record(value=<{len(self.value)} bytes>, version={self.version!r}, labels={self.labels!r}, "
             f"source={self.source.value}, age={self.age!r}, stale={self.stale!r})")
 
 
+_SOURCES = {1: Source.MEMORY, 2: Source.VAULT, 3: Source.STALE}
+_NUMBERS: Dict[Source, Any] = {Source.UNKNOWN: 0, Source.MEMORY: 1, Source.VAULT: 2, Source.STALE: 3}
+
+
 # The errors of json and of decode hold the text itself, and would go along as the cause of what is raised inside of
 # their handlers: so they end here.
 
 _MISSING = object()
+
+
+def _record(value: bytes, response: bytes) -> Record:
+    return Record._of(bytearray(value), response)
+
 
 
 def _decoded(value: bytearray) -> Optional[str]:
@@ -198,6 +268,29 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Identity:
+    """Who answers, and which limits a client keeps."""
+
+    version: str
+    """The daemon's, as `cofferd --version` prints it."""
+    instance: str
+    """16 hexadecimal digits, drawn at each start: others are another process."""
+    draining: bool
+    """The daemon is about to end."""
+    max_frame_bytes: int
+    """Of a frame, its header included."""
+    max_credential_bytes: int
+    max_waiting_calls: int
+    """Calls of one connection that may wait for a vault at the same time."""
+    max_keys: int
+    """Of one GetMany; `get_many` splits what is more."""
+    max_timeout: float
+    """The most seconds that a call may take, whatever the client says."""
+    features: int
+    """Bits; PROTOCOL.md lists them."""
+
+
+@dataclass(frozen=True)
 class VaultHealth:
     """One vault, as the daemon sees it."""
 
@@ -233,27 +326,6 @@ class VaultHealth:
 
 
 @dataclass(frozen=True)
-class Identity:
-    """What a daemon says of itself."""
-
-    version: str
-    instance: str
-    """Drawn at each start of a daemon: another one is another process."""
-    draining: bool
-    """It is about to end."""
-    max_frame_bytes: int
-    max_credential_bytes: int
-    max_waiting_calls: int
-    """Calls of one connection that may wait for a vault at the same time."""
-    max_keys: int
-    """Of one call of the protocol; `get_many` splits what is more."""
-    max_timeout: float
-    """Seconds that a call may take, whatever the client says."""
-    features: int = 0
-    """A bit for each thing that later daemons do."""
-
-
-@dataclass(frozen=True)
 class Health:
     """Whether the daemon and its vaults can do their work."""
 
@@ -266,4 +338,4 @@ class Health:
     """Protections that the host does not give, in words."""
 
 
-__all__ = ["Entry", "Health", "Identity", "Key", "Reason", "Receipt", "Record", "Source", "VaultHealth"]
+__all__ = ["Entry", "Health", "Key", "Identity", "Receipt", "Record", "Source", "VaultHealth"]
