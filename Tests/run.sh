@@ -166,7 +166,7 @@ begin swift-package chrt --idle 0 Tests/swift-package.sh
 begin live-formats python3 Tests/Live/formats.py --bin .build-debug/debug
 step live python3 Tests/Live/run.py --scratch-path .build-debug
 end live-formats
-step python-client clients/python/check.sh
+step python-client clients/python/check.sh .build/release
 step node-client node_client
 step oracle python3 Tests/Fuzzing/oracle.py .build-debug/debug/coffer-oracle
 end build-release

@@ -2,11 +2,13 @@
 # Everything that is checked of the Python client: its tests with each Python there is of those it is for, mypy, and the
 # package as others install it. Needs PyPI the first time.
 #
-#     clients/python/check.sh
+#     clients/python/check.sh [BIN]
 #
+# With BIN, the folder that holds cofferd, both clients also go through its stops, kills and starts under load.
 # What it makes is in .build-python-client, or in the folder that COFFER_PYTHON_BUILD names.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+bin=${1:-}
 build=${COFFER_PYTHON_BUILD:-.build-python-client}
 client=clients/python
 mkdir -p "$build"
@@ -73,6 +75,10 @@ PYTHON
 }
 
 failed=0
+if [ -n "$bin" ]; then
+    "$main" $client/tests/load/run.py "$bin" >"$build/tests-load" 2>&1 &
+    tests+=("$!:load")
+fi
 "$main" -m mypy --config-file $client/pyproject.toml $client/src/coffer_client --cache-dir "$build/mypy-own" || failed=1
 package || failed=1
 for one in "${tests[@]}"; do

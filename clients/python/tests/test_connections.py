@@ -81,12 +81,25 @@ class LossTests:
                 "the daemon closed the connection; a write may have happened", str(raised.exception))
             self.assertEqual("v-1", client.store("ann", "github", "x").version)
 
-    def test_a_read_is_made_again_once_only(self):
+    def test_a_read_is_made_again_while_the_daemon_comes_and_goes(self):
+        def script(peer, number):
+            if number < 4:
+                peer.read()
+            else:
+                serve(peer)
+
+        with FakeDaemon(script) as daemon:
+            self.assertEqual("s3cret", self.open(daemon.path).get("ann", "github").text())
+            self.assertEqual(5, len(daemon.peers))
+
+    def test_a_read_is_made_again_for_no_longer_than_the_window(self):
         with FakeDaemon(lambda peer, _: peer.read()) as daemon:
-            client = self.open(daemon.path)
+            client = self.open(daemon.path, reconnect_window=0.3)
+            start = time.monotonic()
             with self.assertRaises(Unavailable) as raised:
                 client.get("ann", "github")
-            self.assertEqual(2, len(daemon.peers))
+            self.assertTrue(0.2 < time.monotonic() - start < 2)
+            self.assertLess(len(daemon.peers), 100)
             self.assertFalse(raised.exception.may_have_happened)
 
     def test_calls_wait_for_a_daemon_that_was_there(self):

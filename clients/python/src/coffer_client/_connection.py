@@ -6,6 +6,7 @@ and `expire` in time. Not thread-safe.
 
 from __future__ import annotations
 
+import random
 import socket
 import time
 from collections import deque
@@ -297,7 +298,10 @@ class Connection:
             wipe(payload)
         elif status != 0:
             del self.calls[call_id]
-            call.end(decode_failure(status, retry, payload))
+            failure = decode_failure(status, retry, payload)
+            if failure.reason == Reason.DRAINING:
+                self._stop_taking_calls()
+            call.end(failure)
         elif more and not call.method.streams:
             wipe(payload)
             self.abandon(call, CofferError(
@@ -395,22 +399,37 @@ def told(error: CofferError, may_have_been_sent: bool, writes: bool) -> CofferEr
 
 
 class Retry:
-    """Decides whether a failed call is made once more."""
+    """Decides whether a failed call is made again.
 
-    __slots__ = ("_writes", "_spent")
+    One that surely was not carried out, or that changes nothing, is made once more at once. While the daemon goes or comes,
+    further connections may end too: the call is then made again until `window` seconds after the first loss.
+    """
 
-    def __init__(self, method: Method) -> None:
+    def __init__(self, method: Method, window: float) -> None:
         self._writes = method.writes
-        self._spent = False
+        self._window = window
+        self._count = 0
+        self._began = 0.0
 
-    def after(self, error: Exception) -> None:
-        """Returns if the call is to be made again; else raises what the caller gets."""
+    def after(self, error: Exception, deadline: float) -> float:
+        """Seconds to wait before the call is made again; else raises what the caller gets."""
+        now = time.monotonic()
+        delay = random.random() * min(0.1, 0.005 * 2**self._count) if self._count else 0.0
+        in_time = not self._count or (now - self._began < self._window and now + delay < deadline)
         if isinstance(error, ConnectionLost):
-            if self._spent or (self._writes and error.may_have_been_sent) or error.cause.code == Code.CANCELLED:
+            # What the daemon said, or what is no daemon, will hardly be another one the third time; and who was turned away
+            # comes again after the daemon's advice, or not at all.
+            may_pass = not error.was_turned_away and (not self._count or error.cause.code == Code.UNAVAILABLE)
+            ambiguous = self._writes and error.may_have_been_sent
+            if ambiguous or not may_pass or not in_time or error.cause.code == Code.CANCELLED:
                 cause = error.cause
                 raise cause if error.was_turned_away else told(cause, error.may_have_been_sent, self._writes)
-        elif not isinstance(error, CofferError) or self._spent or error.reason != Reason.DRAINING or error.may_have_happened:
+        elif (
+            not isinstance(error, CofferError) or error.reason != Reason.DRAINING or error.may_have_happened or not in_time
+        ):
             # A daemon that is draining has not begun the call, unless it says so.
             raise error
-        self._spent = True
-
+        if not self._count:
+            self._began = now
+        self._count += 1
+        return delay

@@ -358,8 +358,10 @@ class AsyncCoffer:
                         return decode(call.parts)
                     except Malformed as fault:
                         raise messages.undecodable(method.name, fault, call.parts) from None
-                retry = retry or Retry(method)
-                retry.after(call.error)
+                retry = retry or Retry(method, self._window)
+                delay = retry.after(call.error, deadline)
+                if delay:
+                    await asyncio.sleep(delay)
         finally:
             if slots.waiting:
                 slots.give()

@@ -431,8 +431,10 @@ class Coffer:
                         return decode(call.parts)
                     except Malformed as fault:
                         raise messages.undecodable(method.name, fault, call.parts) from None
-                retry = retry or Retry(method)
-                retry.after(call.error)
+                retry = retry or Retry(method, self._window)
+                delay = retry.after(call.error, deadline)
+                if delay:
+                    time.sleep(delay)
         finally:
             home.slots.give(slot)
 
