@@ -14,8 +14,14 @@ final class ServerComponent: Component {
     private let clock: SystemClock
     private let random: SystemRandom
     private let log: Logger
-    private let server = Mutex<Server?>(nil)
-    private let following = Mutex<Task<Void, Never>?>(nil)
+    private let state = Mutex(State())
+
+    private struct State {
+        var server: Server?
+        var following: Task<Void, Never>?
+        /// As configured.
+        var limits = ServerLimits()
+    }
 
     init(
         _ configuration: Server.Configuration, _ listener: any Listener, _ pool: VaultPool, _ bootKey: BootKey,
@@ -38,28 +44,36 @@ final class ServerComponent: Component {
                 configuration, listener: listener.descriptor, keepsBacklog: listener.outlivesDaemon, pool: pool,
                 bootKey: bootKey, clock: clock, random: random, log: log)
             try started.start()
-            server.withLock { $0 = started }
-            following.withLock { $0 = Task { await started.followChanges() } }
+            let configured = self.configuration.limits
+            state.withLock {
+                $0 = State(server: started, following: Task { await started.followChanges() }, limits: configured)
+            }
         } catch {
             throw StartupError(error)
         }
     }
 
     func reload(_ configuration: Configuration) -> ReloadOutcome {
-        server.withLock { $0 }?.reload(possible(configuration.limits))
+        let limits = configuration.limits
+        let changed = state.withLock { state in
+            defer { state.limits = limits }
+            return state.limits == limits ? nil : state.server
+        }
+        changed?.reload(possible(limits))
         return ReloadOutcome()
     }
 
     func drain() {
         listener.hide()
-        server.withLock { $0 }?.drain()
-        following.withLock { $0 }?.cancel()
+        let (server, following) = state.withLock { ($0.server, $0.following) }
+        server?.drain()
+        following?.cancel()
     }
 
     /// The vaults are closed, and so are their feeds.
     func stop() {
-        if let following = following.withLock({ $0.take() }) { _ = Blocking.run { await following.value } }
-        server.withLock { $0.take() }?.stop()
+        if let following = state.withLock({ $0.following.take() }) { _ = Blocking.run { await following.value } }
+        state.withLock { $0.server.take() }?.stop()
     }
 
     /// Fewer connections where the limit of open files does not allow as many.

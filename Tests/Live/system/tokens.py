@@ -1,8 +1,10 @@
-"""The daemon's token in OpenBao: short-lived under load, and revoked."""
+"""The daemon's token in OpenBao: short-lived under load, revoked, and replaced at SIGHUP."""
 
+import os
+import signal
 import time
 
-from harness import SystemTest
+from harness import Daemon, SystemTest, eventually
 from load import Traffic, get, store
 from stage import Audit, Stage, configuration, new_daemon
 
@@ -16,8 +18,11 @@ class Tokens(SystemTest):
         self.stage = Stage()
         self.addCleanup(self.stage.dispose)
 
-    def play(self, bao, seconds: float, meanwhile=lambda: None) -> list:
-        """Calls of every kind that all go to the vault, for so long; what was answered."""
+    def play(self, bao, seconds: float, meanwhile=lambda daemon: None) -> list:
+        """Calls of every kind that all go to the vault, for so long; what was answered.
+
+        `meanwhile`: called with the daemon while they run.
+        """
         daemon = new_daemon(configuration(
             {"main": self.stage.vault(bao)}, "cache: {ttl_seconds: 0, negative_seconds: 0}"))
         self.addCleanup(daemon.dispose)
@@ -30,7 +35,7 @@ class Tokens(SystemTest):
             traffic.start()
         end = time.monotonic() + seconds
         try:
-            meanwhile()
+            meanwhile(daemon)
             time.sleep(max(0, end - time.monotonic()))
         finally:
             for traffic in load:
@@ -54,7 +59,7 @@ class Tokens(SystemTest):
         audit = Audit(bao)
         logins = []
 
-        def revoke() -> None:
+        def revoke(_: Daemon) -> None:
             time.sleep(4)
             logins.append(audit.count("auth/approle/login"))
             accessors = bao.require("LIST", "auth/token/accessors")["data"]["keys"]
@@ -68,3 +73,30 @@ class Tokens(SystemTest):
         self.assertEqual([sample for sample in samples if not sample.reached], [])
         self.assertEqual(logins, [1])
         self.assertEqual(audit.count("auth/approle/login"), 2)
+
+    def test_a_new_secret_id_logs_in_at_sighup_while_calls_go_on(self) -> None:
+        bao = self.stage.bao("reloaded")
+        audit = Audit(bao)
+        logins = []
+
+        def reload(daemon: Daemon) -> None:
+            told = daemon.log_text().count("reloaded the configuration")
+            os.kill(daemon.pid, signal.SIGHUP)
+            eventually("the reload is logged", 10, lambda: daemon.log_text().count("reloaded the configuration") > told)
+            logins.append(audit.count("auth/approle/login"))
+
+        def rotate(daemon: Daemon) -> None:
+            reload(daemon)
+            bao.require("POST", "auth/approle/role/app/custom-secret-id", {"secret_id": "the-next-secret-id"})
+            self.stage.file(f"secret-id-{bao.folder.name}", "wrong\n")
+            reload(daemon)
+            self.assertIn("not reloaded", daemon.log_text())
+            self.stage.file(f"secret-id-{bao.folder.name}", "the-next-secret-id\n")
+            reload(daemon)
+            self.assertIn("vaults.main: credentials", daemon.log_text())
+
+        samples = self.play(bao, 5, rotate)
+        self.assertGreater(len(samples), 100)
+        self.assertEqual([sample for sample in samples if not sample.reached], [])
+        # The secret id of before is not used up by a reload; the wrong one and the next one are tried once each.
+        self.assertEqual(logins, [1, 2, 3])
