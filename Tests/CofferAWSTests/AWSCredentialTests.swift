@@ -359,7 +359,7 @@ import Testing
         ] {
             await refuses("gave none (HTTP status 200)", uri) { _, _, _ in HTTPResponse.aws(200, answer) }
         }
-        await refuses("no connection", uri)
+        await refuses("cannot connect to", uri)
     }
 
     @Test func instance() async throws {

@@ -145,7 +145,7 @@ import Testing
             (.untrusted, .failedPrecondition, .vaultUnreachable, false),
             (.plaintext, .failedPrecondition, .vaultUnreachable, false),
             (.forbidden("plain HTTP"), .failedPrecondition, .vaultUnreachable, false),
-            (.tooLarge(limit: 5), .unavailable, .vaultFailed, true), (.malformed, .unavailable, .vaultFailed, true),
+            (.tooLarge(limit: 5), .unavailable, .vaultFailed, false), (.malformed, .unavailable, .vaultUnreachable, true),
             (.closed, .unavailable, .draining, true),
         ] as [(HTTPError.Cause, StatusCode, Failure.Reason, Bool)])
     func noAnswerIsToldAs(

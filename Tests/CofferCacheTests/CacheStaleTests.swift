@@ -327,7 +327,8 @@ import Testing
         try cache.fill("b", cache.value(2))
         let late = try cache.lead("c")
         cache.shard.doubt { $0.user != "b" }
-        #expect(cache.hit("a") == nil && cache.lookup("b") == 2)
+        #expect(cache.lookup("a") == nil)
+        #expect(cache.lookup("b") == 2)
         // A read that was under way may be from before.
         cache.complete(late, .found(cache.value(3)))
         #expect(cache.lookup("c") == nil)
@@ -336,15 +337,17 @@ import Testing
         let stale = cache.complete(ticket, .failedTransiently).stale
         #expect(stale?.byte == 1 && stale?.isStale == true)
         try cache.fill("a", cache.value(4))
-        #expect(cache.hit("a")?.isStale == false && cache.lookup("a") == 4)
+        #expect(cache.hit("a")?.isStale == false)
+        #expect(cache.lookup("a") == 4)
     }
 
     @Test func anAbsenceThatMayHaveEndedIsAskedForAgain() throws {
         var cache = Harness()
         try cache.fail("a", .absent)
-        #expect(cache.isAbsent("a"))
+        let wasAbsent = cache.isAbsent("a")
         cache.shard.doubt { _ in true }
-        #expect(!cache.isAbsent("a"))
+        let isAbsent = cache.isAbsent("a")
+        #expect(wasAbsent && !isAbsent)
     }
 
     @Test func aWriteInVainDoesNotEndThatDoubt() throws {

@@ -123,7 +123,7 @@ import Testing
         (.plaintext, .failedPrecondition, .vaultUnreachable, false),
         (.forbidden("the rule"), .failedPrecondition, .vaultUnreachable, false),
         (.tooLarge(limit: 1), .unavailable, .vaultFailed, false), (.malformed, .unavailable, .vaultUnreachable, true),
-        (.closed, .unavailable, .vaultUnreachable, true),
+        (.closed, .unavailable, .draining, true),
     ]
 
     @Test(arguments: silences.indices, [true, false])

@@ -1,7 +1,7 @@
 import CofferCore
 import CofferVault
-import CofferVaultKit
 import CofferVaultConformance
+import CofferVaultKit
 import Testing
 
 @testable import CofferHashiCorp
