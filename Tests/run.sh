@@ -134,14 +134,11 @@ envelope_vectors() {
     (cd Tests/Vectors && python3 generate.py | cmp - vectors.json && python3 decoder.py vectors.json)
 }
 
-# Packed and installed, against daemons inside of the tests, and under load while a real one is killed; in the long
-# campaigns its speed and its memory too.
+# Packed and installed, against daemons inside of the tests, and under load while a real one is killed.
 node_client() {
     clients/node/test/package.sh \
         && node --test clients/node/test/*.test.mjs \
-        && node Tests/Interop/node/load.mjs .build-debug/debug || return 1
-    [ ${#soak[@]} = 0 ] \
-        || { node clients/node/bench/speed.mjs .build/release && node clients/node/bench/memory.mjs .build/release; }
+        && node Tests/Interop/node/load.mjs .build-debug/debug
 }
 
 c_client() {
@@ -166,7 +163,7 @@ begin swift-package chrt --idle 0 Tests/swift-package.sh
 begin live-formats python3 Tests/Live/formats.py --bin .build-debug/debug
 step live python3 Tests/Live/run.py --scratch-path .build-debug
 end live-formats
-step python-client clients/python/check.sh .build/release
+step python-client clients/python/check.sh .build-debug/debug
 step node-client node_client
 step oracle python3 Tests/Fuzzing/oracle.py .build-debug/debug/coffer-oracle
 end build-release
@@ -183,6 +180,10 @@ step live-system python3 Tests/Live/system/run.py --bin .build/release "${soak[@
 end fuzz
 step allocations Tests/allocations.sh .build/release
 step bench-smoke Tests/bench.sh .build/release
+if [ ${#soak[@]} -gt 0 ]; then
+    step node-speed node clients/node/bench/speed.mjs .build/release
+    step node-memory node clients/node/bench/memory.mjs .build/release
+fi
 
 echo
 echo "Output of each step: $logs/"
