@@ -1,6 +1,7 @@
 // Cached Gets of the client beside bare loops that send the same prepared frames to the same daemon and only count the answers:
-// one that writes each frame, corked until all that has come is counted, and one that writes as many frames at once as answers
-// have come, which is the limit. Rounds take turns; a figure is the median of the rounds' ratios.
+// one that writes a frame for each answer, and one that joins as many frames into one write as answers have come at once, which
+// is the limit: then nothing is left of a call but its share of two system calls. Rounds take turns; a figure is the median of
+// the rounds' ratios.
 //
 //     node clients/node/bench/speed.mjs BIN [--rounds N] [--seconds S]
 //
@@ -53,10 +54,8 @@ function bare(path, depth, joined) {
         let count = 0, missing = 0, rest = Buffer.alloc(0);
         const socket = connect({ path });
         const send = (answers) => {
-            if (joined) return socket.write(all.subarray(0, answers * size));
-            socket.cork();
+            if (joined) return void socket.write(all.subarray(0, answers * size));
             for (let index = 0; index < answers; index++) socket.write(all.subarray(index * size, (index + 1) * size));
-            return socket.uncork();
         };
         socket.on("error", reject);
         socket.on("connect", () => socket.write(all));
