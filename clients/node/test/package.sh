@@ -7,16 +7,17 @@ cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 rm -rf dist
-tsc -p .
 
 mkdir "$work/project"
 echo '{ "name": "project", "private": true }' >"$work/project/package.json"
 if command -v npm >/dev/null; then
     export npm_config_cache=$work/cache npm_config_update_notifier=false npm_config_audit=false npm_config_fund=false
+    # It builds first: `prepack`.
     npm pack --silent --pack-destination "$work" >"$work/name"
     (cd "$work/project" && npm install --silent --offline "$work/$(tail -n 1 "$work/name")")
     echo "packed and installed by npm $(npm --version)"
 else
+    tsc -p .
     mkdir -p "$work/package" "$work/project/node_modules/@coffer/client"
     cp -r package.json LICENSE README.md dist "$work/package"
     tar -czf "$work/coffer-client.tgz" -C "$work" package
