@@ -231,7 +231,7 @@ def _decode(kind: Type[M], data: Bytes) -> M:
     message: Any
     try:
         message = kind.FromString(bytes(data))
-    except DecodeError:
+    except (DecodeError, ValueError):
         scan(kind.DESCRIPTOR, data)
         raise Malformed("it is not the message") from None
     message.DiscardUnknownFields()
@@ -246,7 +246,7 @@ def _parsed(rest: bytes) -> Optional[GetResponse]:
     """A response without credential; None if its bytes need a closer look."""
     try:
         response: Any = GetResponse.FromString(rest)
-    except DecodeError:
+    except (DecodeError, ValueError):
         return None
     response.DiscardUnknownFields()
     usual = response.SerializeToString() == rest and 0 not in rest and len(rest) <= 2048 and not response.credential
