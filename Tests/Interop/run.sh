@@ -61,5 +61,14 @@ line=$(echo "$output" | grep -aE '^[0-9]+ passed, [0-9]+ failed$' | tail -n 1)
 [ -n "$line" ] && passed=$((passed + ${line%% *}))
 [ $status = 0 ] || failed=$((failed + 1))
 
+# libcoffer as the projects of others find it, from C and from C++.
+if output=$(clients/c/tests/check_find_package.sh "$c_build" "$bin/cofferd" 2>&1); then
+    passed=$((passed + 1))
+else
+    failed=$((failed + 1))
+    echo "find_package: failed"
+    echo "$output" | sed "s/^/find_package: /"
+fi
+
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]
