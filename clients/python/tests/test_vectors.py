@@ -159,6 +159,8 @@ class FrameTests(unittest.TestCase):
             self.assertEqual(unescape(vector.fields.get("message", "")), str(call.error), vector.name)
             self.assertEqual(unescape(vector.fields.get("vault", "")), call.error.vault or "", vector.name)
             self.assertEqual(vector.fields.get("retryable", "0") == "1", call.error.retryable, vector.name)
+        # What has been read is overwritten, and a large buffer is given back.
+        self.assertEqual((64 << 10, bytes(64 << 10)), (len(connection._input), bytes(connection._input)), vector.name)
         connection.close(CofferError("over"))
         theirs.close()
 

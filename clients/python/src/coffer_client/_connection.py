@@ -221,11 +221,15 @@ class Connection:
                 if consumed == filled:
                     self._view[:filled] = bytes(filled)
                     self._filled = 0
+                    if len(self._input) > _FIRST_INPUT_BYTES:
+                        self._replace_input(_FIRST_INPUT_BYTES)
                 elif consumed:
                     self._consume(consumed, filled)
                 if not was_full:
                     break
-                self._fit_input()
+                if self._filled == len(self._input):
+                    # It follows what has come, never the length that a frame announces.
+                    self._replace_input(min(2 * len(self._input), MAXIMUM_FRAME_BYTES))
         except _Fatal as fatal:
             self.close(fatal.cause, fatal.was_turned_away)
             return
@@ -239,13 +243,6 @@ class Connection:
             self._input[:rest] = self._input[count:filled]
         self._view[rest:filled] = bytes(count)
         self._filled = rest
-
-    def _fit_input(self) -> None:
-        """The buffer follows what has come, never the length that a frame announces."""
-        if self._filled == len(self._input):
-            self._replace_input(min(2 * len(self._input), MAXIMUM_FRAME_BYTES))
-        elif not self._filled and len(self._input) > _FIRST_INPUT_BYTES:
-            self._replace_input(_FIRST_INPUT_BYTES)
 
     def _replace_input(self, size: int) -> None:
         new = bytearray(size)
@@ -278,14 +275,17 @@ class Connection:
             payload = data[at + HEADER_BYTES : end]
             if kind == GO_AWAY:
                 self._go_away(status, retry, payload)
-            elif status == 0 and not flags and call_id in calls:
-                # Nearly all frames: the one response of a call.
-                call = calls.pop(call_id)
-                call.parts.append(payload)
-                call.done = True
-                call.wake()
-            else:
+            elif status or flags:
                 self._respond(call_id, status, retry, bool(flags & MORE), payload)
+            else:
+                # Nearly all frames: the last response of a call. Nobody may wait for it any more.
+                call = calls.pop(call_id, None)
+                if call is None:
+                    wipe(payload)
+                else:
+                    call.parts.append(payload)
+                    call.done = True
+                    call.wake()
             at = end
         return at
 
@@ -309,10 +309,7 @@ class Connection:
                 reason=Reason.MALFORMED))
         else:
             call.parts.append(payload)
-            if not more:
-                del self.calls[call_id]
-                call.end()
-            elif len(call.parts) >= MOST_PARTS:
+            if len(call.parts) >= MOST_PARTS:
                 self.abandon(call, CofferError(
                     f"more than {MOST_PARTS} responses to one call", code=Code.INTERNAL, reason=Reason.MALFORMED))
 

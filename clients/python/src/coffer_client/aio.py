@@ -27,6 +27,22 @@ __all__ = ["AsyncCoffer"]
 T = TypeVar("T")
 
 
+class _Process:
+    """This process; asking the kernel for each call would take longer than the rest of the question."""
+
+    number = os.getpid()
+
+
+_process = _Process()
+
+
+def _after_fork() -> None:
+    _process.number = os.getpid()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
 class _AsyncCall(Call):
     def __init__(
         self, method: Method, payload: Union[bytes, bytearray], deadline: float, loop: asyncio.AbstractEventLoop,
@@ -177,7 +193,7 @@ class AsyncCoffer:
 
     def _settle(self, loop: Optional[asyncio.AbstractEventLoop]) -> None:
         self._loop = loop
-        self._process = os.getpid()
+        self._process = _process.number
         self._connector = Connector(self._place, self._window)
         self._slots = _Slots(self._max_in_flight)
 
@@ -301,7 +317,7 @@ class AsyncCoffer:
         self._is_closed = True
         connection, self._connection = self._connection, None
         if connection is not None:
-            if self._process == os.getpid():
+            if self._process == _process.number:
                 connection.close(client_closed())
             else:
                 connection.leave_to_parent()
@@ -316,7 +332,7 @@ class AsyncCoffer:
 
     def __del__(self) -> None:
         connection = getattr(self, "_connection", None)
-        if connection is None or connection.closed or self._process != os.getpid():
+        if connection is None or connection.closed or self._process != _process.number:
             return
         warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
         if not connection.loop.is_closed():
@@ -332,7 +348,7 @@ class AsyncCoffer:
         decode: Callable[[List[bytearray]], T],
     ) -> T:
         loop = asyncio.get_running_loop()
-        if self._loop is not loop or self._process != os.getpid():
+        if self._loop is not loop or self._process != _process.number:
             self._move(loop)
         deadline = time.monotonic() + (self._timeout if timeout is None else messages.seconds(timeout))
         slots = self._slots
@@ -371,7 +387,7 @@ class AsyncCoffer:
     def _move(self, loop: asyncio.AbstractEventLoop) -> None:
         """To the loop, or the process, that uses the client now."""
         connection, self._connection = self._connection, None
-        if self._process != os.getpid():
+        if self._process != _process.number:
             if connection is not None:
                 connection.leave_to_parent()
         elif self._loop is not None and not self._loop.is_closed() and self._loop.is_running():
