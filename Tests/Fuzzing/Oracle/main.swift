@@ -13,16 +13,16 @@ import Glibc
 
 /// Takes a decoded request of any method and prints it.
 struct Printer: CredentialsHandler, AdminHandler {
-    func store(_ request: UnsafePointer<Coffer__V1__StoreRequest>, _: Void) { print(request) }
-    func get(_ request: UnsafePointer<Coffer__V1__GetRequest>, _: Void) { print(request) }
-    func delete(_ request: UnsafePointer<Coffer__V1__DeleteRequest>, _: Void) { print(request) }
-    func getMany(_ request: UnsafePointer<Coffer__V1__GetManyRequest>, _: Void) { print(request) }
-    func list(_ request: UnsafePointer<Coffer__V1__ListRequest>, _: Void) { print(request) }
-    func ping(_ request: UnsafePointer<Coffer__V1__PingRequest>, _: Void) { print(request) }
-    func health(_ request: UnsafePointer<Coffer__V1__HealthRequest>, _: Void) { print(request) }
-    func stats(_ request: UnsafePointer<Coffer__V1__StatsRequest>, _: Void) { print(request) }
-    func invalidate(_ request: UnsafePointer<Coffer__V1__InvalidateRequest>, _: Void) { print(request) }
-    func doctor(_ request: UnsafePointer<Coffer__V1__DoctorRequest>, _: Void) { print(request) }
+    func store(_ request: UnsafePointer<Coffer__V1__StoreRequest>, _: inout Void) { print(request) }
+    func get(_ request: UnsafePointer<Coffer__V1__GetRequest>, _: inout Void) { print(request) }
+    func delete(_ request: UnsafePointer<Coffer__V1__DeleteRequest>, _: inout Void) { print(request) }
+    func getMany(_ request: UnsafePointer<Coffer__V1__GetManyRequest>, _: inout Void) { print(request) }
+    func list(_ request: UnsafePointer<Coffer__V1__ListRequest>, _: inout Void) { print(request) }
+    func ping(_ request: UnsafePointer<Coffer__V1__PingRequest>, _: inout Void) { print(request) }
+    func health(_ request: UnsafePointer<Coffer__V1__HealthRequest>, _: inout Void) { print(request) }
+    func stats(_ request: UnsafePointer<Coffer__V1__StatsRequest>, _: inout Void) { print(request) }
+    func invalidate(_ request: UnsafePointer<Coffer__V1__InvalidateRequest>, _: inout Void) { print(request) }
+    func doctor(_ request: UnsafePointer<Coffer__V1__DoctorRequest>, _: inout Void) { print(request) }
 
     /// Every message of protobuf-c begins with its descriptor.
     private func print(_ message: UnsafeRawPointer) {
@@ -31,10 +31,11 @@ struct Printer: CredentialsHandler, AdminHandler {
     }
 
     func take(_ method: UInt32, _ payload: UnsafeRawBufferPointer, _ arena: Arena) throws(Failure) {
+        var call: Void = ()
         if let method = CredentialsMethod(rawValue: method) {
-            try dispatch(method, payload: payload, arena: arena, call: ())
+            try dispatch(method, payload: payload, arena: arena, call: &call)
         } else if let method = AdminMethod(rawValue: method) {
-            try dispatch(method, payload: payload, arena: arena, call: ())
+            try dispatch(method, payload: payload, arena: arena, call: &call)
         } else {
             fatalError("oracle.py names a method that does not exist: \(method)")
         }
