@@ -287,8 +287,8 @@ let package = Package(
         .testTarget(
             name: "CofferDaemonTests",
             dependencies: [
-                "CofferDaemon", "CofferCore", "CofferCrypto", "CofferVault", "CofferVaultKit", "CofferVaultCatalogue",
-                "CofferEmbedded", "CofferMemory", "CofferCache", "CofferServer", log,
+                "CofferDaemon", "CofferCore", "CofferCrypto", "CofferHTTP", "CofferVault", "CofferVaultKit",
+                "CofferVaultCatalogue", "CofferEmbedded", "CofferMemory", "CofferCache", "CofferServer", log,
             ],
             swiftSettings: base),
         .testTarget(

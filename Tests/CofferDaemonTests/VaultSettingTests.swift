@@ -1,4 +1,5 @@
 import CofferDaemon
+import CofferHTTP
 import CofferVaultCatalogue
 import CofferVaultKit
 import Testing

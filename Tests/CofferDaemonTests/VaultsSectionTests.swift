@@ -1,4 +1,5 @@
 import CofferDaemon
+import CofferHTTP
 import CofferVault
 import CofferVaultKit
 import Testing

@@ -33,7 +33,7 @@ import Testing
             [folder = folder as String, port = port as UInt16, proxy = proxy as UInt16, stranger = stranger as UInt16]
             in
             EnvironmentTests.poison(folder: folder, proxy: proxy)
-            let engine = try HTTPEngine()
+            let engine = try HTTPEngine.started()
             func ending(_ port: UInt16) async throws -> Ending {
                 var endpoint = HTTPEndpoint(origin: HTTPOrigin(isSecure: true, host: "127.0.0.1", port: port))
                 endpoint.authorityFile = folder + "/root.pem"

@@ -188,7 +188,7 @@ import Testing
 
     @Test(arguments: ["bad_status", "garbage", "header_flood", "interim_flood", "close_in_headers"])
     func aHeadThatIsNoneIsNoStream(server: String) async throws {
-        let endpoint = try HostileServers.shared.get().endpoint(server, host: "localhost")
+        let endpoint = try HostileServers.shared.get().endpoint("\(server)_streamed", host: "localhost")
         let client = try engine.get().client(endpoint)
         await #expect(throws: HTTPError.self) { _ = try await stream(client) }
     }

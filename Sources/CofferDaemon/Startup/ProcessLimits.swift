@@ -7,7 +7,7 @@ import Glibc
 /// it hanging, wherever it is met: the start refuses it instead.
 enum ProcessLimits {
     /// Address space beside what the configuration lets the daemon hold: mostly what threads
-    /// reserve, and never touch. For up to sixteen threads.
+    /// reserve, and never touch. For up to seventeen threads.
     private static let addressBytes = 864 << 20
     /// What each thread more reserves for its stack, rounded up.
     private static let addressBytesOfThread = 3 << 20
@@ -32,7 +32,7 @@ enum ProcessLimits {
     /// The same of memory alone.
     static func checkMemory(held: Int, threads: Int) throws(StartupError) {
         try check(
-            RLIMIT_AS, "bytes of address space", addressBytes + held + max(0, threads - 16) * addressBytesOfThread, "ulimit -v, LimitAS; MemoryMax bounds what is used")
+            RLIMIT_AS, "bytes of address space", addressBytes + held + max(0, threads - 17) * addressBytesOfThread, "ulimit -v, LimitAS; MemoryMax bounds what is used")
         try check(RLIMIT_DATA, "bytes of data", dataBytes + held, "ulimit -d, LimitDATA; MemoryMax bounds what is used")
     }
 

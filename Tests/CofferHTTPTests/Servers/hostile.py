@@ -92,6 +92,7 @@ def start(folder: str) -> dict[str, Server]:
         servers[name] = Server(do.answer, good)
     for name, behave in answer_behaviours(servers["target"].port).items():
         servers[name] = Server(behave, good)
+        servers[f"{name}_streamed"] = Server(behave, good)
     servers["renamed"] = Server(do.answer, context(authority, "wrong_name"))
     servers["farewell"] = Server(do.farewell, good)
     servers["http2"] = Server(do.answer, context(authority, "good", alpn="h2"))
