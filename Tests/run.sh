@@ -80,7 +80,7 @@ python_environment() {
         cryptography -r Tests/Interop/python/requirements.txt -r Tests/Live/requirements.txt
 }
 
-# Tests name their place themselves; what a debugger would read costs a fifth of the debug build's processor time.
+# Tests name their place themselves; what a debugger would read costs a sixth of the debug build's processor time.
 debug_flags=(-debug-info-format none)
 
 # A debug build in which our own code gives no warning.
