@@ -47,9 +47,9 @@ extension Connection {
     /// What to wait for, and until when; nil = the thread's work is done.
     private func nextWait() -> (events: Int16, milliseconds: Int32)? {
         state.withLock { state in
-            guard state.status == .open || (state.status == .draining && !state.calls.isEmpty) else {
-                return nil
-            }
+            // Where writing failed, why is behind what the daemon sent before.
+            let hasWork = !state.calls.isEmpty || state.writingFailed
+            guard state.status == .open || (state.status == .draining && hasWork) else { return nil }
             let events = state.outbound.isEmpty ? POLLIN : POLLIN | POLLOUT
             guard let next = state.nextDeadline else { return (Int16(events), -1) }
             // Rounded up, so that what is due is over when we wake.
