@@ -48,7 +48,9 @@ import Testing
     @Test func expiryIsTheVaultsToCollect() async throws {
         let vault = try vault()
         _ = try await write(vault, Live.sealed("v1", expiresAt: SystemClock().wall + 100_000))
-        #expect(try await metadata()["delete_version_after"] as? String == "2m40s")
+        // What is left of 100 s when the vault is asked, and the minute in which an expired record is left to lie.
+        let kept = try #require(try await metadata()["delete_version_after"] as? String)
+        #expect((30...40).map { "2m\($0)s" }.contains(kept), "\(kept)")
         // Without expiry again: the version must not go with the old one's time.
         _ = try await write(vault, Live.sealed("v2"))
         #expect(try await metadata()["delete_version_after"] as? String == "0s")
