@@ -108,12 +108,12 @@ swift_tests() {
     swift_test .build-debug --skip CofferVaultsLiveTests "${apart[@]/#/--skip=^}"
 }
 
-# Release builds keep one processor busy, mostly, so the clients and the fuzzer are built beside them. All of it gives way
-# to the tests that wait beside it: it only has the processor that they leave.
+# Release builds keep one processor busy, mostly, so the C clients are built beside them. All of it gives way to the tests
+# that wait beside it: it only has the processor that they leave.
 build_release() {
     local product others
     chrt --idle --pid 0 $BASHPID
-    { build_clients && Tests/Fuzzing/fuzz.sh --build; } >"$logs/build-others" 2>&1 &
+    build_clients >"$logs/build-others" 2>&1 &
     others=$!
     for product in cofferd coffer coffer-load coffer-interop-swift coffer-simulate; do
         swift build -c release --product "$product" || return 1
@@ -175,6 +175,7 @@ step trace Tests/trace.sh .build/release
 step interop Tests/Interop/run.sh .build/release .build-c
 step readme Tests/readme.sh
 step system python3 Tests/System/run.py --bin .build/release "${soak[@]}"
+# Builds the fuzzer first; these tests leave it more than one processor.
 begin fuzz chrt --idle 0 Tests/Fuzzing/fuzz.sh ${soak:+--frames 20000000}
 step live-system python3 Tests/Live/system/run.py --bin .build/release "${soak[@]}"
 end fuzz
