@@ -8,6 +8,7 @@ import argparse
 import faulthandler
 import importlib
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -109,6 +110,11 @@ def main() -> int:
     except RuntimeError as error:
         parser.error(str(error))
     faulthandler.enable()
+    # Programs inherit what is ignored, under nohup say, and tests send them these.
+    for number, handler in (
+        (signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL),
+    ):
+        signal.signal(number, handler)
     result = Result()
     tests = suite(arguments.k)
     if tests.countTestCases() == 0:
