@@ -47,7 +47,7 @@ struct InteropCaseTests {
         let cases = try InteropCase.parse(try sharedCases())
         #expect(cases.count > 100)
         #expect(Set(cases.map(\.method)).isSubset(of: [
-            "store", "get", "delete", "getmany", "list", "health", "stats", "invalidate", "sleep",
+            "store", "get", "delete", "getmany", "list", "health", "ping", "stats", "invalidate", "sleep",
         ]))
     }
 }
