@@ -1,2 +1,0 @@
-export { AdminClient, Coffer, CofferError, createCredentialManager, CredentialManager, CredentialRecord, CredentialsClient, defaultSocketPath, } from "./index.js";
-export type { CallOptions, CancelSignal, Channel, Code, CofferOptions, ConnectorCredentials, DeleteOptions, Entry, Examination, Freshness, GetOptions, GetResult, Health, Identity, Key, ListOptions, Method, Receipt, Scope, Source, StoreOptions, } from "./index.js";
