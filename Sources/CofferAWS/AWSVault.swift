@@ -93,7 +93,7 @@ package final class AWSVault: VaultAdapter {
         }
     }
 
-    /// Searches for credentials anew; those that are there stay until others are found.
+    /// Searches for credentials again. The current ones stay in use until others are found.
     ///
     /// - Returns: whether there are others.
     package func reload(deadline: BootInstant) async throws(Failure) -> Bool {

@@ -24,7 +24,7 @@ package struct Daemon {
 
     /// - Parameters:
     ///   - mayBeNew: empty databases may take the place of missing ones.
-    ///   - reload: reads the configuration anew, from where this one came.
+    ///   - reload: reads the configuration again, from the same sources.
     package init(
         _ configuration: Configuration, mayBeNew: Bool = false,
         reload: @escaping @Sendable () throws(ConfigurationErrors) -> Configuration

@@ -127,7 +127,7 @@ final class ConnectionGroup: @unchecked Sendable {
 
     private func collect() {
         guard let multi else { return }
-        // Of a streamed answer the time begins anew with each piece.
+        // Each piece of a streamed answer restarts the time.
         for transfer in active.values where transfer.hasProgressed { noteProgress(of: transfer) }
         var code = CURLE_OK
         while let easy = coffer_multi_ended(multi, &code) {

@@ -2,8 +2,8 @@ import CLinux
 import Glibc
 
 /// A file for the program that takes this one's place, in memory only: a descriptor that it inherits, and a symbolic
-/// link that leads each process to its own descriptor of that number. Who has not inherited it finds nothing there, and
-/// nothing is left once the last who has it ends, but the link.
+/// link that leads each process to its own descriptor of that number. A process that has not inherited it
+/// finds nothing there. Once the last process that has it ends, only the link is left.
 package enum MemoryFile {
     /// Why there is no such file, as the end of a sentence that begins with the path.
     package enum Failure: Error, Equatable, CustomStringConvertible, Sendable {

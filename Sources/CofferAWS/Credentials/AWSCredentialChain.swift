@@ -81,7 +81,7 @@ final class AWSCredentialChain: Sendable {
         return try await found(by: deadline)
     }
 
-    /// Searches anew, if a search has found credentials before. What is held stays until others are found.
+    /// Searches again if credentials were found before. The current ones stay in use until others are found.
     ///
     /// - Returns: whether there are others.
     /// - Throws: why none were found.

@@ -36,7 +36,7 @@ final class Reloader: Component {
 
     /// - Parameters:
     ///   - configuration: what is in force now.
-    ///   - load: reads the configuration anew.
+    ///   - load: reads the configuration again.
     ///   - check: finds what the host does not allow of a configuration.
     ///   - apply: reloads the components.
     init(

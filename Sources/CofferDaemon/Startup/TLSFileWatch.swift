@@ -12,7 +12,7 @@ import Synchronization
 final class TLSFileWatch: Sendable {
     /// How long a changed file goes unnoticed, in seconds.
     static let interval = 2
-    /// Somebody who waits until the files were read.
+    /// A caller that waits until the files have been read.
     private final class Request: Sendable {
         private let done = DispatchSemaphore(value: 0)
         private let outcome = Mutex<Result<Bool, Failure>?>(nil)

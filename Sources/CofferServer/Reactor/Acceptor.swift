@@ -11,7 +11,7 @@ final class Acceptor {
     private static let batch = 64
 
     let listener: Int32
-    /// Who waits when the drain begins is left to whoever listens next.
+    /// Clients that wait when the drain begins are left to the next listener.
     let keepsBacklog: Bool
     // One thread uses these, with every turn; as in `Connection`.
 
