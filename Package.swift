@@ -95,7 +95,7 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
-        .target(name: "CYardsticks", linkerSettings: [.linkedLibrary("sqlite3")]),
+        .target(name: "CBaselines", linkerSettings: [.linkedLibrary("sqlite3")]),
         .target(name: "CofferMessages", dependencies: ["CProtobufC"]),
 
         // Libraries, each importing only what stands above it here.
@@ -182,11 +182,11 @@ let package = Package(
 
         // The load generator, which shares no code with what it measures, and the workloads
         // that it and the cache's simulation play.
-        .target(name: "CofferTrace", swiftSettings: safe),
+        .target(name: "CofferWorkload", swiftSettings: safe),
         .target(
             name: "CofferLoad",
             dependencies: [
-                "CLinux", "CYardsticks", "CofferCore", "CofferTrace", "CofferProcess", "CofferCommandLine", arguments,
+                "CLinux", "CBaselines", "CofferCore", "CofferWorkload", "CofferProcess", "CofferCommandLine", arguments,
             ],
             swiftSettings: base),
         .executableTarget(
@@ -209,10 +209,10 @@ let package = Package(
             name: "CofferVaultConformance", dependencies: ["CofferCore", "CofferHTTP", "CofferVault"],
             path: "Tests/CofferVaultConformance", swiftSettings: safe),
         .target(
-            name: "CofferCacheSimulation", dependencies: ["CofferCore", "CofferCache", "CofferTrace"],
+            name: "CofferCacheSimulation", dependencies: ["CofferCore", "CofferCache", "CofferWorkload"],
             path: "Tests/CofferCacheSimulation", swiftSettings: safe),
         .executableTarget(
-            name: "coffer-simulate", dependencies: ["CofferCacheSimulation", "CofferTrace", arguments],
+            name: "coffer-simulate", dependencies: ["CofferCacheSimulation", "CofferWorkload", arguments],
             path: "Tests/Simulate", swiftSettings: safe, linkerSettings: program),
         .target(
             name: "CFaultyVFS", path: "Tests/CFaultyVFS",
@@ -223,7 +223,7 @@ let package = Package(
             name: "CofferWireTests", dependencies: ["CofferCore", "CofferWire"], swiftSettings: base),
         .testTarget(
             name: "CofferCacheTests",
-            dependencies: ["CofferCore", "CofferCache", "CofferTrace", "CofferCacheSimulation"],
+            dependencies: ["CofferCore", "CofferCache", "CofferWorkload", "CofferCacheSimulation"],
             swiftSettings: base),
         .testTarget(name: "CofferYAMLTests", dependencies: ["CofferYAML"], swiftSettings: base),
         .testTarget(name: "CofferCryptoTests", dependencies: ["CofferCrypto", "CofferCore"], swiftSettings: base),
@@ -292,7 +292,7 @@ let package = Package(
             ],
             swiftSettings: base),
         .testTarget(
-            name: "CofferLoadTests", dependencies: ["CofferCore", "CofferLoad", "CofferTrace", arguments],
+            name: "CofferLoadTests", dependencies: ["CofferCore", "CofferLoad", "CofferWorkload", arguments],
             swiftSettings: base),
         .testTarget(
             name: "CofferCodeGenTests", dependencies: ["CofferCodeGen", protobuf, protobufPlugin],

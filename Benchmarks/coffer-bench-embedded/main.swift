@@ -1,6 +1,6 @@
 // How close EmbeddedVault comes to SQLite itself.
 //
-// Yardstick: one thread, SQLite's C API, the same file layout and settings,
+// The baseline: one thread, SQLite's C API, the same file layout and settings,
 // transactions of 16 rows. Measured: 16 tasks, each with one write at a time.
 // Both in one run, in turn, a tenth of a round each time; medians of five rounds.
 //
@@ -87,7 +87,7 @@ func report(_ name: String, _ ours: [Double], _ theirs: [Double]) {
 ///
 /// - Returns: records per second of each.
 func compare(
-    _ keys: ArraySlice<VaultKey>, slice: Int, vault: EmbeddedVault, sqlite: Yardstick, writers: Int
+    _ keys: ArraySlice<VaultKey>, slice: Int, vault: EmbeddedVault, sqlite: SQLiteBaseline, writers: Int
 ) async throws -> (ours: Double, theirs: Double) {
     var seconds = (ours: 0.0, theirs: 0.0)
     for start in stride(from: keys.startIndex, to: keys.endIndex, by: slice) {
@@ -103,7 +103,7 @@ defer { try? FileManager.default.removeItem(atPath: folder) }
 let keys = try makeKeys(itemsPerRound * rounds)
 for file in ["vault.db", "sqlite.db"] { await (try openVault(file)).close() }
 let vault = try openVault("vault.db")
-let sqlite = Yardstick(path: "\(folder)/sqlite.db")
+let sqlite = SQLiteBaseline(path: "\(folder)/sqlite.db")
 
 let workloads = [
     (name: "16 writers, new records", writers: 16, count: itemsPerRound),

@@ -160,7 +160,7 @@ static __attribute__((noinline)) void wipe_registers(void) {
 static void wipe_registers(void) {}
 #endif
 
-void coffer_forget_traces(void) {
+void coffer_scrub_stack(void) {
     wipe_stack();
     wipe_registers();
 }

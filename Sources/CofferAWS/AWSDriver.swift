@@ -73,7 +73,7 @@ package struct AWSDriver: VaultDriver {
         // Under the guide's own variables, its region.
         if !vault.isNamed { options.fallbackRegion = "us-east-1" }
         let adapter = try AWSVault(
-            name: vault.name, options: options, surroundings: try surroundings(vault, context), clock: context.clock,
+            name: vault.name, options: options, dependencies: try dependencies(vault, context), clock: context.clock,
             random: context.random)
         context.whenReloaded(vault) { deadline throws(Failure) in try await adapter.reload(deadline: deadline) }
         if let region = adapter.fallbackRegion {
@@ -84,9 +84,9 @@ package struct AWSDriver: VaultDriver {
         return adapter
     }
 
-    private func surroundings(
+    private func dependencies(
         _ vault: VaultConfiguration, _ context: VaultContext
-    ) throws(Failure) -> AWSSurroundings {
+    ) throws(Failure) -> AWSDependencies {
         let secrets = secretVariables
         @Sendable func variable(_ name: String) -> Secret? {
             secrets.contains(name) ? context.secret([name]) : context.variable(name)?.withoutLineEnd
@@ -95,7 +95,7 @@ package struct AWSDriver: VaultDriver {
         /// Only the file with keys is the operator's own; platforms lay out the others.
         @Sendable func rule(_ path: String) -> ProtectedFile.Rule { path == keyFile ? .secret : .platform }
         let files = try context.tlsFiles(vault)
-        return AWSSurroundings(
+        return AWSDependencies(
             variable: variable, file: { path throws(Failure) in try context.readFile(path, rule(path)) },
             fileLater: { path, deadline async throws(Failure) in
                 try await context.readFileLater(path, rule(path), deadline)

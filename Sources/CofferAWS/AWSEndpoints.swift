@@ -26,11 +26,11 @@ struct AWSEndpoints: Sendable {
     /// - Throws: FAILED_PRECONDITION without a region, INVALID_ARGUMENT for what
     ///   is not a region or a URL.
     init(
-        _ options: AWSOptions, profile: AWSProfile?, surroundings: AWSSurroundings, vault: String
+        _ options: AWSOptions, profile: AWSProfile?, dependencies: AWSDependencies, vault: String
     ) throws(Failure) {
         let profileRegion = profile?.text("region")
         let named =
-            options.region ?? surroundings.text("AWS_REGION") ?? surroundings.text("AWS_DEFAULT_REGION") ?? profileRegion
+            options.region ?? dependencies.text("AWS_REGION") ?? dependencies.text("AWS_DEFAULT_REGION") ?? profileRegion
         isFallback = named == nil
         guard let region = named ?? options.fallbackRegion else {
             throw Failure(
@@ -46,10 +46,10 @@ struct AWSEndpoints: Sendable {
         }
         self.region = region
         let wanted = Wanted(
-            region: region, fips: options.fips ?? surroundings.isTrue("AWS_USE_FIPS_ENDPOINT"),
-            dualStack: options.dualStack ?? surroundings.isTrue("AWS_USE_DUALSTACK_ENDPOINT"), vault: vault)
+            region: region, fips: options.fips ?? dependencies.isTrue("AWS_USE_FIPS_ENDPOINT"),
+            dualStack: options.dualStack ?? dependencies.isTrue("AWS_USE_DUALSTACK_ENDPOINT"), vault: vault)
         func origin(_ service: Service, _ given: String?) throws(Failure) -> HTTPOrigin {
-            if let url = given ?? Self.configured(service, profile, surroundings) { return try wanted.custom(url) }
+            if let url = given ?? Self.configured(service, profile, dependencies) { return try wanted.custom(url) }
             return try wanted.standard(service)
         }
         secretsManager = try origin(.secretsManager, options.endpoint)
@@ -58,10 +58,10 @@ struct AWSEndpoints: Sendable {
 
     /// The service's own variable, the one for all, the profile.
     private static func configured(
-        _ service: Service, _ profile: AWSProfile?, _ surroundings: AWSSurroundings
+        _ service: Service, _ profile: AWSProfile?, _ dependencies: AWSDependencies
     ) -> String? {
-        if surroundings.isTrue("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") { return nil }
-        return surroundings.text(service.variable) ?? surroundings.text("AWS_ENDPOINT_URL")
+        if dependencies.isTrue("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") { return nil }
+        return dependencies.text(service.variable) ?? dependencies.text("AWS_ENDPOINT_URL")
             ?? profile?.text("endpoint_url")
     }
 }

@@ -7,7 +7,7 @@ final class AWSTransports: Sendable {
     private let make: @Sendable (AWSPlace) throws(Failure) -> any HTTPTransport
     private let made = Mutex<[AWSPlace: any HTTPTransport]>([:])
 
-    init(_ surroundings: AWSSurroundings) { make = surroundings.transport }
+    init(_ dependencies: AWSDependencies) { make = dependencies.transport }
 
     func transport(to place: AWSPlace) throws(Failure) -> any HTTPTransport {
         try made.withLock { made throws(Failure) in

@@ -36,21 +36,21 @@ package final class AWSVault: VaultAdapter {
     ///
     /// - Throws: INVALID_ARGUMENT or FAILED_PRECONDITION that says what to set.
     package init(
-        name: String, options: AWSOptions, surroundings: AWSSurroundings, clock: some Clock, random: some RandomSource
+        name: String, options: AWSOptions, dependencies: AWSDependencies, clock: some Clock, random: some RandomSource
     ) throws(Failure) {
         try options.check(vault: name)
-        let profiles = try AWSProfiles(name: options.profile, surroundings: surroundings, vault: name)
+        let profiles = try AWSProfiles(name: options.profile, dependencies: dependencies, vault: name)
         let endpoints = try AWSEndpoints(
-            options, profile: profiles.current, surroundings: surroundings, vault: name)
+            options, profile: profiles.current, dependencies: dependencies, vault: name)
         let corrected = AWSClock(clock)
-        let transports = AWSTransports(surroundings)
+        let transports = AWSTransports(dependencies)
         let finder = AWSCredentialFinder(
-            profile: options.profile, surroundings: surroundings,
+            profile: options.profile, dependencies: dependencies,
             tokens: AWSTokenService(
                 region: endpoints.region, origin: endpoints.tokens, transports: transports, clock: corrected,
                 vault: name),
             local: AWSLocalCredentials(
-                surroundings: surroundings, transports: transports, clock: corrected, vault: name),
+                dependencies: dependencies, transports: transports, clock: corrected, vault: name),
             vault: name)
         client = AWSClient(
             transport: try transports.transport(to: AWSPlace(.service, endpoints.secretsManager)),
@@ -73,7 +73,7 @@ package final class AWSVault: VaultAdapter {
         self.options = options
         self.clock = clock
         self.random = random
-        pause = surroundings.pause
+        pause = dependencies.pause
     }
 
     /// Not of the region, so that a replica of the secrets opens too.

@@ -40,7 +40,7 @@ package struct CacheConfiguration: Equatable, Sendable {
     /// What an entry costs beyond its key and sealed value.
     package static let overheadBytes = 160
     /// An entry takes at most this part of the cache.
-    package static let largestPart = 16
+    package static let maximumEntryDivisor = 16
     /// A uid that holds more than this part makes room at its own expense.
     package static let sharePart = 4
     /// What is known to be absent takes at most this part.

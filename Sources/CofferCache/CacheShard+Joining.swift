@@ -92,8 +92,8 @@ extension CacheShard {
             let slot = substitute(flight.ticket.key, hash: flight.ticket.hash, now: now, wall: wall)
         else { return delivery }
         let age = now.milliseconds(since: table.slots[slot].fetchedAt)
-        delivery.contented = flights[id]!.takeWaiters(content: age)
-        if !delivery.contented.isEmpty { delivery.stale = give(slot, age, to: delivery.contented.count) }
+        delivery.servedStale = flights[id]!.takeWaiters(content: age)
+        if !delivery.servedStale.isEmpty { delivery.stale = give(slot, age, to: delivery.servedStale.count) }
         return delivery
     }
 

@@ -43,7 +43,7 @@ package struct CacheShard: Sendable {
         lifetimes = configuration.lifetimes
         table = EntryTable(
             maximumBytes: configuration.maximumBytes / count,
-            largestCost: configuration.maximumBytes / CacheConfiguration.largestPart, lifetimes: lifetimes)
+            largestCost: configuration.maximumBytes / CacheConfiguration.maximumEntryDivisor, lifetimes: lifetimes)
         maximumFlights = configuration.maximumFlights
         maximumFlightsPerUID = configuration.maximumFlightsPerUID
         fences = Array(repeating: 0, count: Self.stripeCount)
@@ -176,9 +176,9 @@ package struct CacheShard: Sendable {
             if let slot = substitute(ticket.key, hash: ticket.hash, now: now, wall: wall) {
                 let age = now.milliseconds(since: table.slots[slot].fetchedAt)
                 if isUnfenced { noteFailure(slot, age, outcome.recheckMilliseconds) }
-                delivery.contented = flight.takeWaiters(content: age)
-                if !delivery.contented.isEmpty {
-                    delivery.stale = give(slot, age, to: delivery.contented.count)
+                delivery.servedStale = flight.takeWaiters(content: age)
+                if !delivery.servedStale.isEmpty {
+                    delivery.stale = give(slot, age, to: delivery.servedStale.count)
                 }
             }
         }

@@ -89,7 +89,7 @@ package struct CacheDelivery: Sendable {
     /// Those who get the outcome itself.
     package var waiters: [CacheWaiter] = []
     /// Those who get `stale` instead.
-    package var contented: [CacheWaiter] = []
+    package var servedStale: [CacheWaiter] = []
     package var stale: CacheHit?
 
     package init() {}

@@ -1,6 +1,6 @@
 import CLinux
 
-/// Random bytes, as a seam: tests pass their own.
+/// Random bytes, passed in: tests pass their own.
 package protocol RandomSource: Sendable {
     /// `count` bytes nobody can predict.
     func bytes(_ count: Int) -> [UInt8]

@@ -35,7 +35,7 @@ extension Duration {
 /// updated, expires. May jump.
 package typealias WallMilliseconds = UInt64
 
-/// The time, as a seam: tests pass their own.
+/// The time, passed in: tests pass their own.
 package protocol Clock: Sendable {
     var boot: BootInstant { get }
     var wall: WallMilliseconds { get }

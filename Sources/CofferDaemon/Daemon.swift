@@ -101,7 +101,7 @@ package struct Daemon {
         let overflow = try harden()
         try lifecycle.start(DataFolderComponent(configuration.data))
         let (keys, listener, pool) = try open(lifecycle, source)
-        Traces.forget()
+        StackScrubber.scrub()
         let bootKey = BootKey()
         try lifecycle.start(
             ServerComponent(

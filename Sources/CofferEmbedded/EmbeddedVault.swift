@@ -9,7 +9,7 @@ internal import Synchronization
 /// Writes are grouped: all that wait become one transaction, synced to the disk
 /// before any of them is answered. Reads run beside them. Both happen on threads
 /// of the vault's own, never on those of Swift's tasks.
-package final class EmbeddedVault: PromptVault {
+package final class EmbeddedVault: NonblockingWriter {
     /// Says whether the caller's keys belong to this database.
     ///
     /// - Parameters:

@@ -139,7 +139,7 @@ final class EngineLoop: @unchecked Sendable {
             } while clock.boot < end
         }
         // Copies of answers that libcurl's and our frames have left.
-        coffer_forget_traces()
+        coffer_scrub_stack()
         return epoll_wait(epoll, events, capacity, timeout)
     }
 

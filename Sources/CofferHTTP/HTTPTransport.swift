@@ -1,6 +1,6 @@
 package import CofferCore
 
-/// Sends requests to one service: what adapters see of HTTP, and a seam for tests.
+/// Sends requests to one service: what adapters see of HTTP, and what tests replace.
 package protocol HTTPTransport: Sendable {
     /// Sends the request and returns the whole answer.
     ///

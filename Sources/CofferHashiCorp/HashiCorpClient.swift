@@ -18,7 +18,7 @@ struct HashiCorpClient: Sendable {
     nonisolated(nonsending)
         func call(_ call: HashiCorpCall, deadline: BootInstant) async throws(Failure) -> HashiCorpAnswer
     {
-        guard wire.seams.clock.boot < deadline else { throw .notBegun(vault: vault) }
+        guard wire.dependencies.clock.boot < deadline else { throw .notBegun(vault: vault) }
         var lease = try await session.lease(deadline: deadline)
         var tokens = 1
         while true {

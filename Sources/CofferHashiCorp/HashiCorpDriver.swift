@@ -78,7 +78,7 @@ package struct HashiCorpDriver: VaultDriver {
         let adapter = HashiCorpVault(
             name: vault.name, options: options, transport: try context.connect(endpoint), isSecure: origin.isSecure,
             nodes: nodes,
-            seams: HashiCorpSeams(clock: context.clock, random: context.random) { file, deadline async throws(Failure) in
+            dependencies: HashiCorpDependencies(clock: context.clock, random: context.random) { file, deadline async throws(Failure) in
                 try await context.file(file.path, file.isOfPlatform ? .platform : .secret, deadline: deadline)
             })
         context.whenReloaded(vault) { deadline throws(Failure) in try await adapter.reload(deadline: deadline) }

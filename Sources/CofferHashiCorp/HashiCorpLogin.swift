@@ -92,10 +92,10 @@ enum HashiCorpLogin {
     ///
     /// - Throws: what is wrong with it.
     static func word(
-        of auth: HashiCorpOptions.Auth, seams: HashiCorpSeams, vault: String, deadline: BootInstant
+        of auth: HashiCorpOptions.Auth, dependencies: HashiCorpDependencies, vault: String, deadline: BootInstant
     ) async throws(Failure) -> Secret? {
         guard let file = file(auth) else { return nil }
-        return try await word(in: file, seams, vault: vault, deadline: deadline)
+        return try await word(in: file, dependencies, vault: vault, deadline: deadline)
     }
 
     private static func login(
@@ -131,9 +131,9 @@ enum HashiCorpLogin {
 
     /// The only word in a file, without the white space around it.
     static func word(
-        in file: HashiCorpOptions.File, _ seams: HashiCorpSeams, vault: String, deadline: BootInstant
+        in file: HashiCorpOptions.File, _ dependencies: HashiCorpDependencies, vault: String, deadline: BootInstant
     ) async throws(Failure) -> Secret {
-        let content = try await seams.readFile(file, deadline)
+        let content = try await dependencies.readFile(file, deadline)
         let word = content.withBytes { bytes in
             var (start, end) = (0, bytes.byteCount)
             while start < end, bytes.byte(at: start) <= 0x20 { start += 1 }

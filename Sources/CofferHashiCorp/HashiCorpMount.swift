@@ -27,7 +27,7 @@ final class HashiCorpMount: Sendable {
     init(path: String, client: HashiCorpClient) {
         self.path = path
         self.client = client
-        questions = SharedWork(clock: client.wire.seams.clock, sleep: client.wire.seams.sleep)
+        questions = SharedWork(clock: client.wire.dependencies.clock, sleep: client.wire.dependencies.sleep)
     }
 
     /// Returns if the engine has version 2, or the vault does not say which one it has.
@@ -42,7 +42,7 @@ final class HashiCorpMount: Sendable {
     }
 
     private func ask(_ deadline: BootInstant) async throws(Failure) {
-        let now = client.wire.seams.clock.boot
+        let now = client.wire.dependencies.clock.boot
         switch kind.withLock({ $0 }) {
         case .second?: return
         case .untold(let until)? where now < until: return
@@ -62,11 +62,11 @@ final class HashiCorpMount: Sendable {
     }
 
     private func question() async -> Result<Kind, Failure> {
-        let seams = client.wire.seams
+        let dependencies = client.wire.dependencies
         let call = HashiCorpCall(.get, "sys/internal/ui/mounts/" + PercentEncoding.path(path), for: .read)
         do throws(Failure) {
-            let answer = try await client.call(call, deadline: seams.clock.boot + .seconds(4))
-            let now = seams.clock.boot
+            let answer = try await client.call(call, deadline: dependencies.clock.boot + .seconds(4))
+            let now = dependencies.clock.boot
             guard answer.isSuccess || (400..<429).contains(answer.status) else {
                 return .failure(client.failure(answer, .read))
             }

@@ -92,7 +92,7 @@ package struct HashiCorpOptions: Sendable {
 }
 
 /// What the adapter has from outside beside the network.
-package struct HashiCorpSeams: Sendable {
+package struct HashiCorpDependencies: Sendable {
     package let clock: any Clock
     package let random: any RandomSource
     /// Ends early, by throwing, when its task is cancelled.

@@ -13,15 +13,15 @@ struct HashiCorpSearch: Sendable {
     private let nodes: HashiCorpNodes
     private let transport: any HTTPTransport
     private let headers: [HTTPHeader]
-    private let seams: HashiCorpSeams
+    private let dependencies: HashiCorpDependencies
     private let shared: SharedWork<Bool>
 
-    init(nodes: HashiCorpNodes, transport: any HTTPTransport, headers: [HTTPHeader], seams: HashiCorpSeams) {
+    init(nodes: HashiCorpNodes, transport: any HTTPTransport, headers: [HTTPHeader], dependencies: HashiCorpDependencies) {
         self.nodes = nodes
         self.transport = transport
         self.headers = headers
-        self.seams = seams
-        shared = SharedWork(clock: seams.clock, sleep: seams.sleep)
+        self.dependencies = dependencies
+        shared = SharedWork(clock: dependencies.clock, sleep: dependencies.sleep)
     }
 
     /// Waits until one node says that it is the active one, which is asked first then.
@@ -32,19 +32,19 @@ struct HashiCorpSearch: Sendable {
     }
 
     private func look() async -> Bool {
-        let end = seams.clock.boot + HashiCorpWire.patience
+        let end = dependencies.clock.boot + HashiCorpWire.patience
         repeat {
             for origin in nodes.order where await isActive(origin) {
                 nodes.prefer(origin)
                 return true
             }
-        } while await seams.pause(Self.pause * seams.jitter(from: 0.5), until: end)
+        } while await dependencies.pause(Self.pause * dependencies.jitter(from: 0.5), until: end)
         return false
     }
 
     private func isActive(_ origin: HTTPOrigin?) async -> Bool {
         let request = HTTPRequest(.get, "/v1/sys/health", headers: headers, origin: origin)
-        let answer = try? await transport.send(request, deadline: seams.clock.boot + Self.glance)
+        let answer = try? await transport.send(request, deadline: dependencies.clock.boot + Self.glance)
         return answer?.status == 200
     }
 }

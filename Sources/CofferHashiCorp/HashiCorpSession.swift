@@ -8,14 +8,14 @@ internal import CofferVaultKit
 /// However many calls want a token, one login is under way at a time.
 actor HashiCorpSession {
     /// For a login, a look-up or a renewal.
-    private static let patience = Duration.seconds(10)
+    private static let loginTimeout = Duration.seconds(10)
     /// How long a refused login is not tried again.
-    private static let sulk = Duration.seconds(1)
+    private static let loginBackoff = Duration.seconds(1)
     /// How often a token that never worked is replaced for a 403: a policy that forbids
     /// the look-up too is not to make every call a login.
-    private static let doubt = Duration.seconds(1)
+    private static let minimumTokenAge = Duration.seconds(1)
     /// How long a token that the vault does not know is not asked about again.
-    private static let certainty = Duration.seconds(1)
+    private static let rejectedTokenTTL = Duration.seconds(1)
     /// How often a token file is looked at.
     private static let fileAge = Duration.seconds(1)
 
@@ -35,24 +35,24 @@ actor HashiCorpSession {
     /// Of the word in the file that the last login was made with.
     private var usedDigest: [UInt8]?
     /// When a token that had never worked was last replaced.
-    private var doubtedAt: BootInstant?
-    private var keeper: Task<Void, Never>?
+    private var reloginAt: BootInstant?
+    private var renewal: Task<Void, Never>?
     private var isClosed = false
 
-    private var seams: HashiCorpSeams { wire.seams }
-    private var now: BootInstant { seams.clock.boot }
+    private var dependencies: HashiCorpDependencies { wire.dependencies }
+    private var now: BootInstant { dependencies.clock.boot }
 
     init(vault: String, auth: HashiCorpOptions.Auth, wire: HashiCorpWire) {
         self.vault = vault
         self.auth = auth
         self.wire = wire
-        logins = SharedWork(clock: wire.seams.clock, sleep: wire.seams.sleep)
-        probes = SharedWork(clock: wire.seams.clock, sleep: wire.seams.sleep)
+        logins = SharedWork(clock: wire.dependencies.clock, sleep: wire.dependencies.sleep)
+        probes = SharedWork(clock: wire.dependencies.clock, sleep: wire.dependencies.sleep)
     }
 
     func close() {
         isClosed = true
-        keeper?.cancel()
+        renewal?.cancel()
         current = nil
     }
 
@@ -93,8 +93,8 @@ actor HashiCorpSession {
             return lease
         case .appRole, .kubernetes, .jwt:
             if !refused.use.hasWorked {
-                if let doubtedAt, now < doubtedAt + Self.doubt { return nil }
-                doubtedAt = now
+                if let reloginAt, now < reloginAt + Self.minimumTokenAge { return nil }
+                reloginAt = now
             }
             return try await login(replacing: number, deadline: deadline)
         }
@@ -116,11 +116,11 @@ actor HashiCorpSession {
     private func probe(_ lease: HashiCorpLease) async -> Result<(number: Int, isDead: Bool), Failure> {
         do throws(Failure) {
             let answer = try await wire.exchange(
-                HashiCorpLogin.lookup, token: lease.token, deadline: now + Self.patience)
+                HashiCorpLogin.lookup, token: lease.token, deadline: now + Self.loginTimeout)
             guard answer.isSuccess || answer.status == 403 else {
                 throw .hashiCorp(answer, .read, vault: vault)
             }
-            if answer.status == 403 { dead = (lease.number, now + Self.certainty) }
+            if answer.status == 403 { dead = (lease.number, now + Self.rejectedTokenTTL) }
             return .success((lease.number, answer.status == 403))
         } catch {
             return .failure(error)
@@ -141,7 +141,7 @@ actor HashiCorpSession {
             return try await readToken(path, deadline: deadline).number != before.number
         case .appRole, .kubernetes, .jwt:
             guard let file = HashiCorpLogin.file(auth) else { return false }
-            let word = try await HashiCorpLogin.word(in: file, seams, vault: vault, deadline: deadline)
+            let word = try await HashiCorpLogin.word(in: file, dependencies, vault: vault, deadline: deadline)
             let digest = Digest.sha256(word)
             refusal = nil
             // A login that was under way had read the file before.
@@ -160,12 +160,12 @@ actor HashiCorpSession {
                 "the token is no token: expected 1 to \(HashiCorpLogin.maximumBytes) visible ASCII characters", vault)
         }
         let lease = take(token, .forever)
-        keeper = Task { await self.learnLife(of: lease) }
+        renewal = Task { await self.learnLife(of: lease) }
         return lease
     }
 
     private func learnLife(of lease: HashiCorpLease) async {
-        let answer = try? await wire.exchange(HashiCorpLogin.lookup, token: lease.token, deadline: now + Self.patience)
+        let answer = try? await wire.exchange(HashiCorpLogin.lookup, token: lease.token, deadline: now + Self.loginTimeout)
         guard !isClosed, current?.number == lease.number, let grant = answer.flatMap(HashiCorpLogin.remaining),
             grant.isRenewable
         else { return }
@@ -177,7 +177,7 @@ actor HashiCorpSession {
     private func readToken(_ path: String, deadline: BootInstant) async throws(Failure) -> HashiCorpLease {
         let token: Secret
         do throws(Failure) {
-            token = try await HashiCorpLogin.word(in: .init(path), seams, vault: vault, deadline: deadline)
+            token = try await HashiCorpLogin.word(in: .init(path), dependencies, vault: vault, deadline: deadline)
         } catch {
             // What the vault has said of the last token holds until there is another.
             guard let current, current.number == rejectedNumber, error.code == .failedPrecondition else { throw error }
@@ -222,20 +222,20 @@ actor HashiCorpSession {
             scheduleRenewal(in: grant.seconds)
             return .success(lease)
         } catch {
-            refusal = (error, now + Self.sulk * (error.code == .unauthenticated ? 1 : 0.2))
+            refusal = (error, now + Self.loginBackoff * (error.code == .unauthenticated ? 1 : 0.2))
             return .failure(error)
         }
     }
 
     private func askForToken() async throws(Failure) -> (Secret, HashiCorpGrant) {
-        let deadline = now + Self.patience
-        let word = try await HashiCorpLogin.word(of: auth, seams: seams, vault: vault, deadline: deadline)
+        let deadline = now + Self.loginTimeout
+        let word = try await HashiCorpLogin.word(of: auth, dependencies: dependencies, vault: vault, deadline: deadline)
         guard let call = try HashiCorpLogin.call(auth, word) else {
             throw .internalError("a token that is given was asked for by a login")
         }
         let answer: HashiCorpAnswer
         do throws(Failure) {
-            answer = try await wire.exchange(call, token: nil, deadline: now + Self.patience)
+            answer = try await wire.exchange(call, token: nil, deadline: now + Self.loginTimeout)
         } catch {
             throw once(error)
         }
@@ -257,15 +257,15 @@ actor HashiCorpSession {
     // MARK: Renewals
 
     private func scheduleRenewal(in seconds: Int64) {
-        keeper?.cancel()
+        renewal?.cancel()
         guard seconds > 0, !isClosed, let number = current?.number else { return }
-        schedule(.milliseconds(Int64(Double(seconds) * 2000 / 3 * seams.jitter(from: 0.85))), number)
+        schedule(.milliseconds(Int64(Double(seconds) * 2000 / 3 * dependencies.jitter(from: 0.85))), number)
     }
 
     private func schedule(_ pause: Duration, _ number: Int) {
-        let seams = seams
-        keeper = Task { [weak self] in
-            guard (try? await seams.sleep(pause)) != nil else { return }
+        let dependencies = dependencies
+        renewal = Task { [weak self] in
+            guard (try? await dependencies.sleep(pause)) != nil else { return }
             await self?.renew(number)
         }
     }
@@ -279,12 +279,12 @@ actor HashiCorpSession {
             if grant.seconds >= lease.seconds { return scheduleRenewal(in: grant.seconds) }
         }
         guard canLogIn, !isClosed, current?.number == number else { return keepTrying(number) }
-        if (try? await login(replacing: number, deadline: now + Self.patience)) == nil { keepTrying(number) }
+        if (try? await login(replacing: number, deadline: now + Self.loginTimeout)) == nil { keepTrying(number) }
     }
 
     private func renewed(_ lease: HashiCorpLease) async -> HashiCorpGrant? {
         let call = HashiCorpLogin.renewal(seconds: lease.seconds)
-        let answer = try? await wire.exchange(call, token: lease.token, deadline: now + Self.patience)
+        let answer = try? await wire.exchange(call, token: lease.token, deadline: now + Self.loginTimeout)
         return answer.flatMap { HashiCorpLogin.grant(in: $0)?.grant }
     }
 

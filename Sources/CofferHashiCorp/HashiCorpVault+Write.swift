@@ -53,8 +53,8 @@ extension HashiCorpVault {
                         updatedAt: written.created)
             }
             // Whoever was faster got further; let them pass.
-            let pause = Duration.milliseconds(5 * min(attempt, 10)) * seams.jitter(from: 0)
-            if outcome == .lost, attempt > 0, !(await seams.pause(pause, until: deadline)) { break }
+            let pause = Duration.milliseconds(5 * min(attempt, 10)) * dependencies.jitter(from: 0)
+            if outcome == .lost, attempt > 0, !(await dependencies.pause(pause, until: deadline)) { break }
         }
         guard clock.boot < deadline else { throw .notBegun(vault: name) }
         throw Failure(

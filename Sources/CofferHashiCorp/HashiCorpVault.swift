@@ -33,8 +33,8 @@ package final class HashiCorpVault: VaultAdapter {
         var metadataRefusedUntil: BootInstant?
     }
 
-    var clock: any Clock { client.wire.seams.clock }
-    var seams: HashiCorpSeams { client.wire.seams }
+    var clock: any Clock { client.wire.dependencies.clock }
+    var dependencies: HashiCorpDependencies { client.wire.dependencies }
 
     /// Connects to nothing yet.
     ///
@@ -46,7 +46,7 @@ package final class HashiCorpVault: VaultAdapter {
     ///   - transport: to the vault's address. Timeouts and pooling are its own.
     package init(
         name: String, options: HashiCorpOptions, transport: any HTTPTransport, isSecure: Bool,
-        nodes: [HTTPOrigin] = [], seams: HashiCorpSeams
+        nodes: [HTTPOrigin] = [], dependencies: HashiCorpDependencies
     ) {
         self.name = name
         self.options = options
@@ -57,7 +57,7 @@ package final class HashiCorpVault: VaultAdapter {
             nativeExpiry: options.writesMetadata)
         let wire = HashiCorpWire(
             vault: name, transport: transport, isSecure: isSecure, nodes: nodes, namespace: options.namespace,
-            seams: seams)
+            dependencies: dependencies)
         client = HashiCorpClient(
             vault: name, wire: wire, session: HashiCorpSession(vault: name, auth: options.auth, wire: wire))
         mount = HashiCorpMount(path: options.mount, client: client)
@@ -114,7 +114,7 @@ package final class HashiCorpVault: VaultAdapter {
             }
             let record = try HashiCorpRecord(answer, vault: name)
             guard let expected = recent.expected(path, now: clock.boot), record.version < expected.version,
-                await seams.pause(pause, until: min(deadline, expected.until))
+                await dependencies.pause(pause, until: min(deadline, expected.until))
             else { return record }
             pause *= 2
         }

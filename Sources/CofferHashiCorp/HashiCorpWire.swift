@@ -22,21 +22,21 @@ final class HashiCorpWire: Sendable {
     private let namespace: String?
     private let nodes: HashiCorpNodes
     private let search: HashiCorpSearch
-    let seams: HashiCorpSeams
+    let dependencies: HashiCorpDependencies
     /// Of the last answer, for clusters whose nodes lag, and since when it is known.
     private let index = Mutex<(text: String, since: BootInstant)?>(nil)
 
     init(
         vault: String, transport: any HTTPTransport, isSecure: Bool, nodes: [HTTPOrigin], namespace: String?,
-        seams: HashiCorpSeams
+        dependencies: HashiCorpDependencies
     ) {
         self.vault = vault
         self.transport = transport
         self.isSecure = isSecure
         self.namespace = namespace
-        self.seams = seams
+        self.dependencies = dependencies
         self.nodes = HashiCorpNodes(nodes)
-        search = HashiCorpSearch(nodes: self.nodes, transport: transport, headers: Self.fixed, seams: seams)
+        search = HashiCorpSearch(nodes: self.nodes, transport: transport, headers: Self.fixed, dependencies: dependencies)
     }
 
     /// What became of a request at one node, or at all of them.
@@ -53,7 +53,7 @@ final class HashiCorpWire: Sendable {
     nonisolated(nonsending) func exchange(
         _ call: HashiCorpCall, token: Secret?, deadline: BootInstant
     ) async throws(Failure) -> HashiCorpAnswer {
-        let end = min(deadline, seams.clock.boot + Self.patience)
+        let end = min(deadline, dependencies.clock.boot + Self.patience)
         var pause = Duration.milliseconds(25)
         while true {
             switch await askAll(call, token: token, deadline: deadline) {
@@ -77,7 +77,7 @@ final class HashiCorpWire: Sendable {
     /// Waits until it makes sense to ask again; false if that is not before `end`.
     @inline(__always)
     nonisolated(nonsending) private func isWorthAnother(after pause: Duration, until end: BootInstant) async -> Bool {
-        guard await seams.pause(pause * seams.jitter(from: 0.5), until: end) else { return false }
+        guard await dependencies.pause(pause * dependencies.jitter(from: 0.5), until: end) else { return false }
         return nodes.isCluster ? await search.findsActive(by: end) : true
     }
 
@@ -118,7 +118,7 @@ final class HashiCorpWire: Sendable {
                 return .elsewhere(.failure(.hashiCorpDown(Self.unusableTarget, vault)), passes: false)
             }
             request.origin = target
-            let isSuspect = nodes.isSuspect(target, now: seams.clock.boot)
+            let isSuspect = nodes.isSuspect(target, now: dependencies.clock.boot)
             let second = isSuspect ? nil : await send(request, deadline, mayLeave: true, isRead: call.purpose.isRead)
             switch second {
             case .success(let answer)?:
@@ -161,9 +161,9 @@ final class HashiCorpWire: Sendable {
             nodes.leave(origin, silentAt: nil)
             return .failed(failure)
         case .deadline, .idle, .unresolved, .refused, .interrupted:
-            nodes.leave(origin, silentAt: seams.clock.boot)
+            nodes.leave(origin, silentAt: dependencies.clock.boot)
             // What may have been done is not done again.
-            guard error.isUnsent || call.purpose.isRead, seams.clock.boot < deadline else { return .failed(failure) }
+            guard error.isUnsent || call.purpose.isRead, dependencies.clock.boot < deadline else { return .failed(failure) }
             return .elsewhere(.failure(failure), passes: false)
         }
     }
@@ -172,12 +172,12 @@ final class HashiCorpWire: Sendable {
         guard let text = response.headers["x-vault-index"], text.utf8.count <= Self.maximumIndexBytes,
             text.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
         else { return }
-        let now = seams.clock.boot
+        let now = dependencies.clock.boot
         index.withLock { if $0?.text != text { $0 = (text, now) } }
     }
 
     private func forgetIndex() {
-        let now = seams.clock.boot
+        let now = dependencies.clock.boot
         index.withLock { index in
             if let since = index?.since, now >= since + Self.indexAge { index = nil }
         }
@@ -188,7 +188,7 @@ final class HashiCorpWire: Sendable {
     nonisolated(nonsending) private func send(
         _ request: HTTPRequest, _ deadline: BootInstant, mayLeave: Bool, isRead: Bool
     ) async -> Result<HTTPResponse, HTTPError> {
-        let now = seams.clock.boot
+        let now = dependencies.clock.boot
         guard now < deadline else { return .failure(HTTPError(.deadline, isUnsent: true)) }
         let isImpatient = mayLeave && isRead && nodes.isCluster
         let half = Duration.nanoseconds(Int64(clamping: (deadline.nanoseconds - now.nanoseconds) / 2))

@@ -1,4 +1,4 @@
-internal import CYardsticks
+internal import CBaselines
 internal import CofferCore
 
 /// What sealing adds to a value in the vault: header, padding, tag.

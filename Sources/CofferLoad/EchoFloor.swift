@@ -1,4 +1,4 @@
-internal import CYardsticks
+internal import CBaselines
 internal import CofferCore
 
 /// The answers that the echo gives, always the same ones.

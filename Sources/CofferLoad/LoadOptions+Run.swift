@@ -1,4 +1,4 @@
-internal import CYardsticks
+internal import CBaselines
 
 extension LoadOptions {
     var workload: Workload {

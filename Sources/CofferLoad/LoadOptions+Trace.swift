@@ -1,5 +1,5 @@
-internal import CofferTrace
-internal import CYardsticks
+internal import CofferWorkload
+internal import CBaselines
 
 extension LoadOptions {
     /// Whether the options name a trace: then `play` runs them, else `run`.

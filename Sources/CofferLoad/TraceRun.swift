@@ -1,5 +1,5 @@
 internal import CofferCore
-internal import CofferTrace
+internal import CofferWorkload
 
 /// Plays a trace on a daemon. The calls of one record come one after another, in
 /// their order: each record belongs to a lane, which has one call in flight. There

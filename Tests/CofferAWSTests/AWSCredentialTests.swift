@@ -23,20 +23,20 @@ import Testing
             throw HTTPError(.refused, isUnsent: true)
         }
     ) async throws(Failure) -> Found {
-        let surroundings = AWSSurroundings(
+        let dependencies = AWSDependencies(
             ["HOME": "/h", "AWS_REGION": "us-east-1"].merging(variables) { $1 }, files: files, clock: clock
         ) { place in
             AWSScript { request, number throws(HTTPError) in try rule(place, request, number) }
         }
         let corrected = AWSClock(clock)
-        let transports = AWSTransports(surroundings)
+        let transports = AWSTransports(dependencies)
         let finder = AWSCredentialFinder(
-            profile: profile, surroundings: surroundings,
+            profile: profile, dependencies: dependencies,
             tokens: AWSTokenService(
                 region: "us-east-1", origin: HTTPOrigin(isSecure: true, host: "sts.us-east-1.amazonaws.com", port: 443),
                 transports: transports, clock: corrected, vault: "cloud"),
             local: AWSLocalCredentials(
-                surroundings: surroundings, transports: transports, clock: corrected, vault: "cloud"),
+                dependencies: dependencies, transports: transports, clock: corrected, vault: "cloud"),
             vault: "cloud")
         let found = try await finder.find(deadline: clock.boot + .seconds(30))
         return Found(

@@ -10,11 +10,11 @@ import Testing
         _ options: AWSOptions = AWSOptions(), _ variables: [String: String] = [:], config: String = ""
     ) throws(Failure) -> AWSEndpoints {
         let clock = ManualClock()
-        let surroundings = AWSSurroundings(
+        let dependencies = AWSDependencies(
             ["HOME": "/h"].merging(variables) { $1 }, files: ["/h/.aws/config": config], clock: clock
         ) { _ in FakeSecretsManager(clock: clock) }
-        let profiles = try AWSProfiles(name: options.profile, surroundings: surroundings, vault: "cloud")
-        return try AWSEndpoints(options, profile: profiles.current, surroundings: surroundings, vault: "cloud")
+        let profiles = try AWSProfiles(name: options.profile, dependencies: dependencies, vault: "cloud")
+        return try AWSEndpoints(options, profile: profiles.current, dependencies: dependencies, vault: "cloud")
     }
 
     @Test(arguments: [

@@ -12,7 +12,7 @@ let testVariables = [
     "AWS_REGION": "us-east-1", "HOME": "/nowhere",
 ]
 
-extension AWSSurroundings {
+extension AWSDependencies {
     /// Variables and files from dictionaries; the clock goes on instead of a pause.
     init(
         _ variables: [String: String] = testVariables, files: [String: String] = [:], clock: ManualClock,
@@ -44,7 +44,7 @@ struct AWSFixture: VaultFixture {
     func vault(_ variables: [String: String] = testVariables) throws(Failure) -> AWSVault {
         let fake = fake
         return try AWSVault(
-            name: "cloud", options: options, surroundings: AWSSurroundings(variables, clock: manual) { _ in fake },
+            name: "cloud", options: options, dependencies: AWSDependencies(variables, clock: manual) { _ in fake },
             clock: manual, random: SystemRandom())
     }
 

@@ -75,7 +75,7 @@ extension Simulation {
     mutating func checkDelivery(
         _ delivery: CacheDelivery, _ flight: Flying, _ outcome: FlightOutcome
     ) throws(Violation) {
-        if !delivery.contented.isEmpty {
+        if !delivery.servedStale.isEmpty {
             switch outcome {
             case .failedTransiently, .turnedAway: break
             default: throw violation("stale after an answer")
@@ -102,16 +102,16 @@ extension Simulation {
                 waiting.maximumAge > 0 || flight.startStep >= waiting.joinStep
             else { throw violation("a waiter of key \(flight.key) gets an older read than it asked for") }
         }
-        if delivery.waiters.isEmpty && delivery.contented.isEmpty { return }
+        if delivery.waiters.isEmpty && delivery.servedStale.isEmpty { return }
         guard !waiting.values.contains(where: { $0.key == flight.key && flights.allSatisfy { $0.key != flight.key } })
         else { throw violation("a waiter of key \(flight.key) was forgotten") }
     }
 
     /// Those who get what is cached instead.
     mutating func checkContented(_ delivery: CacheDelivery, _ flight: Flying) throws(Violation) {
-        guard delivery.contented.isEmpty == (delivery.stale == nil) else { throw violation("nothing for the contented") }
+        guard delivery.servedStale.isEmpty == (delivery.stale == nil) else { throw violation("nothing for the servedStale") }
         guard let stale = delivery.stale else { return }
-        for waiter in delivery.contented {
+        for waiter in delivery.servedStale {
             guard let waiting = try take(waiter, flight) else { continue }
             try check(stale, flight.key, waiting.maximumAge)
         }

@@ -102,7 +102,7 @@ extension Simulation {
     }
 
     /// A flight comes back.
-    mutating func land(_ index: Int) throws(Violation) {
+    mutating func finishFetch(_ index: Int) throws(Violation) {
         read(index)
         let flight = flights.remove(at: index)
         let outcome = outcome(of: flight)
@@ -166,7 +166,7 @@ extension Simulation {
             let delivery = shard.takeStale(flight: timer.flight, now: now, wall: wall)
             guard delivery.waiters.isEmpty else { throw violation("gave up on those who have nothing else") }
             guard let flight = flights.first(where: { $0.ticket.id == timer.flight }) else {
-                guard delivery.contented.isEmpty else { throw violation("waiters of no flight") }
+                guard delivery.servedStale.isEmpty else { throw violation("waiters of no flight") }
                 continue
             }
             try checkContented(delivery, flight)

@@ -113,7 +113,7 @@ package struct Simulation {
         switch random.below(100) {
         case ..<34: try get(hotKey(), maximumAge: random.oneIn(6) ? random.pick([0, 3, 2_000, 20_000]) : .max)
         case ..<48: readOne()
-        case ..<62: if !flights.isEmpty { try land(random.below(flights.count)) }
+        case ..<62: if !flights.isEmpty { try finishFetch(random.below(flights.count)) }
         case ..<66: beginWrite(hotKey())
         case ..<71: applyOne()
         case ..<75: if !writes.isEmpty { endWrite(random.below(writes.count)) }
@@ -173,7 +173,7 @@ package struct Simulation {
     private mutating func finish() throws(Violation) {
         vault.mood = .well
         while !writes.isEmpty { endWrite(0) }
-        while !flights.isEmpty { try land(0) }
+        while !flights.isEmpty { try finishFetch(0) }
         guard waiting.isEmpty else { throw violation("\(waiting.count) waiters were never answered") }
         guard shard.flightCount == 0 else { throw violation("\(shard.flightCount) flights are left") }
         _ = shard.invalidate(user: nil)

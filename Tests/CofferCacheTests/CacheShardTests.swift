@@ -178,7 +178,7 @@ import Testing
         let read = try cache.lead("b", hash: b, waiter: 1)
         cache.pass(1_500)
         let delivery = cache.shard.takeStale(flight: read.id, now: cache.now, wall: cache.wall)
-        #expect(delivery.contented == [.task(1)])
+        #expect(delivery.servedStale == [.task(1)])
         #expect(delivery.stale?.byte == 1)
         guard case .hit = cache.join("b", hash: b, waiter: 2) else {
             Issue.record("waits though the read is known to be slow")

@@ -27,7 +27,7 @@ import Testing
             return
         }
         let delivery = cache.complete(ticket, .failedTransiently)
-        #expect(delivery.contented == [.task(1), .task(2)])
+        #expect(delivery.servedStale == [.task(1), .task(2)])
         #expect(delivery.waiters == [])
         #expect(delivery.stale?.byte == 1)
         #expect(delivery.stale?.ageMilliseconds == ttl + 5)
@@ -45,7 +45,7 @@ import Testing
         }
         let delivery = cache.complete(ticket, .failedTransiently)
         #expect(delivery.waiters == [.task(1)])
-        #expect(delivery.contented == [.task(2)])
+        #expect(delivery.servedStale == [.task(2)])
     }
 
     @Test func forThirtySecondsAfterAFailureNobodyAsks() throws {
@@ -133,7 +133,7 @@ import Testing
         for outcome in [FlightOutcome.failedTransiently, .turnedAway] {
             let ticket = try cache.lead("a", waiter: 3)
             let delivery = cache.complete(ticket, outcome)
-            #expect(delivery.contented == [.task(3)] && delivery.stale?.byte == 1 && delivery.stale?.isStale == true)
+            #expect(delivery.servedStale == [.task(3)] && delivery.stale?.byte == 1 && delivery.stale?.isStale == true)
             // For a while nobody waits for the vault.
             #expect(cache.hit("a")?.isStale == true)
             cache.pass(outcome.recheckMilliseconds)
@@ -177,11 +177,11 @@ import Testing
         let write = cache.beginWrite("a")
         let ticket = try cache.lead("a", waiter: 1)
         let delivery = cache.complete(ticket, .turnedAway)
-        #expect(delivery.contented == [.task(1)] && delivery.stale?.isStale == true)
+        #expect(delivery.servedStale == [.task(1)] && delivery.stale?.isStale == true)
         let slow = try cache.lead("a", waiter: 2)
         cache.pass(1_500)
         let given = cache.shard.takeStale(flight: slow.id, now: cache.now, wall: cache.wall)
-        #expect(given.contented == [.task(2)] && given.stale?.isStale == true)
+        #expect(given.servedStale == [.task(2)] && given.stale?.isStale == true)
         cache.endWrite(write, .acknowledged(cache.value(2)))
         let new = cache.hit("a")
         #expect(new?.byte == 2 && new?.isStale == false)
@@ -285,10 +285,10 @@ import Testing
             Issue.record("no flight is followed")
             return
         }
-        #expect(cache.shard.takeStale(flight: ticket.id, now: cache.now, wall: cache.wall).contented == [])
+        #expect(cache.shard.takeStale(flight: ticket.id, now: cache.now, wall: cache.wall).servedStale == [])
         cache.pass(1_500)
         let given = cache.shard.takeStale(flight: ticket.id, now: cache.now, wall: cache.wall)
-        #expect(given.contented == [.task(1), .task(2)])
+        #expect(given.servedStale == [.task(1), .task(2)])
         #expect(given.stale?.ageMilliseconds == ttl + 1_500)
         // Who comes now need not wait at all.
         guard case .hit(let late) = cache.join("a", waiter: 4) else {

@@ -1,6 +1,6 @@
 import CofferCache
 import CofferCacheSimulation
-import CofferTrace
+import CofferWorkload
 import Testing
 
 /// Traces of a few lines, on each cache: what comes out can be counted by hand.

@@ -1,5 +1,5 @@
 import CofferCacheSimulation
-import CofferTrace
+import CofferWorkload
 import Testing
 
 @Suite struct TraceTextTests {

@@ -132,7 +132,7 @@ import Testing
                 options: try HashiCorpOptions(
                     auth: .tokenFile("/t"), mount: mount, prefix: prefix, namespace: namespace),
                 transport: ScriptedTransport { _, _ in .absent }, isSecure: true,
-                seams: HashiCorpSeams { _, _ in Secret(text: "") }
+                dependencies: HashiCorpDependencies { _, _ in Secret(text: "") }
             ).identity
         }
         let all = [

@@ -169,7 +169,7 @@ struct Bed {
         transport = ScriptedTransport(script)
         self.files = files
         let time = time
-        let seams = HashiCorpSeams(clock: time, random: NoRandom(), sleep: { try await time.sleep($0) }) {
+        let dependencies = HashiCorpDependencies(clock: time, random: NoRandom(), sleep: { try await time.sleep($0) }) {
             file, _ throws(Failure) in
             guard let content = files[file.path] else {
                 throw Failure(.failedPrecondition, .vaultRefused, "\(file.path): is not there")
@@ -181,7 +181,7 @@ struct Bed {
             options: try HashiCorpOptions(
                 auth: auth, namespace: namespace, softDelete: softDelete, writesMetadata: writesMetadata,
                 literalNames: literalNames),
-            transport: transport, isSecure: true, nodes: nodes, seams: seams)
+            transport: transport, isSecure: true, nodes: nodes, dependencies: dependencies)
     }
 
     var deadline: BootInstant { time.boot + .seconds(30) }

@@ -1,6 +1,6 @@
 import ArgumentParser
 import CofferCore
-import CofferTrace
+import CofferWorkload
 import Synchronization
 import Testing
 

@@ -61,7 +61,7 @@ struct BridgedOutage {
 
     private var time = 0.0
     private var shard: CacheShard
-    private var gate = VaultGate(vault: "v", limits: VaultLimits())
+    private var gate = AdmissionState(vault: "v", limits: VaultLimits())
     private let random: Dice
     private var waiting: [UInt64: (key: Int, asked: Double)] = [:]
     private var lastWaiter: UInt64 = 0
@@ -121,7 +121,7 @@ struct BridgedOutage {
                 let ticket = shard.beginRefresh(
                     hash: hash(key), key: names[key], uid: 1, now: now, hasRoom: true)
             {
-                fly(ticket)
+                fetchFromVault(ticket)
             }
             return
         }
@@ -135,7 +135,7 @@ struct BridgedOutage {
         case .lead(let ticket, let until):
             waiting[lastWaiter] = (key, time)
             if let until { patience.append((until, ticket.id)) }
-            fly(ticket)
+            fetchFromVault(ticket)
         case .follow(let flight, let until):
             waiting[lastWaiter] = (key, time)
             if let until { patience.append((until, flight)) }
@@ -154,7 +154,7 @@ struct BridgedOutage {
     }
 
     private mutating func deliver(_ delivery: CacheDelivery, _ fresh: Hit?) {
-        for (waiters, hit) in [(delivery.waiters, fresh), (delivery.contented, delivery.stale.map(Hit.init))] {
+        for (waiters, hit) in [(delivery.waiters, fresh), (delivery.servedStale, delivery.stale.map(Hit.init))] {
             for case .task(let number) in waiters {
                 guard let (key, asked) = waiting.removeValue(forKey: number) else { continue }
                 note(key, asked: asked, hit)
@@ -164,11 +164,11 @@ struct BridgedOutage {
 
     // MARK: The vault
 
-    private mutating func fly(_ ticket: FlightTicket) {
+    private mutating func fetchFromVault(_ ticket: FlightTicket) {
         lastQueued += 1
         switch gate.enqueue(lastQueued, deadline: now + .seconds(10), now: now, random: random) {
         case .go(let pass): call(ticket, pass)
-        case .refused(let failure): land(ticket, failure, startedAt: now)
+        case .refused(let failure): finishFetch(ticket, failure, startedAt: now)
         case .wait: queued[lastQueued] = ticket
         }
     }
@@ -192,24 +192,24 @@ struct BridgedOutage {
         let over = calling.filter { $0.end <= time }
         calling.removeAll { $0.end <= time }
         for call in over {
-            let attempt = VaultGate.Attempt(
+            let attempt = AdmissionState.Attempt(
                 pass: call.pass, failure: call.failure, hasAnswer: false, began: call.began, allowance: .seconds(5))
             wake(gate.leave(attempt, now: now, wall: wall, random: random))
-            land(call.ticket, call.failure, startedAt: call.began)
+            finishFetch(call.ticket, call.failure, startedAt: call.began)
         }
     }
 
-    private mutating func wake(_ wakes: [VaultGate.Wake]) {
+    private mutating func wake(_ wakes: [AdmissionState.Wake]) {
         for wake in wakes {
             guard let ticket = queued.removeValue(forKey: wake.id) else { continue }
             switch wake.result {
             case .success(let pass): call(ticket, pass)
-            case .failure(let failure): land(ticket, failure, startedAt: now)
+            case .failure(let failure): finishFetch(ticket, failure, startedAt: now)
             }
         }
     }
 
-    private mutating func land(_ ticket: FlightTicket, _ failure: Failure?, startedAt: BootInstant) {
+    private mutating func finishFetch(_ ticket: FlightTicket, _ failure: Failure?, startedAt: BootInstant) {
         let value = CachedValue(sealed: Array(repeating: 7, count: 8), nonce: 1, fetchedAt: startedAt, expiresAt: 0)
         let outcome = failure?.flightOutcome ?? .found(value)
         guard let delivery = shard.complete(ticket, outcome, now: now, wall: wall) else { return }

@@ -43,7 +43,7 @@ import Testing
     }
 
     @discardableResult
-    private func land(_ ticket: FlightTicket, _ outcome: FlightOutcome? = nil) -> CacheDelivery {
+    private func finishFetch(_ ticket: FlightTicket, _ outcome: FlightOutcome? = nil) -> CacheDelivery {
         let value = CachedValue(sealed: [1, 2, 3], nonce: 1, fetchedAt: clock.boot, expiresAt: 0)
         return cache.complete(ticket, outcome ?? .found(value), now: clock.boot, wall: clock.wall)
     }
@@ -73,7 +73,7 @@ import Testing
     }
 
     @Test func aChangedRecordIsDroppedAtOnce() async throws {
-        for connection in ["a", "b"] { land(try lead(connection)) }
+        for connection in ["a", "b"] { finishFetch(try lead(connection)) }
         let late = try lead("late")
         try await following {
             told.yield(.record(try key("late")))
@@ -82,16 +82,16 @@ import Testing
         }
         #expect(try isCached("b"))
         // It may have read what was there before the change.
-        land(late)
+        finishFetch(late)
         #expect(try !isCached("late"))
         // Nothing stands in for the record that is known to have changed.
-        #expect(land(try lead("a"), .failedTransiently).stale == nil)
-        land(try lead("a"))
+        #expect(finishFetch(try lead("a"), .failedTransiently).stale == nil)
+        finishFetch(try lead("a"))
         #expect(try isCached("a"))
     }
 
     @Test func whereEverythingMayHaveChangedTheVaultIsAskedAgain() async throws {
-        for connection in ["a", "b", "other-a"] { land(try lead(connection)) }
+        for connection in ["a", "b", "other-a"] { finishFetch(try lead(connection)) }
         let late = try lead("late")
         try await following {
             told.yield(.everything)
@@ -99,23 +99,23 @@ import Testing
         }
         // Another vault's records are not concerned.
         #expect(try isCached("other-a"))
-        land(late)
+        finishFetch(late)
         #expect(try !isCached("late"))
         // While the vault cannot be asked, the value still does.
-        #expect(land(try lead("a"), .failedTransiently).stale == nil, "nobody waits with max_age 0")
+        #expect(finishFetch(try lead("a"), .failedTransiently).stale == nil, "nobody waits with max_age 0")
         let joined = cache.join(
             try key("b"), waiter: .task(1), uid: 1, now: clock.boot, wall: clock.wall, maximumAge: .max)
         guard case .lead(let ticket, _) = joined else {
             Issue.record("the vault is not asked")
             return
         }
-        #expect(land(ticket, .failedTransiently).stale?.isStale == true)
-        land(try lead("b"))
+        #expect(finishFetch(ticket, .failedTransiently).stale?.isStale == true)
+        finishFetch(try lead("b"))
         #expect(try isCached("b"))
     }
 
     @Test func aVaultSpeaksOnlyOfItsOwnRecords() async throws {
-        for connection in ["other-a", "a"] { land(try lead(connection)) }
+        for connection in ["other-a", "a"] { finishFetch(try lead(connection)) }
         try await following {
             told.yield(.record(try key("other-a")))
             told.yield(.record(try key("a")))
@@ -126,7 +126,7 @@ import Testing
 
     /// A write that fails without a doubt restores what was cached, unless the record changed meanwhile.
     @Test func aChangeDuringAWriteThatFailsStays() async throws {
-        for connection in ["a", "b"] { land(try lead(connection)) }
+        for connection in ["a", "b"] { finishFetch(try lead(connection)) }
         let write = cache.beginWrite(try key("a"), uid: 1, now: clock.boot)
         try await following {
             told.yield(.everything)

@@ -45,7 +45,7 @@ KEY = "Sources/CofferCore/RecordKey.swift"
 # What is built and run for bugs in these places.
 GROUPS = {
     "cache": (
-        ["CLinux", "CofferCore", "CofferCache", "CofferTrace", "CofferCacheSimulation", "CofferCacheTests"],
+        ["CLinux", "CofferCore", "CofferCache", "CofferWorkload", "CofferCacheSimulation", "CofferCacheTests"],
         "CofferCacheTests"),
     "service": (
         ["CLinux", "CCurl", "CofferCore", "CofferCache", "CofferAccess", "CofferCrypto", "COpenSSL", "CProtobufC",

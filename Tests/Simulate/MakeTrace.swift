@@ -1,6 +1,6 @@
 import ArgumentParser
 import CofferCacheSimulation
-import CofferTrace
+import CofferWorkload
 import FoundationEssentials
 
 struct MakeTrace: ParsableCommand {

@@ -1,6 +1,6 @@
 import ArgumentParser
 import CofferCacheSimulation
-import CofferTrace
+import CofferWorkload
 
 struct ReplayTrace: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -23,7 +23,7 @@ def words(text: str) -> set[str]:
     return set(text.split())
 
 
-C_MODULES = words("CLinux CWipingHeap CProtobufC COpenSSL CCurl CSQLite CSQLiteLog CYAML CYardsticks CofferMessages")
+C_MODULES = words("CLinux CWipingHeap CProtobufC COpenSSL CCurl CSQLite CSQLiteLog CYAML CBaselines CofferMessages")
 
 #: From the bottom to the top: a module imports only what stands above its row.
 MODULES = {
@@ -65,10 +65,10 @@ MODULES = {
         words("Coffer CofferProcess CofferCommandLine CLinux"), words("ArgumentParser FoundationEssentials Glibc"),
         raw=frozenset(words("CredentialInput.swift CredentialOutput.swift Credential+Handover.swift"))),
     # Workloads as files, for the load generator and for the cache's simulation.
-    "CofferTrace": Module(set(), words("FoundationEssentials Glibc")),
+    "CofferWorkload": Module(set(), words("FoundationEssentials Glibc")),
     # Shares no code with what it measures.
     "CofferLoad": Module(
-        words("CofferCore CofferTrace CofferProcess CofferCommandLine CLinux CYardsticks"),
+        words("CofferCore CofferWorkload CofferProcess CofferCommandLine CLinux CBaselines"),
         words("ArgumentParser FoundationEssentials Glibc"), raw=True),
     "coffer-load": Module(words("CofferLoad CofferProcess CofferCommandLine"), words("ArgumentParser")),
     "CofferCodeGen": Module(set(), words("SwiftProtobuf SwiftProtobufPluginLibrary")),

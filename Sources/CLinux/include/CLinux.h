@@ -54,7 +54,7 @@ void coffer_forget_proxies(void);
 
 /* Clears what finished calls have left on this thread's stack below the caller,
  * and in the vector registers: copies of secrets that no owner can wipe. */
-void coffer_forget_traces(void);
+void coffer_scrub_stack(void);
 
 /* Turns off core dumps and ptrace by the same uid; for good also new privileges, which a program that takes this one's
  * place could not have either. */

@@ -7,7 +7,7 @@ internal import CofferVaultKit
 struct AWSCredentialFinder: Sendable {
     /// The profile that the configuration names: the environment is passed over then.
     let profile: String?
-    let surroundings: AWSSurroundings
+    let dependencies: AWSDependencies
     let tokens: AWSTokenService
     let local: AWSLocalCredentials
     let vault: String
@@ -17,7 +17,7 @@ struct AWSCredentialFinder: Sendable {
     func find(deadline: BootInstant) async throws(Failure) -> AWSCredentials {
         if profile == nil, let found = try environment() { return found }
         let profiles = try await AWSProfiles.read(
-            name: profile, surroundings: surroundings, vault: vault, deadline: deadline)
+            name: profile, dependencies: dependencies, vault: vault, deadline: deadline)
         let current = profiles.current
         if let current, current.text("role_arn") != nil, hasSource(current) {
             return try await assume(current, profiles, seen: [], deadline)
@@ -28,7 +28,7 @@ struct AWSCredentialFinder: Sendable {
             try refuseUnsupported(current)
         }
         if local.hasContainer { return try await local.container(deadline: deadline) }
-        if !surroundings.isTrue("AWS_EC2_METADATA_DISABLED") { return try await instance(profiles, deadline) }
+        if !dependencies.isTrue("AWS_EC2_METADATA_DISABLED") { return try await instance(profiles, deadline) }
         throw nothing(profiles, "the instance metadata is switched off by AWS_EC2_METADATA_DISABLED", retryable: false)
     }
 
@@ -51,20 +51,20 @@ struct AWSCredentialFinder: Sendable {
     // MARK: Environment
 
     private func environment() throws(Failure) -> AWSCredentials? {
-        guard let id = surroundings.secret("AWS_ACCESS_KEY_ID") else { return nil }
-        guard let secret = surroundings.secret("AWS_SECRET_ACCESS_KEY") else {
+        guard let id = dependencies.secret("AWS_ACCESS_KEY_ID") else { return nil }
+        guard let secret = dependencies.secret("AWS_SECRET_ACCESS_KEY") else {
             throw .awsCredentials(
                 "AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY; set both or neither", vault: vault, isUnsent: true)
         }
         var expires: WallMilliseconds?
-        if let text = surroundings.text("AWS_CREDENTIAL_EXPIRATION") {
+        if let text = dependencies.text("AWS_CREDENTIAL_EXPIRATION") {
             guard let time = Timestamp.milliseconds(of: text) else {
                 throw .awsCredentials(
                     "AWS_CREDENTIAL_EXPIRATION: expected a time like 2026-01-02T03:04:05Z", vault: vault, isUnsent: true)
             }
             expires = time
         }
-        let token = surroundings.secret("AWS_SECURITY_TOKEN") ?? surroundings.secret("AWS_SESSION_TOKEN")
+        let token = dependencies.secret("AWS_SECURITY_TOKEN") ?? dependencies.secret("AWS_SESSION_TOKEN")
         guard let found = AWSCredentials.checked(id, secret, token, expiresAt: expires) else {
             throw .awsCredentials(
                 "AWS_ACCESS_KEY_ID or the session token has characters that no key has; check for line ends and quotes",
@@ -174,12 +174,12 @@ struct AWSCredentialFinder: Sendable {
         let fromEnvironment = environment && self.profile == nil
         let path: String
         var role: AWSTokenService.Role
-        if fromEnvironment, let file = surroundings.text("AWS_WEB_IDENTITY_TOKEN_FILE") {
-            guard let arn = surroundings.text("AWS_ROLE_ARN") else {
+        if fromEnvironment, let file = dependencies.text("AWS_WEB_IDENTITY_TOKEN_FILE") {
+            guard let arn = dependencies.text("AWS_ROLE_ARN") else {
                 throw .awsCredentials("AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN", vault: vault, isUnsent: true)
             }
             path = file
-            role = AWSTokenService.Role(arn: arn, session: surroundings.text("AWS_ROLE_SESSION_NAME"))
+            role = AWSTokenService.Role(arn: arn, session: dependencies.text("AWS_ROLE_SESSION_NAME"))
         } else if let profile, profile.text("role_arn") != nil {
             guard let file = profile.text("web_identity_token_file") else {
                 throw .awsCredentials(
@@ -191,7 +191,7 @@ struct AWSCredentialFinder: Sendable {
         } else {
             return nil
         }
-        guard let content = try await surroundings.fileLater(path, deadline) else {
+        guard let content = try await dependencies.fileLater(path, deadline) else {
             throw .awsCredentials("the web identity token file is not there; check its path and mount", vault: vault, isUnsent: true)
         }
         return try await tokens.assume(role, webIdentity: content.withoutLineEnd, deadline: deadline)

@@ -5,7 +5,7 @@ internal import CofferVaultKit
 /// Credentials that the platform lays out for what runs on it: the container
 /// endpoint of ECS and EKS, and the instance metadata of EC2 (version 2 only).
 struct AWSLocalCredentials: Sendable {
-    let surroundings: AWSSurroundings
+    let dependencies: AWSDependencies
     let transports: AWSTransports
     let clock: AWSClock
     let vault: String
@@ -16,7 +16,7 @@ struct AWSLocalCredentials: Sendable {
     private static let relative = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
     private static let full = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 
-    var hasContainer: Bool { surroundings.text(Self.relative) != nil || surroundings.text(Self.full) != nil }
+    var hasContainer: Bool { dependencies.text(Self.relative) != nil || dependencies.text(Self.full) != nil }
 
     func container(deadline: BootInstant) async throws(Failure) -> AWSCredentials {
         let url = try containerURL()
@@ -37,13 +37,13 @@ struct AWSLocalCredentials: Sendable {
     }
 
     private func containerURL() throws(Failure) -> HTTPURL {
-        if let path = surroundings.text(Self.relative) {
+        if let path = dependencies.text(Self.relative) {
             guard path.hasPrefix("/"), let url = HTTPURL("http://169.254.170.2" + path) else {
                 throw .awsCredentials("\(Self.relative): expected a path that begins with /", vault: vault)
             }
             return url
         }
-        guard let url = surroundings.text(Self.full).flatMap(HTTPURL.init),
+        guard let url = dependencies.text(Self.full).flatMap(HTTPURL.init),
             url.origin.isSecure || url.origin.isLoopback || Self.containerHosts.contains(url.origin.host)
         else {
             throw .awsCredentials(
@@ -54,10 +54,10 @@ struct AWSLocalCredentials: Sendable {
     }
 
     private func containerToken(_ deadline: BootInstant) async throws(Failure) -> Secret? {
-        var token = surroundings.secret("AWS_CONTAINER_AUTHORIZATION_TOKEN")
+        var token = dependencies.secret("AWS_CONTAINER_AUTHORIZATION_TOKEN")
         var place = "AWS_CONTAINER_AUTHORIZATION_TOKEN"
-        if let path = surroundings.text("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") {
-            guard let content = try await surroundings.fileLater(path, deadline) else {
+        if let path = dependencies.text("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") {
+            guard let content = try await dependencies.fileLater(path, deadline) else {
                 throw .awsCredentials(
                     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names a file that is not there", vault: vault)
             }
@@ -76,8 +76,8 @@ struct AWSLocalCredentials: Sendable {
 
     func instance(deadline: BootInstant) async throws(Failure) -> AWSCredentials {
         let transport = try transports.transport(to: AWSPlace(.local, try instanceOrigin()))
-        let attempts = surroundings.text("AWS_METADATA_SERVICE_NUM_ATTEMPTS").flatMap { Int($0) } ?? 1
-        let timeout = surroundings.text("AWS_METADATA_SERVICE_TIMEOUT").flatMap { Double($0) } ?? 1
+        let attempts = dependencies.text("AWS_METADATA_SERVICE_NUM_ATTEMPTS").flatMap { Int($0) } ?? 1
+        let timeout = dependencies.text("AWS_METADATA_SERVICE_TIMEOUT").flatMap { Double($0) } ?? 1
         func ask(_ request: HTTPRequest, _ what: String) async throws(Failure) -> HTTPResponse {
             let response = try await attempt(min(max(attempts, 1), 10), deadline, "the instance metadata service") {
                 () async throws(Failure) in (transport, request, Duration.seconds(min(max(timeout, 0.1), 60)))
@@ -104,7 +104,7 @@ struct AWSLocalCredentials: Sendable {
     }
 
     private func instanceOrigin() throws(Failure) -> HTTPOrigin {
-        if let text = surroundings.text("AWS_EC2_METADATA_SERVICE_ENDPOINT") {
+        if let text = dependencies.text("AWS_EC2_METADATA_SERVICE_ENDPOINT") {
             guard let url = HTTPURL(text), url.path == "/" else {
                 throw .awsCredentials(
                     "AWS_EC2_METADATA_SERVICE_ENDPOINT: expected http://host[:port] without a path", vault: vault)
@@ -112,8 +112,8 @@ struct AWSLocalCredentials: Sendable {
             return url.origin
         }
         let isIPv6 =
-            surroundings.text("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE")?.lowercased() == "ipv6"
-            || surroundings.isTrue("AWS_IMDS_USE_IPV6")
+            dependencies.text("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE")?.lowercased() == "ipv6"
+            || dependencies.isTrue("AWS_IMDS_USE_IPV6")
         return HTTPOrigin(isSecure: false, host: isIPv6 ? "fd00:ec2::254" : "169.254.169.254", port: 80)
     }
 
@@ -156,7 +156,7 @@ struct AWSLocalCredentials: Sendable {
                     throw .aws(error, service: service, vault: vault, writing: false)
                 }
             }
-            await surroundings.pause(.seconds(1))
+            await dependencies.pause(.seconds(1))
         }
     }
 }

@@ -28,29 +28,29 @@ struct AWSProfiles: Sendable {
         ("AWS_CONFIG_FILE", "~/.aws/config", true), ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials", false),
     ]
 
-    /// As ``init(name:surroundings:vault:)``, without blocking the thread.
+    /// As ``init(name:dependencies:vault:)``, without blocking the thread.
     static func read(
-        name: String?, surroundings: AWSSurroundings, vault: String, deadline: BootInstant
+        name: String?, dependencies: AWSDependencies, vault: String, deadline: BootInstant
     ) async throws(Failure) -> AWSProfiles {
         var texts: [String: Secret] = [:]
         for (variable, place, _) in files {
-            guard let path = surroundings.path(variable, default: place) else { continue }
-            texts[path] = try await surroundings.fileLater(path, deadline)
+            guard let path = dependencies.path(variable, default: place) else { continue }
+            texts[path] = try await dependencies.fileLater(path, deadline)
         }
-        return try AWSProfiles(name: name, surroundings: surroundings.with(files: texts), vault: vault)
+        return try AWSProfiles(name: name, dependencies: dependencies.with(files: texts), vault: vault)
     }
 
     /// - Parameter name: from the configuration; nil = by the environment.
     /// - Throws: for a file that cannot be read or understood, and for a named
     ///   profile that is not there.
-    init(name: String?, surroundings: AWSSurroundings, vault: String) throws(Failure) {
-        let named = name ?? surroundings.text("AWS_DEFAULT_PROFILE") ?? surroundings.text("AWS_PROFILE")
+    init(name: String?, dependencies: AWSDependencies, vault: String) throws(Failure) {
+        let named = name ?? dependencies.text("AWS_DEFAULT_PROFILE") ?? dependencies.text("AWS_PROFILE")
         chosen = named ?? "default"
         isNamed = named != nil
         var profiles: [String: AWSProfile] = [:]
         for (variable, place, isConfiguration) in Self.files {
-            guard let path = surroundings.path(variable, default: place),
-                let text = try surroundings.file(path)
+            guard let path = dependencies.path(variable, default: place),
+                let text = try dependencies.file(path)
             else { continue }
             for section in try AWSProfileFile.sections(of: text, path: path, vault: vault) {
                 guard let name = isConfiguration ? Self.profileName(section.name) : section.name else { continue }

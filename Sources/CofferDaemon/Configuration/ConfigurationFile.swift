@@ -11,7 +11,7 @@ package enum ConfigurationFile {
     package static func apply(
         _ text: String, name: String, to configuration: inout Configuration
     ) throws(ConfigurationErrors) {
-        var mistakes = FileMistakes(file: name)
+        var mistakes = ConfigurationDiagnostics(file: name)
         let root: YAMLNode?
         do throws(YAMLError) {
             root = try YAMLDocument.parse(text)
@@ -33,7 +33,7 @@ package enum ConfigurationFile {
 
     /// What is no single value.
     private static func readVaults(
-        _ root: YAMLNode, _ configuration: inout Configuration, _ mistakes: inout FileMistakes
+        _ root: YAMLNode, _ configuration: inout Configuration, _ mistakes: inout ConfigurationDiagnostics
     ) {
         guard let mapping = root.mapping else { return }
         // What is null is not set.
@@ -60,7 +60,7 @@ package enum ConfigurationFile {
     }
 
     private static func visit(
-        _ node: YAMLNode, path: String, _ configuration: inout Configuration, _ mistakes: inout FileMistakes
+        _ node: YAMLNode, path: String, _ configuration: inout Configuration, _ mistakes: inout ConfigurationDiagnostics
     ) {
         switch node.content {
         case .mapping(let mapping):
@@ -94,7 +94,7 @@ package enum ConfigurationFile {
 
     private static func visit(
         _ mapping: [YAMLNode.Pair], path: String, _ configuration: inout Configuration,
-        _ mistakes: inout FileMistakes
+        _ mistakes: inout ConfigurationDiagnostics
     ) {
         for pair in mapping {
             let (key, value) = (pair.key, pair.value)

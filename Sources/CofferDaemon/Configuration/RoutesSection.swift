@@ -10,7 +10,7 @@ enum RoutesSection {
     ///   - node: nil = there is none; one vault then has all records.
     ///   - place: where the vaults are, for what is missing.
     static func read(
-        _ node: YAMLNode?, vaults: [VaultConfiguration], place: String, _ mistakes: inout FileMistakes
+        _ node: YAMLNode?, vaults: [VaultConfiguration], place: String, _ mistakes: inout ConfigurationDiagnostics
     ) -> [VaultRoute] {
         guard let node else {
             if vaults.count == 1 { return [VaultRoute(vault: vaults[0].name)] }
@@ -50,7 +50,7 @@ enum RoutesSection {
     }
 
     private static func route(
-        _ node: YAMLNode, vaults: [VaultConfiguration], _ mistakes: inout FileMistakes
+        _ node: YAMLNode, vaults: [VaultConfiguration], _ mistakes: inout ConfigurationDiagnostics
     ) -> VaultRoute? {
         guard let mapping = node.mapping else {
             mistakes.add(node, "routes: expected a mapping {user: PATTERN, connection: PATTERN, vault: NAME}")

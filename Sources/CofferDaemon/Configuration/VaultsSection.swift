@@ -8,7 +8,7 @@ enum VaultsSection {
 
     /// - Returns: the vaults, each as far as it could be read.
     static func read(
-        _ node: YAMLNode, _ catalogue: VaultCatalogue, _ mistakes: inout FileMistakes
+        _ node: YAMLNode, _ catalogue: VaultCatalogue, _ mistakes: inout ConfigurationDiagnostics
     ) -> [VaultConfiguration] {
         guard let mapping = node.mapping, !mapping.isEmpty else {
             mistakes.add(node, "vaults: expected a mapping of names to vaults")
@@ -37,7 +37,7 @@ enum VaultsSection {
         let name: String
         let place: String
         let catalogue: VaultCatalogue
-        var mistakes: FileMistakes
+        var mistakes: ConfigurationDiagnostics
 
         private var path: String { "vaults.\(name)" }
 

@@ -213,7 +213,7 @@ final class Reactor: @unchecked Sendable {
     func rest() {
         guard !isResting else { return }
         services.rest()
-        Traces.forget()
+        StackScrubber.scrub()
         isResting = true
     }
 

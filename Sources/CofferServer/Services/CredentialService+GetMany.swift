@@ -138,14 +138,14 @@ extension CredentialService {
         var batches: [String: (records: RecordStore, tickets: [FlightTicket])] = [:]
         for ticket in tickets {
             guard let records = try? pool.readableStore(for: ticket.key) else {
-                Task(executorPreference: executor) { await self.fly(ticket) }
+                Task(executorPreference: executor) { await self.fetchFromVault(ticket) }
                 continue
             }
             batches[records.vaultName, default: (records, [])].tickets.append(ticket)
         }
         let tasks = batches.values.map { records, tickets in
             Task(executorPreference: executor) {
-                await self.fly(tickets, to: records, on: executor)
+                await self.fetchFromVault(tickets, to: records, on: executor)
                 withExtendedLifetime(work) {}
             }
         }

@@ -55,7 +55,7 @@ package final class CredentialService: Sendable {
             work.onStop { _ = self.cache.leave(flight: flight, waiter: waiter, isClosing: false) }
             guard let ticket else { return }
             Task(executorPreference: address.inbox) {
-                await self.fly(ticket)
+                await self.fetchFromVault(ticket)
                 withExtendedLifetime(work) {}
             }
         }
@@ -64,7 +64,7 @@ package final class CredentialService: Sendable {
     /// Asks the vault anew for what is cached, if `Cache.lookup` said so.
     func refresh(_ key: RecordKey, uid: UInt32, on executor: Inbox) {
         guard let ticket = cache.beginRefresh(key, uid: uid, now: clock.boot) else { return }
-        Task(executorPreference: executor) { await self.fly(ticket) }
+        Task(executorPreference: executor) { await self.fetchFromVault(ticket) }
     }
 
     /// If the flight takes longer than that, who can do with a stale answer gets it.
@@ -105,7 +105,7 @@ package final class CredentialService: Sendable {
     }
 
     /// Asks the vault once, and tells everybody who waits.
-    func fly(_ ticket: FlightTicket) async {
+    func fetchFromVault(_ ticket: FlightTicket) async {
         await VaultCaller.$uid.withValue(ticket.uid) { await ask(ticket) }
     }
 
@@ -116,9 +116,9 @@ package final class CredentialService: Sendable {
             statuses[records].begin(.read)
             do throws(Failure) {
                 let record = try await records.read(ticket.key, deadline: started + flightTime)
-                land(ticket, .success(record), startedAt: started, statuses[records])
+                finishFetch(ticket, .success(record), startedAt: started, statuses[records])
             } catch {
-                land(ticket, .failure(error), startedAt: started, statuses[records])
+                finishFetch(ticket, .failure(error), startedAt: started, statuses[records])
             }
         } catch {
             end(ticket, .refusedDefinitely, .failure(error))
@@ -128,7 +128,7 @@ package final class CredentialService: Sendable {
     /// Asks the vault for all of these at once.
     ///
     /// - Parameter executor: whose thread this is; others of it have their turn between large records.
-    func fly(_ tickets: [FlightTicket], to records: RecordStore, on executor: Inbox) async {
+    func fetchFromVault(_ tickets: [FlightTicket], to records: RecordStore, on executor: Inbox) async {
         await VaultCaller.$uid.withValue(tickets.first?.uid) { await ask(tickets, of: records, on: executor) }
     }
 
@@ -139,7 +139,7 @@ package final class CredentialService: Sendable {
         let outcomes = await records.readMany(tickets.map(\.key), deadline: started + flightTime)
         var bytes = 0
         for (ticket, outcome) in zip(tickets, outcomes) {
-            land(ticket, outcome, startedAt: started, status)
+            finishFetch(ticket, outcome, startedAt: started, status)
             bytes += (try? outcome.get())?.body.credential.count ?? 0
             if bytes >= Quantum.answerBytes {
                 bytes = 0
@@ -148,7 +148,7 @@ package final class CredentialService: Sendable {
         }
     }
 
-    private func land(
+    private func finishFetch(
         _ ticket: FlightTicket, _ outcome: Result<Record?, Failure>, startedAt started: BootInstant,
         _ status: VaultStatus
     ) {
@@ -174,7 +174,7 @@ package final class CredentialService: Sendable {
 
     /// To those for whom the cached value will do.
     private func deliver(_ delivery: CacheDelivery) {
-        if let stale = delivery.stale { deliver(open(stale), to: delivery.contented) }
+        if let stale = delivery.stale { deliver(open(stale), to: delivery.servedStale) }
     }
 
     func deliver(_ reply: Reply, to waiters: [CacheWaiter]) {

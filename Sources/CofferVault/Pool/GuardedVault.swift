@@ -1,6 +1,6 @@
 package import CofferCore
 
-/// A vault behind the decisions of a ``VaultGate``: asked by so many calls at a
+/// A vault behind the decisions of a ``AdmissionState``: asked by so many calls at a
 /// time, again where that does no harm, and not at all while it keeps failing.
 ///
 /// Every failure that leaves it names the vault.
@@ -10,7 +10,7 @@ package final class GuardedVault: VaultAdapter {
     private let clock: any Clock
     private let random: any RandomSource
     private let sleeper: any Sleeper
-    private let door: AdmissionDoor
+    private let admission: AdmissionController
 
     package init(
         _ vault: any VaultAdapter, limits: VaultLimits = VaultLimits(), clock: any Clock,
@@ -21,7 +21,7 @@ package final class GuardedVault: VaultAdapter {
         self.clock = clock
         self.random = random
         self.sleeper = sleeper
-        door = AdmissionDoor(vault: vault.name, limits: limits, clock: clock, random: random, sleeper: sleeper)
+        admission = AdmissionController(vault: vault.name, limits: limits, clock: clock, random: random, sleeper: sleeper)
     }
 
     package var name: String { vault.name }
@@ -33,11 +33,11 @@ package final class GuardedVault: VaultAdapter {
     /// What its calls say about the vault; asks nobody.
     package var health: VaultHealth {
         let now = clock.boot
-        return door.withGate { $0.health(kind: vault.kind, now: now) }
+        return admission.withState { $0.health(kind: vault.kind, now: now) }
     }
 
     /// When a check may look whether the vault answers again; nil = it is asked as ever.
-    package var nextCheck: BootInstant? { door.withGate { $0.nextCheck } }
+    package var nextCheck: BootInstant? { admission.withState { $0.nextCheck } }
 
     // MARK: The calls
 
@@ -94,7 +94,7 @@ package final class GuardedVault: VaultAdapter {
     /// ``CircuitBreaker/noteCheck(_:at:random:)``.
     package func check(deadline: BootInstant) async throws(Failure) {
         let began = clock.boot
-        door.withGate { $0.beginCheck(at: began, random: random) }
+        admission.withState { $0.beginCheck(at: began, random: random) }
         let end = min(deadline, began + limits.timeout)
         let allowance = end.duration(since: began)
         do throws(Failure) {
@@ -109,7 +109,7 @@ package final class GuardedVault: VaultAdapter {
     }
 
     package func close() async {
-        door.close()
+        admission.close()
         await vault.close()
     }
 
@@ -151,8 +151,8 @@ package final class GuardedVault: VaultAdapter {
         _ attempt: (_ deadline: BootInstant) async -> Ending
     ) async -> Failure? {
         let allowance = deadline.duration(since: clock.boot)
-        door.withGate { $0.beginCall() }
-        defer { door.withGate { $0.endCall() } }
+        admission.withState { $0.beginCall() }
+        defer { admission.withState { $0.endCall() } }
         var number = 1
         var before = Before()
         while true {
@@ -162,10 +162,10 @@ package final class GuardedVault: VaultAdapter {
                 failure = try await once(deadline, attempt)
             } catch {
                 // Turned away: nothing of this attempt was sent, but of one before maybe.
-                if isRetry { door.withGate { $0.endRetry() } }
+                if isRetry { admission.withState { $0.endRetry() } }
                 return before.and(error)
             }
-            if isRetry { door.withGate { $0.endRetry() } }
+            if isRetry { admission.withState { $0.endRetry() } }
             guard var failure else { return nil }
             failure.hadLittleTime = allowance < limits.patience
             before.note(failure)
@@ -174,7 +174,7 @@ package final class GuardedVault: VaultAdapter {
             do {
                 try await sleeper.sleep(until: next)
             } catch {
-                door.withGate { $0.endRetry() }
+                admission.withState { $0.endRetry() }
                 return before.and(.cancelled(name))
             }
             number += 1
@@ -189,15 +189,15 @@ package final class GuardedVault: VaultAdapter {
     private func once(
         _ deadline: BootInstant, _ attempt: (_ deadline: BootInstant) async -> Ending
     ) async throws(Failure) -> Failure? {
-        let pass = try await door.enter(deadline: deadline)
+        let pass = try await admission.enter(deadline: deadline)
         let began = clock.boot
         let end = min(deadline, began + limits.timeout)
         let ending = await attempt(end)
-        let over = VaultGate.Attempt(
+        let over = AdmissionState.Attempt(
             pass: pass, failure: ending.failure, hasAnswer: ending.hasAnswer, began: began,
             allowance: end.duration(since: began))
         let (now, wall) = (clock.boot, clock.wall)
-        door.withGate { ((), $0.leave(over, now: now, wall: wall, random: random)) }
+        admission.withState { ((), $0.leave(over, now: now, wall: wall, random: random)) }
         return ending.failure
     }
 
@@ -207,12 +207,12 @@ package final class GuardedVault: VaultAdapter {
         let attempt = RetryPolicy.Attempt(
             number: number, repeatability: repeatability, failure: failure, deadline: deadline)
         let now = clock.boot
-        return door.withGate { $0.grantRetry(after: attempt, now: now, random: random) }
+        return admission.withState { $0.grantRetry(after: attempt, now: now, random: random) }
     }
 
     private func noteCheck(_ failure: Failure?, _ allowance: Duration) {
         let (now, wall) = (clock.boot, clock.wall)
-        door.withGate {
+        admission.withState {
             ((), $0.noteCheck(failure, allowance: allowance, now: now, wall: wall, random: random))
         }
     }

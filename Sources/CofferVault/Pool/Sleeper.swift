@@ -1,6 +1,6 @@
 package import CofferCore
 
-/// Waiting, as a seam: tests let time pass themselves.
+/// Waiting, passed in: tests let time pass themselves.
 package protocol Sleeper: Sendable {
     /// Returns at `instant` or a little later, at once if that has passed.
     ///

@@ -8,7 +8,7 @@ internal import Synchronization
 package final class RecordStore: Sendable {
     let vault: any VaultAdapter
     /// `vault`, if it is one.
-    private let promptVault: (any PromptVault)?
+    private let nonblockingWriter: (any NonblockingWriter)?
     private let keys: KeyRing
     let clock: any Clock
     let random: any RandomSource
@@ -74,7 +74,7 @@ package final class RecordStore: Sendable {
     ) {
         kept = keep
         self.vault = vault
-        promptVault = vault as? any PromptVault
+        nonblockingWriter = vault as? any NonblockingWriter
         self.keys = keys
         self.clock = clock
         self.random = random
@@ -245,14 +245,14 @@ package final class RecordStore: Sendable {
 
     /// The second half of `write` without waiting, where the vault can do that.
     ///
-    /// - Parameters: `queue` and `completion` as of ``PromptVault``.
+    /// - Parameters: `queue` and `completion` as of ``NonblockingWriter``.
     /// - Returns: false, and nothing was done, if the vault has to be waited for.
     package func beginWrite(
         _ write: SealedWrite, deadline: BootInstant, on queue: any WorkQueue,
         completion: @escaping @Sendable (Result<VaultReceipt, Failure>) -> Void
     ) -> Bool {
-        guard let promptVault else { return false }
-        promptVault.beginWrite(
+        guard let nonblockingWriter else { return false }
+        nonblockingWriter.beginWrite(
             write.name, write.item, condition: write.condition, deadline: deadline, on: queue,
             completion: completion)
         return true

@@ -44,7 +44,7 @@ package struct CofferPolicy: CachePolicy {
 
     private func give(_ hit: CacheHit, _ key: UInt32, _ time: Moment, _ vault: inout TraceVault) -> PolicyAnswer {
         if hit.wantsRefresh, let ticket = cache.beginRefresh(keys[Int(key)], uid: 1, now: time.boot) {
-            _ = fly(ticket, key, time, &vault)
+            _ = fetchFromVault(ticket, key, time, &vault)
         }
         let version = UInt32(hit.value.nonce)
         return hit.isStale ? .stale(version: version) : .cached(version: version)
@@ -57,13 +57,13 @@ package struct CofferPolicy: CachePolicy {
         case .hit(let hit): return give(hit, key, time, &vault)
         case .absent: return .cachedAbsence
         case .lead(let ticket, _):
-            let (answer, delivery) = fly(ticket, key, time, &vault)
+            let (answer, delivery) = fetchFromVault(ticket, key, time, &vault)
             return delivery.stale.map { .stale(version: UInt32($0.value.nonce)) } ?? .vault(answer)
         case .follow, .refused: return .vault(.failed)
         }
     }
 
-    private func fly(
+    private func fetchFromVault(
         _ ticket: FlightTicket, _ key: UInt32, _ time: Moment, _ vault: inout TraceVault
     ) -> (TraceVault.Answer, CacheDelivery) {
         let answer = vault.read(key)

@@ -1,5 +1,5 @@
 import CofferCache
-package import CofferTrace
+package import CofferWorkload
 
 /// Plays a trace on caches, in virtual time.
 package struct Replay {

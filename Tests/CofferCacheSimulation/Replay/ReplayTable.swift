@@ -1,4 +1,4 @@
-package import CofferTrace
+package import CofferWorkload
 import CofferCache
 import FoundationEssentials
 

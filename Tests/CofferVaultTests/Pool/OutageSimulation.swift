@@ -1,7 +1,7 @@
 import CofferCore
 import CofferVault
 
-/// A vault that is away for a while, a gate before it, and callers who come back
+/// A vault that is away for a while, a admission before it, and callers who come back
 /// until they are served: events in the order of a virtual clock.
 ///
 /// Callers are the keys of a cache: each asks at most once at a time, and comes
@@ -35,12 +35,12 @@ struct OutageSimulation {
     private enum Event {
         case need
         case ask(Int)
-        case answer(VaultGate.Attempt, key: Int)
+        case answer(AdmissionState.Attempt, key: Int)
         case turn
     }
 
     private var events = Heap()
-    private var gate: VaultGate
+    private var admission: AdmissionState
     private var inFlight = 0
     private var queued: [UInt64: Int] = [:]
     private var lastID: UInt64 = 0
@@ -48,7 +48,7 @@ struct OutageSimulation {
 
     init(seed: UInt64) {
         random = SeededRandom(seed)
-        gate = VaultGate(vault: "v", limits: VaultLimits())
+        admission = AdmissionState(vault: "v", limits: VaultLimits())
     }
 
     /// Most calls begun within any second of `period`.
@@ -65,7 +65,7 @@ struct OutageSimulation {
     func calls(in period: Range<Double>) -> Int { begun.count(where: period.contains) }
 
     mutating func run() {
-        gate = VaultGate(vault: "v", limits: limits)
+        admission = AdmissionState(vault: "v", limits: limits)
         events.insert(0, .need)
         while let (time, event) = events.popFirst(), time < stop {
             switch event {
@@ -77,7 +77,7 @@ struct OutageSimulation {
                 ask(key, time)
             case .ask(let key): ask(key, time)
             case .answer(let attempt, let key): finish(attempt, key, time)
-            case .turn: wake(gate.turn(now: .at(time)), time)
+            case .turn: wake(admission.turn(now: .at(time)), time)
             }
         }
     }
@@ -85,7 +85,7 @@ struct OutageSimulation {
     private mutating func ask(_ key: Int, _ time: Double) {
         lastID += 1
         let now = BootInstant.at(time)
-        switch gate.enqueue(lastID, deadline: now + .seconds(5), now: now, random: random) {
+        switch admission.enqueue(lastID, deadline: now + .seconds(5), now: now, random: random) {
         case .go(let pass): call(pass, key, time)
         case .refused(let failure): comeBack(key, failure, time)
         case .wait:
@@ -107,14 +107,14 @@ struct OutageSimulation {
         let duration = !isAway ? latency * (0.5 + random.unit()) : outage == .refusing ? 0.001 : 5
         let failure =
             !isAway ? nil : outage == .refusing ? Failure.unavailable : Failure.deadlineExceeded(vault: "v")
-        let attempt = VaultGate.Attempt(
+        let attempt = AdmissionState.Attempt(
             pass: pass, failure: failure, hasAnswer: false, began: .at(time), allowance: .seconds(5))
         events.insert(time + duration, .answer(attempt, key: key))
     }
 
-    private mutating func finish(_ attempt: VaultGate.Attempt, _ key: Int, _ time: Double) {
+    private mutating func finish(_ attempt: AdmissionState.Attempt, _ key: Int, _ time: Double) {
         inFlight -= 1
-        wake(gate.leave(attempt, now: .at(time), wall: 1, random: random), time)
+        wake(admission.leave(attempt, now: .at(time), wall: 1, random: random), time)
         if let failure = attempt.failure {
             comeBack(key, failure, time)
         } else {
@@ -123,7 +123,7 @@ struct OutageSimulation {
         }
     }
 
-    private mutating func wake(_ wakes: [VaultGate.Wake], _ time: Double) {
+    private mutating func wake(_ wakes: [AdmissionState.Wake], _ time: Double) {
         for wake in wakes {
             guard let key = queued.removeValue(forKey: wake.id) else { continue }
             switch wake.result {
@@ -138,7 +138,7 @@ struct OutageSimulation {
 
     private mutating func setTurn(_ time: Double) {
         if turnAt <= time { turnAt = .infinity }
-        guard let next = gate.nextTurn(after: .at(time)) else { return }
+        guard let next = admission.nextTurn(after: .at(time)) else { return }
         let due = max(next.secondsSinceStart, time + 1e-6)
         guard due < turnAt else { return }
         turnAt = due

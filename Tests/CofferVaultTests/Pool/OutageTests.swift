@@ -56,21 +56,21 @@ import Testing
 
     @Test func aVaultThatFlapsIsAskedLessAndLess() throws {
         let random = FixedRandom(0.5)
-        var gate = VaultGate(vault: "v", limits: VaultLimits())
+        var admission = AdmissionState(vault: "v", limits: VaultLimits())
         var time = 0.0
         var openings: [Double] = []
         // It answers every first call after a rest, and fails all that follow.
         for _ in 0..<200_000 where openings.count < 10 {
             time += 0.01
             let now = BootInstant.at(time)
-            guard case .go(let pass) = gate.enter(deadline: now + .seconds(5), now: now, random: random) else {
+            guard case .go(let pass) = admission.enter(deadline: now + .seconds(5), now: now, random: random) else {
                 continue
             }
-            let attempt = VaultGate.Attempt(
+            let attempt = AdmissionState.Attempt(
                 pass: pass, failure: pass.isProbe ? nil : .unavailable, hasAnswer: false, began: now,
                 allowance: .seconds(5))
-            _ = gate.leave(attempt, now: now, wall: 1, random: random)
-            if case .open(let since, let until) = gate.health(kind: "", now: now).breaker, since == now {
+            _ = admission.leave(attempt, now: now, wall: 1, random: random)
+            if case .open(let since, let until) = admission.health(kind: "", now: now).breaker, since == now {
                 openings.append(until.secondsSinceStart - time)
             }
         }

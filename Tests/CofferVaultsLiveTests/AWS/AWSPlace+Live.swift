@@ -28,8 +28,8 @@ enum AWSLive {
         ]
     }
 
-    static func surroundings(_ variables: [String: String], _ counter: Counter = Counter()) -> AWSSurroundings {
-        AWSSurroundings(
+    static func dependencies(_ variables: [String: String], _ counter: Counter = Counter()) -> AWSDependencies {
+        AWSDependencies(
             variable: { variables[$0].map { Secret(copying: Array($0.utf8).span.bytes) } },
             file: { path throws(Failure) in
                 FileManager.default.contents(atPath: path).map { $0.withUnsafeBytes { Secret(copying: $0) } }
@@ -56,7 +56,7 @@ enum AWSLive {
     ) throws -> AWSVault {
         try AWSVault(
             name: "live", options: AWSOptions(prefix: prefix, deletion: deletion, keyID: keyID),
-            surroundings: surroundings(try variables ?? self.variables(), counter), clock: clock, random: SystemRandom()
+            dependencies: dependencies(try variables ?? self.variables(), counter), clock: clock, random: SystemRandom()
         )
     }
 

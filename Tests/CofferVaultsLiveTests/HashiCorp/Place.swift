@@ -27,8 +27,8 @@ enum Live {
         try liveTransport(address: try variable(name), ca: try variable(ca))
     }
 
-    static func seams(clock: any Clock = SystemClock()) -> HashiCorpSeams {
-        HashiCorpSeams(clock: clock) { file, _ throws(Failure) in
+    static func dependencies(clock: any Clock = SystemClock()) -> HashiCorpDependencies {
+        HashiCorpDependencies(clock: clock) { file, _ throws(Failure) in
             guard let content = FileManager.default.contents(atPath: file.path) else {
                 throw Failure(.failedPrecondition, .vaultRefused, "\(file.path): cannot be read")
             }
@@ -53,7 +53,7 @@ enum Live {
             softDelete: softDelete, writesMetadata: writesMetadata)
         return HashiCorpVault(
             name: "live", options: options, transport: try transport ?? self.transport(), isSecure: true,
-            seams: seams(clock: clock))
+            dependencies: dependencies(clock: clock))
     }
 
     static func key(_ user: String, _ connection: String) throws -> VaultKey {

@@ -1,7 +1,7 @@
 import CofferCore
 
 /// Counts and last events of one vault.
-struct VaultRecord: Sendable {
+struct VaultStatistics: Sendable {
     var calls: UInt64 = 0
     var retries: UInt64 = 0
     var rejected: UInt64 = 0

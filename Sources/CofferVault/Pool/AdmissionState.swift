@@ -5,7 +5,7 @@ package import CofferCore
 ///
 /// A call is begun, entered once for each attempt, left after it, and ended.
 /// Whoever waits in the queue is told by the wakes that other calls give back.
-package struct VaultGate: Sendable {
+package struct AdmissionState: Sendable {
     /// What a call that wants to enter gets.
     package enum Entry: Sendable {
         case go(CircuitBreaker.Pass)
@@ -47,7 +47,7 @@ package struct VaultGate: Sendable {
     private var ramp: AdmissionRamp
     private var queue: AdmissionQueue
     private var retry: RetryPolicy
-    private var record = VaultRecord()
+    private var record = VaultStatistics()
     /// When the last of those who were refused was told to come back.
     private var lastReturn: BootInstant?
     private var inFlight = 0
@@ -219,7 +219,7 @@ package struct VaultGate: Sendable {
         case .opened:
             ramp.pause(at: now)
             noteRest()
-            return dismiss { gate in gate.refusal(at: now, random) }
+            return dismiss { admission in admission.refusal(at: now, random) }
         case .closed:
             ramp.recover(at: now, lastReturn: lastReturn)
         case .none: break

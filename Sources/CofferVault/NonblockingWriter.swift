@@ -2,7 +2,7 @@ package import CofferCore
 
 /// A vault of this process's own, which has a place for a write at once: so a Store
 /// needs no task that waits for it.
-package protocol PromptVault: VaultAdapter {
+package protocol NonblockingWriter: VaultAdapter {
     /// Does what `write` does, without making the caller wait.
     ///
     /// - Parameters:

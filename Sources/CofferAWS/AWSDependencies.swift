@@ -3,7 +3,7 @@ package import CofferHTTP
 internal import CofferVaultKit
 
 /// What AWS is found through: everything that is not passed in a configuration.
-package struct AWSSurroundings: Sendable {
+package struct AWSDependencies: Sendable {
     /// An environment variable; nil if it is not set.
     package let variable: @Sendable (String) -> Secret?
     /// A whole file, links followed; nil if it is not there. Throws for one that
@@ -45,8 +45,8 @@ package struct AWSSurroundings: Sendable {
     func isTrue(_ name: String) -> Bool { text(name)?.lowercased() == "true" }
 
     /// These, with files that have been read already.
-    func with(files: [String: Secret]) -> AWSSurroundings {
-        AWSSurroundings(
+    func with(files: [String: Secret]) -> AWSDependencies {
+        AWSDependencies(
             variable: variable, file: { files[$0] }, fileLater: fileLater, transport: transport, pause: pause)
     }
 

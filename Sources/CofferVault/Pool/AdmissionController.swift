@@ -1,20 +1,20 @@
 import CofferCore
 import Synchronization
 
-/// Runs a ``VaultGate``: keeps it behind a lock, lets tasks wait for their turn,
+/// Runs a ``AdmissionState``: keeps it behind a lock, lets tasks wait for their turn,
 /// and wakes them. Nothing is awaited under the lock.
-final class AdmissionDoor: Sendable {
+final class AdmissionController: Sendable {
     typealias Turn = Result<CircuitBreaker.Pass, Failure>
 
     private struct State {
-        var gate: VaultGate
+        var admission: AdmissionState
         var waiting: [UInt64: CheckedContinuation<Turn, Never>] = [:]
         var lastID: UInt64 = 0
         var timer: Timer?
         var isClosed = false
     }
 
-    /// Calls `turn` of the gate when it is time.
+    /// Calls `turn` of the admission state when it is time.
     private struct Timer {
         let id: UInt64
         let due: BootInstant
@@ -28,25 +28,25 @@ final class AdmissionDoor: Sendable {
     private let sleeper: any Sleeper
 
     init(vault: String, limits: VaultLimits, clock: any Clock, random: any RandomSource, sleeper: any Sleeper) {
-        state = Mutex(State(gate: VaultGate(vault: vault, limits: limits)))
+        state = Mutex(State(admission: AdmissionState(vault: vault, limits: limits)))
         self.vault = vault
         self.clock = clock
         self.random = random
         self.sleeper = sleeper
     }
 
-    /// Looks at the gate or changes it; who has to be woken is woken.
-    func withGate<R: Sendable>(_ body: (inout VaultGate) -> (R, [VaultGate.Wake])) -> R {
+    /// Looks at the admission state or changes it; who has to be woken is woken.
+    func withState<R: Sendable>(_ body: (inout AdmissionState) -> (R, [AdmissionState.Wake])) -> R {
         let (result, woken) = state.withLock { state in
-            let (result, wakes) = body(&state.gate)
+            let (result, wakes) = body(&state.admission)
             return (result, settle(wakes, &state))
         }
         resume(woken)
         return result
     }
 
-    func withGate<R: Sendable>(_ body: (inout VaultGate) -> R) -> R {
-        state.withLock { body(&$0.gate) }
+    func withState<R: Sendable>(_ body: (inout AdmissionState) -> R) -> R {
+        state.withLock { body(&$0.admission) }
     }
 
     // MARK: Entering
@@ -63,11 +63,11 @@ final class AdmissionDoor: Sendable {
         }
     }
 
-    private func ask(_ deadline: BootInstant) -> VaultGate.Entry {
+    private func ask(_ deadline: BootInstant) -> AdmissionState.Entry {
         state.withLock { state in
             state.isClosed
                 ? .refused(.poolClosed(vault))
-                : state.gate.enter(deadline: deadline, uid: VaultCaller.uid, now: clock.boot, random: random)
+                : state.admission.enter(deadline: deadline, uid: VaultCaller.uid, now: clock.boot, random: random)
         }
     }
 
@@ -96,7 +96,7 @@ final class AdmissionDoor: Sendable {
     ) -> Turn? {
         state.withLock { state in
             guard !state.isClosed else { return .failure(.poolClosed(vault)) }
-            switch state.gate.enqueue(id, deadline: deadline, uid: VaultCaller.uid, now: clock.boot, random: random) {
+            switch state.admission.enqueue(id, deadline: deadline, uid: VaultCaller.uid, now: clock.boot, random: random) {
             case .go(let pass): return .success(pass)
             case .refused(let failure): return .failure(failure)
             case .wait:
@@ -109,7 +109,7 @@ final class AdmissionDoor: Sendable {
 
     private func cancel(_ id: UInt64) {
         let continuation = state.withLock { state in
-            state.gate.abandon(id) ? state.waiting.removeValue(forKey: id) : nil
+            state.admission.abandon(id) ? state.waiting.removeValue(forKey: id) : nil
         }
         continuation?.resume(returning: .failure(.cancelled(vault)))
     }
@@ -118,7 +118,7 @@ final class AdmissionDoor: Sendable {
     func close() {
         let woken = state.withLock { state in
             state.isClosed = true
-            return settle(state.gate.close(), &state)
+            return settle(state.admission.close(), &state)
         }
         resume(woken)
     }
@@ -127,7 +127,7 @@ final class AdmissionDoor: Sendable {
 
     private typealias Woken = [(CheckedContinuation<Turn, Never>, Turn)]
 
-    private func settle(_ wakes: [VaultGate.Wake], _ state: inout State) -> Woken {
+    private func settle(_ wakes: [AdmissionState.Wake], _ state: inout State) -> Woken {
         var woken: Woken = []
         for wake in wakes {
             guard let continuation = state.waiting.removeValue(forKey: wake.id) else { continue }
@@ -141,9 +141,9 @@ final class AdmissionDoor: Sendable {
         for (continuation, turn) in woken { continuation.resume(returning: turn) }
     }
 
-    /// Sees that the timer is due when the gate needs it, or before.
+    /// Sees that the timer is due when the admission state needs it, or before.
     private func setTimer(_ state: inout State) {
-        guard let due = state.gate.nextTurn(after: clock.boot) else {
+        guard let due = state.admission.nextTurn(after: clock.boot) else {
             state.timer?.task.cancel()
             state.timer = nil
             return
@@ -163,7 +163,7 @@ final class AdmissionDoor: Sendable {
         let woken = state.withLock { state in
             guard state.timer?.id == id else { return Woken() }
             state.timer = nil
-            return settle(state.gate.turn(now: clock.boot), &state)
+            return settle(state.admission.turn(now: clock.boot), &state)
         }
         resume(woken)
     }

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "CYardsticks.h"
+#include "CBaselines.h"
 
 #include <linux/futex.h>
 #include <pthread.h>

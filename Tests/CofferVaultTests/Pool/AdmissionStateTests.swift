@@ -2,9 +2,9 @@ import CofferCore
 import CofferVault
 import Testing
 
-/// A gate with a clock, and short forms.
+/// A admission with a clock, and short forms.
 private struct Bench {
-    var gate: VaultGate
+    var admission: AdmissionState
     var now = BootInstant.at(0)
     let random = FixedRandom(0.5)
     private var lastID: UInt64 = 0
@@ -12,14 +12,14 @@ private struct Bench {
     init(_ change: (inout VaultLimits) -> Void = { _ in }) {
         var limits = VaultLimits()
         change(&limits)
-        gate = VaultGate(vault: "v", limits: limits)
+        admission = AdmissionState(vault: "v", limits: limits)
     }
 
-    var health: VaultHealth { gate.health(kind: "test", now: now) }
+    var health: VaultHealth { admission.health(kind: "test", now: now) }
 
-    mutating func enter(deadline: Double = 1_000) -> VaultGate.Entry {
+    mutating func enter(deadline: Double = 1_000) -> AdmissionState.Entry {
         lastID += 1
-        return gate.enqueue(lastID, deadline: .at(deadline), now: now, random: random)
+        return admission.enqueue(lastID, deadline: .at(deadline), now: now, random: random)
     }
 
     mutating func pass() throws -> CircuitBreaker.Pass {
@@ -36,10 +36,10 @@ private struct Bench {
     mutating func leave(
         _ pass: CircuitBreaker.Pass, _ failure: Failure? = nil, hasAnswer: Bool = false, began: BootInstant? = nil,
         allowance: Duration = .seconds(5)
-    ) -> [VaultGate.Wake] {
-        let attempt = VaultGate.Attempt(
+    ) -> [AdmissionState.Wake] {
+        let attempt = AdmissionState.Attempt(
             pass: pass, failure: failure, hasAnswer: hasAnswer, began: began ?? now, allowance: allowance)
-        return gate.leave(attempt, now: now, wall: 1_700_000_000_000, random: random)
+        return admission.leave(attempt, now: now, wall: 1_700_000_000_000, random: random)
     }
 
     mutating func open(_ failure: Failure = .unavailable) throws {
@@ -47,13 +47,13 @@ private struct Bench {
     }
 }
 
-extension VaultGate.Wake {
+extension AdmissionState.Wake {
     fileprivate var failure: Failure? {
         if case .failure(let failure) = result { failure } else { nil }
     }
 }
 
-@Suite struct VaultGateTests {
+@Suite struct AdmissionStateTests {
     @Test func placesThenQueueThenNothing() throws {
         var bench = Bench {
             $0.admission.maximum = 2
@@ -93,9 +93,9 @@ extension VaultGate.Wake {
         _ = try bench.pass()
         _ = bench.enter(deadline: 3)
         _ = bench.enter(deadline: 2)
-        #expect(bench.gate.nextTurn(after: bench.now) == .at(2))
+        #expect(bench.admission.nextTurn(after: bench.now) == .at(2))
         bench.now = .at(2)
-        let wakes = bench.gate.turn(now: bench.now)
+        let wakes = bench.admission.turn(now: bench.now)
         #expect(wakes.map(\.id) == [3])
         #expect(
             wakes.first?.failure
@@ -172,7 +172,7 @@ extension VaultGate.Wake {
         }
         let passes = try (0..<5).map { _ in try bench.pass() }
         for _ in 0..<3 { _ = bench.enter() }
-        var wakes: [VaultGate.Wake] = []
+        var wakes: [AdmissionState.Wake] = []
         for (index, pass) in passes.enumerated() where index < 2 { wakes += bench.leave(pass, .unavailable) }
         // Two failures let two of the queue in; the third waits on.
         #expect(wakes.map(\.id) == [6, 7])
@@ -190,7 +190,7 @@ extension VaultGate.Wake {
         let told = other.leave(last, .unavailable)
         #expect(told.count == 3)
         #expect(told.allSatisfy { $0.failure?.code == .unavailable && $0.failure?.retryAfterMilliseconds == 30_500 })
-        #expect(other.gate.nextTurn(after: other.now) == nil)
+        #expect(other.admission.nextTurn(after: other.now) == nil)
     }
 
     @Test func theProbeNeedsNoPlace() throws {
@@ -214,7 +214,7 @@ extension VaultGate.Wake {
         #expect(bench.refusal()?.retryAfterMilliseconds == 30_500)
         bench.now = .at(10)
         let random = FixedRandom(0.5)
-        _ = bench.gate.noteCheck(nil, allowance: .seconds(5), now: bench.now, wall: 0, random: random)
+        _ = bench.admission.noteCheck(nil, allowance: .seconds(5), now: bench.now, wall: 0, random: random)
         bench.leave(try bench.pass())
         #expect(bench.health.breaker == .closed)
         // Those of the first moments come until 31, and 5 s of calm end it.

@@ -1,5 +1,5 @@
-#ifndef COFFER_CYARDSTICKS_H
-#define COFFER_CYARDSTICKS_H
+#ifndef COFFER_CBASELINES_H
+#define COFFER_CBASELINES_H
 
 /* What Coffer's speed is measured against: the least work that could do the
  * same job, in C. Nothing here is part of the daemon. */

@@ -3,7 +3,7 @@ import CofferVault
 import CSQLite
 
 /// SQLite as a C program would use it, on a file that EmbeddedVault made.
-final class Yardstick {
+final class SQLiteBaseline {
     private static let settings = [
         "trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0", "secure_delete = ON",
         "journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 1000",

@@ -5,8 +5,8 @@ import CofferVaultConformance
 import Synchronization
 import Testing
 
-/// Writes that nobody waits for: see `PromptVault`.
-@Suite(.timeLimit(.minutes(2))) struct EmbeddedPromptTests {
+/// Writes that nobody waits for: see `NonblockingWriter`.
+@Suite(.timeLimit(.minutes(2))) struct EmbeddedNonblockingTests {
     typealias Outcome = Result<VaultReceipt, Failure>
 
     private let scratch = Scratch()

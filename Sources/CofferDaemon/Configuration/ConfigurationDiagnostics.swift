@@ -1,7 +1,7 @@
 import CofferYAML
 
 /// The mistakes found so far in a file, each with its line and column.
-struct FileMistakes {
+struct ConfigurationDiagnostics {
     private let file: String
     private(set) var errors: [ConfigurationError] = []
 

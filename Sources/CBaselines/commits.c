@@ -1,4 +1,4 @@
-#include "CYardsticks.h"
+#include "CBaselines.h"
 
 #include <sqlite3.h>
 #include <stdio.h>
