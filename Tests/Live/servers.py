@@ -68,6 +68,14 @@ def certificates(folder: Path) -> None:
             "-days", "7", "-sha256", "-extfile", "server.ext", "-out", "server.pem")
 
 
+def _state(task: Path) -> str:
+    """The letter of a thread's state: see proc_pid_stat(5). X if it has ended."""
+    try:
+        return (task / "stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"
+
+
 class Process:
     """A server as a child of its own, that ends with this program whatever happens."""
 
@@ -103,6 +111,15 @@ class Process:
     def send(self, number: int) -> None:
         """A signal; does not wait for what it does."""
         self._process.send_signal(number)
+
+    def freeze(self, seconds: float = 5) -> None:
+        """By SIGSTOP, until none of its threads runs: for a moment after the signal another one may still answer."""
+        self._process.send_signal(signal.SIGSTOP)
+        end = time.monotonic() + seconds
+        while not all(_state(task) in "tTXZ" for task in Path(f"/proc/{self.pid}/task").iterdir()):
+            if time.monotonic() > end:
+                raise RuntimeError(f"{self.pid} still runs {seconds} s after SIGSTOP")
+            time.sleep(0.001)
 
     def kill(self) -> None:
         """SIGKILL, and its corpse fetched."""

@@ -1,7 +1,6 @@
 """`coffer vaults` and `coffer doctor` in front of vaults that work, and of others."""
 
 import json
-import signal
 
 import aws
 from harness import Status, SystemTest
@@ -22,7 +21,7 @@ class Advice(SystemTest):
         sealed.seal()
         hung = cls.stage.bao("hung")
         hung_vault = cls.stage.vault(hung)
-        hung.process.send(signal.SIGSTOP)
+        hung.process.freeze()
         bao = cls.stage.bao("good")
         bao.require("POST", "auth/token/create", {"id": "a-token-without-rights", "policies": ["default"]})
         key, secret = cls.aws.users["app"]

@@ -117,7 +117,7 @@ class Failover(SystemTest):
         self.play("killed", lambda node: node.process.kill(), lambda node: node.run())
 
     def test_the_active_node_hangs(self) -> None:
-        self.play("hung", lambda node: node.process.send(signal.SIGSTOP), lambda node: node.process.send(signal.SIGCONT))
+        self.play("hung", lambda node: node.process.freeze(), lambda node: node.process.send(signal.SIGCONT))
 
     def test_the_active_node_is_cut_off_from_the_others(self) -> None:
         self.play("cut off", lambda node: self.cluster.links.cut(node.process.pid), lambda node: self.cluster.links.heal())

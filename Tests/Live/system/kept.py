@@ -57,7 +57,7 @@ class Kept(SystemTest):
             "POST", QUOTA, {"rate": 0.001, "interval": "1h", "path": "secret"}))
         self.bao.require("DELETE", QUOTA)
         self.see("no answer to its first step", Status.DEADLINE_EXCEEDED,
-                 lambda: self.bao.process.send(signal.SIGSTOP))
+                 lambda: self.bao.process.freeze())
         self.bao.process.send(signal.SIGCONT)
         with self.daemon.client() as client:
             for name in ("503", "no connection", "breaker open"):

@@ -64,7 +64,7 @@ class Scenario:
         if self.name == "sealed":
             self.bao.seal()
         elif self.name == "hung":
-            self.bao.process.send(signal.SIGSTOP)
+            self.bao.process.freeze()
         else:
             self.bao.process.kill()
         self.broken = time.time()
@@ -333,7 +333,7 @@ class StoreInAnOutage(SystemTest):
         """While the Store waits, and after it has failed."""
         bao, daemon = self.begin("hung", ["key"])
         with daemon.client() as writer, daemon.client() as reader:
-            bao.process.send(signal.SIGSTOP)
+            bao.process.freeze()
             writer.begin(*store("u", "key", b'{"a":2}'), timeout=TIMEOUT)
             self.assert_kept(reader, ["key"])
             self.assertEqual(writer.response().code, Status.DEADLINE_EXCEEDED)
