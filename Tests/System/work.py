@@ -1,6 +1,7 @@
 """Work that nobody waits for any more, and calls that wait."""
 
 import socket
+import sys
 import threading
 import time
 
@@ -93,6 +94,9 @@ class ManyWaiting(SystemTest):
     PATIENCE = {"cached Get": (0.002, 0.25), "cancel": (0.010, 0.25), "Stats": (0.010, 0.25), "Health": (0.010, 0.25)}
 
     def setUp(self) -> None:
+        # The vault is a thread of this process: what is measured is not to wait for Python's lock, 5 ms by default.
+        self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(0.0001)
         self.vault = SlowVault()
         self.addCleanup(self.vault.close)
         self.served = self.daemon(
@@ -100,6 +104,8 @@ class ManyWaiting(SystemTest):
         self.client = self.served.client()
         self.addCleanup(self.client.close)
         self.assert_fails(Status.NOT_FOUND, self.client.get, "user", "free")
+        alone = [self.exchange(self.get(b"free", 7_000), 7_000, Status.NOT_FOUND) for _ in range(300)]
+        self.undisturbed = sorted(alone)[297]
 
     def exchange(self, frame: bytes, call_id: int, status: Status) -> float:
         """Seconds until the answer, which is to be the next one."""
@@ -121,13 +127,17 @@ class ManyWaiting(SystemTest):
         return took
 
     def check(self, took: dict[str, list[float]], waiting: int) -> None:
-        """The best of three parts counts: another guest of the machine's host slows one, the daemon slows all."""
+        """
+        The best of three parts counts: another guest of the machine's host slows one, the daemon slows all. A machine on
+        which a cached Get takes long while nothing waits gives the others as much more.
+        """
         for what, times in took.items():
             size = len(times) // 3
             parts = [sorted(times[start:start + size])[size * 99 // 100] for start in range(0, 3 * size, size)]
             told = ", ".join(f"{part * 1000:.2f}" for part in parts)
             print(f"       work: {what} past {waiting} waiting Gets: p99 {told} ms", flush=True)
-            self.assertLess(min(parts), self.PATIENCE[what][0 if options.is_release else 1], what)
+            limit = max(self.PATIENCE[what][0 if options.is_release else 1], 4 * self.undisturbed)
+            self.assertLess(min(parts), limit, f"{what}; undisturbed {self.undisturbed * 1000:.2f} ms")
 
     def test_what_needs_no_vault_passes_a_thousand_waiting_gets(self) -> None:
         """Before a vault that never answers."""
