@@ -38,8 +38,8 @@ extension Failure {
         case .throttled: (.throttled, "too many requests; they are slowed down")
         case .timeout: (.timeout, "the service timed out the request")
         case .serverFault: (.serverFault, "the service reported an internal error; try again")
-        // One that says 503 has not begun.
-        case .unavailable: (refusal.status == 503 ? .unavailable : .unclear, "the service is not available")
+        case .unavailable: (.unavailable, "the service is not available")
+        case .unclear: (.unclear, "the service, or a gateway before it, is not available")
         default: nil
         }
     }
@@ -97,9 +97,10 @@ extension Failure {
         case .plainHTTP:
             (
                 .failedPrecondition, .vaultRefused,
-                "the endpoint is plain http, and its port expects TLS; write https://"
+                "the endpoint's port expects TLS and got plain http; write https://, or correct the proxy before it if it is "
+                    + "https already"
             )
-        case .badParameter, .denied, .unauthenticated, .throttled, .timeout, .serverFault, .unavailable:
+        case .badParameter, .denied, .unauthenticated, .throttled, .timeout, .serverFault, .unavailable, .unclear:
             (.internal, .internal, "a refusal has no words; this is a fault of the daemon, please report it")
         }
     }

@@ -23,7 +23,10 @@ struct AWSRefusal: Error, Equatable {
         case throttled
         case timeout
         case serverFault
+        /// The service says that it has not begun.
         case unavailable
+        /// No word of the service's that is known.
+        case unclear
         /// The port expects TLS, and was sent plain http.
         case plainHTTP
     }
@@ -118,7 +121,7 @@ struct AWSRefusal: Error, Equatable {
         case .throttled: .throttled
         case .serverFault: .serverFault
         // A 404 without the service's word is somebody else's: absence must not be guessed.
-        case .unavailable, .unclear: .unavailable
+        case .unavailable, .unclear: .unclear
         }
     }
 }

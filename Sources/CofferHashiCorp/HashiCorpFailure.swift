@@ -11,7 +11,8 @@ extension Failure {
             // What is behind the port has carried out nothing of the call.
             return Failure(
                 .failedPrecondition, .vaultRefused,
-                "the address is plain http, and the vault's port expects TLS; write https://", vault: vault, isUnsent: true)
+                "the vault's port expects TLS and got plain http; write https://, or correct the proxy before it if the address is "
+                    + "https already", vault: vault, isUnsent: true)
         }
         return switch (answer.status, purpose) {
         case (400, .login), (401, .login), (403, .login), (404, .login):

@@ -116,7 +116,8 @@ import Testing
         #expect(failure?.effects.mayServeStale == true)
         #expect(
             failure?.message
-                == "AWS Secrets Manager: the endpoint is plain http, and its port expects TLS; write https://")
+                == "AWS Secrets Manager: the endpoint's port expects TLS and got plain http; write https://, or correct the proxy "
+                    + "before it if it is https already")
     }
 
     @Test func aServerThatBreaksPlainHTTPOffMayExpectTLS() {

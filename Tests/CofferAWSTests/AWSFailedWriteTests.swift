@@ -13,7 +13,8 @@ import Testing
     static let aws =
         FailedWrite.transport + [
             FailedWrite("throttled", .answer(400, #"{"__type":"ThrottlingException"}"#), false),
-            FailedWrite("429", .answer(429, ""), false), FailedWrite("503", .answer(503, ""), false),
+            FailedWrite("429", .answer(429, ""), false), FailedWrite("503 of a gateway", .answer(503, ""), true),
+            FailedWrite("503", .answer(503, #"{"__type":"ServiceUnavailable"}"#), false),
             FailedWrite("denied", .answer(400, #"{"__type":"AccessDeniedException"}"#), false),
             FailedWrite("a parameter", .answer(400, #"{"__type":"InvalidParameterException"}"#), false),
             FailedWrite("a quota", .answer(400, #"{"__type":"LimitExceededException"}"#), false),

@@ -35,7 +35,7 @@ import Testing
         Row(400, .invalidArgument, .vaultRefused, "rejected this request"),
         Row(
             400, body: "Client sent an HTTP request to an HTTPS server.\n", .failedPrecondition, .vaultRefused,
-            "plain http, and the vault's port expects TLS; write https://"),
+            "the vault's port expects TLS and got plain http; write https://, or correct the proxy"),
         Row(
             400, body: "<center>The plain HTTP request was sent to HTTPS port</center>", .failedPrecondition,
             .vaultRefused, "expects TLS"),

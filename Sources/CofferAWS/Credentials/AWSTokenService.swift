@@ -111,13 +111,13 @@ struct AWSTokenService: Sendable {
 
     private func refused(_ refusal: AWSRefusal, _ action: String) -> Failure {
         switch refusal.kind {
-        case .throttled, .timeout, .serverFault, .unavailable:
+        case .throttled, .timeout, .serverFault, .unavailable, .unclear:
             Failure(
                 .unavailable, .vaultUnreachable, "AWS token service: \(action) failed (HTTP status \(refusal.status))",
                 vault: vault, retryable: true, retryAfterMilliseconds: refusal.retryAfter)
         case .plainHTTP:
             .awsCredentials(
-                "the token service's endpoint is plain http, and its port expects TLS; write https://", vault: vault,
+                "the token service's port expects TLS and got plain http; write https://, or correct the proxy before it", vault: vault,
                 code: .failedPrecondition)
         case .expiredCredentials:
             .awsCredentials("\(action) was refused: what it was asked with has expired; check its source", vault: vault)

@@ -9,7 +9,7 @@ package enum HTTPFault: Sendable {
     /// It, or a gateway before it, waited in vain.
     case timeout
     case serverFault
-    /// It says that it has not begun.
+    /// It says that it has not begun, in words of its own: a bare 503 may come from a gateway that got no answer.
     case unavailable
     /// Nothing that can be relied upon, such as the page of a gateway.
     case unclear
@@ -24,7 +24,6 @@ package enum HTTPFault: Sendable {
             case 429, 509: .throttled
             case 408, 504: .timeout
             case 500: .serverFault
-            case 503: .unavailable
             default: .unclear
             }
     }
