@@ -281,4 +281,19 @@ static inline bool coffer_has_private_key(const void *bytes, size_t size) {
     return has_key;
 }
 
+/* Whether the private key is that of the first certificate; both in PEM form. */
+static inline bool coffer_is_key_of(const void *key_bytes, size_t key_size, const void *bytes, size_t size) {
+    if (size > INT_MAX || key_size > INT_MAX) return false;
+    BIO *bio = BIO_new_mem_buf(bytes, (int)size), *key_bio = BIO_new_mem_buf(key_bytes, (int)key_size);
+    X509 *certificate = bio == NULL ? NULL : PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
+    EVP_PKEY *key = key_bio == NULL ? NULL : PEM_read_bio_PrivateKey(key_bio, NULL, coffer_no_password, NULL);
+    bool fits = certificate != NULL && key != NULL && X509_check_private_key(certificate, key) == 1;
+    EVP_PKEY_free(key);
+    X509_free(certificate);
+    ERR_clear_error();
+    BIO_free(key_bio);
+    BIO_free(bio);
+    return fits;
+}
+
 #endif

@@ -23,7 +23,7 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     "literal_names": (["true", "false"], ["perhaps"]),
     "ca_file": (["FOLDER/ca.pem"], ["FOLDER/absent.pem", "ca.pem"]),
     "client_certificate_file": (["FOLDER/ca.pem"], ["FOLDER/absent.pem"]),
-    "client_key_file": (["FOLDER/key.pem"], ["FOLDER/open.pem"]),
+    "client_key_file": (["FOLDER/key.pem"], ["FOLDER/open.pem", "FOLDER/other.pem"]),
     "server_name": (["vault.example"], ["a:1"]),
     "proxy": (["http://127.0.0.1:1"], ["socks5://p"]),
     "allow_http": (["true", "false"], ["1"]),
@@ -59,7 +59,10 @@ class Agreement(SystemTest):
             subprocess.run(
                 ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
                  "-subj", "/CN=test", "-keyout", key, "-out", certificate], check=True, capture_output=True)
-            cls.files = {"ca.pem": certificate.read_text(), "key.pem": key.read_text(), "open.pem": key.read_text(), "token": "t\n"}
+            other = subprocess.run(
+                ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout"], check=True, capture_output=True, text=True)
+            cls.files = {"ca.pem": certificate.read_text(), "key.pem": key.read_text(), "open.pem": key.read_text(),
+                         "other.pem": other.stdout, "token": "t\n"}
 
     def test_check_and_start_agree_on_generated_configurations(self) -> None:
         chance = random.Random(14)

@@ -12,4 +12,11 @@ package enum PEM {
     package static func hasPrivateKey(_ text: Secret) -> Bool {
         text.withUnsafeBytes { coffer_has_private_key($0.baseAddress, $0.count) }
     }
+
+    /// Whether the private key is that of the first of the certificates.
+    package static func isKey(_ key: Secret, of certificates: Secret) -> Bool {
+        key.withUnsafeBytes { key in
+            certificates.withUnsafeBytes { coffer_is_key_of(key.baseAddress, key.count, $0.baseAddress, $0.count) }
+        }
+    }
 }

@@ -172,8 +172,13 @@ private struct PEMFiles: Sendable {
             }
             return content
         }
-        return TLSFiles.Content(
-            authority: try content(authority), certificate: try content(certificate), key: try content(key))
+        let (authority, shown, its) = (try content(authority), try content(certificate), try content(key))
+        if let shown, let its, let certificate, let key, !PEM.isKey(its, of: shown) {
+            throw Failure(
+                .failedPrecondition, .vaultRefused,
+                "\(key.setting): \(key.path) is not the key of \(certificate.setting), \(certificate.path)", vault: vault)
+        }
+        return TLSFiles.Content(authority: authority, certificate: shown, key: its)
     }
 
     /// What changes when a file does, links followed; a missing one has none.
