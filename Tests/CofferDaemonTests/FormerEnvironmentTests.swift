@@ -115,27 +115,42 @@ import Testing
     @Test(arguments: ["development", "staging"], ["production", "Production", " production "])
     func productionIsNoFormerNameOfAnother(configured: String, former: String) throws {
         #expect(throws: ConfigurationErrors.self) { try configuration(configured, former: former) }
-        #expect(try configuration("production", former: former).formerEnvironment != nil)
+        #expect(throws: Never.self) { try configuration("production", former: former) }
     }
 
     @Test func recordsSealedUnderTheWrittenSpellingAreRead() async throws {
         defer { removeFolder() }
         let written = try configuration("Production")
-        #expect(written.environment == "production" && written.formerEnvironment == "Production")
-        #expect(try configuration("production").formerEnvironment == nil)
+        #expect(written.environment == "production" && written.formerEnvironments == ["Production"])
+        #expect(try configuration("production").formerEnvironments == [])
         let vault = MemoryVault(name: "m", clock: clock, random: random)
         let key = try RecordKey(user: "u", connection: "c")
         try await write("old", key, RecordStore(vault: vault, keys: keys, environment: "Production", clock: clock, random: random))
-        func store(former: String?) throws -> RecordStore {
+        func store(former: [String]) throws -> RecordStore {
             try RecordStore(
-                vault: vault, keys: keys, environment: written.environment, formerEnvironment: former, format: .sealed,
+                vault: vault, keys: keys, environment: written.environment, formerEnvironments: former, format: .sealed,
                 accept: [.sealed], legacy: nil, clock: clock, random: random)
         }
-        await #expect(throws: Failure.self) { try await read(key, store(former: nil)) }
-        #expect(try await read(key, store(former: written.formerEnvironment))?.isEqual(to: Self.text("old")) == true)
+        await #expect(throws: Failure.self) { try await read(key, store(former: [])) }
+        #expect(try await read(key, store(former: written.formerEnvironments))?.isEqual(to: Self.text("old")) == true)
         // What is written now needs no other spelling.
-        try await write("new", key, store(former: written.formerEnvironment))
-        #expect(try await read(key, store(former: nil))?.isEqual(to: Self.text("new")) == true)
+        try await write("new", key, store(former: written.formerEnvironments))
+        #expect(try await read(key, store(former: []))?.isEqual(to: Self.text("new")) == true)
+    }
+
+    /// An earlier name does not hide the spelling, nor the other way round.
+    @Test func recordsUnderBothTheSpellingAndAnEarlierNameAreRead() async throws {
+        defer { removeFolder() }
+        let configured = try configuration(" Production ", former: "prod")
+        let vault = MemoryVault(name: "m", clock: clock, random: random)
+        let store = try RecordStore(
+            vault: vault, keys: keys, environment: configured.environment, formerEnvironments: configured.formerEnvironments,
+            format: .sealed, accept: [.sealed], legacy: nil, clock: clock, random: random)
+        for (number, name) in [" Production ", "prod", "production"].enumerated() {
+            let key = try RecordKey(user: "u", connection: "c\(number)")
+            try await write("v", key, RecordStore(vault: vault, keys: keys, environment: name, clock: clock, random: random))
+            #expect(try await read(key, store)?.isEqual(to: Self.text("v")) == true, "\(name)")
+        }
     }
 
     private func removeFolder() { try? FileManager.default.removeItem(atPath: folder) }

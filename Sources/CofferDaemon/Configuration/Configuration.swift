@@ -60,8 +60,10 @@ package struct Configuration: Equatable, Sendable {
         vaultType = catalogue.drivers.first?.type ?? ""
     }
 
-    /// Another name that records of this environment may be sealed under.
-    package var formerEnvironment: String? { earlierEnvironment.isEmpty ? writtenEnvironment : earlierEnvironment }
+    /// Other names that records of this environment may be sealed under: an earlier one, and the configured spelling.
+    package var formerEnvironments: [String] {
+        [earlierEnvironment, writtenEnvironment ?? ""].filter { !$0.isEmpty && $0 != environment }
+    }
 
     package var isProduction: Bool { environment == EnvironmentName.production }
 

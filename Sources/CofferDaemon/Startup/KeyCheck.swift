@@ -7,11 +7,11 @@ enum KeyCheck {
     /// - Parameters:
     ///   - existing: what the database keeps; nil if it is being made.
     ///   - environment: the configured one.
-    ///   - former: what it was called before; nil = nothing else.
+    ///   - former: what it was called before.
     /// - Returns: what the database is to keep, and the environment that its records are bound to: an
     ///   earlier daemon may have spelled the configured one in another way.
     static func check(
-        existing: [UInt8]?, identity: [UInt8], keys: KeyRing, environment: String, former: String? = nil,
+        existing: [UInt8]?, identity: [UInt8], keys: KeyRing, environment: String, former: [String] = [],
         generation: UInt64, random: some RandomSource
     ) throws(Failure) -> (kept: [UInt8], environment: String) {
         guard
@@ -39,7 +39,7 @@ enum KeyCheck {
             var cursor = ByteCursor()
             return cursor.text(count: opened.count, in: bytes)
         }
-        guard let bound, bound == environment || bound == former || EnvironmentName.meant(by: bound) == environment
+        guard let bound, bound == environment || former.contains(bound) || EnvironmentName.meant(by: bound) == environment
         else {
             // Production's database opens in production only.
             let isProduction = EnvironmentName.meant(by: bound ?? "") == EnvironmentName.production

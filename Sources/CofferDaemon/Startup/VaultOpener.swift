@@ -134,13 +134,13 @@ struct VaultOpener {
     ) throws(Failure) -> RecordStore {
         try RecordStore(
             vault: adapter, keys: keys, environment: environment ?? configuration.environment,
-            formerEnvironment: environment == nil ? configuration.formerEnvironment : nil, format: vault.format,
+            formerEnvironments: environment == nil ? configuration.formerEnvironments : [], format: vault.format,
             accept: Set(vault.accept), keep: Set(vault.keep), legacy: legacy, clock: clock,
             random: BufferedRandom(random))
     }
 
     private func keyCheck(_ keys: KeyRing, _ bound: BoundEnvironment) -> VaultContext.KeyCheck {
-        let (environment, former) = (configuration.environment, configuration.formerEnvironment)
+        let (environment, former) = (configuration.environment, configuration.formerEnvironments)
         let (clock, random) = (clock, random)
         return { existing, identity throws(Failure) in
             let check = try KeyCheck.check(

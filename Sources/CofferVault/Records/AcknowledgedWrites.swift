@@ -21,8 +21,9 @@ final class AcknowledgedWrites: Sendable {
             isRemoval = false
         }
 
-        init(removalAt now: WallMilliseconds) {
-            order = Order(generation: now * 1_000, writtenAt: now)
+        /// - Parameter generation: from the source of those of writes: the wall clock may be set back between the two.
+        init(removal generation: UInt64, at now: WallMilliseconds) {
+            order = Order(generation: generation, writtenAt: now)
             expiresAt = 0
             isRemoval = true
         }

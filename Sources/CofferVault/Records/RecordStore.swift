@@ -17,6 +17,7 @@ package final class RecordStore: Sendable {
     /// Nil for a vault that never lags.
     let acknowledged: AcknowledgedWrites?
     private let kept: Set<RecordFormat>
+    private let generations: GenerationSource
     private let foreign = Atomic<UInt64>(0)
 
     /// A store that writes envelopes and reads nothing else.
@@ -28,14 +29,14 @@ package final class RecordStore: Sendable {
         random: any RandomSource, sleeper: (any Sleeper)? = nil
     ) {
         self.init(
-            of: vault, keys: keys, environment: environment, formerEnvironment: nil, format: .sealed, accept: [.sealed],
+            of: vault, keys: keys, environment: environment, formerEnvironments: [], format: .sealed, accept: [.sealed],
             keep: [], legacy: nil, clock: clock, random: random, sleeper: sleeper)
     }
 
     /// A store for a vault that may be shared with other programs.
     ///
     /// - Parameters:
-    ///   - formerEnvironment: another spelling of the environment; records sealed under it are read too.
+    ///   - formerEnvironments: other names of the environment; records sealed under them are read too.
     ///   - format: what is written.
     ///   - accept: what is read; must have `format`. Whoever can write to the vault can put
     ///     there what is not sealed.
@@ -45,7 +46,7 @@ package final class RecordStore: Sendable {
     /// - Throws: FAILED_PRECONDITION if the vault cannot keep `format`, its key is
     ///   missing, or `accept` lacks it.
     package convenience init(
-        vault: any VaultAdapter, keys: KeyRing, environment: String, formerEnvironment: String? = nil,
+        vault: any VaultAdapter, keys: KeyRing, environment: String, formerEnvironments: [String] = [],
         format: RecordFormat, accept: Set<RecordFormat>, keep: Set<RecordFormat> = [], legacy: LegacyFormat?, clock: any Clock,
         random: any RandomSource, sleeper: (any Sleeper)? = nil
     ) throws(Failure) {
@@ -63,12 +64,12 @@ package final class RecordStore: Sendable {
                 vault: vault.name)
         }
         self.init(
-            of: vault, keys: keys, environment: environment, formerEnvironment: formerEnvironment, format: format,
+            of: vault, keys: keys, environment: environment, formerEnvironments: formerEnvironments, format: format,
             accept: accept, keep: keep, legacy: legacy, clock: clock, random: random, sleeper: sleeper)
     }
 
     private init(
-        of vault: any VaultAdapter, keys: KeyRing, environment: String, formerEnvironment: String?, format: RecordFormat,
+        of vault: any VaultAdapter, keys: KeyRing, environment: String, formerEnvironments: [String], format: RecordFormat,
         accept: Set<RecordFormat>, keep: Set<RecordFormat>, legacy: LegacyFormat?, clock: any Clock,
         random: any RandomSource, sleeper: (any Sleeper)?
     ) {
@@ -84,12 +85,12 @@ package final class RecordStore: Sendable {
         } else {
             acknowledged = nil
         }
-        let generations = GenerationSource(clock: clock)
+        generations = GenerationSource(clock: clock)
         codec = RecordCodec(
             format: format, accept: accept,
             sealed: SealedCodec(
                 keys: keys, vault: vault.name, vaultIdentity: vault.identity, environment: environment,
-                formerEnvironment: formerEnvironment, generations: generations, random: random),
+                formerEnvironments: formerEnvironments, generations: generations, random: random),
             text: TextCodec(vault: vault.name, legacy: legacy, generations: generations, random: random))
     }
 
@@ -270,7 +271,7 @@ package final class RecordStore: Sendable {
             return try await vault.remove(name, ifVersion: ifVersion, deadline: deadline)
         }
         let wasWritten = acknowledged.holds(name.tag, now: clock.boot, wall: clock.wall)
-        let change = acknowledged.begin(AcknowledgedWrites.Change(removalAt: clock.wall), of: name.tag)
+        let change = acknowledged.begin(AcknowledgedWrites.Change(removal: generations.next(), at: clock.wall), of: name.tag)
         do throws(Failure) {
             let existed = try await vault.remove(name, ifVersion: ifVersion, deadline: deadline)
             acknowledged.end(change, of: name.tag, nil, now: clock.boot)

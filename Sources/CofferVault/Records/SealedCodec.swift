@@ -7,8 +7,8 @@ struct SealedCodec: Sendable {
     let vault: String
     let vaultIdentity: [UInt8]
     let environment: String
-    /// Another spelling of it, under which earlier daemons sealed: only read.
-    let formerEnvironment: String?
+    /// Other names of it, under which earlier daemons sealed: only read.
+    let formerEnvironments: [String]
     let generations: GenerationSource
     let random: any RandomSource
 
@@ -42,8 +42,10 @@ struct SealedCodec: Sendable {
         if let opened = try? keys.open(envelope, type: .value, context: try context(environment, tag: tag)) {
             return opened
         }
-        guard let formerEnvironment else { return nil }
-        return try? keys.open(envelope, type: .value, context: try context(formerEnvironment, tag: tag))
+        for name in formerEnvironments {
+            if let opened = try? keys.open(envelope, type: .value, context: try context(name, tag: tag)) { return opened }
+        }
+        return nil
     }
 
     private func context(_ environment: String, tag: [UInt8]) throws(CryptoError) -> EnvelopeContext {

@@ -8,13 +8,21 @@ final class VirtualTime: Clock, Sleeper {
     private struct State {
         var now = BootInstant(nanoseconds: 1_000_000_000_000)
         var nextID = 0
+        var setBack = Duration.zero
         var sleepers: [Int: (until: BootInstant, continuation: CheckedContinuation<Void, any Error>)] = [:]
     }
 
     private let state = Mutex(State())
 
     var boot: BootInstant { state.withLock { $0.now } }
-    var wall: WallMilliseconds { 1_700_000_000_000 + boot.nanoseconds / 1_000_000 }
+    var wall: WallMilliseconds {
+        let setBack = state.withLock { $0.setBack }
+        return 1_700_000_000_000 + boot.nanoseconds / 1_000_000 - UInt64(setBack / .milliseconds(1))
+    }
+
+    /// The wall clock, once.
+    func setBack(_ duration: Duration) { state.withLock { $0.setBack = duration } }
+
     /// When those who sleep want to be woken.
     var alarms: [BootInstant] { state.withLock { $0.sleepers.values.map(\.until).sorted() } }
 

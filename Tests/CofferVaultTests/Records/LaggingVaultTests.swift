@@ -121,6 +121,17 @@ import Testing
         #expect(try await read(store) == "{\"again\":1}")
     }
 
+    /// The version of a write tells when it was made, and a clock may be set back after it.
+    @Test func aDeleteIsNewerThanWhatItRemovesThoughTheClockWasSetBack() async throws {
+        let store = try store()
+        try await write("{}", store)
+        time.advance(.seconds(2))
+        time.setBack(.seconds(60))
+        vault.setLag(.seconds(3))
+        #expect(try await store.remove(key, ifVersion: nil, deadline: end))
+        #expect(try await read(store) == nil)
+    }
+
     @Test func aDeleteKnowsThatTheRecordWasThere() async throws {
         vault.setLag(.seconds(3))
         let store = try store()
@@ -204,7 +215,7 @@ import Testing
         #expect(verdict(3) == .behind && verdict(4) == .current && verdict(5) == .current)
         // Overlapping with a removal, it may be gone.
         let third = writes.begin(change(6), of: tag)
-        let removal = writes.begin(.init(removalAt: 5), of: tag)
+        let removal = writes.begin(.init(removal: 5_000, at: 5), of: tag)
         #expect(verdict(nil) == .current)
         writes.end(removal, of: tag, nil, now: now)
         writes.end(third, of: tag, nil, now: now)
@@ -226,7 +237,7 @@ import Testing
         func tag(_ number: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) } }
         let count = AcknowledgedWrites.maximumCount + 1_000
         for number in 0..<count {
-            let change = writes.begin(.init(removalAt: 1_000), of: tag(number))
+            let change = writes.begin(.init(removal: 1_000_000, at: 1_000), of: tag(number))
             writes.end(change, of: tag(number), nil, now: time.boot + .milliseconds(Int64(number / 100)))
             if number.isMultiple(of: 997) { #expect(writes.count <= AcknowledgedWrites.maximumCount) }
         }
