@@ -88,7 +88,7 @@ private struct ExaminationOutput: Encodable {
             case .skipped: (outcome, status, reason, message) = ("skipped", "OK", nil, nil)
             case .failed(let error):
                 (outcome, status, reason, message) =
-                    ("failed", error.code.description, error.reason.name, error.message)
+                    ("failed", error.code.description, error.reason.told, error.message)
             }
         }
     }

@@ -55,19 +55,21 @@ private struct ErrorOutput: Encodable {
     struct Failure: Encodable {
         let status: String
         let code: UInt32
-        let reason: String
+        let reason: String?
         let message: String
         let vault: String?
         let retryable: Bool
         let retryAfterMs: Int64?
+        let mayHaveHappened: Bool
     }
 
     let error: Failure
 
     init(_ failure: CofferError) {
         error = Failure(
-            status: failure.code.description, code: failure.code.rawValue, reason: failure.reason.name,
+            status: failure.code.description, code: failure.code.rawValue, reason: failure.reason.told,
             message: failure.message, vault: failure.vault, retryable: failure.isRetryable,
-            retryAfterMs: failure.retryAfter.map { Int64($0 / .milliseconds(1)) })
+            retryAfterMs: failure.retryAfter.map { Int64($0 / .milliseconds(1)) },
+            mayHaveHappened: failure.mayHaveHappened)
     }
 }

@@ -72,7 +72,7 @@ private struct HealthOutput: Encodable {
                 name: $0.name, kind: $0.kind, reachable: $0.isReachable, writes: $0.writes.word,
                 writeFailure: $0.writes.failure, latencyUs: Int64($0.latency / .microseconds(1)),
                 lastGoodContactMs: $0.lastGoodContactMilliseconds,
-                lastFailure: $0.lastFailure == .unspecified ? nil : $0.lastFailure.name,
+                lastFailure: $0.lastFailure.told,
                 lastFailureMs: $0.lastFailureMilliseconds, check: $0.checkFailure.map(CheckOutput.init))
         }
         warnings = health.warnings
@@ -82,11 +82,11 @@ private struct HealthOutput: Encodable {
 /// How the check of a vault failed.
 struct CheckOutput: Encodable {
     let status: String
-    let reason: String
+    let reason: String?
     let message: String
 
     init(_ failure: CofferError) {
-        (status, reason, message) = (failure.code.description, failure.reason.name, failure.message)
+        (status, reason, message) = (failure.code.description, failure.reason.told, failure.message)
     }
 }
 

@@ -6,6 +6,8 @@ extension CofferError.Reason {
 
     /// For a table.
     var words: String { Self.names[rawValue]?.words ?? "reason \(rawValue)" }
+    /// Its name; nil where none was given.
+    var told: String? { self == .unspecified ? nil : name }
 
     private static let names: [Int: (name: String, words: String)] = [
         0: ("UNSPECIFIED", "none"),
