@@ -44,6 +44,8 @@ struct ReconnectTests {
                     { try await client.credential(user: "u", connection: "c", timeout: .milliseconds(60)) },
                     { try await client.health(timeout: .milliseconds(60)) },
                     { try await client.credentials([.init(user: "u", connection: "c")], timeout: .milliseconds(60)) },
+                    { try await client.credentials.get(.init(), options: .init(timeout: .milliseconds(60))) },
+                    { try await client.admin.stats(.init(), options: .init(timeout: .milliseconds(60))) },
                 ] as [() async throws -> Any] {
                     let error = await #expect(throws: CofferError.self) { _ = try await call() }
                     #expect(error?.message.contains("write") == false, "\(String(describing: error))")

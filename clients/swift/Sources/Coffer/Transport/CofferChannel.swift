@@ -39,11 +39,28 @@ public struct CofferCallOptions: Sendable {
     /// was sent: true only for what has no effect, or the same effect twice.
     public var isRepeatable: Bool
 
-    /// Options; nothing is repeated unless said.
+    /// Options; only methods of Coffer's that change nothing are repeated unless said.
     public init(timeout: Duration? = nil, isRepeatable: Bool = false) {
         self.timeout = timeout
         self.isRepeatable = isRepeatable
     }
+
+    /// What Coffer's own methods change does not hang on who calls them, a stub or a convenience.
+    func of<Request, Response>(_ method: CofferMethod<Request, Response>) -> Self {
+        var options = self
+        options.isRepeatable = isRepeatable || Self.harmless.contains(method.id)
+        return options
+    }
+
+    /// Methods that change nothing, or the same twice.
+    private static let harmless: Set<UInt32> = {
+        typealias Credentials = Coffer_V1_CredentialsMethods
+        typealias Admin = Coffer_V1_AdminMethods
+        return [
+            Credentials.get.id, Credentials.getMany.id, Credentials.list.id, Credentials.ping.id,
+            Admin.health.id, Admin.stats.id, Admin.invalidate.id,
+        ]
+    }()
 }
 
 /// The responses of one call, as they arrive.

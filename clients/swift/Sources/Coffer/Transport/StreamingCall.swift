@@ -18,8 +18,8 @@ struct StreamingCall<Request: Message, Response: Message> {
         self.channel = channel
         self.request = request
         self.method = method
-        self.options = options
-        retry = Retry(options)
+        self.options = options.of(method)
+        retry = Retry(self.options)
     }
 
     /// - Throws: `CofferError`, or `CancellationError` if the task is cancelled.

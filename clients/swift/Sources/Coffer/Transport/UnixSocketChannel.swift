@@ -85,6 +85,7 @@ public final class UnixSocketChannel: CofferChannel {
     public func response<Request: Message, Response: Message>(
         to request: Request, of method: CofferMethod<Request, Response>, options: CofferCallOptions
     ) async throws -> Response {
+        let options = options.of(method)
         let call = try outgoing(request, method, options)
         var retry = Retry(options)
         while true {
