@@ -46,6 +46,11 @@ import Testing
     @Test(arguments: [
         ("limits:\n  conections: 5\n", "c.yaml:2:3: unknown setting limits.conections; did you mean limits.connections?"),
         ("zzz: 5\n", "c.yaml:1:1: unknown setting zzz; cofferd --print-settings has all settings"),
+        ("\"pass word: hunter2\": 5\n", "c.yaml:1:1: unknown setting (a name of 18 bytes); cofferd --print-settings has all settings"),
+        (
+            "limits:\n  Zm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9v: 1\n",
+            "c.yaml:2:3: unknown setting (a name of 43 bytes); cofferd --print-settings has all settings"
+        ),
         ("limits:\n  connections: many\n", "c.yaml:2:16: limits.connections: expected a whole number from 1 to 1000000"),
         ("limits:\n  connections: 0\n", "c.yaml:2:16: limits.connections: expected a whole number from 1 to 1000000"),
         ("cache: {ttl_seconds: 86400}\n", "c.yaml:1:22: cache.ttl_seconds: expected a duration from 0s to 1h in whole seconds"),

@@ -95,7 +95,7 @@ private final class Calls: Sendable {
         }
         #expect(
             calls.take() == [
-                "start a", "start b", "start c", "drain b", "stop b", "drain a", "stop a", "undo after 78",
+                "start a", "start b", "start c", "drain b", "drain a", "stop b", "stop a", "undo after 78",
             ])
     }
 

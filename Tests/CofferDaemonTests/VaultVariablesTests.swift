@@ -172,6 +172,11 @@ import Testing
             ])
     }
 
+    @Test func howATypeIsWrittenMakesNoDifference() {
+        #expect(
+            mistakes(["VAULT_TYPE": " Fly "]).first?.contains("this version has no vault of type fly") == true)
+    }
+
     @Test func saysWhichVariableIsMissingOrWrong() {
         #expect(
             mistakes(["VAULT_TYPE": "vault"]) == [
@@ -219,6 +224,10 @@ import Testing
             mistakes(["VAULT_TYPE": "vault"], text) == [
                 "VAULT_TYPE: says vault, and none of the vaults at /etc/coffer/coffer.yaml:1:1 is of that type; unset it"
             ])
+        #expect(
+            mistakes(["VAULT_TYPE": "vault"], "vaults:\n  a: {type: floppy}\n") == [
+                "/etc/coffer/coffer.yaml:2:13: vaults.a.type: expected one of embedded, memory, vault, aws"
+            ], "what a vault with a mistake is, nobody knows")
         #expect(
             mistakes([:], text + "vault:\n  type: memory\n  timeout_ms: 7\n") == [
                 "/etc/coffer/coffer.yaml:3:9: vault.type: the vaults at /etc/coffer/coffer.yaml:1:1 set it for each vault; remove one of the two",

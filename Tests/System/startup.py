@@ -240,10 +240,14 @@ class Checking(StartupTest):
             "COFFER_SOCKET": lambda: self.start(env={"COFFER_SOCKET": bad}),
             "AWS_PROFILE": lambda: self.start(env={"AWS_PROFILE": bad}),
             "VAULT_ADDR": lambda: self.start(env={"VAULT_ADDR": bad}),
+            "COFFER_VAULT_QUEUE": lambda: self.start(env={"COFFER_VAULT_QUEUE": bad}),
         }
         for place, start in places.items():
             with self.subTest(place):
-                self.assert_refused(start(), CONFIGURATION, place, "UTF-8")
+                result = start()
+                self.assert_refused(result, CONFIGURATION, place, "UTF-8")
+                self.assertEqual(result.stderr.count(b"UTF-8"), 1, "one mistake is told once")
+                self.assertEqual(result.stderr.count(place.encode()), 1, "one mistake is told once")
         self.place.config.write_bytes(b"reactors: 1\nenvironment: andr\xe9\n")
         self.assert_refused(self.start("--config", self.place.config), CONFIGURATION, "coffer.yaml:2", "not UTF-8")
 

@@ -18,7 +18,7 @@ package enum ConfigurationFile {
         } catch {
             switch error {
             case .duplicates(let keys):
-                for key in keys { mistakes.add(key, "\(key.scalar ?? "") appears twice") }
+                for key in keys { mistakes.add(key, "\(Spelling.shown(key.scalar ?? "")) appears twice") }
             case .malformed(let problem, let mark):
                 mistakes.add(name, "is not YAML: line \(mark.line), column \(mark.column): \(problem)")
             }
@@ -115,7 +115,7 @@ package enum ConfigurationFile {
 
     private static func unknown(_ path: String) -> String {
         let hint = Setting.suggestion(for: path).map { "; did you mean \($0)?" }
-        return "unknown setting \(path)\(hint ?? "; cofferd --print-settings has all settings")"
+        return "unknown setting \(Spelling.shown(path))\(hint ?? "; cofferd --print-settings has all settings")"
     }
 }
 

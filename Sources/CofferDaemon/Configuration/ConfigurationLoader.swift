@@ -202,7 +202,7 @@ package struct ConfigurationLoader {
             errors.append(
                 ConfigurationError(variable, "the vaults at \(section) have their own settings; unset it"))
         }
-        if let variable, !configuration.vaults.contains(where: { $0.driver.type == configuration.vaultType }) {
+        if let variable, !configuration.mistaken.contains("vaults"), !configuration.vaults.contains(where: { $0.driver.type == configuration.vaultType }) {
             errors.append(
                 ConfigurationError(
                     variable, "says \(configuration.vaultType), and none of the vaults at \(section) is of that type; unset it"))

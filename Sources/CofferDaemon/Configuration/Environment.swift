@@ -28,7 +28,9 @@ package enum Environment {
             result[name] = text
         }
         // Names that are no setting's are the loader's to refuse.
-        for name in set(prefix: VaultVariables.prefix) where result[name] == nil { result[name] = isSet }
+        for name in set(prefix: VaultVariables.prefix) where result[name] == nil && !mistakes.contains(where: { $0.place == name }) {
+            result[name] = isSet
+        }
         for name in secrets {
             if let isEmpty = SecretVariables.isEmpty(name) { result[name] = isEmpty ? "" : isSet }
         }

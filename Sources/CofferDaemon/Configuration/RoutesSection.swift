@@ -94,7 +94,7 @@ enum RoutesSection {
             route.vault = value
         default:
             let hint = Spelling.nearest(to: key, among: keys).map { "; did you mean \($0)?" }
-            return "unknown setting routes.\(key)\(hint ?? "; there are \(keys.joined(separator: ", "))")"
+            return "unknown setting routes.\(Spelling.shown(key))\(hint ?? "; there are \(keys.joined(separator: ", "))")"
         }
         return nil
     }

@@ -6,6 +6,15 @@ enum Spelling {
         return nearest.flatMap { $0.1 <= 1 + typed.count / 4 ? $0.0 : nil }
     }
 
+    /// An unknown name as an error may show it: what does not look like one may be a credential at the wrong place.
+    static func shown(_ name: String) -> String {
+        let isPlain = name.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { part in
+            part.utf8.count <= 32
+                && part.utf8.allSatisfy { ($0 | 0x20) >= 97 && ($0 | 0x20) <= 122 || (48...57).contains($0) || $0 == 95 || $0 == 45 }
+        }
+        return isPlain ? name : "(a name of \(name.utf8.count) bytes)"
+    }
+
     /// Levenshtein's edit distance.
     static func distance(_ a: String, _ b: String) -> Int {
         let a = Array(a.utf8)

@@ -95,7 +95,7 @@ enum VaultsSection {
 
         private func unknown(_ word: String) -> String {
             let hint = Spelling.nearest(to: word, among: catalogue.settingNames + ["type"])
-            return "unknown setting \(path).\(word)"
+            return "unknown setting \(path).\(Spelling.shown(word))"
                 + (hint.map { "; did you mean \($0)?" } ?? "; cofferd --print-settings has all settings of each type")
         }
 

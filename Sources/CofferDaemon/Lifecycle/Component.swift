@@ -22,7 +22,7 @@ protocol Component: AnyObject, Sendable {
     /// Ends its threads and gives back what it has. The last call.
     func stop()
 
-    /// Takes the start back, as a later component could not start.
+    /// Takes the start back, as a later component could not start. All were drained before.
     func undo(after error: StartupError)
 }
 
@@ -31,10 +31,7 @@ extension Component {
     func drain() {}
     func stop() {}
 
-    func undo(after error: StartupError) {
-        drain()
-        stop()
-    }
+    func undo(after error: StartupError) { stop() }
 }
 
 /// What a reload did beside putting settings in force.

@@ -12,7 +12,7 @@ final class Lifecycle: Sendable {
 
     /// Those that `start` starts, one after another, with ``start(_:)``.
     ///
-    /// - Throws: what `start` throws. What was started by then is undone, the last first.
+    /// - Throws: what `start` throws. What was started by then is drained, and then undone, the last first.
     static func started<Value>(
         by start: (Lifecycle) throws(StartupError) -> Value
     ) throws(StartupError) -> (Lifecycle, Value) {
@@ -20,7 +20,9 @@ final class Lifecycle: Sendable {
         do throws(StartupError) {
             return (lifecycle, try start(lifecycle))
         } catch {
-            for component in lifecycle.endReloads().reversed() { component.undo(after: error) }
+            let components = lifecycle.endReloads().reversed()
+            for component in components { component.drain() }
+            for component in components { component.undo(after: error) }
             throw error
         }
     }

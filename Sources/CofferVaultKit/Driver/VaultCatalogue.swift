@@ -22,7 +22,9 @@ package struct VaultCatalogue: Sendable {
 
     /// What is wrong with a text that names no type.
     package func mistake(_ text: String) -> String {
-        Self.absent.contains(text) ? "this version has no vault of type \(text); expected \(expects)" : "expected \(expects)"
+        let plain = Enumerated.plain(text)
+        return Self.absent.contains(plain)
+            ? "this version has no vault of type \(plain); expected \(expects)" : "expected \(expects)"
     }
 
     /// The names of all settings of all types, each once.
