@@ -80,6 +80,21 @@ import Testing
         #expect(try await key(chain) == "KEY2")
     }
 
+    /// A search that began before may have read what was there before.
+    @Test func aReloadDuringASearchSearchesOnceMore() async throws {
+        let chain = source.chain()
+        #expect(try await key(chain) == "KEY1")
+        source.advance(minutes: 46)
+        source.hold(true)
+        #expect(try await key(chain) == "KEY1", "others are looked for in the background")
+        while source.count < 2 { await Task.yield() }
+        async let reloaded = chain.reload(deadline: source.clock.boot + .seconds(20))
+        try await Task.sleep(for: .milliseconds(20))
+        source.hold(false)
+        #expect(try await reloaded)
+        #expect(try await key(chain) == "KEY3" && source.count == 3)
+    }
+
     @Test func isKeptUntilAQuarterOfAnHourBefore() async throws {
         let chain = source.chain()
         #expect(try await key(chain) == "KEY1")

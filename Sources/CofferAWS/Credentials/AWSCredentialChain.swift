@@ -86,15 +86,25 @@ final class AWSCredentialChain: Sendable {
     /// - Returns: whether there are others.
     /// - Throws: why none were found.
     func reload(deadline: BootInstant) async throws(Failure) -> Bool {
-        let before = state.withLock { state -> AWSCredentials? in
+        guard let before = askAgain() else { return false }
+        if search.isUnderWay {
+            // It may have read the sources before they changed.
+            _ = try await outcome(by: deadline)
+            _ = askAgain()
+        }
+        return !(try await outcome(by: deadline).get()).isSame(as: before)
+    }
+
+    /// The next search takes place although these are good, and nobody waits for it.
+    ///
+    /// - Returns: the current credentials; nil if none were found yet.
+    private func askAgain() -> AWSCredentials? {
+        state.withLock { state in
             guard let held = state.held else { return nil }
-            // Nobody waits for the search, and it takes place although these are good.
             state.held = Held(
                 credentials: held.credentials, advisory: 0, mandatory: held.mandatory, isStale: held.isStale)
             return held.credentials
         }
-        guard let before else { return false }
-        return !(try await outcome(by: deadline).get()).isSame(as: before)
     }
 
     /// Ends a search that is under way.

@@ -125,7 +125,7 @@ final class Reactor: @unchecked Sendable {
         for case let connection? in connections { drop(connection) }
         stopAbandoned(within: nil)
         whenDrained()
-        while !isStopped { turn(waiting: Self.idleMilliseconds) }
+        while !isStopped { turn(waiting: isCaughtUp ? Self.idleMilliseconds : 0) }
     }
 
     /// How long a drained reactor sleeps when nothing comes.

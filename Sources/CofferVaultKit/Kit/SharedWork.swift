@@ -26,6 +26,8 @@ package final class SharedWork<Value: Sendable>: Sendable {
     /// Begins `work` if none is under way, and waits for nothing.
     package func begin(_ work: @escaping @Sendable () async -> Value) { state.withLock { launch(&$0, work) } }
 
+    package var isUnderWay: Bool { state.withLock { $0.task != nil } }
+
     /// What the work under way gives, or `work` if none is; nil when the deadline came first or the task was
     /// cancelled.
     package func value(by deadline: BootInstant, _ work: @escaping @Sendable () async -> Value) async -> Value? {
