@@ -3,6 +3,7 @@ import CofferAccess
 import CofferCache
 import CofferCore
 import CofferCrypto
+import CofferProcess
 import CofferServer
 import CofferVault
 import CofferVaultKit
@@ -53,7 +54,7 @@ package struct Daemon {
     ///
     /// - Throws: why it could not start, in one line.
     package func run() throws(StartupError) {
-        Signals.endQuietlyAtFaults()
+        Faults.endQuietly()
         Signals.block()
         let source = ListenerSource(configuration, handedOver: try HandedOverSocket.take())
         try StackLimit.raise()

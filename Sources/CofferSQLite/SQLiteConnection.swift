@@ -34,6 +34,7 @@ package final class SQLiteConnection: @unchecked Sendable {
     deinit {
         // A statement that somebody still holds keeps SQLite's part of this alive.
         statements.removeAll()
+        if database != nil { log.leave(database) }
         sqlite3_close_v2(database)
     }
 

@@ -4,9 +4,9 @@ internal import CSQLite
 final class Note {
     @exclusivity(unchecked) var value: Int64?
 
-    /// The owner of this keeps it until the connection is closed.
+    /// The connection keeps this for as long as one of its statements may call the function.
     func offer(to database: OpaquePointer) throws(SQLiteError) {
-        let context = Unmanaged.passUnretained(self).toOpaque()
+        let context = Unmanaged.passRetained(self).toOpaque()
         // Direct only: of a crafted schema no view, trigger or default calls it.
         let code = sqlite3_create_function_v2(
             database, "coffer_note", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, context,
@@ -14,7 +14,7 @@ final class Note {
                 let value = sqlite3_value_int64(values![0])
                 Unmanaged<Note>.fromOpaque(sqlite3_user_data(call)!).takeUnretainedValue().value = value
                 sqlite3_result_int64(call, value)
-            }, nil, nil, nil)
+            }, nil, nil, { Unmanaged<Note>.fromOpaque($0!).release() })
         guard code == SQLITE_OK else { throw SQLiteError(code: code) }
     }
 }
@@ -27,7 +27,7 @@ final class LogSize {
     /// The log has a header of 32 bytes, each page in it one of 24 (SQLite's file format, section 4.1).
     var bytes: Int { 32 + pages * (24 + pageBytes) }
 
-    /// The owner of this keeps it until the connection is closed.
+    /// The owner of this keeps it until ``leave(_:)``.
     func follow(_ database: OpaquePointer) throws(SQLiteError) {
         pageBytes = try SQLiteConnection.pageBytes(of: database)
         let context = Unmanaged.passUnretained(self).toOpaque()
@@ -38,4 +38,7 @@ final class LogSize {
                 return SQLITE_OK
             }, context)
     }
+
+    /// No commit is told any more.
+    func leave(_ database: OpaquePointer?) { sqlite3_wal_hook(database, nil, nil) }
 }

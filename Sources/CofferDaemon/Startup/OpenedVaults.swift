@@ -46,7 +46,8 @@ final class VaultParts: Sendable {
         for (_, watch) in state.withLock({ $0.watches }) { try watch.start() }
     }
 
-    /// Reads all files again. Blocks the thread, for some ten seconds at most.
+    /// Reads all files again. Blocks the thread: for five seconds at most for each vault's TLS files, and
+    /// five for all credentials.
     func reload() -> ReloadOutcome {
         let (watches, refreshes) = state.withLock { ($0.watches, $0.refreshes) }
         var outcome = ReloadOutcome()

@@ -20,12 +20,6 @@ package enum Signals {
         signal(SIGXFSZ, SIG_IGN)
     }
 
-    /// Signals of a fault end the process and do no more. Swift's own handlers would
-    /// write registers, and what they point to, to the log.
-    package static func endQuietlyAtFaults() {
-        for fault in [SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGQUIT, SIGSEGV, SIGTRAP] { signal(fault, SIG_DFL) }
-    }
-
     /// Waits for one of SIGTERM, SIGINT and SIGHUP. Blocks the thread.
     static func next() -> Int32 {
         var set = sigset_t()

@@ -46,9 +46,7 @@ package final class AdminService: Sendable {
         self.clock = clock
         started = clock.boot
         self.version = version
-        instance = random.bytes(8).map { byte in
-            String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
-        }.joined()
+        instance = Hex.text(random.bytes(8))
         self.warnings = warnings
         self.droppedLogLines = droppedLogLines
     }

@@ -8,7 +8,7 @@ enum CredentialText {
     static func format(of text: RawSpan) -> RecordFormat? {
         if isSealed(text) { return .sealed }
         if LegacyFormat.recognises(text) { return .legacyAES }
-        return isObject(text) && isUTF8(text) ? .json : nil
+        return isObject(text) && text.isUTF8 ? .json : nil
     }
 
     /// Whether it claims to be the text form of an envelope.
@@ -29,34 +29,5 @@ enum CredentialText {
 
     private static func isSpace(_ byte: UInt8) -> Bool {
         byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D
-    }
-
-    /// Whether the bytes are well-formed UTF-8 (Unicode 15, table 3-7).
-    static func isUTF8(_ text: RawSpan) -> Bool {
-        var index = 0
-        while index < text.byteCount {
-            guard let form = form(of: text.byte(at: index)), text.byteCount - index > form.tail else { return false }
-            for offset in 0..<form.tail {
-                let allowed = offset == 0 ? form.second : 0x80...0xBF
-                guard allowed.contains(text.byte(at: index + 1 + offset)) else { return false }
-            }
-            index += 1 + form.tail
-        }
-        return true
-    }
-
-    /// How many bytes follow the first one of a character, and what the second may be.
-    private static func form(of first: UInt8) -> (tail: Int, second: ClosedRange<UInt8>)? {
-        switch first {
-        case 0x00...0x7F: (0, 0x80...0xBF)
-        case 0xC2...0xDF: (1, 0x80...0xBF)
-        case 0xE0: (2, 0xA0...0xBF)
-        case 0xED: (2, 0x80...0x9F)
-        case 0xE1...0xEF: (2, 0x80...0xBF)
-        case 0xF0: (3, 0x90...0xBF)
-        case 0xF1...0xF3: (3, 0x80...0xBF)
-        case 0xF4: (3, 0x80...0x8F)
-        default: nil
-        }
     }
 }

@@ -93,7 +93,7 @@ struct TextCodec: Sendable {
     private func version() -> String {
         let generation = generations.next()
         let bytes = (0..<8).map { UInt8(truncatingIfNeeded: generation >> (56 - 8 * $0)) }
-        return (bytes + random.bytes(4)).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+        return Hex.text(bytes + random.bytes(4))
     }
 
     private func refusal(_ why: String) -> Failure {
