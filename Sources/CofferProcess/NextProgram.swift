@@ -22,6 +22,8 @@ package enum NextProgram {
         }
         text.copyMemory(from: value)
         text[value.count] = 0
+        // An environment may have a name twice, and programs differ in which one they read.
+        unsetenv(name)
         return setenv(name, text.assumingMemoryBound(to: CChar.self).baseAddress!, 1) == 0
     }
 
@@ -36,8 +38,12 @@ package enum NextProgram {
         execvp(program, &arguments)
         let number = errno
         signal(SIGPIPE, SIG_IGN)
+        let advice =
+            number == E2BIG
+            ? "its arguments and variables are too large together; give large credentials as files, with --file"
+            : "check its name, its rights and PATH"
         return Failure(
-            description: "the command does not start: \(String(cString: strerror(number))); check its name, its rights and PATH",
+            description: "the command does not start: \(String(cString: strerror(number))); \(advice)",
             exitCode: number == ENOENT ? 127 : 126)
     }
 }

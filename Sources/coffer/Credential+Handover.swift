@@ -21,7 +21,9 @@ extension Credential {
     }
 
     /// Makes it a file in memory for the program to come.
-    func becomeFile(_ path: String) throws(MemoryFile.Failure) {
+    ///
+    /// - Returns: whether the link at `path` is new.
+    func becomeFile(_ path: String) throws(MemoryFile.Failure) -> Bool {
         try withUnsafeBytes { bytes throws(MemoryFile.Failure) in try MemoryFile.place(bytes, at: path) }
     }
 

@@ -13,8 +13,8 @@ struct Run: CofferSubcommand {
             Nothing of a credential is in an argument or on a disk. FIELD is a member of a credential that is a \
             JSON object. In an id, %2F stands for a slash, %23 for a # and %25 for a %.
 
-            With -f, PATH becomes a symbolic link to a file in memory that only the command and what it starts can open, by \
-            a descriptor that they inherit. A program that closes the descriptors it does not know hides it from those \
+            With -f, PATH becomes a symbolic link to a file in memory, which the command and what it starts open by a \
+            descriptor that they inherit. A program that closes the descriptors it does not know hides it from those \
             that it starts.
 
             Exit code 127: there is no such command; 126: it does not start.
@@ -68,11 +68,10 @@ struct Run: CofferSubcommand {
         defer { paths.forEach(MemoryFile.remove) }
         for (binding, credential) in zip(files, credentials.dropFirst(variables.count)) {
             do {
-                try credential.becomeFile(binding.name)
+                if try credential.becomeFile(binding.name) { paths.append(binding.name) }
             } catch {
                 throw Self.failure(binding, error.description)
             }
-            paths.append(binding.name)
         }
         let failure = NextProgram.start(command, with: CofferProgram.inherited)
         _ = daemon.report.fail(CofferError(.failedPrecondition, .unspecified, failure.description))

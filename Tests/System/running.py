@@ -55,9 +55,48 @@ class Running(SystemTest):
         arguments = ("-f", f"{path}=ann/zero", "--", "sh", "-c")
         ended = self.run_command(*arguments, f'cat {path}; stat -Lc %a {path} >&2; cat {path} | od -c >/dev/null')
         self.assertEqual((ended.returncode, ended.stdout, ended.stderr.strip()), (0, b"a\x00b", b"400"))
-        # What is left is a link that leads nowhere, and the next run takes its place.
+        # What is left is a link that leads nowhere, and the next run uses it again.
         self.assertTrue(path.is_symlink() and not path.exists())
         self.assertEqual(self.run_command(*arguments, f"cat {path}").stdout, b"a\x00b")
+
+    def test_programs_with_one_path_each_read_their_own(self) -> None:
+        folder = self.server.place.folder
+        env = environment({"COFFER_SOCKET": str(self.server.place.socket), "PATH": os.environ["PATH"]})
+
+        def begin(*files: str) -> subprocess.Popen:
+            flags = [part for file in files for part in ("-f", file)]
+            process = subprocess.Popen(
+                [options.bin / "coffer", "run", *flags, "--", "sh", "-c", "echo ready; read x; cat one two"], env=env, cwd=folder,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            self.addCleanup(process.kill)
+            self.assertEqual(process.stdout.readline(), b"ready\n")
+            return process
+
+        first = begin("one=ann/plain", "two=ann/a%2Fb%23c%25")
+        second = begin("two=ann/plain", "one=ann/a%2Fb%23c%25")
+        # One that does not start, and one that names a file twice, leave the links alone.
+        for flags, status in ((("-f", "one=ann/plain", "--", "./nowhere"), 127),
+                              (("-f", "one=ann/plain", "-f", "./one=ann/zero", "--", "true"), Status.FAILED_PRECONDITION)):
+            ended = subprocess.run([options.bin / "coffer", "run", *flags], env=env, cwd=folder, capture_output=True, timeout=20)
+            self.assertEqual(ended.returncode, status, ended.stderr)
+        self.assertEqual(second.communicate(b"\n", timeout=20)[0], b"odd" + SECRET)
+        self.assertEqual(first.communicate(b"\n", timeout=20)[0], SECRET + b"odd")
+
+    def test_a_command_that_does_not_start_leaves_no_link(self) -> None:
+        path = self.server.place.folder / "key"
+        self.assertEqual(self.run_command("-f", f"{path}=ann/plain", "--", "/nowhere").returncode, 127)
+        self.assertFalse(path.is_symlink())
+
+    def test_a_variable_replaces_all_of_its_name(self) -> None:
+        source = (
+            "#include <unistd.h>\nint main(int c, char **v) { char *e[] = {\"TOKEN=OLD1\", \"TOKEN=OLD2\", v[2], 0};"
+            "return execve(v[1], (char *[]){\"coffer\", \"run\", \"-e\", \"TOKEN=ann/plain\", \"--\", \"/usr/bin/env\", 0}, e); }")
+        program = self.server.place.folder / "twice"
+        subprocess.run(["cc", "-x", "c", "-", "-o", program], input=source, text=True, check=True, timeout=60)
+        ended = subprocess.run(
+            [program, options.bin / "coffer", f"COFFER_SOCKET={self.server.place.socket}"], capture_output=True, timeout=20)
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        self.assertEqual([line for line in ended.stdout.splitlines() if b"TOKEN" in line], [b"TOKEN=" + SECRET])
 
     def test_nobody_else_reads_the_file(self) -> None:
         path = self.server.place.folder / "key"
