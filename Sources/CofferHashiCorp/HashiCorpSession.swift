@@ -67,7 +67,14 @@ actor HashiCorpSession {
             return try adopt(token)
         case .tokenFile(let path):
             if let current, let fileReadAt, now < fileReadAt + Self.fileAge { return current }
-            return try await readToken(path, deadline: deadline)
+            do throws(Failure) {
+                return try await readToken(path, deadline: deadline)
+            } catch {
+                // A file that is being written, or is gone, says nothing of the token that was in it.
+                guard let current, current.number != rejectedNumber, error.code == .failedPrecondition else { throw error }
+                fileReadAt = now
+                return current
+            }
         case .appRole, .kubernetes, .jwt:
             if let current, current.isUsable(at: now) { return current }
             return try await login(replacing: 0, deadline: deadline)
