@@ -57,8 +57,7 @@ package struct Daemon {
         Faults.endQuietly()
         Signals.block()
         let source = ListenerSource(configuration, handedOver: try HandedOverSocket.take())
-        try StackLimit.raise()
-        try ProcessLimits.check(held: Self.held(configuration), threads: threads)
+        try checkHost()
         let (lifecycle, running) = try Lifecycle.started { (lifecycle) throws(StartupError) in
             try start(lifecycle, source)
         }
@@ -74,14 +73,23 @@ package struct Daemon {
     /// - Throws: what is wrong, in one line.
     package func check() throws(StartupError) {
         _ = try HandedOverSocket.take()
+        try checkHost()
+        _ = try OverflowIDs.ofKernel.forDaemon(uid: geteuid(), gid: getegid())
         let secrets = SecretVariables.take(configuration.catalogue.secretVariables)
         let found = DataFolder(configuration)
+        try DataFolder.check(configuration.data)
         try found.checkDatabases(mayBeNew: mayBeNew)
         try KeyStore.check(configuration, passphrase: secrets.passphrase, found: found)
         try lines.start()
         defer { lines.flush(milliseconds: 1_000) }
         for notice in configuration.notices { log.warning("\(notice)") }
         try VaultOpener(configuration, secrets, clock: clock, random: random, log: log).check()
+    }
+
+    /// - Throws: which limit of the process is too low.
+    private func checkHost() throws(StartupError) {
+        try StackLimit.raise()
+        try ProcessLimits.check(held: Self.held(configuration), threads: threads)
     }
 
     // MARK: The order of the components

@@ -19,6 +19,10 @@ package struct EmbeddedDriver: VaultDriver {
         "\(dataFolder)/\(dataFile(of: vault) ?? "")"
     }
 
+    package func checkFiles(of vault: VaultConfiguration, dataFolder: String) throws(Failure) {
+        try EmbeddedVault.check(path: location(of: vault, dataFolder: dataFolder), name: vault.name)
+    }
+
     package func open(_ vault: VaultConfiguration, _ context: VaultContext) throws(Failure) -> any VaultAdapter {
         try EmbeddedVault.open(
             path: location(of: vault, dataFolder: context.dataFolder), name: vault.name, clock: context.clock,

@@ -67,6 +67,17 @@ package final class EmbeddedVault: NonblockingWriter {
         return vault
     }
 
+    /// Finds what `open` would refuse about the file and its folder, and makes, locks and opens neither.
+    ///
+    /// - Throws: FAILED_PRECONDITION.
+    package static func check(path: String, name: String) throws(Failure) {
+        do {
+            try DataFile.check(path: path)
+        } catch {
+            throw .cannotOpen(error, path, vault: name)
+        }
+    }
+
     private init(
         _ connections: EmbeddedConnections, identity: [UInt8], clock: some Clock, options: EmbeddedOptions
     ) {

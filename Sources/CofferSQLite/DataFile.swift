@@ -35,16 +35,32 @@ package final class DataFile: Sendable {
     ///
     /// - Parameter path: absolute.
     package init(path: String) throws(Problem) {
-        guard path.hasPrefix("/"), !path.hasSuffix("/"),
-            let slash = path.lastIndex(of: "/"), slash > path.startIndex
-        else { throw .badPath }
+        let slash = try Self.lastSlash(path)
         try Self.makeFolder(String(path[..<slash]))
-        folder = try Self.resolved(String(path[..<slash]))
-        try Self.check(folder, kind: S_IFDIR, mode: 0o700)
-        let path = folder + path[slash...]
-        self.path = path
-        if try Self.exists(path) { try Self.check(path, kind: S_IFREG, mode: 0o600) }
+        (folder, self.path) = try Self.checked(path, slash)
+        let path = self.path
         lock = Mutex(try Self.takeLock(path + ".lock", for: path))
+    }
+
+    /// What `init` would find wrong with what is there. Makes and locks nothing.
+    package static func check(path: String) throws(Problem) {
+        let slash = try lastSlash(path)
+        if try exists(String(path[..<slash])) { _ = try checked(path, slash) }
+    }
+
+    private static func lastSlash(_ path: String) throws(Problem) -> String.Index {
+        guard path.hasPrefix("/"), !path.hasSuffix("/"), let slash = path.lastIndex(of: "/"), slash > path.startIndex
+        else { throw .badPath }
+        return slash
+    }
+
+    /// The folder as it really is, and the file in it.
+    private static func checked(_ path: String, _ slash: String.Index) throws(Problem) -> (folder: String, path: String) {
+        let folder = try resolved(String(path[..<slash]))
+        try check(folder, kind: S_IFDIR, mode: 0o700)
+        let path = folder + path[slash...]
+        if try exists(path) { try check(path, kind: S_IFREG, mode: 0o600) }
+        return (folder, path)
     }
 
     deinit { unlock() }

@@ -52,29 +52,23 @@ struct Cofferd: ParsableCommand {
         // Secrets are out of the environment once the daemon has started: a reload goes by what it was before.
         let (variables, mistakes) = Environment.current()
         let flags = ConfigurationLoader.Flags(config: config, socket: socket, data: data, reactors: reactors)
+        let source = ConfigurationSource(
+            flags, environment: variables, isRoot: geteuid() == 0, readFile: Environment.text(ofFile:))
         let configuration: Configuration
         do throws(ConfigurationErrors) {
-            configuration = try Self.load(variables, flags, after: mistakes)
+            configuration = try source.load(after: mistakes)
         } catch {
             CofferdProgram.end(error.errors.map(\.description), StartupError.configurationExitCode)
         }
         do throws(StartupError) {
             let daemon = Daemon(configuration, mayBeNew: newDatabase) { () throws(ConfigurationErrors) in
-                try Self.load(variables, flags)
+                try source.load()
             }
             if check { try daemon.check() } else { try daemon.run() }
         } catch {
             CofferdProgram.end(["\(error)"], error.exitCode)
         }
         if check { try StandardStream.output.write(Setting.yaml(configuration)) }
-    }
-
-    private static func load(
-        _ variables: [String: String], _ flags: ConfigurationLoader.Flags, after mistakes: [ConfigurationError] = []
-    ) throws(ConfigurationErrors) -> Configuration {
-        let loader = ConfigurationLoader(
-            environment: variables, isRoot: geteuid() == 0, readFile: Environment.text(ofFile:))
-        return try loader.load(flags, after: mistakes)
     }
 }
 

@@ -11,6 +11,8 @@ enum CofferdProgram {
     private static let usageExitCode: Int32 = 64
 
     static func main() {
+        // A reload that is asked for during the start takes place after it.
+        Signals.holdHangUp()
         // Before anything can open a descriptor.
         StandardStream.prepare()
         do {

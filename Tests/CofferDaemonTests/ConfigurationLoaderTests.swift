@@ -1,4 +1,6 @@
 import CofferDaemon
+import CofferServer
+import Synchronization
 import Testing
 
 @Suite struct ConfigurationLoaderTests {
@@ -188,5 +190,31 @@ import Testing
                     "/etc/coffer/coffer.yaml:1:23: limits.frame_bytes: expected at least limits.credential_bytes + 16KiB = 80KiB, got 81919B",
                 ])
         #expect(mistakes(files: ["/etc/coffer/coffer.yaml": "limits: {frame_bytes: 81920}\n"]) == [])
+    }
+}
+
+@Suite struct ConfigurationSourceTests {
+    private static let file = ConfigurationLoader.systemFile
+
+    /// A daemon whose file is away for a moment is not to fall back to the defaults.
+    @Test func aFileThatIsGoneIsAMistakeOnceItWasThere() throws {
+        let text = Mutex<String?>(nil)
+        let source = ConfigurationSource(.init(data: "/d"), environment: [:], isRoot: true) { path throws(ConfigurationError) in
+            path == Self.file ? text.withLock { $0 } : nil
+        }
+        let usual = try source.load().limits.calls
+        #expect(try source.load().limits.calls == usual, "there never was a file")
+        text.withLock { $0 = "limits: {calls: 100}\n" }
+        #expect(try source.load().limits.calls == 100)
+        text.withLock { $0 = nil }
+        for _ in 0..<2 {
+            let error = #expect(throws: ConfigurationErrors.self) { try source.load() }
+            #expect(
+                error?.errors.map(\.description) == [
+                    "\(Self.file): is gone; bring it back, or start the daemon again without it"
+                ])
+        }
+        text.withLock { $0 = "limits: {calls: 200}\n" }
+        #expect(try source.load().limits.calls == 200)
     }
 }

@@ -225,6 +225,27 @@ class Reloading(SystemTest):
         values = json.dumps({"type": "vault", "address": vault.address} | settings, default=str)
         return vault, self.daemon(config=f"vaults: {{kv: {values}}}\nroutes: [{{vault: kv}}]\ncache: {{negative_seconds: 0}}\n")
 
+    def test_a_hang_up_during_the_start_is_a_reload_after_it(self) -> None:
+        place = Place()
+        self.addCleanup(place.remove)
+        os.mkfifo(place.config)
+        daemon = Daemon("--config", place.config, place=place).spawn()
+        self.addCleanup(daemon.dispose)
+        for level in ("info", "debug"):
+            # Opens once the daemon reads.
+            with place.config.open("w") as pipe:
+                daemon.process.send_signal(signal.SIGHUP)
+                time.sleep(0.05)
+                pipe.write(f"log: {{level: {level}}}\n")
+            if level == "info":
+                eventually("it serves", 15, daemon.serves)
+        eventually("the reload", 10, lambda: RELOADED in daemon.log_text())
+        self.assertIn("debug", daemon.log_text())
+        # The second signal came while the file was read: one reload more.
+        with place.config.open("w") as pipe:
+            pipe.write("log: {level: debug}\n")
+        self.assertEqual(daemon.terminate(), 0)
+
     def test_token_file_is_read_at_once(self) -> None:
         folder = self.folder()
         token = self.file(folder, "token", "token-one\n")

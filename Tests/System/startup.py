@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
+import sys
 
 from harness import Canaries, run
 from harness.options import binary
@@ -227,6 +229,49 @@ class Checking(StartupTest):
                 self.assert_refused(started, CONFIGURATION, *words)
                 checked = self.start("--check", config=config, env=env)
                 self.assertEqual((checked.returncode, checked.stderr), (started.returncode, started.stderr))
+
+    def test_check_looks_at_the_data_folder_as_the_start_does(self) -> None:
+        def file() -> None:
+            self.place.data.write_bytes(b"")
+
+        def folder(mode: int) -> None:
+            self.place.data.mkdir(mode)
+            self.place.data.chmod(mode)
+
+        def database() -> None:
+            folder(0o700)
+            (self.place.data / "vault.db").write_bytes(b"")
+            (self.place.data / "vault.db").chmod(0o644)
+
+        cases = {
+            "file": (file, "expected a folder"), "dangling link": (lambda: self.place.data.symlink_to("/nowhere"), "expected a folder"),
+            "0755": (lambda: folder(0o755), "0755"), "0777": (lambda: folder(0o777), "0777"), "database": (database, "vault.db"),
+        }
+        for name, (prepare, word) in cases.items():
+            with self.subTest(name):
+                prepare()
+                try:
+                    checked = self.start("--check")
+                    self.assert_refused(checked, CONFIGURATION, self.place.data, word)
+                    started = self.start()
+                    self.assertEqual((started.returncode, started.stderr), (checked.returncode, checked.stderr))
+                finally:
+                    if self.place.data.is_dir() and not self.place.data.is_symlink():
+                        shutil.rmtree(self.place.data)
+                    else:
+                        self.place.data.unlink()
+
+    def test_check_looks_at_the_limits_as_the_start_does(self) -> None:
+        for name, limit in (("RLIMIT_AS", 600 << 20), ("RLIMIT_DATA", 300 << 20), ("RLIMIT_NOFILE", 60), ("RLIMIT_STACK", 512 << 10)):
+            with self.subTest(name):
+                bound = [sys.executable, "-c", "import os, resource, sys\n"
+                         f"resource.setrlimit(resource.{name}, ({limit}, {limit}))\nos.execv(sys.argv[1], sys.argv[1:])"]
+                paths = [binary("cofferd"), "--socket", str(self.place.socket), "--data", str(self.place.data)]
+                checked, started = (
+                    subprocess.run([*bound, *paths, *more], capture_output=True, timeout=30, env={}) for more in (["--check"], []))
+                self.assertEqual(checked.returncode, CONFIGURATION, checked.stderr)
+                self.assertIn(b"expected at least", checked.stderr)
+                self.assertEqual((started.returncode, started.stderr), (checked.returncode, checked.stderr))
 
     def test_the_guides_region_is_used_and_said(self) -> None:
         daemon = self.running(env={"VAULT_TYPE": "aws", "AWS_EC2_METADATA_DISABLED": "true"})

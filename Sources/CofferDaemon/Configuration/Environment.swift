@@ -18,7 +18,8 @@ package enum Environment {
             + ["XDG_RUNTIME_DIR", "XDG_DATA_HOME", "HOME", "CREDENTIALS_DIRECTORY"]
         var result: [String: String] = [:]
         var mistakes: [ConfigurationError] = []
-        for name in names where !secrets.contains(name) {
+        // Several types of vault have a setting of one name.
+        for name in Set(names).subtracting(secrets).sorted() {
             guard let value = getenv(name) else { continue }
             // Repaired it would name something else. Secrets may be any bytes.
             guard let text = String(validatingCString: value) else {

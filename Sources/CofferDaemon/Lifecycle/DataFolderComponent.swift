@@ -10,6 +10,7 @@ final class DataFolderComponent: Component {
     init(_ folder: String) { self.folder = folder }
 
     func start() throws(StartupError) {
+        try DataFolder.check(folder)
         var path = ""
         var new: [String] = []
         for part in folder.split(separator: "/", omittingEmptySubsequences: true) {

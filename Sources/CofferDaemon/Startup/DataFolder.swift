@@ -33,6 +33,16 @@ struct DataFolder {
             exitCode: StartupError.configurationExitCode)
     }
 
+    /// - Throws: if something else is where the folder is to be.
+    static func check(_ folder: String) throws(StartupError) {
+        var status = stat()
+        guard isThere(folder), stat(folder, &status) != 0 || status.st_mode & S_IFMT != S_IFDIR else { return }
+        throw StartupError(
+            "the data folder \(folder) is a file, or a link that leads nowhere; expected a folder: move it away, or "
+                + "name another in data (--data, COFFER_DATA)",
+            exitCode: StartupError.configurationExitCode)
+    }
+
     /// Anything at all at this path, also a link that leads nowhere.
     static func isThere(_ path: String) -> Bool {
         var status = stat()

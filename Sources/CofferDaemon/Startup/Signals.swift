@@ -20,6 +20,14 @@ package enum Signals {
         signal(SIGXFSZ, SIG_IGN)
     }
 
+    /// First of all: a SIGHUP from now on waits until ``next()`` asks for it.
+    package static func holdHangUp() {
+        var set = sigset_t()
+        sigemptyset(&set)
+        sigaddset(&set, SIGHUP)
+        pthread_sigmask(SIG_BLOCK, &set, nil)
+    }
+
     /// Waits for one of SIGTERM, SIGINT and SIGHUP. Blocks the thread.
     static func next() -> Int32 {
         var set = sigset_t()

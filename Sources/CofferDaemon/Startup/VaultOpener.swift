@@ -33,6 +33,9 @@ struct VaultOpener {
             _ = try legacyFormat()
             let context = context(try VaultParts(configuration, clock: clock))
             for vault in configuration.vaults where !vault.driver.isLocal { _ = try adapter(vault, context) }
+            for vault in configuration.vaults where vault.driver.isLocal {
+                try vault.driver.checkFiles(of: vault, dataFolder: configuration.data)
+            }
         } catch {
             throw Self.startupError(error)
         }

@@ -49,6 +49,9 @@ package protocol VaultDriver: Sendable {
     /// For people: where it keeps records.
     func location(of vault: VaultConfiguration, dataFolder: String) -> String
 
+    /// Finds what `open` would refuse about the files of a local vault, and makes and opens none.
+    func checkFiles(of vault: VaultConfiguration, dataFolder: String) throws(Failure)
+
     /// The adapter. One to another host connects to nothing yet: it may be down and come back.
     ///
     /// - Throws: FAILED_PRECONDITION or INVALID_ARGUMENT for a configuration that cannot work,
@@ -67,6 +70,7 @@ extension VaultDriver {
     package func mistakes(in vault: VaultConfiguration) -> [SettingMistake] { [] }
     package func secret(of vault: VaultConfiguration) -> String? { nil }
     package func dataFile(of vault: VaultConfiguration) -> String? { nil }
+    package func checkFiles(of vault: VaultConfiguration, dataFolder: String) throws(Failure) {}
 }
 
 /// A mistake in a vault's configuration.
