@@ -302,10 +302,33 @@ class TimeTests:
             client = self.open(daemon.path)
             calls = [in_thread(lambda: client.store("a", "b", b"x" * (1 << 20), timeout=0.4)) for _ in range(4)]
             start = time.monotonic()
+            ends = []
             for call in calls:
-                with self.assertRaises(DeadlineExceeded):
+                with self.assertRaises(DeadlineExceeded) as raised:
                     call()
+                ends.append((raised.exception.may_have_happened, str(raised.exception).partition("; ")[2]))
             self.assertLess(time.monotonic() - start, 0.95)
+            # The socket holds a part of the first one, which goes on to the daemon; the others are taken back.
+            self.assertEqual(
+                [(False, "the call was not sent")] * 3 + [(True, "a write may have happened")], sorted(ends))
+
+    def test_a_write_sent_in_part_goes_on_and_may_have_happened(self):
+        expired, came = threading.Event(), []
+
+        def script(peer, _):
+            expired.wait(LIMIT)
+            came.extend(peer.read() for _ in range(2))
+            serve(peer)
+
+        with FakeDaemon(script) as daemon:
+            client = self.open(daemon.path)
+            with self.assertRaises(DeadlineExceeded) as raised:
+                client.store("a", "b", b"x" * (1 << 20), timeout=0.2)
+            expired.set()
+            self.assertEqual("s3cret", client.get("a", "b").text())
+            self.assertEqual([(frames.REQUEST, frames.STORE.id), (frames.CANCEL, 0)], [
+                (one.kind, one.method) for one in came])
+            self.assertTrue(raised.exception.may_have_happened)
 
     def test_closing_ends_what_is_in_flight(self):
         with FakeDaemon(lambda peer, _: [peer.read(), peer.read(), peer.read(), peer.read()]) as daemon:
@@ -444,6 +467,54 @@ class SignalTests(unittest.TestCase):
             self.assertEqual(["s3cret"] * 2, [other().text() for other in others])
             self.assertEqual("s3cret", client.get("a", "b").text())
             self.assertEqual(1, len(daemon.peers))
+
+    def test_a_write_that_an_interrupted_thread_sent_may_have_happened(self):
+        class Alarm(Exception):
+            pass
+
+        class Interrupted:
+            """Sends all in the main thread, and is interrupted before anybody learns of it."""
+
+            def __init__(self, real):
+                self.real = real
+
+            def __getattr__(self, name):
+                return getattr(self.real, name)
+
+            def send(self, data):
+                if threading.current_thread() is not threading.main_thread():
+                    raise BlockingIOError
+                self.real.setblocking(True)
+                self.real.sendall(data)
+                raise Alarm
+
+        reads, stores = threading.Event(), []
+
+        def script(peer, _):
+            reads.wait(LIMIT)
+            while True:
+                request = peer.read()
+                if request is None:
+                    return
+                if request.method == frames.STORE.id:
+                    stores.append(request)
+                if len(peers) > 1:
+                    peer.receipt(request)
+
+        with FakeDaemon(script) as daemon, Coffer(daemon.path) as client:
+            peers = daemon.peers
+            store = in_thread(lambda: client.store("a", "b", b"x" * (1 << 20)))
+            self.assertTrue(eventually(lambda: any(home.connection for home in client._homes.values())))
+            time.sleep(0.2)
+            inner = next(iter(client._homes.values())).connection._connection
+            inner.socket = Interrupted(inner.socket)
+            reads.set()
+            with self.assertRaises(Alarm):
+                client.get("a", "b")
+            with self.assertRaises(Unavailable) as raised:
+                store()
+            self.assertTrue(raised.exception.may_have_happened)
+            self.assertEqual(1, len(stores))
 
 
 if __name__ == "__main__":

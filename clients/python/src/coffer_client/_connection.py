@@ -11,7 +11,7 @@ import socket
 import time
 from collections import deque
 from itertools import islice
-from typing import Deque, Dict, List, Optional, Union
+from typing import Callable, Deque, Dict, List, Optional, Union
 
 from ._frames import (
     COUNTED_BYTES, GO_AWAY, HEADER_BYTES, LONGEST_TIMEOUT_MS, MAXIMUM_FRAME_BYTES, MORE, REQUEST,
@@ -124,11 +124,14 @@ class Connection:
         self.calls[call.id] = call
         self.queue.append(call)
 
-    def abandon(self, call: Call, error: Optional[Exception] = None) -> None:
-        """Ends a call early, if it has not ended; the daemon is told to stop."""
+    def abandon(self, call: Call, explain: Optional[Callable[[Call], CofferError]] = None) -> None:
+        """Ends a call early, if it has not ended; the daemon is told to stop.
+
+        :param explain: makes the call's error, once it is known whether the request still goes out.
+        """
         if self.calls.pop(call.id, None) is not None:
             self._withdraw(call)
-            call.end(error)
+            call.end(None if explain is None else explain(call))
 
     def expire(self, now: float) -> Optional[float]:
         """Ends the calls whose time is over; when the next one's will be."""
@@ -142,10 +145,14 @@ class Connection:
         """Takes the request back, or queues a cancel after it."""
         if self.closed:
             return
-        if not call.sent and not call.begun and call in self.queue:
-            self.queue.remove(call)
-            wipe(call.frame)
-            return
+        if not call.sent:
+            if call not in self.queue:
+                # Dropped with all output: it never leaves whole.
+                return
+            if not call.begun:
+                self.queue.remove(call)
+                wipe(call.frame)
+                return
         # It goes on to its end, with the cancel behind it.
         call.sent = True
         self.queue.append(_Cancel(call.id))
@@ -165,8 +172,8 @@ class Connection:
                 else:
                     count = self.socket.send(first.frame)
                     if count == len(first.frame):
-                        queue.clear()
                         first.sent = True
+                        queue.clear()
                         if type(first.frame) is bytearray:
                             wipe(first.frame)
                         break
@@ -189,10 +196,15 @@ class Connection:
                 first.begun += count
                 return
             count -= rest
-            queue.popleft()
             first.sent = True
+            queue.popleft()
             if type(frame) is bytearray:
                 wipe(frame)
+
+    def count_output_as_sent(self) -> None:
+        """After an interruption nobody knows how much of it the kernel took."""
+        for item in self.queue:
+            item.sent = True
 
     def _drop_output(self) -> None:
         for item in self.queue:
@@ -304,13 +316,13 @@ class Connection:
             call.end(failure)
         elif more and not call.method.streams:
             wipe(payload)
-            self.abandon(call, CofferError(
+            self.abandon(call, lambda _: CofferError(
                 "the daemon announced a response after the one that ends the call", code=Code.INTERNAL,
                 reason=Reason.MALFORMED))
         else:
             call.parts.append(payload)
             if len(call.parts) >= MOST_PARTS:
-                self.abandon(call, CofferError(
+                self.abandon(call, lambda _: CofferError(
                     f"more than {MOST_PARTS} responses to one call", code=Code.INTERNAL, reason=Reason.MALFORMED))
 
     def _go_away(self, status: int, retry: int, payload: bytearray) -> None:

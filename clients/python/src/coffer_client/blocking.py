@@ -82,6 +82,7 @@ class _SharedConnection:
 
     def _enter(self) -> None:
         if self._is_torn:
+            self._connection.count_output_as_sent()
             self._connection.close(connection_lost())
         self._is_torn = True
 
@@ -106,12 +107,12 @@ class _SharedConnection:
             if not call.done or self._watcher is call:
                 self._give_up(call)
 
-    def _give_up(self, call: _BlockingCall, error: Optional[CofferError] = None) -> None:
+    def _give_up(self, call: _BlockingCall, explain: Optional[Callable[[Call], CofferError]] = None) -> None:
         with self._lock:
             self._enter()
-            self._connection.abandon(call, error)
+            self._connection.abandon(call, explain)
             # It may be known to the connection no more, if that was left in the middle of its end.
-            call.end(error)
+            call.end(None if explain is None else explain(call))
             self._connection.flush()
             self._hand_over(call)
             self._leave()
@@ -119,7 +120,7 @@ class _SharedConnection:
     def _wait(self, call: _BlockingCall) -> None:
         now = time.monotonic()
         if call.deadline <= now:
-            self._give_up(call, deadline_error(call))
+            self._give_up(call, deadline_error)
             return
         with self._lock:
             self._enter()
