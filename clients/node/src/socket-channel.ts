@@ -111,12 +111,15 @@ export class SocketChannel implements Channel, ConnectionOwner {
     ): () => void {
         const timeoutMs = options?.timeoutMs ?? this.configuration.timeoutMs;
         const now = performance.now();
-        const deadline = now + timeoutMs;
+        const deadline = now + Number(timeoutMs);
         const call = new Call(method, request, deadline, WRITES.has(method.id), sink);
         const signal = options?.signal;
         const giveUp = () => this.giveUp(call, cancelled(signal?.reason));
         if (this.isClosed) {
             call.fail(clientClosed());
+        } else if (typeof timeoutMs !== "number" || Number.isNaN(timeoutMs)) {
+            const found = typeof timeoutMs === "number" ? "NaN" : typeof timeoutMs;
+            call.fail(CofferError.badField(`timeoutMs: expected a number of milliseconds, got ${found}`));
         } else if (!(timeoutMs > 0)) {
             call.giveUp(deadlineExceeded());
         } else if (signal?.aborted) {

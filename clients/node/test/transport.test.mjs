@@ -121,6 +121,34 @@ test("a store that was sent and not answered may have happened; one that waits w
     assert.equal(waiting.message, "no answer within the time given; the call was not sent");
 });
 
+test("a time without end, without sense or over already disturbs no other call", async (t) => {
+    const timeouts = [];
+    const daemon = await fakeDaemon(t, async (peer) => {
+        const store = await peer.read();
+        const get = await peer.read();
+        timeouts.push(get.timeoutOrRetry);
+        answer(peer, get);
+        await sleep(50);
+        answer(peer, store);
+        await serve(peer);
+    });
+    const store = daemon.client.store("ann", "github", "x");
+    assert.equal((await daemon.client.get("ann", "github", { timeoutMs: Infinity })).text(), "github");
+    for (const timeoutMs of [NaN, "5000", 5n, {}]) {
+        const error = await failure(daemon.client.store("ann", "github", "x", { timeoutMs }));
+        assert.equal(error.code, "INVALID_ARGUMENT");
+        assert.match(error.message, /^timeoutMs: expected a number of milliseconds, got (NaN|string|bigint|object)$/);
+    }
+    for (const timeoutMs of [0, -1, -Infinity]) {
+        const error = await failure(daemon.client.store("ann", "github", "x", { timeoutMs }));
+        assert.equal(error.code, "DEADLINE_EXCEEDED");
+        assert.equal(error.mayHaveHappened, false);
+    }
+    assert.equal((await store).version, "v-2");
+    assert.deepEqual(timeouts, [0xffffffff]);
+    assert.equal(daemon.connections, 1);
+});
+
 test("an aborted signal ends a call with CANCELLED and its reason, at any moment", async (t) => {
     const kinds = [];
     const daemon = await fakeDaemon(t, async (peer) => {

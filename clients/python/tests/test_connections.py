@@ -1,8 +1,10 @@
 """Losses, go-away, deadlines, cancellation and caps, of both clients."""
 
 import asyncio
+import math
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -10,7 +12,9 @@ import unittest
 
 from support import LIMIT, Asynchronous, FakeDaemon, MemoryDaemon, both, eventually, frame
 
-from coffer_client import AsyncCoffer, Cancelled, Code, Coffer, CofferError, DeadlineExceeded, Reason, Unavailable
+from coffer_client import (
+    AsyncCoffer, Cancelled, Code, Coffer, CofferError, DeadlineExceeded, InvalidArgument, Reason, Unavailable,
+)
 from coffer_client import _frames as frames
 from coffer_client.generated import credentials_pb2
 
@@ -329,6 +333,45 @@ class TimeTests:
             self.assertEqual([(frames.REQUEST, frames.STORE.id), (frames.CANCEL, 0)], [
                 (one.kind, one.method) for one in came])
             self.assertTrue(raised.exception.may_have_happened)
+
+    def test_a_time_without_end_disturbs_no_other_call(self):
+        stored, hold = threading.Event(), threading.Event()
+
+        def script(peer, _):
+            store = peer.read()
+            stored.set()
+            for _ in range(2):
+                request = peer.read()
+                self.assertEqual(frames.LONGEST_TIMEOUT_MS, request.timeout)
+                peer.record(request)
+            hold.wait(LIMIT)
+            peer.receipt(store)
+            peer.read()
+
+        with FakeDaemon(script) as daemon:
+            client = self.open(daemon.path)
+            store = in_thread(lambda: client.store("a", "b", "x").version)
+            self.assertTrue(stored.wait(LIMIT))
+            for endless in (math.inf, sys.float_info.max):
+                self.assertEqual("s3cret", client.get("a", "b", timeout=endless).text())
+            hold.set()
+            self.assertEqual("v-1", store())
+
+    def test_a_time_that_is_none_or_over_sends_nothing(self):
+        with FakeDaemon(lambda peer, _: peer.read()) as daemon:
+            client = self.open(daemon.path)
+            with self.assertRaisesRegex(InvalidArgument, "^timeout: expected a duration, got NaN$"):
+                client.store("a", "b", "x", timeout=math.nan)
+            for over in (0, -1, -math.inf):
+                with self.assertRaisesRegex(DeadlineExceeded, "the call was not sent") as raised:
+                    client.store("a", "b", "x", timeout=over)
+                self.assertFalse(raised.exception.may_have_happened)
+            for wrong in (0, -1, math.nan):
+                with self.assertRaises(ValueError):
+                    Coffer(daemon.path, timeout=wrong)
+                with self.assertRaises(ValueError):
+                    AsyncCoffer(daemon.path, reconnect_window=wrong - 1)
+            self.assertEqual([], daemon.peers)
 
     def test_closing_ends_what_is_in_flight(self):
         with FakeDaemon(lambda peer, _: [peer.read(), peer.read(), peer.read(), peer.read()]) as daemon:

@@ -18,13 +18,14 @@ from ._frames import (
     RESPONSE, VERSION, Method,
     cancel_frame, header_fault, length_fault, pack_header, unpack_header,
 )
-from ._messages import decode_failure, wipe
-from .errors import Code, CofferError, DeadlineExceeded, Reason, Unavailable
+from ._messages import Duration, decode_failure, seconds, wipe
+from .errors import Code, CofferError, DeadlineExceeded, InvalidArgument, Reason, Unavailable
 
 #: Responses of one call that may wait for its end: a GetMany has 256 results.
 MOST_PARTS = 1_024
 _FIRST_INPUT_BYTES = 64 << 10
 _FRAMES_PER_SEND = 64
+_LONGEST_TIMEOUT = LONGEST_TIMEOUT_MS / 1000
 
 
 class ConnectionLost(Exception):
@@ -112,7 +113,8 @@ class Connection:
             return
         self._last_id = call.id = self._last_id + 1
         # Rounded up, so that a call with little time left does not carry 0, which stands for the daemon's default.
-        timeout = int((call.deadline - time.monotonic()) * 1000) + 1
+        left = call.deadline - time.monotonic()
+        timeout = int((left if left < _LONGEST_TIMEOUT else _LONGEST_TIMEOUT) * 1000) + 1
         payload = call.payload
         frame: Union[bytes, bytearray] = pack_header(
             COUNTED_BYTES + len(payload), VERSION, REQUEST, 0, call.id, call.method.id,
@@ -390,9 +392,24 @@ def violation(what: str) -> _Fatal:
 
 
 def deadline_error(call: Call) -> CofferError:
-    return told(
-        DeadlineExceeded("no answer within the time given", reason=Reason.DEADLINE, retryable=True), call.sent,
-        call.method.writes)
+    return told(_deadline_passed(), call.sent, call.method.writes)
+
+
+def call_seconds(timeout: Duration) -> float:
+    """How long a call may take.
+
+    :raises DeadlineExceeded: if that is over already, so that nothing is sent.
+    """
+    value = seconds(timeout)
+    if value != value:
+        raise InvalidArgument("timeout: expected a duration, got NaN", reason=Reason.BAD_FIELD)
+    if value <= 0:
+        raise told(_deadline_passed(), False, False)
+    return value
+
+
+def _deadline_passed() -> CofferError:
+    return DeadlineExceeded("no answer within the time given", reason=Reason.DEADLINE, retryable=True)
 
 
 def told(error: CofferError, may_have_been_sent: bool, writes: bool) -> CofferError:

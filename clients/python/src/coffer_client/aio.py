@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import AsyncIterator, Callable, Deque, Dict, Iterable, List, Mapping, Optional, Tuple, Type, TypeVar, Union
 
 from . import _messages as messages
-from ._connection import Call, Connection, Retry, deadline_error
+from ._connection import Call, Connection, Retry, call_seconds, deadline_error
 from ._connector import Connector
 from ._frames import DELETE, GET, GET_MANY, HEALTH, INVALIDATE, LIST, PING, STATS, STORE, Method
 from ._messages import AnyKey, Duration
@@ -350,7 +350,7 @@ class AsyncCoffer:
         loop = asyncio.get_running_loop()
         if self._loop is not loop or self._process != _process.number:
             self._move(loop)
-        deadline = time.monotonic() + (self._timeout if timeout is None else messages.seconds(timeout))
+        deadline = time.monotonic() + (self._timeout if timeout is None else call_seconds(timeout))
         slots = self._slots
         if slots.free and not slots.waiting:
             slots.free -= 1

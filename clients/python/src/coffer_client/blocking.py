@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple, Type, TypeVar, Union
 
 from . import _messages as messages
-from ._connection import Call, Connection, Retry, connection_lost, deadline_error
+from ._connection import Call, Connection, Retry, call_seconds, connection_lost, deadline_error
 from ._connector import Connector
 from ._frames import DELETE, GET, GET_MANY, HEALTH, INVALIDATE, LIST, PING, STATS, STORE, Method
 from ._messages import AnyKey, Duration
@@ -416,7 +416,7 @@ class Coffer:
         self, method: Method, request: Union[bytes, bytearray], timeout: Optional[Duration],
         decode: Callable[[List[bytearray]], T],
     ) -> T:
-        deadline = time.monotonic() + (self._timeout if timeout is None else messages.seconds(timeout))
+        deadline = time.monotonic() + (self._timeout if timeout is None else call_seconds(timeout))
         home = self._homes.get(os.getpid()) or self._new_home()
         slot = object()
         try:
