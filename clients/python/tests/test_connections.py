@@ -334,6 +334,37 @@ class TimeTests:
                 (one.kind, one.method) for one in came])
             self.assertTrue(raised.exception.may_have_happened)
 
+    def test_answers_come_through_while_the_daemon_reads_nothing(self):
+        queued, taken = threading.Event(), threading.Event()
+
+        def script(peer, _):
+            first = peer.read()
+            self.assertTrue(queued.wait(LIMIT))
+            second = peer.read()
+            # All threads wait for room to send the third request, but for the first call's, which waits for answers.
+            time.sleep(0.3)
+            peer.record(first, b"first")
+            time.sleep(0.3)
+            peer.receipt(second)
+            # Until then nothing more is read: there is no room to send.
+            self.assertTrue(taken.wait(LIMIT))
+            peer.receipt(peer.read())
+            serve(peer)
+
+        with FakeDaemon(script) as daemon:
+            client = self.open(daemon.path)
+            first = in_thread(lambda: client.get("a", "b").text())
+            time.sleep(0.1)
+            stores = []
+            for _ in range(2):
+                stores.append(in_thread(lambda: client.store("a", "b", b"x" * (1 << 20), timeout=3).version))
+                time.sleep(0.05)
+            queued.set()
+            self.assertEqual("first", first())
+            self.assertEqual("v-1", stores[0]())
+            taken.set()
+            self.assertEqual("v-1", stores[1]())
+
     def test_a_time_without_end_disturbs_no_other_call(self):
         stored, hold = threading.Event(), threading.Event()
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple, Type, TypeVar, Union
 
 from . import _messages as messages
-from ._connection import Call, Connection, Retry, call_seconds, connection_lost, deadline_error
+from ._connection import Call, Connection, ConnectionLost, Retry, call_seconds, connection_lost, deadline_error
 from ._connector import Connector
 from ._frames import DELETE, GET, GET_MANY, HEALTH, INVALIDATE, LIST, PING, STATS, STORE, Method
 from ._messages import AnyKey, Duration
@@ -49,27 +49,57 @@ class _BlockingCall(Call):
 
 
 class _WatchedConnection(Connection):
-    """Its descriptor stays open while threads poll it: closed, it might be another file's in the next moment."""
+    """A connection whose descriptors stay open while threads poll them: closed, they might be other files' in the next
+    moment. What polls it is also woken by `ring`."""
 
     def __init__(self, connected: socket_module.socket) -> None:
         super().__init__(connected)
         self.pollers = 0
+        self._bell, self._rope = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def poll(self, until: float, for_room: bool) -> None:
+        """Waits until the socket has something, or room where that is wanted, or somebody rings, or the time is over."""
+        poller = select.poll()
+        poller.register(self.socket.fileno(), select.POLLIN | (select.POLLOUT if for_room else 0))
+        poller.register(self._bell, select.POLLIN)
+        # Rounded up, so that what is due is over then.
+        poller.poll(int(min(max(0.0, until - time.monotonic()), 86_400) * 1000) + 1)
+
+    def ring(self) -> None:
+        try:
+            os.write(self._rope, b"!")
+        except BlockingIOError:
+            # It rings already.
+            pass
+
+    def silence(self) -> None:
+        try:
+            os.read(self._bell, 64)
+        except BlockingIOError:
+            pass
 
     def close_socket(self) -> None:
-        if not self.pollers:
-            super().close_socket()
+        if self.pollers:
+            return
+        super().close_socket()
+        if self._bell >= 0:
+            os.close(self._bell)
+            os.close(self._rope)
+            self._bell = self._rope = -1
 
 
 class _SharedConnection:
-    """A connection that many threads use. One of those that wait, the watcher, receives for all; when its own call has
-    ended, it wakes another one to do so. There is no thread beside the callers'."""
+    """A connection that many threads use. One of those that wait, the watcher, receives for all and sends what the kernel
+    had no room for; the others sleep. When its own call has ended, it wakes another one to do so. There is no thread
+    beside the callers'."""
 
     def __init__(self, connected: socket_module.socket) -> None:
         self._lock = threading.Lock()
         self._is_torn = False
         self._connection = _WatchedConnection(connected)
         self._watcher: Optional[Call] = None
-        self._fd = connected.fileno()
+        #: False while the watcher polls for answers alone: output that comes then must wake it.
+        self._looks_after_output = True
         self._used_at = time.monotonic()
 
     @property
@@ -99,7 +129,7 @@ class _SharedConnection:
                     self._connection.receive()
                 self._used_at = now
                 self._connection.begin(call)
-                self._connection.flush()
+                self._push()
                 self._leave()
             while not call.done:
                 self._wait(call)
@@ -107,13 +137,20 @@ class _SharedConnection:
             if not call.done or self._watcher is call:
                 self._give_up(call)
 
+    def _push(self) -> None:
+        """Sends what the kernel takes now; the watcher sends what is left."""
+        self._connection.flush()
+        if self._connection.queue and not self._looks_after_output:
+            self._looks_after_output = True
+            self._connection.ring()
+
     def _give_up(self, call: _BlockingCall, explain: Optional[Callable[[Call], CofferError]] = None) -> None:
         with self._lock:
             self._enter()
             self._connection.abandon(call, explain)
             # It may be known to the connection no more, if that was left in the middle of its end.
             call.end(None if explain is None else explain(call))
-            self._connection.flush()
+            self._push()
             self._hand_over(call)
             self._leave()
 
@@ -124,34 +161,30 @@ class _SharedConnection:
             return
         with self._lock:
             self._enter()
+            if self._connection.closed:
+                # Unless it has ended: the connection knows it no more, being left in the middle of its end.
+                call.end(ConnectionLost(connection_lost(), True))
             watcher = self._watcher
             # One whose thread was interrupted before it could hand over is noticed by its deadline.
             if watcher is None or watcher.done or watcher.deadline < now:
                 self._watcher = call
-            is_watcher = self._watcher is call
+            polls = self._watcher is call and not call.done
             has_output = bool(self._connection.queue)
-            polls = not call.done and (is_watcher or has_output)
-            self._connection.pollers += polls
+            if polls:
+                self._connection.pollers += 1
+                self._looks_after_output = has_output
             if call.done:
                 self._hand_over(call)
             self._leave()
         if polls:
             try:
-                self._poll(call, is_watcher, has_output)
+                self._connection.poll(call.deadline, has_output)
             finally:
-                self._after_poll(call, is_watcher)
+                self._after_poll(call)
         elif not call.done:
             call.sleep()
 
-    def _poll(self, call: Call, reads: bool, writes: bool) -> None:
-        """Until the socket has something, or room, or the call's time is over."""
-        poller = select.poll()
-        poller.register(self._fd, (select.POLLIN if reads else 0) | (select.POLLOUT if writes else 0))
-        # Rounded up, so that what is due is over then.
-        rest = min(max(0.0, call.deadline - time.monotonic()), 86_400)
-        poller.poll(int(rest * 1000) + 1)
-
-    def _after_poll(self, call: Call, is_watcher: bool) -> None:
+    def _after_poll(self, call: Call) -> None:
         connection = self._connection
         with self._lock:
             self._enter()
@@ -159,9 +192,12 @@ class _SharedConnection:
             if connection.closed:
                 connection.close_socket()
             else:
-                connection.flush()
-                if is_watcher:
-                    connection.receive()
+                # Another thread has taken over if this one comes late, and hears the bell.
+                if self._watcher is call:
+                    self._looks_after_output = True
+                    connection.silence()
+                self._push()
+                connection.receive()
             if call.done:
                 self._hand_over(call)
             self._leave()
@@ -183,7 +219,10 @@ class _SharedConnection:
 
     def __del__(self) -> None:
         # Where a handler's exception has kept it open.
-        self._connection.socket.close()
+        connection = getattr(self, "_connection", None)
+        if connection is not None:
+            connection.pollers = 0
+            connection.close_socket()
 
     def leave_to_parent(self) -> None:
         # A thread that has not come along to this child may hold the lock.
