@@ -83,6 +83,7 @@ class ManagerTests(unittest.TestCase):
                     create()
                 self.assertEqual((Code.FAILED_PRECONDITION, text), (raised.exception.code, str(raised.exception)))
         for variables in ({}, {"VAULT_TYPE": "aws"}, {"VAULT_TYPE": "coffer", "NODE_ENV": "production"}, {
+                "VAULT_TYPE": "embedded", "NODE_ENV": "production"}, {
                 "VAULT_TYPE": "vault", "VAULT_ADDR": "http://v", "VAULT_TOKEN": "t", "NODE_ENV": "production"}):
             with mock.patch.dict(os.environ, variables):
                 create_credential_manager().close()

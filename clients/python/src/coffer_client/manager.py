@@ -119,7 +119,7 @@ def _check_variables() -> None:
         raise _refusal("CLOUDFLARE_SECRETS_STORE not configured")
     if kind == "vault" and not (os.environ.get("VAULT_ADDR") and os.environ.get("VAULT_TOKEN")):
         raise _refusal("VAULT_ADDR and VAULT_TOKEN must be set")
-    if kind not in ("cloudflare", "aws", "vault", "coffer") and os.environ.get("NODE_ENV") == "production":
+    if kind not in ("cloudflare", "aws", "vault", "embedded", "coffer") and os.environ.get("NODE_ENV") == "production":
         raise _refusal("Memory vault not allowed in production. Set VAULT_TYPE.")
 
 
