@@ -415,6 +415,54 @@ class TimeTests:
                     call()
 
 
+    def draining(self):
+        """A client with one call in flight on a connection that drains, and another connection; and that call."""
+        asked = threading.Event()
+
+        def script(peer, number):
+            if number > 0:
+                return serve(peer)
+            peer.read()
+            peer.go_away()
+            asked.set()
+            while peer.read():
+                pass
+            left.set()
+
+        left = threading.Event()
+        daemon = FakeDaemon(script)
+        daemon.__enter__()
+        self.addCleanup(daemon.__exit__, None, None, None)
+        client = self.open(daemon.path)
+        call = in_thread(lambda: client.store("a", "b", "x", timeout=0.5 if self.expires else 10))
+        self.assertTrue(asked.wait(LIMIT))
+        time.sleep(0.1)
+        self.assertEqual("s3cret", client.get("a", "b").text())
+        self.assertEqual(2, len(daemon.peers))
+        return client, call, left
+
+    expires = False
+
+    def test_closing_ends_what_is_in_flight_on_a_draining_connection(self):
+        client, call, left = self.draining()
+        start = time.monotonic()
+        client.close()
+        with self.assertRaises(Cancelled) as raised:
+            call()
+        self.assertTrue(raised.exception.may_have_happened)
+        self.assertLess(time.monotonic() - start, 5)
+        self.assertTrue(left.wait(LIMIT))
+
+    def test_a_draining_connection_ends_with_its_last_call(self):
+        self.expires = True
+        client, call, left = self.draining()
+        with self.assertRaises(DeadlineExceeded):
+            call()
+        # The daemon has not closed it.
+        self.assertTrue(left.wait(5))
+        self.assertEqual("s3cret", client.get("a", "b").text())
+
+
 class AsyncTests(unittest.TestCase):
     def test_cancelling_a_task_cancels_its_call(self):
         seen = []

@@ -127,20 +127,25 @@ class Connection:
         self.queue.append(call)
 
     def abandon(self, call: Call, explain: Optional[Callable[[Call], CofferError]] = None) -> None:
-        """Ends a call early, if it has not ended; the daemon is told to stop.
+        """Ends a call early, if it has not ended; the daemon is told to stop. May close the connection.
 
         :param explain: makes the call's error, once it is known whether the request still goes out.
         """
+        self._abandon(call, explain)
+        self._close_if_done()
+
+    def _abandon(self, call: Call, explain: Optional[Callable[[Call], CofferError]] = None) -> None:
         if self.calls.pop(call.id, None) is not None:
             self._withdraw(call)
             call.end(None if explain is None else explain(call))
 
     def expire(self, now: float) -> Optional[float]:
-        """Ends the calls whose time is over; when the next one's will be."""
+        """Ends the calls whose time is over; when the next one's will be. May close the connection."""
         for call in [call for call in self.calls.values() if call.deadline <= now]:
             del self.calls[call.id]
             self._withdraw(call)
             call.end(deadline_error(call))
+        self._close_if_done()
         return min((call.deadline for call in self.calls.values()), default=None)
 
     def _withdraw(self, call: Call) -> None:
@@ -247,8 +252,7 @@ class Connection:
         except _Fatal as fatal:
             self.close(fatal.cause, fatal.was_turned_away)
             return
-        if self.unusable_since is not None and not self.calls and not self.closed:
-            self.close(connection_lost())
+        self._close_if_done()
 
     def _consume(self, count: int, filled: int) -> None:
         """Takes the first bytes out and overwrites where they were."""
@@ -318,13 +322,13 @@ class Connection:
             call.end(failure)
         elif more and not call.method.streams:
             wipe(payload)
-            self.abandon(call, lambda _: CofferError(
+            self._abandon(call, lambda _: CofferError(
                 "the daemon announced a response after the one that ends the call", code=Code.INTERNAL,
                 reason=Reason.MALFORMED))
         else:
             call.parts.append(payload)
             if len(call.parts) >= MOST_PARTS:
-                self.abandon(call, lambda _: CofferError(
+                self._abandon(call, lambda _: CofferError(
                     f"more than {MOST_PARTS} responses to one call", code=Code.INTERNAL, reason=Reason.MALFORMED))
 
     def _go_away(self, status: int, retry: int, payload: bytearray) -> None:
@@ -342,6 +346,11 @@ class Connection:
     def _stop_taking_calls(self) -> None:
         if self.unusable_since is None:
             self.unusable_since = time.monotonic()
+
+    def _close_if_done(self) -> None:
+        """One that takes no new calls ends with its last call."""
+        if self.unusable_since is not None and not self.calls:
+            self.close(connection_lost())
 
     def close(self, cause: CofferError, was_turned_away: bool = False) -> None:
         """Ends all calls with `cause`, and the connection."""

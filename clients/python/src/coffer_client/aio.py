@@ -189,6 +189,8 @@ class AsyncCoffer:
         self._max_in_flight = check_options(self._timeout, self._window, max_in_flight)
         self._is_closed = False
         self._connection: Optional[_AsyncConnection] = None
+        #: Those that take no new calls and may still have some.
+        self._older: List[_AsyncConnection] = []
         self._settle(None)
 
     def _settle(self, loop: Optional[asyncio.AbstractEventLoop]) -> None:
@@ -315,12 +317,7 @@ class AsyncCoffer:
     async def close(self) -> None:
         """Ends calls in flight with `Cancelled`; later calls fail the same way."""
         self._is_closed = True
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            if self._process == _process.number:
-                connection.close(client_closed())
-            else:
-                connection.leave_to_parent()
+        self._leave_connections()
 
     async def __aenter__(self) -> AsyncCoffer:
         return self
@@ -331,12 +328,15 @@ class AsyncCoffer:
         await self.close()
 
     def __del__(self) -> None:
-        connection = getattr(self, "_connection", None)
-        if connection is None or connection.closed or self._process != _process.number:
+        last = getattr(self, "_connection", None)
+        every = getattr(self, "_older", []) + ([] if last is None else [last])
+        connections = [connection for connection in every if not connection.closed]
+        if not connections or self._process != _process.number:
             return
         warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
-        if not connection.loop.is_closed():
-            connection.loop.call_soon_threadsafe(connection.close, client_closed())
+        for connection in connections:
+            if not connection.loop.is_closed():
+                connection.loop.call_soon_threadsafe(connection.close, client_closed())
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._place.path!r})"
@@ -386,16 +386,21 @@ class AsyncCoffer:
 
     def _move(self, loop: asyncio.AbstractEventLoop) -> None:
         """To the loop, or the process, that uses the client now."""
-        connection, self._connection = self._connection, None
-        if self._process != _process.number:
-            if connection is not None:
-                connection.leave_to_parent()
-        elif self._loop is not None and not self._loop.is_closed() and self._loop.is_running():
-            self._connection = connection
+        is_inherited = self._process != _process.number
+        if not is_inherited and self._loop is not None and not self._loop.is_closed() and self._loop.is_running():
             raise RuntimeError("this AsyncCoffer belongs to another event loop, which is running; make one for each loop")
-        elif connection is not None:
-            connection.close(client_closed())
+        self._leave_connections()
         self._settle(loop)
+
+    def _leave_connections(self) -> None:
+        """Closes all connections; in a child made by fork they are the parent's."""
+        connections = self._older + ([] if self._connection is None else [self._connection])
+        self._connection, self._older = None, []
+        for connection in connections:
+            if self._process == _process.number:
+                connection.close(client_closed())
+            else:
+                connection.leave_to_parent()
 
     async def _connect(self, loop: asyncio.AbstractEventLoop, deadline: float) -> _AsyncConnection:
         """The connection that takes new calls, waiting for the daemon if it may come back."""
@@ -407,6 +412,7 @@ class AsyncCoffer:
                 if connection.unusable_since is None:
                     return connection
                 self._connector.lost(connection.unusable_since)
+                self._older = [one for one in (*self._older, connection) if not one.closed]
                 self._connection = None
             found = self._connector.attempt()
             if not isinstance(found, tuple):

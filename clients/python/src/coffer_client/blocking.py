@@ -106,6 +106,10 @@ class _SharedConnection:
     def unusable_since(self) -> Optional[float]:
         return self._connection.unusable_since
 
+    @property
+    def closed(self) -> bool:
+        return self._connection.closed
+
     # An exception of a signal handler may end anything below in the middle. So what happens under the lock begins with
     # `_enter` and ends with `_leave`: between them the connection is torn, and one that was left so cannot be gone on
     # with.
@@ -269,6 +273,8 @@ class _Home:
         self.lock = threading.Lock()
         self.connector = Connector(place, window)
         self.connection: Optional[_SharedConnection] = None
+        #: Those that take no new calls and may still have some.
+        self.older: List[_SharedConnection] = []
         self.slots = _Slots(max_in_flight)
 
     def look_up(self) -> Union[_SharedConnection, Tuple[float, CofferError]]:
@@ -282,12 +288,20 @@ class _Home:
                 if connection.unusable_since is None:
                     return connection
                 self.connector.lost(connection.unusable_since)
+                self.older = [one for one in (*self.older, connection) if not one.closed]
                 self.connection = None
             found = self.connector.attempt()
             if isinstance(found, tuple):
                 return found
             self.connection = _SharedConnection(found)
             return self.connection
+
+
+    def take_connections(self) -> List[_SharedConnection]:
+        """All that may have calls; they are the caller's to end."""
+        connections = self.older + ([] if self.connection is None else [self.connection])
+        self.connection, self.older = None, []
+        return connections
 
 
 class Coffer:
@@ -434,8 +448,8 @@ class Coffer:
             self._leave_others_to_their_processes(os.getpid())
             return
         with home.lock:
-            connection, home.connection = home.connection, None
-        if connection is not None:
+            connections = home.take_connections()
+        for connection in connections:
             connection.close()
 
     def __enter__(self) -> Coffer:
@@ -485,6 +499,10 @@ class Coffer:
                 raise client_closed()
             found = home.look_up()
             if isinstance(found, _SharedConnection):
+                if self._is_closed:
+                    # Meanwhile, by another thread, which may not have seen this connection.
+                    found.close()
+                    raise client_closed()
                 return found
             retry_at, error = found
             if retry_at >= deadline:
@@ -503,5 +521,5 @@ class Coffer:
     def _leave_others_to_their_processes(self, process: int) -> None:
         for other in [other for other in self._homes if other != process]:
             home = self._homes.pop(other, None)
-            if home is not None and home.connection is not None:
-                home.connection.leave_to_parent()
+            for connection in [] if home is None else home.take_connections():
+                connection.leave_to_parent()
