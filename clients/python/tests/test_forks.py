@@ -6,7 +6,7 @@ import os
 import threading
 import unittest
 
-from support import LIMIT, MemoryDaemon
+from support import LIMIT, FakeDaemon, MemoryDaemon
 
 from coffer_client import AsyncCoffer, Cancelled, Coffer
 
@@ -75,6 +75,39 @@ class ForkTests(unittest.TestCase):
         self.assertEqual(0, os.waitpid(in_child(work), 0)[1])
         read(self.client, "n1", 3)
         self.assertEqual(before + 1, len(self.daemon.peers))
+
+    def test_a_child_closes_its_copy_of_a_connection_that_the_parent_polls(self):
+        asked, hold = threading.Event(), threading.Event()
+
+        def script(peer, number):
+            request = peer.read()
+            if number == 0:
+                asked.set()
+                hold.wait(LIMIT)
+            peer.record(request)
+            peer.read()
+
+        with FakeDaemon(script) as daemon, Coffer(daemon.path) as client:
+            thread = threading.Thread(target=client.get, args=("ann", "n1"))
+            thread.start()
+            self.assertTrue(asked.wait(LIMIT))
+            (home,) = client._homes.values()
+            inner = home.connection._connection
+            self.assertEqual(1, inner.pollers)
+            opened = [inner.socket.fileno(), inner._bell, inner._rope]
+
+            def work():
+                inherited = {os.fstat(number).st_ino for number in opened}
+                client.get("ann", "n1")
+                for name in os.listdir("/proc/self/fd"):
+                    if os.path.exists(f"/proc/self/fd/{name}") and os.fstat(int(name)).st_ino in inherited:
+                        raise AssertionError("a descriptor of the parent's connection is open")
+
+            child = in_child(work)
+            self.assertEqual(0, os.waitpid(child, 0)[1])
+            hold.set()
+            thread.join(LIMIT)
+            self.assertFalse(thread.is_alive())
 
     def test_a_child_that_only_closes_ends_nothing_of_the_parents(self):
         self.assertEqual(0, os.waitpid(in_child(self.client.close), 0)[1])

@@ -1,6 +1,7 @@
 """Where the clients look for the socket, and whose it may be."""
 
 import os
+import resource
 import shutil
 import socket
 import stat
@@ -10,7 +11,7 @@ import tempfile
 import unittest
 from unittest import mock
 
-from support import MemoryDaemon, both
+from support import Blocking, FakeDaemon, MemoryDaemon, both
 
 from coffer_client import Code, CofferError, InvalidArgument, PermissionDenied, Unavailable, default_socket
 from coffer_client import _place
@@ -159,6 +160,29 @@ class TrustTests(unittest.TestCase):
 
     def test_permission_denied_is_pythons_too(self):
         self.assertTrue(issubclass(PermissionDenied, PermissionError))
+
+
+@both
+class DescriptorTests:
+    def test_a_process_without_descriptors_gets_an_error_of_the_client(self):
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        with FakeDaemon(lambda peer, _: peer.read(), folder) as daemon:
+            client = self.open(daemon.path)
+            # The first call of an event loop, or of a thread, may need descriptors of its own.
+            with self.assertRaises(CofferError):
+                client.get("a", "b", timeout=0)
+            before = resource.getrlimit(resource.RLIMIT_NOFILE)
+            free = os.dup(0)
+            os.close(free)
+            try:
+                # None for the socket; then one for it and, in the blocking client, none for what wakes its watcher.
+                for limit in (free, free + 1)[: 2 if self.kind is Blocking else 1]:
+                    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, before[1]))
+                    with self.assertRaisesRegex(Unavailable, "Too many open files; check the host's limits"):
+                        client.get("a", "b")
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 if __name__ == "__main__":

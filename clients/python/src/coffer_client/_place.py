@@ -92,7 +92,10 @@ class Place:
                 f"the path of the socket has {size} bytes, expected 1 to {LONGEST_PATH}; set COFFER_SOCKET to another one",
                 reason=Reason.BAD_FIELD))
         trusted = self._trusted()
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        except OSError as error:
+            raise self.failure(error) from None
         try:
             self._check_temporary_folder()
             self._check_file(trusted)
@@ -101,7 +104,7 @@ class Place:
             self._check_peer(connection, trusted)
         except OSError as error:
             connection.close()
-            raise self._failure(error) from None
+            raise self.failure(error) from None
         except BaseException:
             connection.close()
             raise
@@ -145,7 +148,8 @@ class Place:
         user = _PEER.unpack(peer)[1] & 0xFFFFFFFF
         _check(f"the program that listens at {self.path} runs as", user, trusted)
 
-    def _failure(self, error: OSError) -> ConnectFailure:
+    def failure(self, error: OSError) -> ConnectFailure:
+        """What an error of the system on the way to a connection means."""
         path = self.path
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED):
             return ConnectFailure(Absence.ABSENT, Unavailable(

@@ -87,6 +87,11 @@ class _WatchedConnection(Connection):
             os.close(self._rope)
             self._bell = self._rope = -1
 
+    def leave_to_parent(self) -> None:
+        # The threads that poll it have not come along.
+        self.pollers = 0
+        super().leave_to_parent()
+
 
 class _SharedConnection:
     """A connection that many threads use. One of those that wait, the watcher, receives for all and sends what the kernel
@@ -271,6 +276,7 @@ class _Home:
 
     def __init__(self, place: Place, window: float, max_in_flight: int) -> None:
         self.lock = threading.Lock()
+        self.place = place
         self.connector = Connector(place, window)
         self.connection: Optional[_SharedConnection] = None
         #: Those that take no new calls and may still have some.
@@ -293,7 +299,11 @@ class _Home:
             found = self.connector.attempt()
             if isinstance(found, tuple):
                 return found
-            self.connection = _SharedConnection(found)
+            try:
+                self.connection = _SharedConnection(found)
+            except OSError as error:
+                found.close()
+                raise self.place.failure(error).error from None
             return self.connection
 
 
