@@ -6,7 +6,7 @@ import os
 import threading
 import unittest
 
-from support import LIMIT, FakeDaemon, MemoryDaemon
+from support import LIMIT, FakeDaemon, MemoryDaemon, eventually
 
 from coffer_client import AsyncCoffer, Cancelled, Coffer
 
@@ -88,12 +88,13 @@ class ForkTests(unittest.TestCase):
             peer.read()
 
         with FakeDaemon(script) as daemon, Coffer(daemon.path) as client:
-            thread = threading.Thread(target=client.get, args=("ann", "n1"))
+            texts = []
+            thread = threading.Thread(target=lambda: texts.append(client.get("ann", "n1").text()))
             thread.start()
             self.assertTrue(asked.wait(LIMIT))
             (home,) = client._homes.values()
             inner = home.connection._connection
-            self.assertEqual(1, inner.pollers)
+            self.assertTrue(eventually(lambda: inner.pollers == 1))
             opened = [inner.socket.fileno(), inner._bell, inner._rope]
 
             def work():
@@ -107,7 +108,7 @@ class ForkTests(unittest.TestCase):
             self.assertEqual(0, os.waitpid(child, 0)[1])
             hold.set()
             thread.join(LIMIT)
-            self.assertFalse(thread.is_alive())
+            self.assertEqual(["s3cret"], texts)
 
     def test_a_child_that_only_closes_ends_nothing_of_the_parents(self):
         self.assertEqual(0, os.waitpid(in_child(self.client.close), 0)[1])
@@ -117,11 +118,20 @@ class ForkTests(unittest.TestCase):
 
     def test_threads_of_a_child_share_one_connection(self):
         def work():
-            threads = [threading.Thread(target=read, args=(self.client, f"n{number}", 20)) for number in range(8)]
+            succeeded = []
+
+            def read_one(number):
+                read(self.client, f"n{number}", 20)
+                succeeded.append(number)
+
+            threads = [threading.Thread(target=read_one, args=(number,), daemon=True) for number in range(8)]
             for thread in threads:
                 thread.start()
             for thread in threads:
-                thread.join(LIMIT)
+                thread.join(LIMIT / 2)
+            # A thread's exception ends that thread alone.
+            if sorted(succeeded) != list(range(8)):
+                raise AssertionError(f"only the threads {succeeded} read what they should")
 
         before = len(self.daemon.peers)
         self.assertEqual(0, os.waitpid(in_child(work), 0)[1])
