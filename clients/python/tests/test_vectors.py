@@ -1,11 +1,14 @@
 """The frames of proto/vectors, made by another library's code."""
 
+import gc
 import socket
 import unittest
+from unittest import mock
 
 from support import HEADER, FakeDaemon, both, frame, unescape, vectors
 
 from coffer_client import Code, CofferError, Source
+from coffer_client import _connection as connections
 from coffer_client import _frames as frames
 from coffer_client import _messages as messages
 from coffer_client import _scan as scan
@@ -188,6 +191,80 @@ class FrameTests(unittest.TestCase):
             payload = bytearray(by_name[name].bytes[24:])
             decode([payload])
             self.assertEqual(bytes(len(payload)), bytes(payload), name)
+
+
+class WipingTests(unittest.TestCase):
+    """What the client frees holds no credential: each bytearray that it gives up is looked at."""
+
+    SECRET = b"s3cret-" * 5_000
+
+    def setUp(self):
+        given_up = self.given_up = []
+
+        class Watched(bytearray):
+            def __iadd__(self, other):
+                # It may move, and what it held stays where it was.
+                given_up.append(bytes(self))
+                return super().__iadd__(other)
+
+            def __getitem__(self, index):
+                found = super().__getitem__(index)
+                return Watched(found) if isinstance(found, bytearray) else found
+
+            def __del__(self):
+                given_up.append(bytes(self))
+
+        self.watched = Watched
+        for module in (messages, connections):
+            patch = mock.patch.object(module, "bytearray", Watched, create=True)
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def check(self):
+        gc.collect()
+        self.assertTrue(self.given_up)
+        self.assertFalse(any(b"s3cret" in one for one in self.given_up), "a credential is left in memory")
+
+    def test_a_request(self):
+        payload = messages.store_request("ann", "github", self.SECRET, None, {"env": "prod"}, None, False)
+        self.assertEqual(self.SECRET, credentials_pb2.StoreRequest.FromString(bytes(payload)).credential)
+        call = SilentCall(frames.STORE, payload, float("inf"))
+        ours, theirs = socket.socketpair()
+        connection = Connection(ours)
+        connection.begin(call)
+        self.assertTrue(connection.flush())
+        self.assertIn(self.SECRET, theirs.recv(1 << 20, socket.MSG_WAITALL | socket.MSG_PEEK) or b"")
+        messages.wipe(payload)
+        connection.close(CofferError("over"))
+        theirs.close()
+        del call, payload
+        self.check()
+
+    def test_responses_that_come_in_pieces_behind_each_other(self):
+        record = credentials_pb2.GetResponse(credential=self.SECRET, version="v-1").SerializeToString()
+        part = credentials_pb2.GetManyResponse(
+            results=[{"index": 0, "record": {"credential": self.SECRET}}]).SerializeToString()
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        connection = Connection(ours)
+        one, many, cut = (SilentCall(kind, b"", float("inf")) for kind in (frames.GET, frames.GET_MANY, frames.GET_MANY))
+        for call in (one, many, cut):
+            connection.begin(call)
+        data = frame(frames.RESPONSE, 1, payload=record) + frame(frames.RESPONSE, 2, payload=part)
+        data += frame(frames.RESPONSE, 3, payload=part, flags=frames.MORE)
+        for start in range(0, len(data), 30_000):
+            theirs.sendall(data[start : start + 30_000])
+            connection.receive()
+        got = messages.decode_record(one.parts)
+        (result,) = messages.decode_results(1, many.parts)
+        self.assertEqual((self.SECRET, self.SECRET, 1), (bytes(got.value), bytes(result.value), len(cut.parts)))
+        connection.abandon(cut)
+        connection.close(CofferError("over"))
+        theirs.close()
+        got.wipe()
+        result.wipe()
+        del one, many, cut, call, connection
+        self.check()
 
 
 @both

@@ -85,6 +85,9 @@ class Call(_Outgoing):
         if not self.done:
             self.done = True
             self.error = error
+            # Some results of a GetMany that did not come to its end.
+            for part in self.parts:
+                wipe(part)
             self.wake()
 
 
@@ -258,17 +261,18 @@ class Connection:
         """Takes the first bytes out and overwrites where they were."""
         rest = filled - count
         if rest:
-            self._input[:rest] = self._input[count:filled]
+            self._view[:rest] = self._view[count:filled]
         self._view[rest:filled] = bytes(count)
         self._filled = rest
 
     def _replace_input(self, size: int) -> None:
         new = bytearray(size)
-        new[: self._filled] = self._view[: self._filled]
+        view = memoryview(new)
+        view[: self._filled] = self._view[: self._filled]
         self._view.release()
         wipe(self._input)
         self._input = new
-        self._view = memoryview(new)
+        self._view = view
 
     def _act(self, filled: int) -> int:
         """Acts on the whole frames; how many bytes they have."""

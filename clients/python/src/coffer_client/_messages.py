@@ -1,7 +1,11 @@
 """From arguments to the payloads of requests, and from payloads of responses to what callers get.
 
-On its way in and out a credential is in bytearrays, which are overwritten after use, and never in a message of the
-protobuf library, whose memory nobody can overwrite.
+On its way in and out a credential is in bytearrays, which are overwritten after use, and in no message of the protobuf
+library, whose memory nobody can overwrite. They have their size before a credential is in them: what grows may move, and
+leaves what it held behind. Slices of them are taken by memoryview, for a slice of a bytearray is another copy.
+
+Out of reach are the bytes that a str is encoded to, and the answer of a daemon that puts other fields before the
+credential, which cofferd does not: that one is taken apart in copies.
 """
 
 from __future__ import annotations
@@ -85,11 +89,10 @@ def _whole_seconds(duration: Duration) -> int:
 def credential_bytes(value: Union[str, bytes, bytearray, memoryview]) -> bytearray:
     """A copy that can be overwritten."""
     if isinstance(value, str):
-        valid = bytearray()
         encoded = _encoded(value)
         if encoded is None:
             raise _refuse("value: expected text or bytes, got a str with lone surrogates; store bytes instead")
-        valid += encoded
+        valid = bytearray(encoded)
     elif isinstance(value, (bytes, bytearray, memoryview)):
         valid = bytearray(value)
     else:
@@ -134,14 +137,16 @@ def store_request(
         tail.if_version = checked_text("if_version", if_version)
     if if_absent:
         tail.if_absent = True
+    before, behind = head.SerializeToString(), tail.SerializeToString()
     credential = credential_bytes(value)
-    payload = bytearray(head.SerializeToString())
     if credential:
-        payload += b"\x1a"
-        payload += _varint(len(credential))
-        payload += credential
-        wipe(credential)
-    payload += tail.SerializeToString()
+        before += b"\x1a" + _varint(len(credential))
+    start, end = len(before), len(before) + len(credential)
+    payload = bytearray(end + len(behind))
+    payload[:start] = before
+    payload[start:end] = credential
+    payload[end:] = behind
+    wipe(credential)
     return payload
 
 
@@ -262,7 +267,8 @@ def _take_credential(data: Bytes, at: int, end: int) -> Tuple[bytearray, bytes]:
         value_end = value_at + length
         if value_end > end:
             raise Malformed("coffer.v1.GetResponse.credential: a length goes beyond the end")
-        return bytearray(data[value_at:value_end]), bytes(data[value_end:end])
+        with memoryview(data) as view:
+            return bytearray(view[value_at:value_end]), bytes(view[value_end:end])
     return bytearray(), bytes(data[at:end])
 
 

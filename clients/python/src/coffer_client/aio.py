@@ -368,6 +368,8 @@ class AsyncCoffer:
                     await call.future
                 except asyncio.CancelledError:
                     connection.give_up(call)
+                    for part in call.parts:
+                        messages.wipe(part)
                     raise
                 if call.error is None:
                     try:
