@@ -48,7 +48,7 @@ coffer_action coffer_step_action(const coffer_examination *examination, size_t i
 
 coffer_status coffer_step_status(const coffer_examination *examination, size_t index) {
     const Coffer__V1__DoctorStep *step = step_message(examination, index);
-    return step == NULL ? COFFER_OK : (coffer_status)step->status;
+    return step == NULL ? COFFER_OK : coffer_status_from_wire(step->status);
 }
 
 bool coffer_step_skipped(const coffer_examination *examination, size_t index) {

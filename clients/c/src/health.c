@@ -47,7 +47,7 @@ bool coffer_vault_reachable(const coffer_vault_health *vault) {
 }
 
 coffer_status coffer_vault_check_status(const coffer_vault_health *vault) {
-    return vault == NULL ? COFFER_OK : (coffer_status)vault_message(vault)->check_status;
+    return vault == NULL ? COFFER_OK : coffer_status_from_wire(vault_message(vault)->check_status);
 }
 
 coffer_reason coffer_vault_check_reason(const coffer_vault_health *vault) {
@@ -73,7 +73,11 @@ coffer_reason coffer_vault_last_failure(const coffer_vault_health *vault) {
 }
 
 coffer_writes coffer_vault_writes(const coffer_vault_health *vault) {
-    return vault == NULL ? COFFER_WRITES_UNSPECIFIED : (coffer_writes)vault_message(vault)->writes;
+    if (vault == NULL
+        || vault_message(vault)->writes > COFFER__V1__VAULT_HEALTH__WRITES__WRITES_FAIL) {
+        return COFFER_WRITES_UNSPECIFIED;
+    }
+    return (coffer_writes)vault_message(vault)->writes;
 }
 
 coffer_reason coffer_vault_write_failure(const coffer_vault_health *vault) {

@@ -28,7 +28,8 @@ static const Coffer__V1__Failure *entry_failure(const coffer_entry *entry) {
 }
 
 coffer_status coffer_entry_status(const coffer_entry *entry) {
-    return entry == NULL ? COFFER_INVALID_ARGUMENT : (coffer_status)entry_message(entry)->status;
+    if (entry == NULL) return COFFER_INVALID_ARGUMENT;
+    return coffer_status_from_wire(entry_message(entry)->status);
 }
 
 coffer_reason coffer_entry_reason(const coffer_entry *entry) {

@@ -118,7 +118,8 @@ static void list_script(fake_server *s) {
     Coffer__V1__ListEntry entry = COFFER__V1__LIST_ENTRY__INIT;
     Coffer__V1__ListEntry damaged = COFFER__V1__LIST_ENTRY__INIT;
     Coffer__V1__Failure failure = COFFER__V1__FAILURE__INIT;
-    Coffer__V1__ListEntry *entries[] = {&entry, &damaged};
+    Coffer__V1__ListEntry future = COFFER__V1__LIST_ENTRY__INIT;
+    Coffer__V1__ListEntry *entries[] = {&entry, &damaged, &future};
     Coffer__V1__ListEntry__LabelsEntry label = COFFER__V1__LIST_ENTRY__LABELS_ENTRY__INIT;
     Coffer__V1__ListEntry__LabelsEntry *labels[] = {&label};
     Coffer__V1__ListResponse page = COFFER__V1__LIST_RESPONSE__INIT;
@@ -135,7 +136,8 @@ static void list_script(fake_server *s) {
     damaged.user_id = (char *)"ann";
     damaged.status = COFFER_DATA_LOSS;
     damaged.failure = &failure;
-    page.n_entries = 2;
+    future.status = 99;
+    page.n_entries = 3;
     page.entries = entries;
     page.next_page_token = (char *)"more";
     server_respond(s, call, 0, &page.base);
@@ -147,7 +149,7 @@ static void list_brings_a_page(void) {
     coffer_list_options options = {.page_token = "next", .page_size = 7};
     coffer_page *page;
     CHECK_STATUS(COFFER_OK, coffer_list(client, "ann", &options, &page));
-    CHECK(coffer_page_count(page) == 2);
+    CHECK(coffer_page_count(page) == 3);
     CHECK_TEXT("more", coffer_page_next_token(page));
     const coffer_entry *entry = coffer_page_entry(page, 0);
     CHECK_TEXT("ann", coffer_entry_user(entry));
@@ -170,7 +172,8 @@ static void list_brings_a_page(void) {
     CHECK_TEXT("ann", coffer_entry_user(damaged));
     CHECK_TEXT("", coffer_entry_connection(damaged));
     CHECK_TEXT("", coffer_entry_version(damaged));
-    CHECK(coffer_page_entry(page, 2) == NULL);
+    CHECK(coffer_entry_status(coffer_page_entry(page, 2)) == COFFER_UNKNOWN);
+    CHECK(coffer_page_entry(page, 3) == NULL);
     CHECK_STATUS(COFFER_INVALID_ARGUMENT, coffer_entry_status(NULL));
     CHECK_TEXT("", coffer_entry_message(NULL));
     coffer_page_free(page);
@@ -181,12 +184,16 @@ static void list_brings_a_page(void) {
 static void admin_script(fake_server *s) {
     server_accept(s);
     Coffer__V1__VaultHealth vault = COFFER__V1__VAULT_HEALTH__INIT;
-    Coffer__V1__VaultHealth *vaults[] = {&vault};
+    Coffer__V1__VaultHealth future = COFFER__V1__VAULT_HEALTH__INIT;
+    Coffer__V1__VaultHealth *vaults[] = {&vault, &future};
     char *warnings[] = {(char *)"swap"};
     Coffer__V1__HealthResponse health = COFFER__V1__HEALTH_RESPONSE__INIT;
     Coffer__V1__Failure refused = COFFER__V1__FAILURE__INIT;
     refused.reason = COFFER__V1__FAILURE__REASON__REASON_VAULT_REFUSED;
     refused.message = (char *)"the policy";
+    future.check_status = 99;
+    future.writes = (Coffer__V1__VaultHealth__Writes)99;
+    future.breaker = (Coffer__V1__VaultHealth__Breaker)99;
     vault.check_status = COFFER_PERMISSION_DENIED;
     vault.check_failure = &refused;
     vault.name = (char *)"main";
@@ -212,7 +219,7 @@ static void admin_script(fake_server *s) {
     health.serving = true;
     health.version = (char *)"0.1.0";
     health.uptime_ms = 8;
-    health.n_vaults = 1;
+    health.n_vaults = 2;
     health.vaults = vaults;
     health.n_warnings = 1;
     health.warnings = warnings;
@@ -264,7 +271,11 @@ static void operators_calls_bring_their_reports(void) {
     CHECK(coffer_health_uptime_ms(health) == 8);
     CHECK(coffer_health_warning_count(health) == 1);
     CHECK_TEXT("swap", coffer_health_warning(health, 0));
-    CHECK(coffer_health_vault_count(health) == 1);
+    CHECK(coffer_health_vault_count(health) == 2);
+    const coffer_vault_health *future = coffer_health_vault(health, 1);
+    CHECK(coffer_vault_check_status(future) == COFFER_UNKNOWN);
+    CHECK(coffer_vault_writes(future) == COFFER_WRITES_UNSPECIFIED);
+    CHECK(coffer_vault_breaker(future) == COFFER_BREAKER_UNSPECIFIED);
     const coffer_vault_health *vault = coffer_health_vault(health, 0);
     CHECK_TEXT("main", coffer_vault_name(vault));
     CHECK_TEXT("embedded", coffer_vault_kind(vault));
@@ -343,6 +354,7 @@ static void doctor_script(fake_server *s) {
     get.advice = (char *)"is it running?";
     compare.action = COFFER__V1__DOCTOR_STEP__ACTION__ACTION_COMPARE;
     compare.skipped = true;
+    compare.status = 99;
     Coffer__V1__VaultExamination examination = COFFER__V1__VAULT_EXAMINATION__INIT;
     Coffer__V1__VaultExamination *list[] = {&examination};
     examination.name = (char *)"main";
@@ -385,6 +397,7 @@ static void the_doctor_tells_of_each_step(void) {
     CHECK_TEXT("out of reach", coffer_step_message(examination, 1));
     CHECK_TEXT("is it running?", coffer_step_advice(examination, 1));
     CHECK(coffer_step_skipped(examination, 2));
+    CHECK(coffer_step_status(examination, 2) == COFFER_UNKNOWN);
     CHECK(coffer_step_action(examination, 3) == COFFER_ACTION_UNSPECIFIED);
     CHECK(coffer_step_message(examination, 3) == NULL);
     coffer_doctor_free(report);
