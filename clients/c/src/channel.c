@@ -58,15 +58,22 @@ void coffer_channel_deliver(
     channel->delivery.message = NULL;
 }
 
+void coffer_channel_add_unknown_outcome(
+    coffer_channel *channel, const ProtobufCMessageDescriptor *output) {
+    if (output == &coffer__v1__store_response__descriptor ||
+        output == &coffer__v1__delete_response__descriptor ||
+        output == &coffer__v1__doctor_response__descriptor) {
+        channel->failure->may_have_happened = true;
+        coffer_failure_add(channel->failure, "; a write may have happened");
+    }
+}
+
 /* Adds what may have come of a call that gets no answer; `sent`: the daemon may get it whole. */
 static void add_what_became(coffer_channel *channel, const coffer_call *call, bool sent) {
-    bool may_write = call->output == &coffer__v1__store_response__descriptor ||
-                     call->output == &coffer__v1__delete_response__descriptor ||
-                     call->output == &coffer__v1__doctor_response__descriptor;
-    if (!sent) {
+    if (sent) {
+        coffer_channel_add_unknown_outcome(channel, call->output);
+    } else {
         coffer_failure_add(channel->failure, "; the call was not sent");
-    } else if (may_write) {
-        coffer_failure_add(channel->failure, "; a write may have happened");
     }
 }
 

@@ -168,6 +168,10 @@ bool coffer_channel_receive(coffer_channel *channel, bool to_the_end);
 void coffer_channel_deliver(
     coffer_channel *channel, coffer_call *call, ProtobufCMessage *message, bool last);
 
+/* Adds to the failure that a call with this output, if it writes, may have happened: nobody knows. */
+void coffer_channel_add_unknown_outcome(
+    coffer_channel *channel, const ProtobufCMessageDescriptor *output);
+
 /* Takes the call off the list and frees it. */
 void coffer_channel_remove(coffer_channel *channel, coffer_call *call);
 

@@ -66,7 +66,8 @@ static ProtobufCMessage *decode(
     return message;
 }
 
-static void set_failure(
+/* False: without a Failure that decodes. */
+static bool set_failure(
     coffer_channel *channel, const coffer_frame_header *header, const uint8_t *payload,
     size_t size) {
     ProtobufCMessage *message = NULL;
@@ -74,7 +75,9 @@ static void set_failure(
     coffer_failure_from_response(
         channel->failure, header->method_or_status, header->timeout_or_retry,
         (const Coffer__V1__Failure *)message);
+    bool is_explained = message != NULL;
     coffer_message_free(channel->memory, message);
+    return is_explained;
 }
 
 /* A response to a call that somebody waits for. */
@@ -84,14 +87,18 @@ static void answer(
     bool last = (header->flags & COFFER_FRAME_MORE) == 0;
     bool streams = call->output == &coffer__v1__get_many_response__descriptor;
     ProtobufCMessage *message = NULL;
+    bool is_explained = false;
     if (header->method_or_status != 0) {
-        set_failure(channel, header, payload, size);
+        is_explained = set_failure(channel, header, payload, size);
     } else if (!last && !streams) {
         coffer_failure_set(
             channel->failure, COFFER_INTERNAL, COFFER_REASON_MALFORMED, false,
             "the daemon announced a second answer to a call that has one");
     } else {
         message = decode(channel, call->output, payload, size);
+    }
+    if (message == NULL && !is_explained) {
+        coffer_channel_add_unknown_outcome(channel, call->output);
     }
     coffer_channel_deliver(channel, call, message, message == NULL || last);
     if (channel->delivery.rejected && call->closure != NULL) {

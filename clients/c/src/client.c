@@ -65,6 +65,10 @@ bool coffer_error_retryable(const coffer_client *client) {
     return client != NULL && client->failure.retryable;
 }
 
+bool coffer_error_may_have_happened(const coffer_client *client) {
+    return client != NULL && client->failure.may_have_happened;
+}
+
 /* ---- Blocking on top of the channel ---- */
 
 bool coffer_may_block(coffer_client *client) {

@@ -9,7 +9,7 @@ typedef struct coffer_failure {
     coffer_status status;
     coffer_reason reason;
     bool retryable;
-    /* What the daemon says of a call that changes something. */
+    /* A Store, Delete or Doctor may have changed something: the daemon says so, or nobody knows. */
     bool may_have_happened;
     uint32_t retry_after_ms;
     char message[1025];

@@ -13,6 +13,8 @@ void *coffer_result_adopt(coffer_client *client, size_t size) {
     result *made = coffer_memory_allocate(&client->memory, size);
     if (made == NULL) {
         coffer_failure_out_of_memory(&client->failure);
+        coffer_channel_add_unknown_outcome(
+            &client->channel, client->channel.delivery.message->descriptor);
         return NULL;
     }
     made->memory = client->memory;

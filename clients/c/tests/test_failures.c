@@ -69,6 +69,7 @@ static void a_request_that_was_sent_is_not_repeated(void) {
     CHECK_STATUS(COFFER_UNAVAILABLE, coffer_store(client, "u", "c", "x", 1, NULL, NULL));
     CHECK(coffer_error_retryable(client));
     CHECK(strstr(coffer_error_message(client), "may have happened") != NULL);
+    CHECK(coffer_error_may_have_happened(client) && !coffer_error_may_have_happened(NULL));
     usleep(150000);
     CHECK_STATUS(COFFER_OK, get(client));
     coffer_close(client);
@@ -81,6 +82,7 @@ static void a_read_is_never_said_to_have_written(void) {
     coffer_client *client = server_client(&server, 0);
     CHECK_STATUS(COFFER_UNAVAILABLE, get(client));
     CHECK(strstr(coffer_error_message(client), "write") == NULL);
+    CHECK(!coffer_error_may_have_happened(client));
     usleep(150000);
     CHECK_STATUS(COFFER_OK, get(client));
     coffer_close(client);
@@ -100,8 +102,13 @@ static void only_a_write_that_ran_out_of_time_may_have_happened(void) {
     coffer_client *client = server_client(&server, 60);
     CHECK_STATUS(COFFER_DEADLINE_EXCEEDED, get(client));
     CHECK(strcmp(coffer_error_message(client), "no answer within 60 ms") == 0);
+    CHECK(!coffer_error_may_have_happened(client));
     CHECK_STATUS(COFFER_DEADLINE_EXCEEDED, coffer_store(client, "u", "c", "x", 1, NULL, NULL));
     CHECK(strcmp(coffer_error_message(client), "no answer within 60 ms; a write may have happened") == 0);
+    CHECK(coffer_error_may_have_happened(client));
+    /* Of a later call it says nothing. */
+    CHECK_STATUS(COFFER_INVALID_ARGUMENT, coffer_store(client, "u", "c", NULL, 1, NULL, NULL));
+    CHECK(!coffer_error_may_have_happened(client));
     coffer_process(client);
     server_finish(&server);
     coffer_close(client);
@@ -145,6 +152,7 @@ static void it_is_repeated_once_only(void) {
     coffer_client *client = server_client(&server, 0);
     CHECK_STATUS(
         COFFER_UNAVAILABLE, coffer_store(client, "u", "c", bytes, 1 << 20, NULL, NULL));
+    CHECK(!coffer_error_may_have_happened(client));
     server_finish(&server);
     coffer_close(client);
     free(bytes);
@@ -250,6 +258,7 @@ static void a_write_that_a_drain_cut_off_is_not_repeated(void) {
     coffer_client *client = server_client(&server, 0);
     CHECK_STATUS(COFFER_UNAVAILABLE, coffer_store(client, "u", "c", "s", 1, NULL, NULL));
     CHECK(coffer_error_reason(client) == COFFER_REASON_DRAINING);
+    CHECK(coffer_error_may_have_happened(client));
     coffer_close(client);
     server_finish(&server);
 }

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 
 #include <string.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 
 #include "check.h"
@@ -83,6 +84,7 @@ static void fill_with_marker(char *bytes, size_t size) {
 
 static char stored[200000];
 static size_t stored_size;
+static atomic_int store_count;
 
 static void answer_get_many(fake_server *s, uint64_t call) {
     Coffer__V1__GetResponse record = COFFER__V1__GET_RESPONSE__INIT;
@@ -106,6 +108,7 @@ static void keep(fake_server *s) {
     CHECK(request != NULL && request->credential.len <= sizeof stored);
     memcpy(stored, request->credential.data, request->credential.len);
     stored_size = request->credential.len;
+    store_count++;
     protobuf_c_message_free_unpacked(&request->base, NULL);
 }
 
@@ -245,8 +248,13 @@ static bool try_everything(coffer_client *client) {
     coffer_ping_report *ping;
     coffer_status statuses[8];
     fill_with_marker(credential, sizeof credential);
+    int stores_before = store_count;
     statuses[0] =
         coffer_store(client, "u", "c", credential, sizeof credential, &options, &written);
+    /* Memory may run out when the daemon has stored it. */
+    if (statuses[0] != COFFER_OK && !coffer_error_may_have_happened(client)) {
+        CHECK(store_count == stores_before);
+    }
     statuses[1] = coffer_get(client, "u", "c", NULL, &record);
     statuses[2] = coffer_get_many(client, keys, 2, NULL, &batch);
     statuses[3] = coffer_list(client, "u", NULL, &page);

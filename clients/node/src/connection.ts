@@ -184,7 +184,7 @@ export class Connection {
     private succeed(call: Call, memory: Buffer, start: number, end: number, more: boolean): void {
         if (more && !call.sink.more) {
             this.abandon(call);
-            call.fail(moreAnnounced());
+            call.fail(moreAnnounced().of(true, call.mayWrite));
             return this.owner.settled();
         }
         let response: unknown;
@@ -195,7 +195,7 @@ export class Connection {
             if (!(error instanceof DecodeFault)) throw error;
             if (more) this.abandon(call);
             else this.settle(call);
-            call.fail(undecodable(call.method.fullName, error.message));
+            call.fail(undecodable(call.method.fullName, error.message).of(true, call.mayWrite));
             return this.owner.settled();
         }
         if (more) return call.sink.more?.(response);

@@ -18,6 +18,11 @@ const REASONS = new Map([
     [64, "UNREADABLE_RECORD"], [65, "DISK"], [79, "INTERNAL"],
 ]);
 
+/** Ends the message of a write whose outcome is not known. */
+const MAY_HAVE_HAPPENED = "; a write may have happened";
+
+function unexplained(code: Code): string { return `the daemon answered ${code} without an explanation`; }
+
 /** What an error says beside its code and text. */
 export interface ErrorDetails {
     reason?: string;
@@ -44,7 +49,7 @@ export class CofferError extends Error {
     declare readonly retryAfterMs?: number;
     /** The configured name of the vault concerned; absent if none was. */
     declare readonly vault?: string;
-    /** The call may have changed something: a write that was sent and not answered. */
+    /** The call may have changed something: a write whose outcome is not known. */
     readonly mayHaveHappened: boolean;
 
     constructor(code: Code, message: string, details: ErrorDetails = {}) {
@@ -61,10 +66,12 @@ export class CofferError extends Error {
     static answered(status: number, failure: Failure | undefined, retryMs = 0, mayWrite = false): CofferError {
         // A status of a later daemon counts as UNKNOWN.
         const code = status > 0 && status < CODES.length ? CODES[status] as Code : "UNKNOWN";
-        return new CofferError(code, failure?.message || `the daemon answered ${code} without an explanation`, {
+        // Without an explanation nobody knows.
+        const suffix = mayWrite ? MAY_HAVE_HAPPENED : "";
+        const message = failure ? failure.message || unexplained(code) : unexplained(code) + suffix;
+        return new CofferError(code, message, {
             reason: REASONS.get(failure?.reason ?? 0), retryable: failure?.retryable, vault: failure?.vault,
             retryAfterMs: retryMs > 0 ? retryMs : undefined,
-            // Without an explanation nobody knows.
             mayHaveHappened: mayWrite && (failure?.mayHaveHappened ?? true),
         });
     }
@@ -81,7 +88,7 @@ export class CofferError extends Error {
 
     /** @internal The same error of a call that was not answered, saying what may have come of it. */
     of(wasSent: boolean, mayWrite: boolean): CofferError {
-        const suffix = !wasSent ? "; the call was not sent" : mayWrite ? "; a write may have happened" : "";
+        const suffix = !wasSent ? "; the call was not sent" : mayWrite ? MAY_HAVE_HAPPENED : "";
         return new CofferError(this.code, this.message + suffix, {
             reason: this.reason, retryable: this.retryable, retryAfterMs: this.retryAfterMs, vault: this.vault,
             mayHaveHappened: wasSent && mayWrite, cause: this.cause,

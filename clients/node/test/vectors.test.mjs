@@ -6,6 +6,7 @@ import frames from "../dist/wire/frame.js";
 import { FrameReader } from "../dist/wire/frame-reader.js";
 import { Reader } from "../dist/wire/reader.js";
 import { Writer } from "../dist/wire/writer.js";
+import { CofferError } from "../dist/esm.mjs";
 import { answer, fakeDaemon, MESSAGES, METHODS } from "./support/fake-daemon.mjs";
 import { bytesOf, vectors } from "./support/vectors.mjs";
 
@@ -117,5 +118,28 @@ test("what a daemon must not send ends the call, and the connection where it mus
             assert.equal((await daemon.client.get("ann", "next")).text(), "next");
             assert.equal(daemon.connections, vector.fields.get("then") === "closed" ? 2 : 1);
         });
+    }
+});
+
+test("a write whose answer says nothing of it may have happened; one whose failure explains it has not", async (t) => {
+    for (const vector of vectors("bad-responses.txt")) {
+        await t.test(vector.name, async (t) => {
+            const daemon = await fakeDaemon(t, async (peer) => {
+                await peer.read();
+                peer.write(vector.bytes);
+                await peer.read();
+            });
+            const error = await daemon.client.store("ann", "github", "x").then(() => undefined, (error) => error);
+            assert.ok(error instanceof CofferError);
+            assert.equal(error.mayHaveHappened, true);
+            assert.match(error.message, /; a write may have happened$/);
+        });
+    }
+    for (const mayHaveHappened of [false, true]) {
+        const daemon = await fakeDaemon(t, async (peer) => {
+            peer.fail((await peer.read()).callId, 13, { reason: 79, message: "no", mayHaveHappened });
+            await peer.read();
+        });
+        await assert.rejects(daemon.client.store("ann", "github", "x"), { mayHaveHappened, message: "no" });
     }
 });

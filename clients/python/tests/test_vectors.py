@@ -268,6 +268,32 @@ class WipingTests(unittest.TestCase):
 
 
 @both
+class UnknownOutcomeTests:
+    def test_a_write_whose_answer_says_nothing_of_it_may_have_happened(self):
+        """By PROTOCOL.md: the answer does not decode, or is a failure without a Failure that does."""
+        for vector in vectors("bad-responses.txt"):
+            with self.subTest(vector.name):
+                with FakeDaemon(lambda peer, _: [peer.read(), peer.send(vector.bytes), peer.read()]) as daemon:
+                    with self.assertRaises(CofferError) as raised:
+                        self.open(daemon.path).store("ann", "github", "x")
+                self.assertTrue(raised.exception.may_have_happened)
+                self.assertTrue(str(raised.exception).endswith("; a write may have happened"), raised.exception)
+
+    def test_a_write_that_a_failure_explains_has_not_happened(self):
+        for happened in (False, True):
+            with FakeDaemon(lambda peer, _: [peer.fail(peer.read(), 13, 79, happened=happened), peer.read()]) as daemon:
+                with self.assertRaises(CofferError) as raised:
+                    self.open(daemon.path).store("ann", "github", "x")
+            self.assertEqual(happened, raised.exception.may_have_happened)
+
+    def test_a_read_has_not_happened(self):
+        with FakeDaemon(lambda peer, _: [peer.respond(peer.read(), status=13), peer.read()]) as daemon:
+            with self.assertRaises(CofferError) as raised:
+                self.open(daemon.path).get("ann", "github")
+        self.assertFalse(raised.exception.may_have_happened)
+
+
+@both
 class BadResponseTests:
     def test_a_bad_response_ends_the_call_as_the_vectors_say(self):
         for vector in vectors("bad-responses.txt"):

@@ -151,6 +151,9 @@ COFFER_API const char *coffer_error_message(const coffer_client *client);
 COFFER_API uint32_t coffer_error_retry_after_ms(const coffer_client *client);
 /* The same call may succeed later without a change. */
 COFFER_API bool coffer_error_retryable(const coffer_client *client);
+/* A store, delete or doctor that failed may have been done all the same: it was sent, and how it
+ * ended is not known. Read first, or repeat it with a condition. If false, nothing was changed. */
+COFFER_API bool coffer_error_may_have_happened(const coffer_client *client);
 
 /* ---- Results ------------------------------------------------------------- */
 

@@ -33,13 +33,15 @@ public:
     explicit Error(const coffer_client *client)
         : std::runtime_error(coffer_error_message(client)), status_(coffer_error_status(client)),
           reason_(coffer_error_reason(client)), retryable_(coffer_error_retryable(client)),
-          retry_after_(coffer_error_retry_after_ms(client)) {}
+          may_have_happened_(coffer_error_may_have_happened(client)), retry_after_(coffer_error_retry_after_ms(client)) {}
 
     /* By which programs act. */
     coffer_status status() const noexcept { return status_; }
     coffer_reason reason() const noexcept { return reason_; }
     /* The same call may succeed later without a change. */
     bool retryable() const noexcept { return retryable_; }
+    /* A store or remove may have been done all the same. Read first, or repeat it with a condition. */
+    bool may_have_happened() const noexcept { return may_have_happened_; }
     /* How long to wait before trying again; 0 = no advice. */
     std::chrono::milliseconds retry_after() const noexcept { return retry_after_; }
 
@@ -47,6 +49,7 @@ private:
     coffer_status status_;
     coffer_reason reason_;
     bool retryable_;
+    bool may_have_happened_;
     std::chrono::milliseconds retry_after_;
 };
 

@@ -18,7 +18,7 @@ from ._frames import (
     RESPONSE, VERSION, Method,
     cancel_frame, header_fault, length_fault, pack_header, unpack_header,
 )
-from ._messages import Duration, decode_failure, seconds, wipe
+from ._messages import MAY_HAVE_HAPPENED, Duration, decode_failure, seconds, wipe
 from .errors import Code, CofferError, DeadlineExceeded, InvalidArgument, Reason, Unavailable
 
 #: Responses of one call that may wait for its end: a GetMany has 256 results.
@@ -320,15 +320,15 @@ class Connection:
             wipe(payload)
         elif status != 0:
             del self.calls[call_id]
-            failure = decode_failure(status, retry, payload)
+            failure = decode_failure(status, retry, payload, call.method.writes)
             if failure.reason == Reason.DRAINING:
                 self._stop_taking_calls()
             call.end(failure)
         elif more and not call.method.streams:
             wipe(payload)
-            self._abandon(call, lambda _: CofferError(
+            self._abandon(call, lambda call: told(CofferError(
                 "the daemon announced a response after the one that ends the call", code=Code.INTERNAL,
-                reason=Reason.MALFORMED))
+                reason=Reason.MALFORMED), True, call.method.writes))
         else:
             call.parts.append(payload)
             if len(call.parts) >= MOST_PARTS:
@@ -431,7 +431,7 @@ def told(error: CofferError, may_have_been_sent: bool, writes: bool) -> CofferEr
     if not may_have_been_sent:
         suffix = "; the call was not sent"
     elif writes:
-        suffix = "; a write may have happened"
+        suffix = MAY_HAVE_HAPPENED
     return type(error)(
         error.message + suffix, code=error.code, reason=error.reason, vault=error.vault, retryable=error.retryable,
         retry_after=error.retry_after, may_have_happened=may_have_been_sent and writes)

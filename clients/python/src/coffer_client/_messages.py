@@ -15,6 +15,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from google.protobuf.message import DecodeError, Message
 
+from ._frames import Method
 from ._scan import Bytes, Malformed, fields, read_varint, scan
 from .errors import Code, CofferError, InvalidArgument, Reason, make_error
 from .generated.admin_pb2 import HealthRequest, HealthResponse, InvalidateRequest, InvalidateResponse, StatsRequest
@@ -30,6 +31,8 @@ LARGEST_CREDENTIAL = 1 << 20
 LONGEST_TEXT = 16 << 10
 MOST_LABELS = 1_024
 KEYS_PER_CALL = 256
+#: Ends the text of the error of a write whose outcome is not known.
+MAY_HAVE_HAPPENED = "; a write may have happened"
 
 Duration = Union[int, float, _datetime.timedelta]
 AnyKey = Union[Key, Tuple[str, str]]
@@ -405,16 +408,23 @@ def decode_dropped(parts: Sequence[Bytes]) -> int:
 # ---- Failures ----
 
 
-def failure_error(status: int, failure: Optional[Failure], retry_after: Optional[float] = None) -> CofferError:
-    """What the daemon says of a call, of a key or of an entry that failed."""
+def failure_error(
+    status: int, failure: Optional[Failure], retry_after: Optional[float] = None, writes: bool = False,
+) -> CofferError:
+    """What the daemon says of a call, of a key or of an entry that failed.
+
+    :param writes: the call changes something; without an explanation nobody knows whether it has.
+    """
     if failure is None:
-        return make_error(status, f"the daemon answered with status {status} and no explanation", retry_after=retry_after)
+        return make_error(
+            status, f"the daemon answered with status {status} and no explanation{MAY_HAVE_HAPPENED if writes else ''}",
+            retry_after=retry_after, may_have_happened=writes)
     return make_error(
         status, failure.message, reason=failure.reason, vault=failure.vault or None, retryable=failure.retryable,
         retry_after=retry_after, may_have_happened=failure.may_have_happened)
 
 
-def decode_failure(status: int, retry_ms: int, data: Bytes) -> CofferError:
+def decode_failure(status: int, retry_ms: int, data: Bytes, writes: bool = False) -> CofferError:
     """A Failure that does not decode leaves its call the status and the retry of the header."""
     failure: Optional[Failure] = None
     if data:
@@ -422,12 +432,13 @@ def decode_failure(status: int, retry_ms: int, data: Bytes) -> CofferError:
             failure = _decode(Failure, data)
         except Malformed:
             failure = None
-    return failure_error(status, failure, retry_ms / 1000 if retry_ms else None)
+    return failure_error(status, failure, retry_ms / 1000 if retry_ms else None, writes)
 
 
-def undecodable(method: str, fault: Malformed, parts: Sequence[Bytes]) -> CofferError:
+def undecodable(method: Method, fault: Malformed, parts: Sequence[Bytes]) -> CofferError:
     """A payload that does not decode ends its call, not the connection."""
     for part in parts:
         wipe(part)
     return CofferError(
-        f"the daemon's answer to {method} does not decode: {fault}", code=Code.INTERNAL, reason=Reason.MALFORMED)
+        f"the daemon's answer to {method.name} does not decode: {fault}{MAY_HAVE_HAPPENED if method.writes else ''}",
+        code=Code.INTERNAL, reason=Reason.MALFORMED, may_have_happened=method.writes)

@@ -375,7 +375,7 @@ class AsyncCoffer:
                     try:
                         return decode(call.parts)
                     except Malformed as fault:
-                        raise messages.undecodable(method.name, fault, call.parts) from None
+                        raise messages.undecodable(method, fault, call.parts) from None
                 retry = retry or Retry(method, self._window)
                 delay = retry.after(call.error, deadline)
                 if delay:

@@ -494,7 +494,7 @@ class Coffer:
                     try:
                         return decode(call.parts)
                     except Malformed as fault:
-                        raise messages.undecodable(method.name, fault, call.parts) from None
+                        raise messages.undecodable(method, fault, call.parts) from None
                 retry = retry or Retry(method, self._window)
                 delay = retry.after(call.error, deadline)
                 if delay:

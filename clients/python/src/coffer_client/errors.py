@@ -71,7 +71,7 @@ class CofferError(Exception):
     retry_after: Optional[float]
     """The daemon's advice: seconds to wait before a retry; spread retries over some more."""
     may_have_happened: bool
-    """True for a write that was sent and not answered: read first, or repeat it with a condition."""
+    """True for a write whose outcome is not known: read first, or repeat it with a condition."""
 
     def __init__(
         self, message: str, *, code: Optional[Code] = None, reason: int = 0, vault: Optional[str] = None,
