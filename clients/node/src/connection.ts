@@ -96,7 +96,7 @@ export class Connection {
         if (this.status === "closed") return;
         if (!call.isSent) {
             this.withdraw(call);
-        } else if (this.status === "open") {
+        } else {
             const start = this.writer.at;
             this.writer.reserve(HEADER_BYTES);
             this.writer.at += HEADER_BYTES;

@@ -227,6 +227,27 @@ test("after go-away the calls in flight are finished, and new ones go to a new c
     assert.ok(ended, "the connection ends when its calls are done");
 });
 
+test("a call that is given up on a draining connection is cancelled there", async (t) => {
+    const seen = [];
+    const daemon = await fakeDaemon(t, async (peer, number) => {
+        if (number > 1) return serve(peer);
+        const requests = [await peer.read(), await peer.read()];
+        peer.goAway();
+        seen.push(await peer.read());
+        answer(peer, requests[1]);
+        seen.push(await peer.read());
+    });
+    const given = failure(daemon.client.get("ann", "given-up", { timeoutMs: 100 }));
+    const kept = daemon.client.get("ann", "kept");
+    assert.equal((await given).code, "DEADLINE_EXCEEDED");
+    assert.equal((await kept).text(), "kept");
+    assert.equal((await daemon.client.get("ann", "next")).text(), "next");
+    // With its last call the connection ends.
+    while (seen.length < 2) await sleep(5);
+    assert.deepEqual([seen[0].kind, seen[0].callId, seen[1]], [Kind.CANCEL, 1, undefined]);
+    assert.equal(daemon.connections, 2);
+});
+
 test("what a draining daemon refuses is made again, writes too", async (t) => {
     const daemon = await fakeDaemon(t, async (peer, number) => {
         if (number > 1) return serve(peer);

@@ -101,6 +101,27 @@ test("frames come out whole, however they arrive", () => {
     }
 });
 
+test("nothing is taken of what comes behind the frame that ends the connection", () => {
+    const bytes = Buffer.concat([20, 20, 20].map((length) => {
+        const frame = Buffer.alloc(HEADER_BYTES);
+        frame.writeUInt32BE(length);
+        return frame;
+    }));
+    for (const pieces of [[bytes.length], [10, bytes.length - 10], [HEADER_BYTES + 1, 2 * HEADER_BYTES - 1]]) {
+        const reader = new FrameReader();
+        let count = 0, at = 0;
+        for (const size of pieces) {
+            reader.take(bytes.subarray(at, at + size), size, () => {
+                count += 1;
+                if (count === 2) reader.wipe();
+                return count < 2;
+            });
+            at += size;
+        }
+        assert.equal(count, 2);
+    }
+});
+
 test("what a daemon must not send ends the call, and the connection where it must", async (t) => {
     const all = vectors("bad-responses.txt");
     assert.ok(all.length >= 20);

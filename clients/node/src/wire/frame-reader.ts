@@ -24,7 +24,8 @@ export class FrameReader {
         }
         this.keep(memory, 0, count);
         const taken = FrameReader.cut(this.rest, this.size, accept);
-        if (taken === 0) return;
+        // It may have been wiped meanwhile, by a frame that ended the connection.
+        if (taken === 0 || this.size === 0) return;
         this.rest.copyWithin(0, taken, this.size);
         this.rest.fill(0, this.size - taken, this.size);
         this.size -= taken;
