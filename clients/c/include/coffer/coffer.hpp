@@ -16,6 +16,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <new>
 #include <optional>
@@ -34,6 +35,11 @@ public:
         : std::runtime_error(coffer_error_message(client)), status_(coffer_error_status(client)),
           reason_(coffer_error_reason(client)), retryable_(coffer_error_retryable(client)),
           may_have_happened_(coffer_error_may_have_happened(client)), retry_after_(coffer_error_retry_after_ms(client)) {}
+
+    /* An argument that cannot be sent: INVALID_ARGUMENT. */
+    explicit Error(const std::string &message)
+        : std::runtime_error(message), status_(COFFER_INVALID_ARGUMENT), reason_(COFFER_REASON_BAD_FIELD), retryable_(false),
+          may_have_happened_(false), retry_after_(0) {}
 
     /* By which programs act. */
     coffer_status status() const noexcept { return status_; }
@@ -73,6 +79,7 @@ public:
     bool stale() const noexcept { return coffer_record_stale(record_.get()); }
     /* The value of the label with this name; nothing if there is none. */
     std::optional<std::string_view> label(const std::string &name) const noexcept {
+        if (name.find('\0') != std::string::npos) return std::nullopt;
         const char *value = coffer_record_label(record_.get(), name.c_str());
         return value == nullptr ? std::nullopt : std::optional<std::string_view>(value);
     }
@@ -100,30 +107,32 @@ struct StoreOptions {
 /* A client. Connects with the first call, and again whenever the daemon went away. */
 class Client {
 public:
-    /* `socket_path`: empty = as coffer_options says. `timeout`: how long a call may take in all; 0 = 5 s. */
+    /* `socket_path`: empty = as coffer_options says. `timeout`: how long a call may take in all; 0 = 5 s, below 0 = 1 ms,
+     * at most 2^32 - 1 ms. */
     explicit Client(const std::string &socket_path = {}, std::chrono::milliseconds timeout = {}) {
         coffer_options options = {};
-        options.socket_path = socket_path.empty() ? nullptr : socket_path.c_str();
-        options.timeout_ms = static_cast<std::uint32_t>(timeout.count());
+        options.socket_path = socket_path.empty() ? nullptr : text("socket_path", socket_path);
+        if (timeout.count() != 0) options.timeout_ms = clamped<std::uint32_t>(timeout, 1);
         client_.reset(coffer_open(&options));
         if (client_ == nullptr) throw std::bad_alloc();
     }
 
-    /* With Error::status() COFFER_NOT_FOUND if there is no live record. */
+    /* With Error::status() COFFER_NOT_FOUND if there is no live record. A `max_age` below 0 is 0: the vault is asked. */
     Record get(const std::string &user, const std::string &connection,
                std::optional<std::chrono::milliseconds> max_age = {}) {
         coffer_get_options options = {};
         options.has_max_age = max_age.has_value();
-        options.max_age_ms = static_cast<std::uint64_t>(max_age.value_or(std::chrono::milliseconds(0)).count());
+        options.max_age_ms = clamped<std::uint64_t>(max_age.value_or(std::chrono::milliseconds(0)), 0);
         coffer_record *record = nullptr;
-        check(coffer_get(client_.get(), user.c_str(), connection.c_str(), &options, &record));
+        check(coffer_get(client_.get(), text("user", user), text("connection", connection), &options, &record));
         return Record(record);
     }
 
     /* Nothing if there is no live record. */
     std::optional<Record> try_get(const std::string &user, const std::string &connection) {
         coffer_record *record = nullptr;
-        coffer_status status = coffer_get(client_.get(), user.c_str(), connection.c_str(), nullptr, &record);
+        coffer_status status = coffer_get(
+            client_.get(), text("user", user), text("connection", connection), nullptr, &record);
         if (status == COFFER_NOT_FOUND) return std::nullopt;
         check(status);
         return Record(record);
@@ -133,16 +142,17 @@ public:
     std::string store(const std::string &user, const std::string &connection, std::string_view credential,
                       const StoreOptions &how = {}) {
         std::vector<coffer_label> labels;
-        for (const auto &[name, value] : how.labels) labels.push_back({name.c_str(), value.c_str()});
+        for (const auto &[name, value] : how.labels) labels.push_back({text("label", name), text("label", value)});
         coffer_store_options options = {};
         options.ttl_seconds = how.ttl_seconds;
         options.labels = labels.data();
         options.label_count = labels.size();
-        options.if_version = how.if_version ? how.if_version->c_str() : nullptr;
+        options.if_version = how.if_version ? text("if_version", *how.if_version) : nullptr;
         options.if_absent = how.if_absent;
         coffer_stored *stored = nullptr;
         check(coffer_store(
-            client_.get(), user.c_str(), connection.c_str(), credential.data(), credential.size(), &options, &stored));
+            client_.get(), text("user", user), text("connection", connection), credential.data(), credential.size(), &options,
+            &stored));
         std::unique_ptr<coffer_stored, void (*)(coffer_stored *)> owner(stored, coffer_stored_free);
         return coffer_stored_version(stored);
     }
@@ -150,9 +160,9 @@ public:
     /* Whether a live record was there and this call removed it. */
     bool remove(const std::string &user, const std::string &connection, std::optional<std::string> if_version = {}) {
         coffer_delete_options options = {};
-        options.if_version = if_version ? if_version->c_str() : nullptr;
+        options.if_version = if_version ? text("if_version", *if_version) : nullptr;
         bool existed = false;
-        check(coffer_delete(client_.get(), user.c_str(), connection.c_str(), &options, &existed));
+        check(coffer_delete(client_.get(), text("user", user), text("connection", connection), &options, &existed));
         return existed;
     }
 
@@ -160,6 +170,18 @@ public:
     coffer_client *get_c() noexcept { return client_.get(); }
 
 private:
+    /* C would end the text at its first NUL and name another record. */
+    static const char *text(const char *name, const std::string &value) {
+        if (value.find('\0') != std::string::npos) throw Error(std::string(name) + ": expected text without NUL bytes");
+        return value.c_str();
+    }
+
+    template <typename Number> static Number clamped(std::chrono::milliseconds time, Number least) {
+        if (time.count() < 0) return least;
+        const auto count = static_cast<std::uint64_t>(time.count());
+        return count < std::numeric_limits<Number>::max() ? static_cast<Number>(count) : std::numeric_limits<Number>::max();
+    }
+
     void check(coffer_status status) const {
         if (status != COFFER_OK) throw Error(client_.get());
     }
