@@ -11,7 +11,9 @@
 #include "check.h"
 #include "fake_server.h"
 
-enum { seeds = 10, rounds = 5, timeout_ms = 80, slack_ms = 3000, most_connections = 16 };
+/* `slack_ms`: how late a call may end on a busy machine. Under valgrind, beside six busy loops on two processors, the longest has
+ * come 600 ms late. A call whose deadline is missed ends with a daemon that comes back (2 s), or never. */
+enum { seeds = 10, rounds = 5, timeout_ms = 80, slack_ms = 1000, most_connections = 16 };
 
 static fake_server server;
 static atomic_bool stopping;
@@ -163,9 +165,17 @@ typedef struct started {
     int ends;
 } started;
 
+static int64_t longest_ms;
+
+static void check_time(int64_t start_ms) {
+    int64_t taken = now_ms() - start_ms;
+    if (taken > longest_ms) longest_ms = taken;
+    CHECK(taken < timeout_ms + slack_ms);
+}
+
 static void ended(started *call) {
     call->ends++;
-    CHECK(now_ms() - call->at_ms < timeout_ms + slack_ms);
+    check_time(call->at_ms);
 }
 
 static void got(coffer_client *client, coffer_record *record, void *context) {
@@ -231,7 +241,7 @@ static void run_round(coffer_client *client, uint64_t *state) {
     coffer_status status = coffer_get(client, "u", "c", NULL, &record);
     CHECK((record != NULL) == (status == COFFER_OK));
     coffer_record_free(record);
-    CHECK(now_ms() - begin < timeout_ms + slack_ms);
+    check_time(begin);
 }
 
 static void every_call_ends_by_its_deadline(void) {
@@ -251,5 +261,6 @@ static void every_call_ends_by_its_deadline(void) {
 
 int main(void) {
     RUN(every_call_ends_by_its_deadline);
+    printf("the longest call took %lld ms of %d\n", (long long)longest_ms, timeout_ms);
     return 0;
 }
