@@ -636,6 +636,7 @@ class SignalTests(unittest.TestCase):
             with self.assertRaises(Unavailable) as raised:
                 store()
             self.assertTrue(raised.exception.may_have_happened)
+            self.assertTrue(eventually(lambda: stores))
             self.assertEqual(1, len(stores))
 
 
