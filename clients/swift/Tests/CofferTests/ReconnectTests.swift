@@ -103,6 +103,27 @@ struct ReconnectTests {
         }
     }
 
+    @Test("Closing the client ends calls on a connection that is draining, too")
+    func closeReachesADrainingConnection() async throws {
+        let script: FakeDaemon.Script = { peer, number in
+            if number > 1 { return try MemoryDaemon().serve(peer, number) }
+            _ = try peer.read()
+            try peer.goAway()
+            while true { _ = try peer.read() }
+        }
+        try await withDaemon(script) { client, daemon in
+            let old = try await client.channel.connection(until: .now + .seconds(1))
+            let waiting = Task { await TransportTests.code { try await client.text(timeout: .seconds(20)) } }
+            while old.unusableSince == nil { try await Task.sleep(for: .milliseconds(1)) }
+            #expect(await TransportTests.code { try await client.text("other") } == .notFound)
+            #expect(daemon.connectionCount == 2)
+            let began = ContinuousClock.now
+            client.close()
+            #expect(await waiting.value == .cancelled)
+            #expect(ContinuousClock.now - began < .seconds(5))
+        }
+    }
+
     @Test(.timeLimit(.minutes(1)))
     func goAwayLetsCallsFinishAndMovesOn() async throws {
         let (told, continuation) = AsyncStream.makeStream(of: Void.self)

@@ -3,13 +3,16 @@ import SwiftProtobuf
 /// What the client itself finds.
 extension CofferError {
     /// What the daemon answered: the status, and the `coffer.v1.Failure` behind it.
-    init(_ reply: Reply) {
+    ///
+    /// - Parameter mayWrite: the call is one that changes something.
+    init(_ reply: Reply, mayWrite: Bool) {
         // A status that later daemons may send counts as UNKNOWN.
         let code = reply.status <= Code.unauthenticated.rawValue ? Code(rawValue: reply.status) : .unknown
         let retryAfter: Duration? =
             reply.retryMilliseconds == 0 ? nil : .milliseconds(Int(reply.retryMilliseconds))
         guard let failure = try? Coffer_V1_Failure(serializedBytes: reply.frame) else {
-            self.init(code, .malformed, "the daemon's explanation does not decode", retryAfter: retryAfter)
+            self = CofferError(code, .malformed, "the daemon's explanation does not decode", retryAfter: retryAfter)
+                .told(mayHaveBeenSent: true, mayWrite: mayWrite)
             return
         }
         self.init(failure, code: code, retryAfter: retryAfter)

@@ -120,7 +120,7 @@ extension Connection {
         switch FrameKind(rawValue: header.kind) {
         case .response: return [response(header, Reply(header, frame), &state)].compactMap(\.self)
         case .goAway where header.callID == 0 && header.methodOrStatus != 0:
-            return [.fatal(CofferError(Reply(header, frame)), wasTurnedAway: true)]
+            return [.fatal(CofferError(Reply(header, frame), mayWrite: false), wasTurnedAway: true)]
         case .goAway where header.callID == 0:
             stopTakingCalls(&state)
             return state.outbound.removeUnsentCalls()
@@ -135,7 +135,7 @@ extension Connection {
         guard let call = state.calls[id] else {
             // Call id 0: the daemon could not read what we sent, and closes. Other
             // calls have been given up meanwhile.
-            return id == 0 && reply.status != 0 ? .fatal(CofferError(reply)) : nil
+            return id == 0 && reply.status != 0 ? .fatal(CofferError(reply, mayWrite: false)) : nil
         }
         // A failure ends its call, whatever it announces.
         var isEnd = !reply.more || reply.status != 0
@@ -149,9 +149,9 @@ extension Connection {
 
     private func pass(_ reply: Reply, of id: UInt64, to sink: Sink) {
         switch sink {
-        case .one(let continuation):
+        case .one(let continuation, let mayWrite):
             if reply.more && reply.status == 0 {
-                continuation.resume(throwing: CofferError.moreAnnounced)
+                continuation.resume(throwing: CofferError.moreAnnounced.told(mayHaveBeenSent: true, mayWrite: mayWrite))
             } else {
                 continuation.resume(returning: reply)
             }

@@ -8,7 +8,7 @@ import Glibc
 final class Connection: Sendable {
     /// Where a call's replies go.
     enum Sink {
-        case one(CheckedContinuation<Reply, any Error>)
+        case one(CheckedContinuation<Reply, any Error>, mayWrite: Bool)
         case many(AsyncThrowingStream<Reply, any Error>.Continuation)
     }
 
@@ -86,6 +86,9 @@ final class Connection: Sendable {
     /// Nil while new calls are taken.
     var unusableSince: ContinuousClock.Instant? { state.withLock { $0.unusableSince } }
 
+    /// No call on it is unanswered.
+    var isClosed: Bool { state.withLock { $0.status == .closed } }
+
     // MARK: Calls
 
     /// Makes a call and waits for its reply.
@@ -95,7 +98,7 @@ final class Connection: Sendable {
         let id = newCallID()
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                begin(call, id, .one(continuation))
+                begin(call, id, .one(continuation, mayWrite: call.mayWrite))
                 // A cancellation before `begin` found no call to cancel.
                 if Task.isCancelled { abandon(id, CancellationError()) }
             }
@@ -240,7 +243,7 @@ extension Connection.Sink {
 
     func fail(_ error: any Error) {
         switch self {
-        case .one(let continuation): continuation.resume(throwing: error)
+        case .one(let continuation, _): continuation.resume(throwing: error)
         case .many(let continuation): continuation.finish(throwing: error)
         }
     }

@@ -18,16 +18,17 @@ struct Reply: Sendable {
         self.frame = frame
     }
 
+    /// - Parameter mayWrite: the call is one that changes something.
     /// - Throws: what the daemon answered instead of a message, or INTERNAL if
     ///   the message does not decode.
     func message<Request, Response: Message>(
-        of method: CofferMethod<Request, Response>
+        of method: CofferMethod<Request, Response>, mayWrite: Bool
     ) throws(CofferError) -> Response {
-        guard status == 0 else { throw CofferError(self) }
+        guard status == 0 else { throw CofferError(self, mayWrite: mayWrite) }
         do {
             return try Response(serializedBytes: frame)
         } catch {
-            throw .undecodable(method.fullName)
+            throw .undecodable(method.fullName).told(mayHaveBeenSent: true, mayWrite: mayWrite)
         }
     }
 }

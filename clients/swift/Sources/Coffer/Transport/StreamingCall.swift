@@ -51,7 +51,7 @@ struct StreamingCall<Request: Message, Response: Message> {
             isFinished = true
             return nil
         }
-        let response = try reply.message(of: method)
+        let response = try reply.message(of: method, mayWrite: !options.isRepeatable)
         retry.stop()
         return response
     }

@@ -12,6 +12,8 @@ import Synchronization
 public final class UnixSocketChannel: CofferChannel {
     private struct State {
         var connection: Connection?
+        /// Those before it, while calls on them are unanswered.
+        var draining: [Connection] = []
         /// When a connection was last lost.
         var lostAt: ContinuousClock.Instant?
         var reconnector: Reconnector
@@ -61,6 +63,7 @@ public final class UnixSocketChannel: CofferChannel {
         let wasClosed = found._withUnsafeGuaranteedRef { parent in
             parent.state.withLockIfAvailable { state in
                 state.connection?.leaveToParent()
+                for connection in state.draining { connection.leaveToParent() }
                 return state.isClosed
             }
         }
@@ -74,12 +77,12 @@ public final class UnixSocketChannel: CofferChannel {
 
     /// Ends calls in flight with CANCELLED; later calls fail the same way.
     public func close() {
-        let connection = withState { state -> Connection? in
+        let connections = withState { state -> [Connection] in
             state.isClosed = true
-            defer { state.connection = nil }
-            return state.connection
+            defer { (state.connection, state.draining) = (nil, []) }
+            return state.draining + (state.connection.map { [$0] } ?? [])
         }
-        connection?.close(.clientClosed)
+        for connection in connections { connection.close(.clientClosed) }
     }
 
     public func response<Request: Message, Response: Message>(
@@ -92,7 +95,7 @@ public final class UnixSocketChannel: CofferChannel {
             try Task.checkCancellation()
             let connection = try await connection(until: call.deadline)
             do {
-                return try await connection.reply(to: call).message(of: method)
+                return try await connection.reply(to: call).message(of: method, mayWrite: call.mayWrite)
             } catch {
                 try retry.after(error)
             }
@@ -148,6 +151,7 @@ public final class UnixSocketChannel: CofferChannel {
                 guard let lostAt = connection.unusableSince else { return .found(connection) }
                 state.lostAt = lostAt
                 state.connection = nil
+                state.draining = (state.draining + [connection]).filter { !$0.isClosed }
             }
             let now = ContinuousClock.Instant.now
             if let retryAt = state.reconnector.retryAt, now < retryAt, let failure = state.lastFailure {
