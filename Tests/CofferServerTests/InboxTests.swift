@@ -23,7 +23,7 @@ import Testing
         { message in
             switch message {
             case .work(let item): item.run()
-            case .reply(let serial, _, _): seen.note("reply \(serial)")
+            case .reply(let serial, _): seen.note("reply \(serial)")
             default: seen.note("another")
             }
         }
@@ -45,7 +45,7 @@ import Testing
         let inbox = try Inbox()
         inbox.claim()
         let seen = Seen()
-        inbox.post(.reply(call: 7, .failure(.notFound), more: false))
+        inbox.post(.reply(call: 7, .failure(.notFound)))
         inbox.post(work("work", seen))
         #expect(inbox.hasOwn)
         #expect(seen.all.isEmpty)
@@ -100,7 +100,7 @@ import Testing
         let seen = Seen()
         let clock = SteppingClock()
         inbox.post((1...2).map { number in Item { seen.note("\(number)") } })
-        inbox.post([.reply(call: 1, .failure(.notFound), more: false), .reply(call: 2, .failure(.notFound), more: false)])
+        inbox.post([.reply(call: 1, .failure(.notFound)), .reply(call: 2, .failure(.notFound))])
         for _ in 0..<2 {
             #expect(inbox.hasOwn)
             inbox.takeOwn(within: Slice(clock), act(seen))

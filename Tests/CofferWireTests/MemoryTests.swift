@@ -24,6 +24,20 @@ import Testing
         }
     }
 
+    @Test func growsByNoMoreThanIsAskedFor() {
+        let buffer = ByteBuffer(capacity: 16)
+        append([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], to: buffer)
+        buffer.consume(4)
+        // There is room when what waits moves to the front.
+        buffer.makeRoom(exactly: 10)
+        #expect(buffer.capacity == 16)
+        buffer.makeRoom(exactly: 11)
+        #expect(buffer.capacity == 17)
+        append(Array(repeating: 11, count: 11), to: buffer)
+        #expect(buffer.capacity == 17)
+        #expect(contents(buffer) == [5, 6, 7, 8, 9, 10] + Array(repeating: 11, count: 11))
+    }
+
     @Test func wipesWhatItGivesUp() {
         let buffer = ByteBuffer(capacity: 16)
         append([1, 2, 3, 4, 5, 6, 7, 8], to: buffer)

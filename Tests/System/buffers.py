@@ -2,10 +2,12 @@
 
 import resource
 import socket
+import threading
 import time
+from collections import Counter
 from pathlib import Path
 
-from harness import Status, SystemTest, eventually, messages, options
+from harness import CallFailed, Client, Daemon, Status, SystemTest, eventually, messages, options
 from harness.client import cancel, encode
 
 #: What the daemon's memory stays under, in KiB: the MemoryMax that such a unit may have.
@@ -184,3 +186,103 @@ class Buffers(SystemTest):
     def left(self) -> tuple[int, int, int]:
         stats = self.healthy.stats()
         return stats["connections"], stats["calls_waiting"], stats["buffered_bytes"]
+
+
+def many(count: int, **fields):
+    """A GetMany of so many large records."""
+    return messages.credentials.GetManyRequest(
+        keys=[messages.credentials.Key(user_id="user", connection_id=f"large{n % RECORDS}") for n in range(count)], **fields)
+
+
+class PromptReaders(SystemTest):
+    """Clients that read at once get all of a GetMany past the cache, however many do and however large the records are: no
+    connection is closed for it, and no call refused."""
+
+    def check(self, limits: str, bytes_each: int, clients: int, calls: int = 1) -> None:
+        daemon = self.daemon(config=f"limits: {{{limits}}}\n")
+        with daemon.client() as client:
+            for number in range(RECORDS):
+                client.store("user", f"large{number}", bytes([number]) * bytes_each)
+        outcomes: Counter[str] = Counter()
+        end = time.monotonic() + options.sized(3, 10)
+        readers = [
+            threading.Thread(target=self.read, args=(daemon, bytes_each, calls, end, outcomes)) for _ in range(clients)]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join(120)
+        self.assertEqual(set(outcomes), {"whole"}, outcomes)
+        self.assertGreaterEqual(outcomes["whole"], clients * calls)
+        self.assertNotIn("closed a", daemon.log_text())
+        with daemon.client() as client:
+            eventually("nothing is left of them", 5, lambda: client.stats()["buffered_bytes"] == 0)
+
+    def read(self, daemon: Daemon, bytes_each: int, calls: int, end: float, outcomes: Counter[str]) -> None:
+        try:
+            with daemon.client(60) as client:
+                while True:
+                    self.read_once(client, bytes_each, calls)
+                    outcomes["whole"] += calls
+                    if time.monotonic() > end:
+                        return
+        except (AssertionError, CallFailed, OSError) as error:
+            outcomes[f"{type(error).__name__}: {error}"] += 1
+
+    def read_once(self, client: Client, bytes_each: int, calls: int) -> None:
+        """Begins so many calls and reads their answers as they come."""
+        found = {client.begin("Credentials/GetMany", many(RECORDS, max_age_ms=0), 60_000): 0 for _ in range(calls)}
+        open_calls = set(found)
+        while open_calls:
+            frame = client.response()
+            if frame.code != Status.OK:
+                raise CallFailed(frame)
+            for result in messages.credentials.GetManyResponse.FromString(frame.payload).results:
+                assert len(result.record.credential) == bytes_each, f"a key failed: {result.failure.message}"
+                found[frame.call_id] += 1
+            if not frame.more:
+                open_calls.remove(frame.call_id)
+        assert set(found.values()) == {RECORDS}, found
+
+    def test_the_largest_records(self) -> None:
+        self.check("credential_bytes: 1MiB", 1_000 << 10, clients=2)
+
+    def test_the_largest_records_of_calls_on_one_connection(self) -> None:
+        self.check("credential_bytes: 1MiB", 1_000 << 10, clients=1, calls=3)
+
+    def test_large_records_and_little_room(self) -> None:
+        self.check("credential_bytes: 256KiB, buffered_bytes_per_uid: 8MiB", 250 << 10, clients=8)
+
+    def test_many_clients_and_little_room(self) -> None:
+        self.check("buffered_bytes_per_uid: 4MiB", LARGE, clients=24)
+
+
+class StalledElsewhere(SystemTest):
+    """Connections that read nothing keep no others of their uid from being served, whichever reactor has which of them."""
+
+    def check(self, requests: list[bytes], stalled: int, filled: int) -> None:
+        """Others are served soon after so many connections have sent these requests, once so many bytes wait."""
+        daemon = self.daemon(config="reactors: 2\nlimits: {buffered_bytes_per_uid: 4MiB}\n")
+        # Connections go to the reactors in turn: every other one is on the first.
+        clients = [daemon.client() for _ in range(2 * stalled + 4)]
+        for client in clients:
+            self.addCleanup(client.close)
+        watch = clients[0]
+        for number in range(RECORDS):
+            watch.store("user", f"large{number}", bytes([number]) * LARGE)
+        for client in clients[4::2]:
+            client.send(b"".join(requests))
+        eventually("their answers wait", 5, lambda: watch.stats()["buffered_bytes"] >= filled)
+        # A second until they count as stalled, one until they are looked for, and some for a busy machine; far less than
+        # limits.write_stall_seconds.
+        time.sleep(4)
+        for client in (clients[1], clients[2]):
+            self.assertEqual(len(client.get_many([("user", f"large{n}") for n in range(8)])), 8)
+
+    def test_answers_to_get_manys(self) -> None:
+        calls = [encode("Credentials/GetMany", many(64).SerializeToString(), number, 60_000) for number in range(4)]
+        self.check(calls, stalled=14, filled=1 << 21)
+
+    def test_answers_to_gets(self) -> None:
+        gets = [encode("Credentials/Get", messages.credentials.GetRequest(
+            user_id="user", connection_id=f"large{number}").SerializeToString(), number) for number in range(12)]
+        self.check(gets, stalled=16, filled=7 << 19)

@@ -5,10 +5,45 @@ import Synchronization
 ///
 /// What is sent and forgotten within one turn of a reactor is not counted.
 final class BufferBudget: Sendable {
+    /// What bytes are for.
+    enum Use {
+        /// Starts of frames and unread replies.
+        case work
+        /// Pieces of answers that are being made. They can wait, so they leave an eighth of a limit
+        /// to what cannot.
+        case turns
+        /// The keys of GetManys. With `readAhead` they get at most half of a limit: what waits does not
+        /// keep the work that it waits for from being done.
+        case keys
+        /// Records that a GetMany reads before it can send them. Only while these and the keys take less
+        /// than a quarter of a limit, so that no call is refused because others read ahead.
+        case readAhead
+    }
+
+    private struct Count {
+        var all = 0
+        /// Those of them that are for keys or read ahead.
+        var waiting = 0
+
+        func hasRoom(_ bytes: Int, for use: Use, limit: Int) -> Bool {
+            switch use {
+            case .work: all + bytes <= limit
+            case .turns: all + bytes <= limit / 8 * 7
+            case .keys: all + bytes <= limit && waiting + bytes <= limit / 2
+            case .readAhead: all + bytes <= limit / 8 * 7 && waiting + bytes <= limit / 4
+            }
+        }
+
+        mutating func add(_ bytes: Int, for use: Use) {
+            all += bytes
+            if use == .keys || use == .readAhead { waiting += bytes }
+        }
+    }
+
     private struct State {
         var limits: ServerLimits
-        var total = 0
-        var byUID: [UInt32: Int] = [:]
+        var total = Count()
+        var byUID: [UInt32: Count] = [:]
     }
 
     private let state: Mutex<State>
@@ -22,45 +57,62 @@ final class BufferBudget: Sendable {
     }
 
     /// False, and nothing is counted, if this uid, or all together, would have more than they may.
-    ///
-    /// - Parameter part: 2 = only half of it is for this: what waits is not to keep the work that
-    ///   it waits for from being done.
-    func reserve(_ bytes: Int, uid: UInt32, part: Int = 1) -> Bool {
+    func reserve(_ bytes: Int, uid: UInt32, for use: Use = .work) -> Bool {
         state.withLock { state in
-            guard state.total + bytes <= state.limits.bufferedBytes / part,
-                state.byUID[uid, default: 0] + bytes <= state.limits.bufferedBytesPerUID / part
+            guard state.total.hasRoom(bytes, for: use, limit: state.limits.bufferedBytes),
+                state.byUID[uid, default: Count()].hasRoom(bytes, for: use, limit: state.limits.bufferedBytesPerUID)
             else { return false }
-            state.total += bytes
-            state.byUID[uid, default: 0] += bytes
+            state.total.add(bytes, for: use)
+            state.byUID[uid, default: Count()].add(bytes, for: use)
             return true
         }
     }
 
-    func release(_ bytes: Int, uid: UInt32) {
+    func release(_ bytes: Int, uid: UInt32, for use: Use = .work) {
         guard bytes > 0 else { return }
         state.withLock { state in
-            state.total -= bytes
-            let left = state.byUID[uid, default: 0] - bytes
-            state.byUID[uid] = left > 0 ? left : nil
+            state.total.add(-bytes, for: use)
+            var left = state.byUID[uid, default: Count()]
+            left.add(-bytes, for: use)
+            state.byUID[uid] = left.all > 0 ? left : nil
         }
     }
 
-    var bytes: Int { state.withLock { $0.total } }
+    /// The uid's share, whatever all have together, has room for so many bytes.
+    func hasRoom(_ bytes: Int, uid: UInt32, for use: Use) -> Bool {
+        state.withLock { $0.byUID[uid, default: Count()].hasRoom(bytes, for: use, limit: $0.limits.bufferedBytesPerUID) }
+    }
+
+    var bytes: Int { state.withLock { $0.total.all } }
 }
 
 /// Bytes of a budget that are given back with the last reference.
 final class BufferReservation: Sendable {
     private let budget: BufferBudget
-    private let bytes: Int
+    private let bytes: Atomic<Int>
     private let uid: UInt32
+    private let use: BufferBudget.Use
 
     /// Nil if there is no room.
-    init?(_ bytes: Int, of budget: BufferBudget, uid: UInt32, part: Int = 1) {
-        guard budget.reserve(bytes, uid: uid, part: part) else { return nil }
-        self.budget = budget
-        self.bytes = bytes
-        self.uid = uid
+    convenience init?(_ bytes: Int, of budget: BufferBudget, uid: UInt32, for use: BufferBudget.Use = .work) {
+        guard budget.reserve(bytes, uid: uid, for: use) else { return nil }
+        self.init(reserved: bytes, of: budget, uid: uid, for: use)
     }
 
-    deinit { budget.release(bytes, uid: uid) }
+    /// Takes over what `reserve` of the budget has counted.
+    init(reserved bytes: Int, of budget: BufferBudget, uid: UInt32, for use: BufferBudget.Use) {
+        self.budget = budget
+        self.bytes = Atomic(bytes)
+        self.uid = uid
+        self.use = use
+    }
+
+    /// Gives back what is beyond so many bytes.
+    func shrink(to less: Int) {
+        let before = bytes.load(ordering: .relaxed)
+        guard less < before, bytes.compareExchange(expected: before, desired: less, ordering: .relaxed).exchanged else { return }
+        budget.release(before - less, uid: uid, for: use)
+    }
+
+    deinit { budget.release(bytes.load(ordering: .relaxed), uid: uid, for: use) }
 }

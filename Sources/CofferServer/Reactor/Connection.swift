@@ -46,7 +46,8 @@ final class Connection {
     @exclusivity(unchecked) var touched = false
 
     @exclusivity(unchecked) var lastActivity: BootInstant
-    /// When it was told to go away for being idle: what crosses that on its way is still answered.
+    /// When it was last told to go away for being idle: what crosses that on its way is still answered,
+    /// and makes it void.
     @exclusivity(unchecked) var retiredSince: BootInstant?
     /// When the first byte of the frame in `input` came.
     @exclusivity(unchecked) var frameSince: BootInstant?

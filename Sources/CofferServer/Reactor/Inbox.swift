@@ -10,12 +10,12 @@ import Synchronization
 enum ReactorMessage: Sendable {
     /// A new connection to look after.
     case adopt(fd: Int32, peer: Peer)
-    /// The call with this serial has an answer; `more` says that another one follows.
-    case reply(call: UInt64, Reply, more: Bool)
+    /// The call with this serial has its answer.
+    case reply(call: UInt64, Reply)
     /// A task waits until it may make the next piece of an answer.
     case stream(StreamWaiter)
-    /// It has made it, on this connection of this uid.
-    case turnOver(connection: UInt64, uid: UInt32)
+    /// It has made it.
+    case piece(StreamPiece)
     /// A piece of a task of this reactor's.
     case job(UnownedJob)
     /// What is to be done on this thread without one.
@@ -104,7 +104,7 @@ final class Inbox: TaskExecutor, WorkQueue, @unchecked Sendable {
 
     private func keep(_ message: ReactorMessage) {
         switch message {
-        case .reply, .turnOver: answers.append(message)
+        case .reply, .piece: answers.append(message)
         default: own.append(message)
         }
     }

@@ -5,7 +5,11 @@ import Logging
 
 /// Memory that waits for clients stays within its budget.
 extension Reactor {
-    /// Counts what the connection holds now. Where there is no room for it, those who have not
+    /// For so long a connection that takes no reply bytes is spared, whoever needs the memory: one
+    /// that reads takes some in this time.
+    private static let patience = Duration.seconds(1)
+
+    /// Counts what the connection holds now. Where there is no room for it, those that have not
     /// read for the longest go first, and this one last.
     ///
     /// - Returns: false if the connection is gone.
@@ -20,7 +24,7 @@ extension Reactor {
         let more = held - connection.charged
         if more < 0 {
             budget.release(-more, uid: connection.peer.uid)
-        } else if !reserve(more, for: connection, sparing: .zero) {
+        } else if !reserve(more, for: connection) {
             cut(connection, "closed a connection: there is no memory left for what waits for it")
             return false
         }
@@ -28,21 +32,42 @@ extension Reactor {
         return true
     }
 
-    /// Reserves bytes for the connection, if need be at the expense of others of its uid who
-    /// have taken nothing of their replies for longer than `sparing`.
-    func reserve(_ bytes: Int, for connection: Connection, sparing: Duration) -> Bool {
-        while !budget.reserve(bytes, uid: connection.peer.uid) {
-            guard let victim = longestStalled(besides: connection), let since = victim.stalledSince,
-                since + sparing <= now
+    /// Reserves bytes for the connection, if need be at the expense of others of its uid that
+    /// have taken nothing of their replies for a while.
+    func reserve(_ bytes: Int, _ use: BufferBudget.Use = .work, for connection: Connection) -> Bool {
+        let uid = connection.peer.uid
+        var freed = 0
+        while !budget.reserve(bytes, uid: uid, for: use) {
+            // The keys of a connection that is cut go with its tasks, which end later: this call is
+            // refused then, rather than all that stall cut for it.
+            guard use != .keys || freed < bytes, let victim = stalledTooLong(uid: uid, besides: connection.token)
             else { return false }
-            cut(victim, "closed a stalled connection: others need the memory that it holds")
+            freed += victim.charged
+            cut(victim, Self.needed)
         }
         return true
     }
 
-    private func longestStalled(besides connection: Connection) -> Connection? {
-        stalled.longest(uid: connection.peer.uid, besides: connection.token, isStalled: isStalled)
-            .flatMap { find($0.connection) }
+    private static let needed: Logger.Message = "closed a stalled connection: others need the memory that it holds"
+
+    /// Leaves room for those that read, before they need it: they may be on other reactors, which
+    /// cannot close connections of this one.
+    func cutStalledOfCrowdedUIDs(within slice: Slice) {
+        for uid in stalled.uids {
+            while !slice.isOver, !budget.hasRoom(bytesOfTurn, uid: uid, for: .turns),
+                let victim = stalledTooLong(uid: uid, besides: nil)
+            {
+                cut(victim, Self.needed)
+            }
+        }
+    }
+
+    /// The one of the uid that has taken nothing for the longest, if that is long enough.
+    private func stalledTooLong(uid: UInt32, besides excluded: UInt64?) -> Connection? {
+        guard let longest = stalled.longest(uid: uid, besides: excluded, isStalled: isStalled),
+            longest.since + Self.patience <= now
+        else { return nil }
+        return find(longest.connection)
     }
 
     private func isStalled(_ item: StalledQueue.Item) -> Bool { find(item.connection)?.stalledSince == item.since }

@@ -52,14 +52,10 @@ extension Reactor {
     }
 
     /// Sends what a vault has brought, unless the call is over or its peer gone.
-    func finish(_ serial: UInt64, _ reply: Reply, more: Bool) {
+    func finish(_ serial: UInt64, _ reply: Reply) {
         guard let call = calls[serial], let connection = find(call.connection) else { return }
-        if more, case .message(let piece) = reply {
-            respond(connection, call.context.callID, piece, more: true)
-        } else {
-            endCall(connection, call.context.callID)
-            answer(call.context, on: connection, with: reply)
-        }
+        endCall(connection, call.context.callID)
+        answer(call.context, on: connection, with: reply)
         flushLarge(connection)
         touch(connection)
     }

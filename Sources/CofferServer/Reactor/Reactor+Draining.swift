@@ -65,6 +65,7 @@ extension Reactor {
     func sweep() {
         let slice = Slice(clock)
         defer { flushTouched() }
+        if sweepSlot == 0 { cutStalledOfCrowdedUIDs(within: slice) }
         while sweepSlot < connections.count {
             var isTime = sweepSlot % 64 == 63
             if let connection = connections[sweepSlot], endIfTooSlow(connection) { isTime = true }
@@ -88,12 +89,12 @@ extension Reactor {
     }
 
     private func retire(_ connection: Connection) {
-        if connection.retiredSince == nil {
+        guard let since = connection.retiredSince, since >= connection.lastActivity else {
+            // A request that crossed an earlier go-away has made it void.
             connection.retiredSince = now
-            goAway(connection)
-        } else if isOver(connection.retiredSince, Self.retirementSeconds) {
-            cut(connection, "closed an idle connection")
+            return goAway(connection)
         }
+        if isOver(since, Self.retirementSeconds) { cut(connection, "closed an idle connection") }
     }
 
     private func isOver(_ since: BootInstant?, _ seconds: Int) -> Bool {

@@ -29,7 +29,7 @@ extension Reactor {
         let wanted = missing > 0 ? min(missing, BufferPool.bufferBytes) : BufferPool.bufferBytes
         let growth = input.capacity(reserving: wanted) - input.capacity
         if growth > 0 {
-            guard reserve(growth, for: connection, sparing: .seconds(1)) else {
+            guard reserve(growth, for: connection) else {
                 return refuseFrame(input.bytes, connection)
             }
             connection.charged += growth
@@ -44,7 +44,7 @@ extension Reactor {
     /// Keeps what has come of a frame, or frames that a pause or a turn's end holds back.
     private func keep(_ rest: UnsafeRawBufferPointer, _ connection: Connection) {
         let input = buffers.take(for: rest.count)
-        if reserve(input.capacity, for: connection, sparing: .seconds(1)) {
+        if reserve(input.capacity, for: connection) {
             connection.charged += input.capacity
         } else if connection.isBehind {
             buffers.give(input)

@@ -1,12 +1,32 @@
 import CofferAccess
 import CofferCore
+import CofferWire
 import Glibc
 
 /// A task that makes a long answer piece by piece, and waits until its client has read the last one.
 struct StreamWaiter: Sendable {
     let address: ReturnAddress
+    /// Its call holds records that were read ahead.
+    let holdsRecords: Bool
     /// Resumed with the connection's token, or nil if nobody wants the answer any more.
     let continuation: CheckedContinuation<UInt64?, Never>
+}
+
+/// What a task has made in its turn.
+struct StreamPiece: Sendable {
+    /// The call's serial.
+    let call: UInt64
+    /// Encoded, in their order; at least one.
+    let responses: [Secret]
+    /// Another piece follows.
+    let more: Bool
+    /// The token of the turn's connection.
+    let turn: UInt64
+    /// The connection's.
+    let uid: UInt32
+
+    /// What it takes in the output.
+    var bytes: Int { responses.reduce(0) { $0 + FrameHeader.byteCount + $1.count } }
 }
 
 /// Turns at making a piece of an answer. A connection gives one out when the kernel has taken all
@@ -23,16 +43,29 @@ extension Reactor {
         guard let call = calls[waiter.address.serial], let connection = find(call.connection) else {
             return waiter.continuation.resume(returning: nil)
         }
-        connection.streams.append(waiter)
+        // So the calls of a connection that hold records are never more than its turns.
+        connection.streams.insert(waiter, at: waiter.holdsRecords ? 0 : connection.streams.count)
         offerTurn(connection)
     }
 
-    /// The piece is in the connection's output, or nobody wanted it.
-    func endTurn(of token: UInt64, uid: UInt32) {
-        budget.release(bytesOfTurn, uid: uid)
-        guard let connection = find(token) else { return }
+    /// Sends a piece, unless the call is over or its peer gone. Its turn is over in any case.
+    func finish(_ piece: StreamPiece) {
+        guard let connection = find(piece.turn) else { return budget.release(bytesOfTurn, uid: piece.uid, for: .turns) }
         connection.turns -= 1
-        offerTurn(connection)
+        // The piece takes over the room of the turn: so it always finds some. What is too much of
+        // it goes back when the output is flushed.
+        connection.charged += bytesOfTurn
+        touch(connection)
+        guard let call = calls[piece.call], let last = piece.responses.last else { return }
+        output(connection).makeRoom(exactly: piece.bytes)
+        for response in piece.responses.dropLast() { respond(connection, call.context.callID, response, more: true) }
+        if piece.more {
+            respond(connection, call.context.callID, last, more: true)
+        } else {
+            endCall(connection, call.context.callID)
+            answer(call.context, on: connection, with: .message(last))
+        }
+        flushLarge(connection)
     }
 
     /// For when something has changed: notes that the connection can give a turn out.
@@ -63,7 +96,7 @@ extension Reactor {
                 continue
             }
             let uid = connection.peer.uid
-            guard reserve(bytesOfTurn, for: connection, sparing: .seconds(1)) else {
+            guard reserve(bytesOfTurn, .turns, for: connection) else {
                 readyStreams.rest(token, uid: uid, at: now)
                 continue
             }

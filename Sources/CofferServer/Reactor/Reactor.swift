@@ -220,9 +220,9 @@ final class Reactor: @unchecked Sendable {
     func take(_ message: ReactorMessage) {
         switch message {
         case .adopt(let fd, let peer): adopt(fd, peer)
-        case .reply(let serial, let reply, let more): finish(serial, reply, more: more)
+        case .reply(let serial, let reply): finish(serial, reply)
         case .stream(let waiter): awaitTurn(waiter)
-        case .turnOver(let connection, let uid): endTurn(of: connection, uid: uid)
+        case .piece(let piece): finish(piece)
         case .job(let job): job.runSynchronously(on: inbox.asUnownedTaskExecutor())
         case .work(let item): item.run()
         case .later(let time, let work): awaitDeadline(.init(deadline: time, subject: .work(work, call: nil)))

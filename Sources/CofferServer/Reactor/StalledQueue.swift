@@ -23,6 +23,9 @@ struct StalledQueue {
 
     var count: Int { lines.values.reduce(0) { $0 + $1.items.count - $1.head } }
 
+    /// Those with connections in it.
+    var uids: [UInt32] { Array(lines.keys) }
+
     mutating func insert(_ item: Item, uid: UInt32, isStalled: (Item) -> Bool) {
         var line = lines.removeValue(forKey: uid) ?? Line()
         line.items.append(item)
@@ -36,7 +39,7 @@ struct StalledQueue {
     }
 
     /// The connection of the uid that has taken nothing for the longest.
-    mutating func longest(uid: UInt32, besides excluded: UInt64, isStalled: (Item) -> Bool) -> Item? {
+    mutating func longest(uid: UInt32, besides excluded: UInt64?, isStalled: (Item) -> Bool) -> Item? {
         guard var line = lines.removeValue(forKey: uid) else { return nil }
         var place = line.head
         while place < line.items.count {

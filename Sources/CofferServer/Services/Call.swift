@@ -76,15 +76,19 @@ package struct ReturnAddress: Sendable {
 
     /// Waits until a piece of the answer may be made: the client has read what was made before.
     ///
-    /// - Returns: the turn, to be ended with `endTurn`; nil if nobody wants the answer any more.
-    func turn() async -> UInt64? {
-        await withCheckedContinuation { inbox.post(.stream(StreamWaiter(address: self, continuation: $0))) }
+    /// - Parameter holdsRecords: the call holds records for the piece already.
+    /// - Returns: the turn, to be ended with `send(_:more:endingTurn:)`; nil if nobody wants the
+    ///   answer any more.
+    func turn(holdsRecords: Bool) async -> UInt64? {
+        await withCheckedContinuation {
+            inbox.post(.stream(StreamWaiter(address: self, holdsRecords: holdsRecords, continuation: $0)))
+        }
     }
 
-    /// After the piece was sent.
-    func endTurn(_ turn: UInt64) { inbox.post(.turnOver(connection: turn, uid: uid)) }
-
-    func send(_ reply: Reply, more: Bool = false) {
-        inbox.post(.reply(call: serial, reply, more: more))
+    /// Sends a piece of the answer, made of these responses.
+    func send(_ responses: [Secret], more: Bool, endingTurn turn: UInt64) {
+        inbox.post(.piece(StreamPiece(call: serial, responses: responses, more: more, turn: turn, uid: uid)))
     }
+
+    func send(_ reply: Reply) { inbox.post(.reply(call: serial, reply)) }
 }

@@ -7,8 +7,6 @@ import Synchronization
 
 /// Many records in one call.
 extension CredentialService {
-    /// A piece of the answer this large is sent before more is made.
-    private static let pieceBytes = 64 << 10
     /// Keys that are asked of the vaults at a time: as many as AWS takes in one request.
     static let askedAtOnce = 20
 
@@ -24,16 +22,21 @@ extension CredentialService {
     ) {
         let task = Task(executorPreference: address.inbox) {
             defer { withExtendedLifetime(reservation) {} }
-            var batch = GetManyBatch(limit: 256 << 10)
             var next = 0
-            while next < keys.count && !Task.isCancelled {
-                guard let turn = await address.turn() else { return }
-                repeat {
-                    let missing = self.appendKnown(keys, from: &next, to: &batch, maximumAge, address)
-                    await self.appendFetched(missing, to: &batch, maximumAge, address)
-                } while next < keys.count && batch.count < Self.pieceBytes
-                address.send(.message(batch.finish()), more: next < keys.count)
-                address.endTurn(turn)
+            // In the order in which they came, the next one last.
+            var fetched: [Fetched] = []
+            var isDone: Bool { next == keys.count && fetched.isEmpty }
+            while !isDone && !Task.isCancelled {
+                guard let turn = await address.turn(holdsRecords: !fetched.isEmpty) else { return }
+                var piece = Piece()
+                while !isDone && !piece.isFull {
+                    if fetched.isEmpty {
+                        let missing = self.appendKnown(keys, from: &next, to: &piece, maximumAge, address)
+                        fetched = await self.fetch(missing, maximumAge, for: address).reversed()
+                    }
+                    while !piece.isFull, let record = fetched.popLast() { piece.append(record.index, record.reply) }
+                }
+                address.send(piece.finish(), more: !isDone, endingTurn: turn)
             }
         }
         address.work.onStop { task.cancel() }
@@ -42,21 +45,24 @@ extension CredentialService {
     /// Takes keys until there is a piece of the answer, or as many are missing as may be asked for
     /// at once.
     ///
-    /// - Returns: those that are missing, and the room reserved for them.
+    /// - Returns: those that are missing, and the room reserved for their records.
     private func appendKnown(
-        _ keys: [RequestedKey], from next: inout Int, to batch: inout GetManyBatch, _ maximumAge: UInt64,
+        _ keys: [RequestedKey], from next: inout Int, to piece: inout Piece, _ maximumAge: UInt64,
         _ address: ReturnAddress
-    ) -> Missing {
-        var missing = Missing()
-        while next < keys.count, batch.count < Self.pieceBytes, missing.keys.count < Self.askedAtOnce {
+    ) -> [Missing] {
+        var missing: [Missing] = []
+        while next < keys.count, !piece.isFull, missing.count < Self.askedAtOnce {
             if let reply = known(keys[next], maximumAge, address) {
-                append(next, reply, to: &batch, address)
-            } else if !missing.append(
-                next, keys[next].key, roomFor: budget.limits.recordBytes, of: budget, uid: address.uid)
-            {
-                break
+                piece.append(next, reply)
+                next += 1
+                continue
             }
+            let room = BufferReservation(budget.limits.recordBytes, of: budget, uid: address.uid, for: .readAhead)
+            guard room != nil || missing.isEmpty else { break }
+            missing.append(Missing(index: next, key: keys[next].key, room: room))
             next += 1
+            // The turn has room for one record beyond the piece. It is in this piece, then: it cannot wait for another.
+            guard room != nil else { break }
         }
         return missing
     }
@@ -74,31 +80,17 @@ extension CredentialService {
         }
     }
 
-    private func append(
-        _ index: Int, _ reply: Reply, to batch: inout GetManyBatch, _ address: ReturnAddress
-    ) {
-        if batch.append(index, reply) { return }
-        address.send(.message(batch.finish()), more: true)
-        _ = batch.append(index, reply)
-    }
-
-    private func appendFetched(
-        _ missing: Missing, to batch: inout GetManyBatch, _ maximumAge: UInt64,
-        _ address: ReturnAddress
-    ) async {
-        guard !missing.keys.isEmpty else { return }
-        let flights = FlightBatch(count: missing.keys.count)
-        let replies = await withTaskGroup(of: (Int, Reply).self) { group in
-            for (index, key) in missing.keys {
+    private func fetch(_ missing: [Missing], _ maximumAge: UInt64, for address: ReturnAddress) async -> [Fetched] {
+        guard !missing.isEmpty else { return [] }
+        let flights = FlightBatch(count: missing.count)
+        return await withTaskGroup(of: Fetched.self) { group in
+            for one in missing {
                 group.addTask {
-                    (index, await self.fetch(key, maximumAge: maximumAge, in: flights, for: address))
+                    Fetched(one, await self.fetch(one.key, maximumAge: maximumAge, in: flights, for: address))
                 }
             }
-            var replies: [(Int, Reply)] = []
-            for await reply in group { replies.append(reply) }
-            return replies
+            return await group.reduce(into: []) { $0.append($1) }
         }
-        for (index, reply) in replies { append(index, reply, to: &batch, address) }
     }
 
     private func fetch(
@@ -153,19 +145,48 @@ extension CredentialService {
     }
 }
 
-/// Keys that are not cached, with their positions, and the memory that their records may take.
-private struct Missing {
-    private(set) var keys: [(index: Int, key: RecordKey)] = []
-    private var rooms: [BufferReservation] = []
+/// A piece of the answer. It is sent before more is made, so it ends with the record that fills it.
+private struct Piece: ~Copyable {
+    /// Bytes that fill it.
+    private static let bytes = 64 << 10
+    /// The largest response; a record beyond it has one of its own.
+    private static let responseBytes = 256 << 10
 
-    /// False if there is no room for its record. For one there always is: the turn's own.
-    mutating func append(_ index: Int, _ key: RecordKey, roomFor bytes: Int, of budget: BufferBudget, uid: UInt32) -> Bool {
-        if !keys.isEmpty {
-            guard let room = BufferReservation(bytes, of: budget, uid: uid) else { return false }
-            rooms.append(room)
-        }
-        keys.append((index, key))
-        return true
+    private var responses: [Secret] = []
+    private var batch = GetManyBatch(limit: responseBytes)
+
+    var isFull: Bool { batch.count + responses.reduce(0) { $0 + $1.count } >= Self.bytes }
+
+    mutating func append(_ index: Int, _ reply: Reply) {
+        if batch.append(index, reply) { return }
+        responses.append(batch.finish())
+        _ = batch.append(index, reply)
+    }
+
+    /// - Returns: the responses that it is made of.
+    consuming func finish() -> [Secret] { responses + [batch.finish()] }
+}
+
+/// A key that is not cached, with its position.
+private struct Missing {
+    let index: Int
+    let key: RecordKey
+    /// For its record; nil = that of the turn.
+    let room: BufferReservation?
+}
+
+/// What came for such a key. It holds its room until it is in a piece.
+private struct Fetched {
+    let index: Int
+    let reply: Reply
+    private let room: BufferReservation?
+
+    init(_ missing: Missing, _ reply: Reply) {
+        index = missing.index
+        self.reply = reply
+        room = missing.room
+        // Most records are far smaller than the largest, for which there was room.
+        if case .record(let record, _) = reply { room?.shrink(to: record.count) } else { room?.shrink(to: 0) }
     }
 }
 

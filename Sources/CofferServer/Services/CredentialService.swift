@@ -182,7 +182,7 @@ package final class CredentialService: Sendable {
         for waiter in waiters {
             switch waiter {
             case .call(let reactor, let serial):
-                batches[reactor].append(.reply(call: serial, reply, more: false))
+                batches[reactor].append(.reply(call: serial, reply))
             case .task(let id): waitingTasks.resume(id, reply)
             }
         }

@@ -105,9 +105,8 @@ extension Endpoint: CredentialsHandler {
         call.reactor.spent += Quantum.cost(keys: count)
         let room = CredentialService.roomOfKeys(
             count: count, payloadBytes: call.payloadBytes)
-        guard let reservation = BufferReservation(room, of: services.budget, uid: call.caller.uid, part: 2) else {
-            throw .noRoomForCall
-        }
+        guard call.reactor.reserve(room, .keys, for: call.connection) else { throw .noRoomForCall }
+        let reservation = BufferReservation(reserved: room, of: services.budget, uid: call.caller.uid, for: .keys)
         let keys = try requestedKeys(request.pointee, call)
         call.context.keys = .records(keys)
         let maximumAge =

@@ -35,6 +35,15 @@ package final class ByteBuffer {
         return base + end
     }
 
+    /// Has room for `count` bytes at the end afterwards, and no more than that if it has to grow.
+    package func makeRoom(exactly count: Int) {
+        if self.count + count > capacity {
+            grow(to: self.count + count)
+        } else if capacity - end < count {
+            makeRoom(count)
+        }
+    }
+
     /// What `capacity` will be once there is room for `count` bytes at the end.
     package func capacity(reserving count: Int) -> Int {
         self.count + count <= capacity ? capacity : max(capacity * 2, self.count + count)
@@ -80,14 +89,20 @@ package final class ByteBuffer {
             memmove(base, base + start, held)
             coffer_wipe(base + max(held, start), end - max(held, start))
         } else {
-            let larger = capacity(reserving: extra)
-            let fresh = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 16)
-            fresh.copyMemory(from: base + start, byteCount: held)
-            coffer_wipe(base + start, held)
-            base.deallocate()
-            base = fresh
-            capacity = larger
+            return grow(to: capacity(reserving: extra))
         }
+        start = 0
+        end = held
+    }
+
+    private func grow(to larger: Int) {
+        let held = count
+        let fresh = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 16)
+        fresh.copyMemory(from: base + start, byteCount: held)
+        coffer_wipe(base + start, held)
+        base.deallocate()
+        base = fresh
+        capacity = larger
         start = 0
         end = held
     }
