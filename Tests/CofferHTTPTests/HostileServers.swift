@@ -66,6 +66,9 @@ final class HostileServers: Sendable {
     /// The same after a client that checks nothing has called it with `token`.
     func visited(_ server: String, token: String) async throws -> Report { try await ask("visit \(server) \(token)") }
 
+    /// Lets a server whose behaviour waits for it take a step.
+    func step(_ server: String) async throws { _ = try await ask("step \(server) 1") }
+
     private func ask(_ command: String) async throws -> Report {
         try await withCheckedThrowingContinuation { continuation in
             queue.async { [pipes] in

@@ -69,6 +69,15 @@ def ticks(channel: Channel) -> None:
         channel.send(chunk(b""))
 
 
+def stepped(channel: Channel) -> None:
+    """The same, but each piece, and the end, when the test says so: see `Server.steps`."""
+    while channel.request():
+        channel.send(CHUNKED)
+        for piece in [b"tick %d" % number for number in range(5)] + [b""]:
+            channel.steps.acquire()
+            channel.send(chunk(piece))
+
+
 def after_a_piece(keep: bool):
     """A head and a piece; then silence, or the end of the connection."""
     return once(CHUNKED + chunk(b"first"), keep=keep)

@@ -2,7 +2,8 @@
 
 Prints {server: port} as one line of JSON. Each line "report SERVER SECONDS" on
 standard input is answered by a line of JSON with what that server received; "visit
-SERVER TOKEN" lets a careless client call it first. Ends with standard input.
+SERVER TOKEN" lets a careless client call it first; "step SERVER 1" lets a server that waits
+for it take a step first. Ends with standard input.
 """
 
 import json
@@ -103,7 +104,7 @@ def start(folder: str) -> dict[str, Server]:
         servers[name] = Server({"cancelled": do.silent, "late": do.silent}.get(name, do.answer))
     servers["many"] = Server(do.slow_answer)
     servers["tiring"] = Server(do.tiring)
-    streams = {"ticks": do.ticks, "reused": do.ticks, "breaks": do.after_a_piece(keep=False), "stalls": do.after_a_piece(keep=True),
+    streams = {"ticks": do.ticks, "stepped": do.stepped, "breaks": do.after_a_piece(keep=False), "stalls": do.after_a_piece(keep=True),
                "flood": do.flood, "interim": do.interim, "headless": do.silent, "left": do.after_a_piece(keep=True),
                "dropped": do.after_a_piece(keep=True), "closing": do.after_a_piece(keep=True)}
     for name, behave in streams.items():
@@ -122,7 +123,9 @@ def main() -> None:
         command, name, word = line.split()
         if command == "visit":
             careless.visit(servers[name].port, word)
-        seconds = word if command == "report" else 5
+        elif command == "step":
+            servers[name].steps.release(int(word))
+        seconds = {"report": word, "step": 0}.get(command, 5)
         print(json.dumps(servers[name].capture.report(float(seconds))), flush=True)
     shutil.rmtree(sys.argv[1], ignore_errors=True)
 

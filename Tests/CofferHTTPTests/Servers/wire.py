@@ -30,6 +30,9 @@ class Capture:
 class Channel:
     """A plain connection."""
 
+    #: See `Server`.
+    steps: threading.Semaphore
+
     def __init__(self, sock: socket.socket, capture: Capture) -> None:
         self.sock, self.capture, self.rest = sock, capture, b""
 
@@ -127,6 +130,8 @@ class Server:
 
     def __init__(self, behave, context: ssl.SSLContext | None = None, path: str | None = None) -> None:
         self.behave, self.context, self.capture = behave, context, Capture()
+        #: One for each step that a behaviour which waits for them may take.
+        self.steps = threading.Semaphore(0)
         if path is None:
             self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
             self.port = self.listener.getsockname()[1]
@@ -149,9 +154,11 @@ class Server:
         with contextlib.suppress(OSError):
             try:
                 if self.context is None:
-                    self.behave(Channel(sock, self.capture))
+                    channel = Channel(sock, self.capture)
                 else:
-                    self.behave(SecureChannel(sock, self.capture, self.context))
+                    channel = SecureChannel(sock, self.capture, self.context)
+                channel.steps = self.steps
+                self.behave(channel)
             except ssl.SSLError:
                 # The other side refused. What it still sends belongs into the capture.
                 Channel(sock, self.capture).until_closed()
