@@ -4,6 +4,7 @@
 # Blocks of README.md, in their order:
 #   ```sh daemon   runs in the background until the end; then its socket is waited for
 #   ```sh          runs in one shell, the same for all blocks; a command that fails ends it
+#   ```sh terminal the same, but for its exports at a terminal, where programs print for people
 #   ```output      what the block before it printed; … in a line stands for any text,
 #                  a line with nothing else for any lines
 #
@@ -30,6 +31,7 @@ trap finish EXIT
 awk -v work="$work" '
     /^```/ && open { open = 0; close(file); next }
     /^```sh daemon$/ { open = ++number; file = work "/" number ".daemon"; printf "" >file; next }
+    /^```sh terminal$/ { open = ++number; file = work "/" number ".sh"; printf "" >file; print >(work "/" number ".terminal"); next }
     /^```sh$/ { open = ++number; file = work "/" number ".sh"; printf "" >file; next }
     /^```output$/ { open = number; file = work "/" number ".output"; printf "" >file; next }
     /^```/ { open = 1; file = "/dev/null"; next }
@@ -60,11 +62,18 @@ start_daemon() {
     echo "the daemon did not start:" && tail -n 20 "$work/daemon.log" && return 1
 }
 
+# Runs a command at a terminal of its own; what it prints there goes to standard output.
+cat >"$work/at_terminal" <<'PYTHON'
+import os, pty, sys
+sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))
+PYTHON
+
 # shows EXPECTED PRINTED: whether it printed that.
 shows() {
     python3 - "$1" "$2" <<'PYTHON' && return 0
 import re, sys
 expected, printed = (open(path, encoding="utf-8").read().strip() + "\n" for path in sys.argv[1:])
+printed = re.sub(" +\n", "\n", printed)  # A table's last column.
 lines = [r"(?:.*\n)*" if line == "…" else re.escape(line).replace("…", ".*") + r"\n" for line in expected.splitlines()]
 sys.exit(re.fullmatch("".join(lines), printed) is None)
 PYTHON
@@ -90,8 +99,10 @@ first_minute() {
         echo 'cofferd >"$HOME/log" 2>&1 & daemon=$!'
         echo 'trap "kill $daemon && wait $daemon" EXIT'
         echo 'for _ in $(seq 300); do coffer health >"$HOME/health" 2>&1 && break || kill -0 $daemon; sleep 0.1; done'
-        grep -v '^export PATH=' "$work/2.sh"
+        printf 'python3 %q bash -euo pipefail %q </dev/null\n' "$place/at_terminal" "$place/first"
     } >"$place/commands"
+    grep -v '^export PATH=' "$work/2.sh" >"$place/first"
+    cp "$work/at_terminal" "$place"
     if [ "$(id -u)" = 0 ]; then
         chmod 711 "$work" && chown -R "$uid:$uid" "$place/home"
         as=(setpriv "--reuid=$uid" "--regid=$uid" --clear-groups)
@@ -110,7 +121,12 @@ echo 'set -euo pipefail' >"$runner"
 for block in $(find "$work" -name '*.sh' | sort -V); do
     printf 'exec >%q.printed 2>&1\n' "$block" >>"$runner"
     printf 'echo %q >%q\n' "$block" "$work/current" >>"$runner"
-    cat "$block" >>"$runner"
+    if [ -e "${block%.sh}.terminal" ]; then
+        grep '^export ' "$block" >>"$runner" || true
+        printf 'python3 %q bash -euo pipefail %q </dev/null\n' "$work/at_terminal" "$block" >>"$runner"
+    else
+        cat "$block" >>"$runner"
+    fi
 done
 
 for block in "$work"/*.daemon; do judge "the daemon of README.md" start_daemon "$block"; done

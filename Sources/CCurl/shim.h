@@ -116,6 +116,12 @@ static inline long coffer_easy_status(CURL *_Nonnull easy) {
     return curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK ? status : 0;
 }
 
+/* How OpenSSL verified the server's certificate, X509_V_OK or an X509_V_ERR_…; -1 if libcurl does not say. */
+static inline long coffer_easy_verification(CURL *_Nonnull easy) {
+    long result = -1;
+    return curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &result) == CURLE_OK ? result : -1;
+}
+
 /* Announced bytes of the answer's body; -1 if not announced. */
 static inline int64_t coffer_easy_announced(CURL *_Nonnull easy) {
     curl_off_t bytes = -1;

@@ -1,4 +1,5 @@
 package import ArgumentParser
+import CofferProcess
 
 /// What a command line asks for.
 package enum CommandLineResult {
@@ -15,31 +16,45 @@ package enum CommandLineResult {
     /// Reads the arguments, which come from `ProcessInput`.
     package init(_ root: any ParsableCommand.Type, arguments: [String]) {
         do {
-            try Self.refuseClusters(arguments)
-            self = .command(try root.parseAsRoot(arguments))
+            let checked = Self.withoutClusters(arguments)
+            let command = try root.parseAsRoot(checked)
+            guard checked == arguments else { throw ValidationError.checked(RefusalText.unknownOption) }
+            self = .command(command)
         } catch {
-            self = Self(root, error)
+            self = Self(root, error, misspelled: Self.subcommand(meantBy: arguments, root))
         }
     }
 
     /// What was thrown while parsing, or by a command whose own errors were caught before.
-    package init(_ root: any ParsableCommand.Type, _ error: any Error) {
+    package init(_ root: any ParsableCommand.Type, _ error: any Error) { self.init(root, error, misspelled: nil) }
+
+    /// - Parameter misspelled: the subcommand that was probably meant.
+    private init(_ root: any ParsableCommand.Type, _ error: any Error, misspelled: String?) {
         if root.exitCode(for: error) == .success {
             self = .text(root.message(for: error))
         } else if let code = error as? ExitCode {
             self = .ended(code: code.rawValue)
         } else {
-            self = .refused(message: RefusalText.of(root, error), usage: Self.usage(root.fullMessage(for: error)))
+            let message = RefusalText.of(root, error) + (misspelled.map { "; did you mean \($0)?" } ?? "")
+            self = .refused(message: message, usage: Self.usage(root.fullMessage(for: error)))
         }
     }
 
-    /// `-hunter2` would be taken for `-h` and others.
-    private static func refuseClusters(_ arguments: [String]) throws {
-        for argument in arguments.prefix(while: { $0 != "--" }) where argument.hasPrefix("-") {
-            guard argument.hasPrefix("--") || argument.unicodeScalars.count <= 2 else {
-                throw ValidationError.checked(RefusalText.unknownOption)
-            }
+    /// `-hunter2` would be taken for `-h` and others. In its place stands an option that there is not, so that
+    /// the parser says what is wrong there.
+    private static func withoutClusters(_ arguments: [String]) -> [String] {
+        let end = arguments.firstIndex(of: "--") ?? arguments.endIndex
+        return arguments.enumerated().map { index, argument in
+            let isCluster = argument.hasPrefix("-") && !argument.hasPrefix("--") && argument.unicodeScalars.count > 2
+            return index < end && isCluster ? "--no-such-option" : argument
         }
+    }
+
+    /// The subcommand that a first word was meant to be which is none; nil if none is near.
+    private static func subcommand(meantBy arguments: [String], _ root: any ParsableCommand.Type) -> String? {
+        let names = root.configuration.subcommands.map { $0._commandName }
+        guard let word = arguments.first, !word.hasPrefix("-"), !names.contains(word), word != "help" else { return nil }
+        return Spelling.nearest(to: word, among: names)
     }
 
     /// The end of the parser's message, which is made of our own words.

@@ -74,6 +74,8 @@ package struct Failure: Error, Equatable, Sendable {
     package var mayHaveWritten: Bool
     /// The call was given so little time that its end says nothing about the vault.
     package var hadLittleTime = false
+    /// The vault's own `timeout_ms` ran out, and not the caller's time.
+    package private(set) var isTimeout = false
 
     /// For people. It says whether a write may have happened.
     package var message: String { mayHaveWritten ? text + "; a write may have happened" : text }
@@ -128,11 +130,30 @@ extension Failure {
         .aborted, .versionMismatch,
         "the record has changed since that version; read it again and retry")
 
+    private static let noAnswer = "no answer within the time given"
+    private static let nothingDone = "; nothing was done"
+
     /// The caller's time, or the daemon's for this vault, ran out.
     package static func deadlineExceeded(vault: String = "") -> Failure {
         Failure(
-            .deadlineExceeded, .deadline, "no answer within the time given", vault: vault, retryable: true,
+            .deadlineExceeded, .deadline, noAnswer, vault: vault, retryable: true,
             mayHaveWritten: true)
+    }
+
+    /// The same of an attempt that had all of the vault's `timeout_ms`. Any other failure stays as it is.
+    package func ofTimeout(_ milliseconds: UInt32) -> Failure {
+        guard reason == .deadline, text == Self.noAnswer else { return self }
+        var failure = self
+        let time = milliseconds.isMultiple(of: 1_000) ? "\(milliseconds / 1_000)s" : "\(milliseconds)ms"
+        failure.text = "the vault did not answer within timeout_ms (\(time))"
+        failure.isTimeout = true
+        return failure
+    }
+
+    /// Of a Store or Delete for which the vault had too little time: says so too if surely nothing was written.
+    package var ofChange: Failure {
+        guard reason == .deadline, !mayHaveWritten, !text.hasSuffix(Self.nothingDone) else { return self }
+        return adding(Self.nothingDone)
     }
 
     /// The same of a call, or a first step of one, that only reads.

@@ -42,7 +42,7 @@ package struct Daemon {
         }
         let lines = LogQueue { count in
             handler({ _ in }).line(
-                .warning, "log lines were dropped: nothing read them in time", ["count": "\(count)"])
+                .warning, "log lines were dropped: nothing read them in time, or the system refused them", ["count": "\(count)"])
         }
         self.level = level
         self.lines = lines
@@ -83,6 +83,7 @@ package struct Daemon {
         try lines.start()
         defer { lines.flush(milliseconds: 1_000) }
         for notice in configuration.notices { log.warning("\(notice)") }
+        for notice in configuration.missingFiles { log.warning("\(notice)") }
         try VaultOpener(configuration, secrets, clock: clock, random: random, log: log).check()
     }
 

@@ -60,7 +60,7 @@ enum EmbeddedDatabase {
             }
             try connection.close()
         } catch {
-            throw .embedded(error, vault: name)
+            throw .embedded(error, vault: name).adding(": \(file.path)")
         }
         try explaining(file.path, name) { () throws(DataFile.Problem) in try file.install(suffix: newSuffix) }
     }

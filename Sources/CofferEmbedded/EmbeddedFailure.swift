@@ -9,7 +9,7 @@ extension Failure {
         switch error.kind {
         case .full:
             Failure(
-                .resourceExhausted, .disk, "no room for the database on its disk; nothing was written",
+                .resourceExhausted, .disk, "the disk of the database is full; free room on it; nothing was written",
                 vault: vault, retryable: true, retryAfterMilliseconds: 1000)
         case .inputOutput:
             Failure(
@@ -59,7 +59,7 @@ extension Failure {
 
     static func cannotOpen(_ problem: DataFile.Problem, _ path: String, vault: String) -> Failure {
         let (place, why) = explain(problem, path)
-        return .cannotOpen(.failedPrecondition, place, vault: vault, why)
+        return .cannotOpen(problem.isOfHost ? .unavailable : .failedPrecondition, place, vault: vault, why)
     }
 
     private static func explain(_ problem: DataFile.Problem, _ path: String) -> (String, String) {

@@ -8,7 +8,8 @@ struct CurlFailure {
     ///   - text: libcurl's words, which alone tell a broken handshake from a refused one.
     ///   - wasSent: the request may have left.
     ///   - refusal: the rule that a resolved address broke.
-    init(_ code: CURLcode, text: UnsafePointer<CChar>, wasSent: Bool, refusal: String?) {
+    ///   - verification: OpenSSL's result for the server's certificate: X509_V_….
+    init(_ code: CURLcode, text: UnsafePointer<CChar>, wasSent: Bool, refusal: String?, verification: Int) {
         switch code {
         case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY:
             cause = .unresolved
@@ -16,7 +17,9 @@ struct CurlFailure {
             cause = refusal.map { .forbidden($0) } ?? .refused
         case CURLE_SSL_CONNECT_ERROR:
             cause = Self.isPlaintext(text) ? .plaintext : Self.isBrokenHandshake(text) ? .refused : .untrusted
-        case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER, CURLE_SSL_CACERT_BADFILE,
+        case CURLE_PEER_FAILED_VERIFICATION:
+            cause = Self.distrust(verification)
+        case CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER, CURLE_SSL_CACERT_BADFILE,
             CURLE_SSL_CRL_BADFILE, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_INVALIDCERTSTATUS, CURLE_SSL_CLIENTCERT,
             CURLE_SSL_PINNEDPUBKEYNOTMATCH, CURLE_SSL_ENGINE_INITFAILED, CURLE_USE_SSL_FAILED:
             cause = .untrusted
@@ -28,6 +31,20 @@ struct CurlFailure {
         default:
             // Out of time here: connecting took too long, or the answer came too slowly.
             cause = wasSent ? .interrupted : .refused
+        }
+    }
+
+    /// What is wrong with the server's certificate.
+    private static func distrust(_ verification: Int) -> HTTPError.Cause {
+        switch Int32(truncatingIfNeeded: verification) {
+        // The chain is good: libcurl itself compares the name.
+        case X509_V_OK, X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH: .wrongName
+        case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+            X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
+            X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+            .unknownAuthority
+        case X509_V_ERR_CERT_HAS_EXPIRED, X509_V_ERR_CERT_NOT_YET_VALID: .outdated
+        default: .untrusted
         }
     }
 

@@ -37,22 +37,37 @@ extension HTTPError {
                 .unavailable, .draining, "the daemon has closed its connections to \(service): it is stopping",
                 vault: vault, retryable: true)
         case .untrusted:
-            return Failure(
-                .failedPrecondition, .vaultUnreachable,
-                "TLS with \(service) failed: check its certificate (name, authority, dates, TLS 1.2 or newer), "
-                    + "that ca_file is there and right, and the client certificate if one is set",
-                vault: vault)
+            return untrusted(
+                vault,
+                "TLS with \(service) failed: check its certificate (TLS 1.2 or newer, key, signature and usage), "
+                    + "that ca_file is there and right, and the client certificate if one is set")
+        case .unknownAuthority:
+            return untrusted(
+                vault,
+                "TLS with \(service) failed: no trusted authority issued its certificate; set ca_file to the "
+                    + "authority that did, and check that the server shows its whole chain")
+        case .wrongName:
+            return untrusted(
+                vault,
+                "TLS with \(service) failed: its certificate is for another name; check \(place), or set server_name "
+                    + "to a name that the certificate has")
+        case .outdated:
+            return untrusted(
+                vault,
+                "TLS with \(service) failed: its certificate has expired or is not valid yet; renew it, or correct "
+                    + "this host's clock")
         case .plaintext:
-            return Failure(
-                .failedPrecondition, .vaultUnreachable,
-                "the address is https, but the server there does not speak TLS; check the port, or write http://",
-                vault: vault)
-        case .forbidden(let rule):
-            return Failure(.failedPrecondition, .vaultUnreachable, "not allowed: \(rule)", vault: vault)
+            return untrusted(
+                vault, "the address is https, but the server there does not speak TLS; check the port, or write http://")
+        case .forbidden(let rule): return untrusted(vault, "not allowed: \(rule)")
         case .tooLarge(let limit):
             return Failure(
                 .unavailable, .vaultFailed, "the answer of \(service) is larger than \(limit) bytes; check \(place)", vault: vault)
         }
+    }
+
+    private func untrusted(_ vault: String, _ message: String) -> Failure {
+        Failure(.failedPrecondition, .vaultUnreachable, message, vault: vault)
     }
 
     private func unreachable(_ vault: String, _ message: String) -> Failure {

@@ -12,8 +12,14 @@ package struct HTTPError: Error, Equatable, Sendable {
         case refused
         /// The connection broke before the answer was whole.
         case interrupted
-        /// TLS: no common version, or a certificate that does not verify.
+        /// TLS: no common version, or a certificate that does not verify for another reason than the next three.
         case untrusted
+        /// TLS: no authority that is trusted has issued the certificate.
+        case unknownAuthority
+        /// TLS: the certificate is for another name or address.
+        case wrongName
+        /// TLS: the certificate has expired, or is not valid yet.
+        case outdated
         /// TLS: the server answered in plain text.
         case plaintext
         /// A rule of ours: address, scheme or origin not allowed; says which.

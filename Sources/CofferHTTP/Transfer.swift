@@ -111,7 +111,11 @@ final class Transfer: @unchecked Sendable {
         if let exceeded { return fail(.tooLarge(limit: exceeded)) }
         if isMalformed { return fail(.malformed) }
         guard code == CURLE_OK else {
-            return fail(CurlFailure(code, text: errorText, wasSent: !isUnsent, refusal: refusal).cause)
+            let verification = easy.map(coffer_easy_verification) ?? -1
+            return fail(
+                CurlFailure(
+                    code, text: errorText, wasSent: !isUnsent, refusal: refusal, verification: verification
+                ).cause)
         }
         guard hasAllHeaders else { return fail(.interrupted) }
         // Of a streamed answer the head was told when it came.

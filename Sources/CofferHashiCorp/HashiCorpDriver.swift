@@ -34,7 +34,9 @@ package struct HashiCorpDriver: VaultDriver {
         func first(_ name: String) -> String? { variables.first(of: ["BAO_" + name, "VAULT_" + name])?.name }
         var found: [SettingMistake] = []
         if vault[HashiCorpSettings.address].isEmpty && vault.locations["address"] == nil {
-            found.append(SettingMistake("VAULT_ADDR", "is not set; expected for instance https://vault.example:8200"))
+            let empty = variables.empty(of: ["BAO_ADDR", "VAULT_ADDR"])
+            let why = empty == "BAO_ADDR" ? "is set, and empty; unset it so that VAULT_ADDR counts, or set it to an address, " : "is not set; expected "
+            found.append(SettingMistake(empty ?? "VAULT_ADDR", "\(why)for instance https://vault.example:8200"))
         }
         if !vault.isSet(HashiCorpSettings.auth) {
             let ways: [(variable: String?, method: HashiCorpSettings.Authentication)] = [

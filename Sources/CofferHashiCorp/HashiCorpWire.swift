@@ -157,7 +157,7 @@ final class HashiCorpWire: Sendable {
         let failure = call.purpose == .write ? error.failure(vault: vault) : error.failure(vault: vault).ofRead
         switch error.cause {
         case .cancelled, .closed, .forbidden, .tooLarge: return .failed(failure)
-        case .untrusted, .plaintext, .malformed:
+        case .untrusted, .unknownAuthority, .wrongName, .outdated, .plaintext, .malformed:
             nodes.leave(origin, silentAt: nil)
             return .failed(failure)
         case .deadline, .idle, .unresolved, .refused, .interrupted:

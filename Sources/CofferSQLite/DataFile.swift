@@ -24,6 +24,15 @@ package final class DataFile: Sendable {
         case inUse(path: String, process: Int32)
         /// The kernel refused: errno.
         case system(path: String, errno: Int32)
+
+        /// Another process, or a host without room, is in the way; not what the operator set.
+        package var isOfHost: Bool {
+            switch self {
+            case .inUse: true
+            case .system(_, let errno): [ENOSPC, EDQUOT, EIO, ENOMEM, EMFILE, ENFILE].contains(errno)
+            case .badPath, .wrongKind, .wrongOwner, .tooOpen, .hardLinked: false
+            }
+        }
     }
 
     package let path: String

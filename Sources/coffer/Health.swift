@@ -39,7 +39,7 @@ struct Health: CofferSubcommand {
             ?? "no good contact yet"
         let state = vault.isReachable ? "reachable in \(Quantity.text(vault.latency))" : vault.checkWords
         let cause = vault.checkFailure.map { ": \($0.code): \($0.message)" } ?? ""
-        return "vault \(vault.name) (\(vault.kind)): \(state), writes \(vault.writes.words), \(contact)\(cause)"
+        return "vault \(vault.name) (\(vault.kind)): \(state), writes \(vault.writesWords), \(contact)\(cause)"
     }
 }
 
@@ -94,6 +94,12 @@ extension DaemonHealth.Vault {
     /// It answers, and does not refuse what is written.
     var isHealthy: Bool { isReachable && writes.failure == nil }
 
+    /// Of writes, for people. After an outage that a read has ended, nobody knows whether they work again.
+    var writesWords: String {
+        guard case .unknown = writes, lastFailureMilliseconds != nil else { return writes.words }
+        return "not tried since the last failure"
+    }
+
     /// How a check ended that did not succeed.
     var checkWords: String {
         switch checkFailure?.reason {
@@ -120,8 +126,8 @@ extension DaemonHealth.Vault.Writes {
         if case .fail(let reason) = self { reason.name } else { nil }
     }
 
-    /// For people.
-    var words: String {
+    /// For people, of a vault that has not failed.
+    fileprivate var words: String {
         switch self {
         case .unknown: "not tried"
         case .work: "work"

@@ -11,8 +11,8 @@ struct Store: CofferSubcommand {
     @Argument(help: "The user that the credential belongs to.") var user: String
     @Argument(help: "The connection of that user.") var connection: String
 
-    @Option(help: ArgumentHelp("How long it lives, at most 36500d; 0 = until it is deleted. A bare number is seconds.", valueName: "duration"))
-    var ttl = SecondsOption(.zero)
+    @Option(help: ArgumentHelp("How long it lives, at most 36500d; 0 = until it is deleted. Rounded up to whole seconds; a bare number is seconds. (default: none)", valueName: "duration"))
+    var ttl: SecondsOption?
 
     @Option(name: .customLong("label"), help: ArgumentHelp("A label; may be repeated.", valueName: "name=value"))
     var labels: [String] = []
@@ -31,11 +31,14 @@ struct Store: CofferSubcommand {
     /// The protocol's own limit, about 100 years.
     private static let longestLife = Duration.seconds(3_153_600_000)
 
+    /// Nil = until it is deleted.
+    private var life: Duration? { ttl.flatMap { $0.duration == .zero ? nil : $0.duration } }
+
     func validate() throws {
         guard !ifAbsent || ifVersion == nil else {
             throw ValidationError.checked("--if-absent and --if-version exclude each other")
         }
-        guard ttl.duration <= Self.longestLife else { throw ValidationError.checked("--ttl: expected at most 36500d") }
+        guard life ?? .zero <= Self.longestLife else { throw ValidationError.checked("--ttl: expected at most 36500d") }
         _ = try parsedLabels()
     }
 
@@ -60,7 +63,7 @@ struct Store: CofferSubcommand {
             do {
                 let receipt = try await client.store(
                     credential, user: user, connection: connection,
-                    timeToLive: ttl.duration == .zero ? nil : ttl.duration, labels: labels,
+                    timeToLive: life, labels: labels,
                     condition: ifAbsent ? .absent : ifVersion.map { .version($0) },
                     timeout: daemon.wait)
                 if daemon.json { try JSON.print(StoredOutput(receipt)) }

@@ -29,7 +29,7 @@ struct Vaults: CofferSubcommand {
 
     private static func row(_ vault: DaemonHealth.Vault) -> [String] {
         [
-            vault.name, vault.kind, vault.format, Self.reachable(vault), vault.writes.words,
+            vault.name, vault.kind, vault.format, Self.reachable(vault), vault.writesWords,
             Quantity.text(vault.latency), text(vault.breaker),
             vault.lastGoodContactMilliseconds.map(Timestamp.text) ?? "never",
             vault.lastFailure.words,

@@ -158,6 +158,35 @@ import Testing
         #expect(mistakes(flags: .init(socket: "")) == ["--socket: expected a path of 1 to 107 bytes"])
     }
 
+    @Test func aRelativeFolderForTheDataIsRefused() throws {
+        let rest = "expected the absolute path of a folder, where data has its default; correct it, or say --data FOLDER"
+        #expect(mistakes(["XDG_DATA_HOME": "relx"]) == ["XDG_DATA_HOME: \(rest)"])
+        #expect(mistakes(["HOME": "rel"], isRoot: false) == ["HOME: \(rest)"])
+        #expect(try load(["XDG_DATA_HOME": "relx"], flags: .init(data: "/d")).data == "/d")
+        #expect(try load(["HOME": "rel"]).data == "/var/lib/coffer")
+    }
+
+    /// What is left of a comment in a file of variables would turn production's rules off.
+    @Test(arguments: ["production # live", "production live", "a#b", "#production", "my\u{a0}name"])
+    func anEnvironmentIsOneWord(name: String) {
+        #expect(
+            mistakes(["COFFER_ENV": name]) == [
+                "COFFER_ENV: expected a name of 1 to 64 bytes without white space, # and control characters, for instance production"
+            ])
+    }
+
+    @Test func aLowMaximumCapsTheDefaultTimeOfACall() throws {
+        func file(_ rest: String) -> [String: String] {
+            ["/etc/coffer/coffer.yaml": "limits: {maximum_call_ms: 2s\(rest)}\n"]
+        }
+        #expect(try load(files: file("")).limits.callMilliseconds == 2_000)
+        #expect(try load(files: file(", call_ms: 1s")).limits.callMilliseconds == 1_000)
+        #expect(
+            mistakes(files: file(", call_ms: 3s")) == [
+                "/etc/coffer/coffer.yaml:1:39: limits.call_ms: expected at most limits.maximum_call_ms = 2s, got 3s"
+            ])
+    }
+
     @Test func aNamedFileMustBeThere() {
         #expect(
             mistakes(flags: .init(config: "/no.yaml")) == [

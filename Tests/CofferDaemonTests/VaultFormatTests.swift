@@ -64,7 +64,7 @@ import Testing
         #expect(
             mistakes(aws.merging(["COFFER_FORMAT": "legacy-aes"]) { $1 })
                 == [
-                    "COFFER_FORMAT: vault.format: legacy-aes needs the passphrase that the other program has: set key.passphrase_file or CREDENTIAL_ENCRYPTION_KEY"
+                    "COFFER_FORMAT: legacy-aes needs the passphrase that the other program has: set key.passphrase_file or CREDENTIAL_ENCRYPTION_KEY"
                 ])
         #expect(
             mistakes(["COFFER_FORMAT": "json"])

@@ -95,6 +95,17 @@ import Testing
             ])
     }
 
+    @Test func anEmptyAddressOfOpenBaosIsNamed() {
+        #expect(
+            mistakes(["VAULT_TYPE": "vault", "VAULT_ADDR": "https://a:8200", "BAO_ADDR": "", "VAULT_TOKEN": "set"]) == [
+                "BAO_ADDR: is set, and empty; unset it so that VAULT_ADDR counts, or set it to an address, for instance https://vault.example:8200"
+            ])
+        #expect(
+            mistakes(["VAULT_TYPE": "vault", "VAULT_ADDR": "", "VAULT_TOKEN": "set"]) == [
+                "VAULT_ADDR: is not set; expected for instance https://vault.example:8200"
+            ])
+    }
+
     @Test func awsNeedsNoVariablesOfOurs() throws {
         #expect(try load(["VAULT_TYPE": "aws"]).vaults.map(\.driver.type) == ["aws"])
     }
@@ -105,7 +116,7 @@ import Testing
             for setting in driver.settings {
                 let variable = "COFFER_VAULT_\(setting.name.uppercased())"
                 let bad = mistakes(["VAULT_TYPE": driver.type, variable: "\u{7f}"])
-                #expect(bad.contains("\(variable): expected \(setting.expects)"), "\(driver.type) \(setting.name)")
+                #expect(bad.contains("\(variable): \(setting.mistake)"), "\(driver.type) \(setting.name)")
             }
         }
         let vault = try #require(
@@ -144,6 +155,11 @@ import Testing
         #expect(
             mistakes(["COFFER_VAULT_QUEU": "set"]) == [
                 "COFFER_VAULT_QUEU: vaults of type embedded have no such setting; did you mean COFFER_VAULT_QUEUE?"
+            ])
+        let typed = ["VAULT_TYPE": "vault", "VAULT_ADDR": "https://h", "VAULT_TOKEN": "set", "COFFER_VAULT_MUONT": "x"]
+        #expect(
+            mistakes(typed) == [
+                "COFFER_VAULT_MUONT: vaults of type vault have no such setting; did you mean COFFER_VAULT_MOUNT?"
             ])
     }
 
@@ -191,7 +207,7 @@ import Testing
             mistakes(["VAULT_TYPE": "vault", "VAULT_ADDR": "http://h", "VAULT_TOKEN": "set", "VAULT_CLIENT_KEY": "/k"])
                 == [
                     "VAULT_CLIENT_KEY: client_certificate_file is missing; a key needs its certificate",
-                    "VAULT_ADDR: expected https://: without TLS anyone on the network path can read the secrets; allow_http: true permits it",
+                    "VAULT_ADDR: expected https://: without TLS anyone on the network path can read the secrets; COFFER_VAULT_ALLOW_HTTP=true permits it",
                 ])
     }
 

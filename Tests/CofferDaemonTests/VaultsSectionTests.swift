@@ -209,7 +209,7 @@ import Testing
         ),
         (
             "vaults:\n  a: {type: aws, recovery_window_days: 6}\n",
-            "c.yaml:2:40: vaults.a.recovery_window_days: expected 0, or a duration from 7d to 30d in whole days"
+            "c.yaml:2:40: vaults.a.recovery_window_days: expected 0, or a duration from 7d to 30d in whole days; written without a space, in us, ms, s, m, h or d"
         ),
         ("routes: [{vault: a}]\n", "c.yaml:1:1: routes: there is no vaults section whose vaults they could name"),
         ("vautls: {}\n", "c.yaml:1:1: unknown setting vautls; did you mean vaults?"),
@@ -275,7 +275,7 @@ import Testing
         #expect(
             mistakes("vaults:\n  a: {type: memory, queue: x, timeout_ms: 0}\n  b: {type: tape}\n") == [
                 "c.yaml:2:28: vaults.a.queue: expected a whole number from 0 to 65536",
-                "c.yaml:2:43: vaults.a.timeout_ms: expected a duration from 1ms to 10m in whole milliseconds",
+                "c.yaml:2:43: vaults.a.timeout_ms: expected a duration from 1ms to 10m in whole milliseconds; written without a space, in us, ms, s, m, h or d",
                 "c.yaml:3:13: vaults.b.type: expected one of embedded, memory, vault, aws",
                 "c.yaml:1:1: routes are missing: 2 vaults need routes that say where records go",
             ])

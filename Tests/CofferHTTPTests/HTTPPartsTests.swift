@@ -108,6 +108,9 @@ import Testing
             (.refused, .unavailable, .vaultUnreachable, true), (.interrupted, .unavailable, .vaultUnreachable, true),
             (.malformed, .unavailable, .vaultUnreachable, true), (.idle, .unavailable, .vaultUnreachable, true), (.closed, .unavailable, .draining, true),
             (.untrusted, .failedPrecondition, .vaultUnreachable, false),
+            (.unknownAuthority, .failedPrecondition, .vaultUnreachable, false),
+            (.wrongName, .failedPrecondition, .vaultUnreachable, false),
+            (.outdated, .failedPrecondition, .vaultUnreachable, false),
             (.plaintext, .failedPrecondition, .vaultUnreachable, false),
             (.forbidden("a rule"), .failedPrecondition, .vaultUnreachable, false),
             (.tooLarge(limit: 9), .unavailable, .vaultFailed, false),
@@ -120,6 +123,19 @@ import Testing
             #expect(failure.retryable == retryable)
             #expect(failure.vault == "main")
             #expect(failure.isUnsent == isUnsent)
+        }
+    }
+
+    @Test("each fault of a certificate names what to correct")
+    func certificateFaults() {
+        let advice = [
+            (HTTPError.Cause.unknownAuthority, "set ca_file"), (.wrongName, "set server_name"), (.outdated, "this host's clock"),
+            (.plaintext, "does not speak TLS"),
+        ]
+        for (cause, words) in advice {
+            let message = HTTPError(cause, isUnsent: true).failure(vault: "main").message
+            #expect(message.contains(words))
+            #expect(advice.filter { message.contains($0.1) }.count == 1, "\(message)")
         }
     }
 

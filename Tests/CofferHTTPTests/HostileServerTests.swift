@@ -21,10 +21,10 @@ import Testing
 
     /// Refused before a request: not one byte of the credential leaves.
     static let beforeRequest: [Case] = [
-        Case("expired", .untrusted), Case("early", .untrusted),
-        Case("wrong_name", .untrusted, host: "localhost"), Case("wrong_address", .untrusted),
-        Case("nul_name", .untrusted, host: "localhost"), Case("part_name", .untrusted, host: "localhost"),
-        Case("alone", .untrusted), Case("other_authority", .untrusted), Case("wrong_usage", .untrusted),
+        Case("expired", .outdated), Case("early", .outdated),
+        Case("wrong_name", .wrongName, host: "localhost"), Case("wrong_address", .wrongName),
+        Case("nul_name", .wrongName, host: "localhost"), Case("part_name", .wrongName, host: "localhost"),
+        Case("alone", .unknownAuthority), Case("other_authority", .unknownAuthority), Case("wrong_usage", .untrusted),
         Case("weak_key", .untrusted), Case("sha1", .untrusted), Case("critical", .untrusted),
         Case("below_leaf", .untrusted), Case("out_of_constraint", .untrusted, host: "localhost"),
         Case("tls10", .untrusted), Case("tls11", .untrusted),

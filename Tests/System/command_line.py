@@ -38,6 +38,35 @@ class CommandLine(SystemTest):
             with self.subTest(arguments=arguments):
                 self.assertEqual(daemon.coffer(*arguments).returncode, 64)
 
+    def test_wrong_command_line_names_what_was_meant(self) -> None:
+        ended = run("coffer", "stor", "user", "c")
+        self.assertEqual(ended.returncode, 64)
+        self.assertIn(b"did you mean store?", ended.stderr)
+        for word in ("hunter2", "list2secret"):
+            self.assertNotIn(b"did you mean", run("coffer", word).stderr)
+        ended = run("coffer", "get", "user", "c", "--timeout", "-1s")
+        self.assertEqual(ended.returncode, 64)
+        self.assertIn(b"--timeout", ended.stderr.splitlines()[0])
+        self.assertIn(b"Usage: coffer get", ended.stderr)
+        self.assertIn(b"Usage: coffer get", run("coffer", "get", "user", "c", "-hunter2").stderr)
+        self.assertNotIn(b"hunter2", run("coffer", "get", "user", "c", "-hunter2").stderr)
+
+    def test_a_lifetime_has_no_default_and_is_rounded_up(self) -> None:
+        text = b" ".join(run("coffer", "store", "--help").stdout.split())
+        self.assertIn(b"Rounded up to whole seconds", text)
+        self.assertIn(b"(default: none)", text)
+        self.assertNotIn(b"0ms", text)
+        daemon = self.daemon()
+        stored = json.loads(daemon.coffer("store", "user", "c", "--ttl", "1500ms", "--json", stdin=b"value").stdout)
+        self.assertEqual(stored["expiresAtMs"] - stored["updatedAtMs"], 2000)
+
+    def test_settings_for_programs_have_no_markdown(self) -> None:
+        rows = json.loads(run("cofferd", "--print-settings", "--form", "json").stdout)
+        for row in rows:
+            for name in ("default", "summary", "risk"):
+                self.assertNotIn("`", row[name])
+                self.assertNotIn("](", row[name])
+
     def test_form_belongs_to_print_settings(self) -> None:
         ended = run("cofferd", "--form", "json")
         self.assertEqual((ended.returncode, ended.stdout), (64, b""))

@@ -13,7 +13,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from harness import CallFailed, Daemon, Status, binary, eventually
-from harness.start import CONFIGURATION, StartupTest
+from harness.daemon import environment
+from harness.start import CONFIGURATION, FAILURE, StartupTest
 
 #: A uid that nobody has.
 SOMEBODY = 61_234
@@ -163,6 +164,17 @@ class FullDisk(StartupTest):
             eventually("Stores work again", 15, lambda: client.health().vaults[0].reachable)
             client.store("u", "c", b"another")
             eventually("the recovery is logged", 5, lambda: "vault recovered" in daemon.log_text())
+
+
+    def test_start_without_room_is_no_mistake_of_the_configuration(self) -> None:
+        """A unit that is not restarted on 78 would stay down."""
+        fill = 'mkdir "$0" && mount -t tmpfs -o size=64k,mode=0700 none "$0" && ! cat /dev/zero > "$0/ballast" && exec "$@"'
+        command = [binary("cofferd"), "--socket", self.place.socket, "--data", self.place.data]
+        ended = subprocess.run(
+            ["unshare", "--mount", "--", "sh", "-c", fill, self.place.data, *command], env=environment(), capture_output=True, timeout=20)
+        message = ended.stderr.decode()
+        self.assertEqual(ended.returncode, FAILURE, message)
+        self.assertIn(f"{self.place.data}/root.key: No space left on device", message)
 
 
 class Streams(StartupTest):

@@ -46,6 +46,8 @@ class Row(NamedTuple):
 
 BOTH = ("embedded", "vault")
 SEALED_ELSEWHERE = ("other keys than those in the key ring", "bring back the key ring")
+#: Nothing is brought back that was never there.
+NO_RING = ("other keys than those of the root key (", "there is no key ring; bring back the root key")
 ROWS = [
     Row("nothing happened", lambda test: None, said={name: () for name in BOTH}),
     Row("the ring is absent", lambda test: test.lose("keyring"), said={name: (DERIVED,) for name in BOTH}),
@@ -61,7 +63,7 @@ ROWS = [
     Row("the root key is another", lambda test: None, key="other",
         refused={name: ("keyring", "does not open with this key") for name in BOTH}),
     Row("the root key is another and the ring is absent", lambda test: test.lose("keyring"), key="other",
-        refused={"embedded": SEALED_ELSEWHERE}, said={"vault": (DERIVED, "do not open")}),
+        refused={"embedded": NO_RING}, said={"vault": (DERIVED, "do not open")}),
     Row("the database is absent", lambda test: test.lose("vault.db"), said={"vault": ()},
         refused={"embedded": ("vault.db is missing", "restore it from a backup", "--new-database")}),
     Row("the database is absent, and may be", lambda test: test.lose("vault.db"), flags=("--new-database",),

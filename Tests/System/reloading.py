@@ -10,7 +10,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from harness import CallFailed, Daemon, Place, SystemTest, eventually, options
+from harness import CallFailed, Daemon, Place, Status, SystemTest, eventually, options
 from host import Authority, QuietServer
 
 RELOADED = "reloaded the configuration"
@@ -218,6 +218,28 @@ class Reloading(SystemTest):
             # Once in a long while the look every two seconds comes between the copy and the signal.
             self.assertTrue("vault: TLS files" in said or "read changed TLS files" in daemon.log_text(), said)
             self.assertTrue(client.health().vaults[0].reachable, daemon.log_text())
+
+    def test_a_breaker_lets_the_next_call_through_once_the_authority_is_right(self) -> None:
+        folder = self.folder()
+        wrong, right = Authority(folder, "wrong"), Authority(folder, "right")
+        ca = folder / "ca.pem"
+        shutil.copy(wrong.certificate, ca)
+        vault = TokenVault(right)
+        self.addCleanup(vault.close)
+        vault.known.add("s.token")
+        daemon = self.daemon(env={
+            "VAULT_TYPE": "vault", "VAULT_ADDR": vault.address, "VAULT_TOKEN": "s.token", "VAULT_CACERT": str(ca)})
+        with daemon.client() as client:
+            failed = self.assert_fails(Status.FAILED_PRECONDITION, client.get, "u", "c")
+            self.assertIn("no trusted authority issued its certificate", str(failed))
+            for _ in range(5):
+                with self.assertRaises(CallFailed):
+                    client.get("u", "c")
+            failed = self.assert_fails(Status.UNAVAILABLE, client.get, "u", "c")
+            self.assertRegex(str(failed), "not asked for another [0-9]+s.*could not prove who it is")
+            shutil.copy(right.certificate, ca)
+            self.reload(daemon)
+            self.assert_fails(Status.NOT_FOUND, client.get, "u", "c")
 
     def remote(self, **settings: object) -> tuple[TokenVault, Daemon]:
         vault = TokenVault()

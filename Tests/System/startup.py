@@ -115,6 +115,25 @@ class ConfigurationMistakes(StartupTest):
         message = self.assert_refused(self.start(config='"a\\e[2Jb\\nc": 1\n'), CONFIGURATION, "unknown setting")
         self.assertTrue(message.rstrip("\n").isprintable(), repr(message))
 
+    def test_relative_home_leaves_nothing(self) -> None:
+        for variable in ("XDG_DATA_HOME",) + (("HOME",) if os.geteuid() else ()):
+            for arguments in ([], ["--check"]):
+                ended = subprocess.run(
+                    [os.path.abspath(binary("cofferd")), "--socket", self.place.socket, *arguments], env={variable: "relx"}, cwd=self.place.folder,
+                    capture_output=True, timeout=20)
+                self.assert_refused(ended, CONFIGURATION, f"cofferd: {variable}: ", "--data FOLDER")
+                self.assertEqual([path.name for path in self.place.folder.iterdir() if path.name == "relx"], [])
+
+    def test_login_file_that_is_not_there_yet_is_said_by_a_check(self) -> None:
+        env = {"VAULT_TYPE": "vault", "VAULT_ADDR": "https://127.0.0.1:9", "VAULT_TOKEN_FILE": "/absent/token"}
+        ended = self.start("--check", env=env)
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        self.assertIn(b"VAULT_TOKEN_FILE: vault.token_file: there is no file /absent/token", ended.stderr)
+        token = self.place.folder / "token"
+        token.write_text("a-token")
+        token.chmod(0o600)
+        self.assertEqual(self.start("--check", env=env | {"VAULT_TOKEN_FILE": str(token)}).stderr, b"")
+
     def test_binary_text_is_refused(self) -> None:
         self.assert_refused(self.start(config="log:\n  level: !!binary aW5mbw==\n"), CONFIGURATION, "line 2", "!!binary", "write the text itself")
 

@@ -1,9 +1,11 @@
 """Several vaults in the configuration, and what operators see of them: `coffer vaults`, `coffer doctor`."""
 
 import json
+import threading
 
 from harness import Canaries, Status, SystemTest
 from harness.start import CONFIGURATION, StartupTest
+from host import Answers, QuietServer
 
 SECTION = """\
 vaults:
@@ -88,6 +90,35 @@ class Doctor(SystemTest):
         self.assertEqual(ended.stdout, b"")
         self.assertIn(b"configured: embedded", ended.stderr)
         self.assertEqual(self.daemon().coffer("doctor", "--vault", "").returncode, 64)
+
+
+class Broken(Answers):
+    """A vault that holds nothing and breaks whatever is written."""
+
+    def do_POST(self) -> None:
+        self.close_connection = True
+
+
+class Writes(SystemTest):
+    def test_an_outage_that_a_read_ended_leaves_them_unknown(self) -> None:
+        server = QuietServer(("127.0.0.1", 0), Broken)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        daemon = self.daemon(env={
+            "VAULT_TYPE": "vault", "VAULT_ADDR": f"http://127.0.0.1:{server.server_address[1]}", "VAULT_TOKEN": "s.token"})
+
+        def said() -> tuple[str, str]:
+            (row,) = daemon.coffer("vaults").stdout.decode().splitlines()[1:]
+            return daemon.coffer("health").stdout.decode(), row
+
+        for text in said():
+            self.assertIn("not tried", text)
+            self.assertNotIn("since", text)
+        self.assertEqual(daemon.coffer("store", "u", "c", stdin=b"value").returncode, Status.UNAVAILABLE)
+        self.assertEqual(daemon.coffer("get", "u", "c").returncode, Status.NOT_FOUND)
+        for text in said():
+            self.assertIn("not tried since the last failure", text)
 
 
 class VaultsConfiguration(StartupTest):

@@ -26,16 +26,20 @@ package struct KeyError: Error, Equatable, Sendable, CustomStringConvertible {
 
     package let reason: Reason
     package let description: String
+    /// The host is in the way and not what the operator set: a full or broken disk, no memory.
+    package let isOfHost: Bool
 
-    init(_ reason: Reason, _ description: String) {
+    init(_ reason: Reason, _ description: String, isOfHost: Bool = false) {
         self.reason = reason
         self.description = description
+        self.isOfHost = isOfHost
     }
 
     /// A failed system call; reads errno.
     static func system(_ action: String, _ path: String) -> KeyError {
         let number = errno
         return KeyError(
-            number == ENOENT ? .absent : .system, "cannot \(action) \(path): \(String(cString: strerror(number)))")
+            number == ENOENT ? .absent : .system, "cannot \(action) \(path): \(String(cString: strerror(number)))",
+            isOfHost: [ENOSPC, EDQUOT, EIO, ENOMEM, EMFILE, ENFILE].contains(number))
     }
 }

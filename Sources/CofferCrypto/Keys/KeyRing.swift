@@ -45,7 +45,7 @@ package struct KeyRing: Sendable {
                     passphrase, salt: Array("coffer.key.ring.seed.v1".utf8), costLog2: 17, blockSize: 8,
                     parallelism: 1)
             } catch {
-                throw KeyError(.system, "deriving the keys from the passphrase needs 128 MiB of memory")
+                throw KeyError(.system, "deriving the keys from the passphrase needs 128 MiB of memory", isOfHost: true)
             }
         }
     }

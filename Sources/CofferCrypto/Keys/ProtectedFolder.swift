@@ -110,7 +110,8 @@ struct ProtectedFolder: ~Copyable {
             }
             guard count == bytes.count, memcmp(copy.baseAddress!, bytes.baseAddress!, count) == 0 else {
                 throw KeyError(
-                    .system, "cannot write \(path): the disk gives back other bytes than it got; the file is as before")
+                    .system, "cannot write \(path): the disk gives back other bytes than it got; the file is as before",
+                    isOfHost: true)
             }
         }
     }

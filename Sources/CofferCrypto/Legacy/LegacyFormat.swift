@@ -41,7 +41,7 @@ package struct LegacyFormat: Sendable {
             return try KeyDerivation.scrypt(
                 passphrase, salt: salt, costLog2: 14, blockSize: 8, parallelism: 1)
         } catch {
-            throw KeyError(.system, "deriving the key of the legacy format needs 16 MiB of memory")
+            throw KeyError(.system, "deriving the key of the legacy format needs 16 MiB of memory", isOfHost: true)
         }
     }
 

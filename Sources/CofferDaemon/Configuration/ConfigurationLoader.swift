@@ -72,6 +72,11 @@ package struct ConfigurationLoader {
                 }
             }
         }
+        // A default is no mistake: what was set caps it.
+        if configuration.places["limits.call_ms"] == nil {
+            configuration.limits.callMilliseconds = min(
+                configuration.limits.callMilliseconds, configuration.limits.maximumCallMilliseconds)
+        }
         errors += mistakesTogether(in: configuration)
         guard errors.isEmpty else { throw ConfigurationErrors(errors) }
         return configuration
@@ -152,15 +157,7 @@ package struct ConfigurationLoader {
     ) throws(ConfigurationErrors) {
         if configuration.socket.isEmpty { configuration.socket = socketRule.path(environment) }
         if configuration.data.isEmpty && !configuration.mistaken.contains("data") {
-            if let home = environment["XDG_DATA_HOME"], !home.isEmpty {
-                configuration.data = home + "/coffer"
-            } else if isRoot {
-                configuration.data = "/var/lib/coffer"
-            } else if let home = environment["HOME"], !home.isEmpty {
-                configuration.data = home + "/.local/share/coffer"
-            } else {
-                throw single("data", "neither XDG_DATA_HOME nor HOME is set; say --data FOLDER")
-            }
+            configuration.data = try defaultData()
         }
         guard configuration.socket.utf8.count <= 107 else {
             throw single(
@@ -171,6 +168,21 @@ package struct ConfigurationLoader {
         if configuration.reactors == 0 {
             configuration.reactors = max(1, min(4, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
         }
+    }
+
+    private func defaultData() throws(ConfigurationErrors) -> String {
+        func folder(_ variable: String) throws(ConfigurationErrors) -> String? {
+            guard let path = environment[variable], !path.isEmpty else { return nil }
+            guard path.hasPrefix("/") else {
+                throw single(
+                    variable, "expected the absolute path of a folder, where data has its default; correct it, or say --data FOLDER")
+            }
+            return path
+        }
+        if let home = try folder("XDG_DATA_HOME") { return home + "/coffer" }
+        if isRoot { return "/var/lib/coffer" }
+        if let home = try folder("HOME") { return home + "/.local/share/coffer" }
+        throw single("data", "neither XDG_DATA_HOME nor HOME is set; say --data FOLDER")
     }
 
     /// The one vault of a file without a `vaults` section; with one, that nothing

@@ -10,9 +10,12 @@ enum PoolRules {
         for vault in configuration.vaults {
             func add(_ setting: String, _ message: String) {
                 let path = "\(vault.path).\(setting)"
-                let place = vault.locations[setting] ?? vault.locations[""]
-                found.append(
-                    place.map { ConfigurationError($0, "\(path): \(message)") } ?? ConfigurationError(path, message))
+                guard let place = vault.locations[setting] ?? vault.locations[""] else {
+                    return found.append(ConfigurationError(path, message))
+                }
+                // A variable says itself which setting it is; in a file not all of them can be set.
+                let isKnown = vault.isNamed || Setting.named(path) != nil
+                found.append(ConfigurationError(place, isKnown ? "\(path): \(message)" : message))
             }
             if configuration.isProduction && vault.driver.isVolatile {
                 add(

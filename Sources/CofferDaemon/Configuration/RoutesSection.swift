@@ -1,3 +1,4 @@
+import CofferProcess
 import CofferVaultKit
 import CofferYAML
 

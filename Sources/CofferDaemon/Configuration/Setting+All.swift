@@ -23,7 +23,7 @@ extension Setting {
             risk: "Must be the daemon's own and closed to others, or it does not start. On a file system that loses synced writes, acknowledged Stores are lost"),
         Setting(
             path: "environment", expects: EnvironmentName.expects, unset: "none",
-            summary: "A name bound into every record, for instance `production`. White space around it does not count, nor do capitals in `production`; a name that is nearly `production` (`prod`, `produktion`) is refused",
+            summary: "A name bound into every record, for instance `production`. White space around it does not count, nor do capitals in `production`; white space in it, `#` and a name that is nearly `production` (`prod`, `produktion`) are refused",
             risk: "Records of another environment do not open, and the daemon does not start on their database, unless `former_environment` names it. `production` refuses the memory vault and a generated key",
             apply: { text, configuration in
                 guard let name = EnvironmentName.meant(by: text) else { return false }
@@ -147,7 +147,7 @@ extension Setting {
         Setting(
             "limits.call_ms", .quantity(1...600_000, .milliseconds), \.limits.callMilliseconds,
             isReloadable: true, summary: "How long a call may take if the client does not say",
-            risk: "Above `limits.maximum_call_ms` it has no effect"),
+            risk: "Above `limits.maximum_call_ms` it is refused; that caps it where it is not set"),
         Setting(
             "limits.maximum_call_ms", .quantity(1...600_000, .milliseconds), \.limits.maximumCallMilliseconds,
             isReloadable: true, summary: "How long a call may take, whatever the client says"),

@@ -1,3 +1,4 @@
+import CofferProcess
 import CofferVaultKit
 
 /// One value of the configuration: its name in the file, its rule, how it gets in and out, and
@@ -52,7 +53,7 @@ package struct Setting: Sendable {
                 configuration[keyPath: value] = parsed
                 return true
             },
-            show: { kind.show($0[keyPath: value]).first ?? "" }, explain: explain)
+            show: { kind.show($0[keyPath: value]).first ?? "" }, explain: explain ?? { _, _ in kind.mistake })
     }
 
     /// What is wrong with a text that was refused, and what would be right.

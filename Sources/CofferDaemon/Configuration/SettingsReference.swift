@@ -120,8 +120,8 @@ package struct SettingsReference: Sendable {
     private func json(_ row: Row) -> String {
         func string(_ text: String) -> String { "\"\(LineLogHandler.escape(text))\"" }
         func list(_ texts: [String]) -> String { "[\(texts.map(string).joined(separator: ", "))]" }
-        return "{\"setting\": \(string(row.path)), \"types\": \(list(row.types)), \"default\": \(string(row.standard)), "
+        return "{\"setting\": \(string(row.path)), \"types\": \(list(row.types)), \"default\": \(string(Self.unmarked(row.standard))), "
             + "\"expected\": \(string(row.expects)), \"environment\": \(list(row.variables)), \"reloadable\": \(row.isReloadable), "
-            + "\"summary\": \(string(row.summary)), \"risk\": \(string(row.risk))}"
+            + "\"summary\": \(string(Self.unmarked(row.summary))), \"risk\": \(string(Self.unmarked(row.risk)))}"
     }
 }

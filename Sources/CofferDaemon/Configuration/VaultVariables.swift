@@ -1,3 +1,4 @@
+import CofferProcess
 import CofferVaultKit
 
 /// The one vault of a daemon without a `vaults` section: `vault.type` and VAULT_TYPE choose its
@@ -22,7 +23,7 @@ struct VaultVariables {
         let own = driver.settings.flatMap(\.variables)
         var errors = superseded(catalogue).filter { !own.contains($0) }.map { name in
             let isOfOthers = catalogue.variables.contains(name)
-            let hint = isOfOthers ? nil : Spelling.nearest(to: name, among: own.filter { $0.hasPrefix(Self.prefix) })
+            let hint = isOfOthers ? nil : Self.suggestion(for: name, among: own)
             return ConfigurationError(
                 name, "vaults of type \(driver.type) have no such setting\(hint.map { "; did you mean \($0)?" } ?? "; unset it")")
         }
@@ -31,7 +32,7 @@ struct VaultVariables {
             vault.locations[setting.name] = variable
             let texts = setting.isList ? value.split(separator: ",").map { Enumerated.trimmed(String($0)) } : [value]
             if !setting.apply(texts, &vault) {
-                errors.append(ConfigurationError(variable, "expected \(setting.expects)"))
+                errors.append(ConfigurationError(variable, setting.mistake))
             }
         }
         adoptFormats(&vault)
@@ -43,6 +44,13 @@ struct VaultVariables {
                 mistakes.map { ConfigurationError(vault.locations[$0.place] ?? place, $0.message) })
         }
         return vault
+    }
+
+    /// The prefix, which all have, is not compared: it would make any two names near.
+    private static func suggestion(for name: String, among names: [String]) -> String? {
+        guard name.hasPrefix(prefix) else { return Spelling.nearest(to: name, among: names) }
+        let ends = names.filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
+        return Spelling.nearest(to: String(name.dropFirst(prefix.count)), among: ends).map { prefix + $0 }
     }
 
     /// The guide's program may have put records there, and may still run: what it has written is

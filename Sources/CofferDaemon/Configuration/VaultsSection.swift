@@ -1,3 +1,4 @@
+import CofferProcess
 import CofferVault
 import CofferVaultKit
 import CofferYAML
@@ -108,11 +109,11 @@ enum VaultsSection {
                 guard scalars.count == list.count else { fallthrough }
                 texts = scalars
             default:
-                mistakes.add(node, "\(path).\(setting.name): expected \(setting.expects)")
+                mistakes.add(node, "\(path).\(setting.name): \(setting.mistake)")
                 return
             }
             guard !setting.apply(texts, &vault) else { return }
-            mistakes.add(node, "\(path).\(setting.name): expected \(setting.expects)")
+            mistakes.add(node, "\(path).\(setting.name): \(setting.mistake)")
         }
     }
 }

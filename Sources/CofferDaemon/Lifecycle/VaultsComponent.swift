@@ -22,7 +22,7 @@ final class VaultsComponent: Component {
             throw StartupError("the vaults were started twice")
         }
         let keys = keys
-        let opened = try opener.open(keys.ring) { () throws(StartupError) in try keys.saveRoot() }
+        let opened = try opener.open(keys.ring, derivedFrom: keys.isDerived ? keys.place : nil) { () throws(StartupError) in try keys.saveRoot() }
         state.withLock { $0.opened = opened }
         do throws(StartupError) {
             try keys.save()

@@ -71,7 +71,8 @@ final class SocketFile: Listener {
         guard let slash = path.lastIndex(of: "/") else { return try checkFolder(".") }
         let folder = slash == path.startIndex ? "/" : String(path[..<slash])
         guard mkdir(folder, 0o700) == 0 || errno == EEXIST else {
-            throw failure("cannot make the socket's folder \(folder)")
+            let advice = errno == ENOENT ? ": make the folder that it is in first" : ""
+            throw failure("cannot make the socket's folder \(folder)", advice)
         }
         try SocketRule.check(folder)
         try checkFolder(folder)
@@ -138,8 +139,9 @@ final class SocketFile: Listener {
         }
     }
 
-    private static func failure(_ what: String) -> StartupError {
+    /// Reads errno.
+    private static func failure(_ what: String, _ advice: String = "") -> StartupError {
         let code = errno
-        return StartupError("\(what): \(String(cString: strerror(code)))", exitCode: code == ENAMETOOLONG ? 78 : 1)
+        return StartupError("\(what): \(String(cString: strerror(code)))\(advice)", exitCode: code == ENAMETOOLONG ? 78 : 1)
     }
 }

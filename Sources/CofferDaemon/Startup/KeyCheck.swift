@@ -8,11 +8,12 @@ enum KeyCheck {
     ///   - existing: what the database keeps; nil if it is being made.
     ///   - environment: the configured one.
     ///   - former: what it was called before.
+    ///   - root: where the root key is from which the ring was derived now; nil = there was a ring.
     /// - Returns: what the database is to keep, and the environment that its records are bound to: an
     ///   earlier daemon may have spelled the configured one in another way.
     static func check(
         existing: [UInt8]?, identity: [UInt8], keys: KeyRing, environment: String, former: [String] = [],
-        generation: UInt64, random: some RandomSource
+        derivedFrom root: String? = nil, generation: UInt64, random: some RandomSource
     ) throws(Failure) -> (kept: [UInt8], environment: String) {
         guard
             let context = try? EnvelopeContext(
@@ -30,10 +31,7 @@ enum KeyCheck {
             }
         }
         guard let opened = try? keys.open(existing, type: .manifest, context: context) else {
-            throw Failure(
-                .failedPrecondition, .unreadableRecord,
-                "the database was sealed under other keys than those in the key ring, or its manifest is damaged; bring back the key ring that belongs to it, or a backup of both"
-            )
+            throw Failure(.failedPrecondition, .unreadableRecord, doesNotFit(derivedFrom: root))
         }
         let bound = opened.withBytes { bytes in
             var cursor = ByteCursor()
@@ -53,5 +51,12 @@ enum KeyCheck {
             )
         }
         return (existing, bound)
+    }
+
+    private static func doesNotFit(derivedFrom root: String?) -> String {
+        guard let root else {
+            return "the database was sealed under other keys than those in the key ring, or its manifest is damaged; bring back the key ring that belongs to it, or a backup of both"
+        }
+        return "the database was sealed under other keys than those of the root key (\(root)), and there is no key ring; bring back the root key that it was made with, or the key ring"
     }
 }

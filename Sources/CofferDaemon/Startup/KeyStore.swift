@@ -35,7 +35,7 @@ struct KeyStore {
             ring = file.ring
             place = source.place + (root.isNew ? " (made now: keep a copy apart from the data)" : "")
         } catch {
-            throw StartupError(error.description, exitCode: StartupError.configurationExitCode)
+            throw StartupError(error)
         }
         if case .generated(let path) = source {
             isGenerated = true
@@ -56,7 +56,7 @@ struct KeyStore {
         do throws(KeyError) {
             root = try source.load()
         } catch {
-            throw StartupError(error.description, exitCode: StartupError.configurationExitCode)
+            throw StartupError(error)
         }
         try source.check(root.key, isProduction: isProduction)
         return root
@@ -69,7 +69,7 @@ struct KeyStore {
         do throws(KeyError) {
             isOurs = try RootKey.fileOrGenerated(drawn.path, drawn: drawn.key).isNew
         } catch {
-            throw StartupError(error.description, exitCode: StartupError.configurationExitCode)
+            throw StartupError(error)
         }
         guard isOurs else {
             throw StartupError("\(drawn.path): another start has made it at the same time; start again")
@@ -82,7 +82,7 @@ struct KeyStore {
         do throws(KeyError) {
             try file.create()
         } catch {
-            throw StartupError(error.description, exitCode: StartupError.configurationExitCode)
+            throw StartupError(error)
         }
     }
 
@@ -119,7 +119,7 @@ struct KeyStore {
         do throws(KeyError) {
             source = try KeySource.choose(configuration, passphrase: passphrase)
         } catch {
-            throw StartupError(error.description, exitCode: StartupError.configurationExitCode)
+            throw StartupError(error)
         }
         guard let source else {
             let place = configuration.places["environment"].map { "\($0): environment is production: " } ?? ""

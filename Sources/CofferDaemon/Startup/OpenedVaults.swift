@@ -17,7 +17,8 @@ final class VaultParts: Sendable {
 
     private struct State {
         var watches: [(path: String, watch: TLSFileWatch)] = []
-        var refreshes: [(path: String, refresh: Refresh)] = []
+        var refreshes: [(vault: VaultConfiguration, refresh: Refresh)] = []
+        var repaired: @Sendable (String) -> Void = { _ in }
     }
 
     /// Nil without a vault on another host: there is no thread for HTTP then.
@@ -37,8 +38,13 @@ final class VaultParts: Sendable {
     }
 
     func add(_ refresh: @escaping Refresh, of vault: VaultConfiguration) {
-        state.withLock { $0.refreshes.append((vault.path, refresh)) }
+        state.withLock { $0.refreshes.append((vault, refresh)) }
     }
+
+    /// - Parameter call: gets the name of a vault whose certificates or credentials have changed.
+    func whenRepaired(_ call: @escaping @Sendable (String) -> Void) { state.withLock { $0.repaired = call } }
+
+    func noteRepair(of vault: String) { state.withLock { $0.repaired }(vault) }
 
     /// - Throws: RESOURCE_EXHAUSTED when the system gives no thread. Call `stop` then too.
     func start() throws(Failure) {
@@ -64,8 +70,9 @@ final class VaultParts: Sendable {
                 note("\(path): TLS files", .failure(error))
             }
         }
-        for (path, result) in zip(refreshes.map(\.path), refreshed(refreshes.map(\.refresh))) {
-            note("\(path): credentials", result)
+        for (vault, result) in zip(refreshes.map(\.vault), refreshed(refreshes.map(\.refresh))) {
+            note("\(vault.path): credentials", result)
+            if case .success(true) = result { noteRepair(of: vault.name) }
         }
         return outcome
     }

@@ -1,4 +1,5 @@
 package import CofferCore
+internal import CofferCrypto
 
 /// Why the daemon does not start, in one line, and the exit code that says so:
 /// 78 for what the operator set, 1 for the rest.
@@ -13,6 +14,10 @@ package struct StartupError: Error, CustomStringConvertible, Sendable {
 
     package init(_ failure: Failure, exitCode: Int32 = 1) {
         self.init(failure.message, exitCode: exitCode)
+    }
+
+    init(_ error: KeyError) {
+        self.init(error.description, exitCode: error.isOfHost ? 1 : Self.configurationExitCode)
     }
 
     package var description: String { message }

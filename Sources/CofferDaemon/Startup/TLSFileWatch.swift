@@ -35,6 +35,7 @@ final class TLSFileWatch: Sendable {
 
     /// What the files hold.
     let contents: TLSFiles
+    private let whenChanged: @Sendable () -> Void
     private let files: PEMFiles
     private let log: Logger
     private let state = Mutex(State())
@@ -42,10 +43,14 @@ final class TLSFileWatch: Sendable {
 
     /// Reads the files; nil if the vault's settings name none.
     ///
+    /// - Parameter whenChanged: called when they hold something else than before, on the thread that follows them.
     /// - Throws: FAILED_PRECONDITION that names the setting and the file.
-    init?(_ vault: VaultConfiguration, log: Logger) throws(Failure) {
+    init?(
+        _ vault: VaultConfiguration, log: Logger, whenChanged: @escaping @Sendable () -> Void = {}
+    ) throws(Failure) {
         guard let files = PEMFiles(vault) else { return nil }
         self.files = files
+        self.whenChanged = whenChanged
         self.log = log
         contents = TLSFiles(try files.read())
     }
@@ -91,6 +96,7 @@ final class TLSFileWatch: Sendable {
             guard now != last || !isReadable || !requests.isEmpty else { continue }
             do throws(Failure) {
                 let isChanged = contents.replace(with: try files.read())
+                if isChanged { whenChanged() }
                 for request in requests { request.answer(.success(isChanged)) }
                 if isChanged && requests.isEmpty { log.notice("read changed TLS files", metadata: ["vault": "\(files.vault)"]) }
                 isReadable = true

@@ -41,12 +41,13 @@ struct VaultOpener {
         }
     }
 
-    /// - Parameter beforeLocal: called when all is right but for the databases, before the first is opened
-    ///   or made.
+    /// - Parameters:
+    ///   - root: where the root key is from which `keys` were derived now; nil = there was a ring.
+    ///   - beforeLocal: called when all is right but for the databases, before the first is opened or made.
     /// - Throws: why a vault cannot be used, in one line. A vault on another host is
     ///   not asked: it may be down and come back. Those that were opened before are closed.
     func open(
-        _ keys: KeyRing, beforeLocal: () throws(StartupError) -> Void = {}
+        _ keys: KeyRing, derivedFrom root: String? = nil, beforeLocal: () throws(StartupError) -> Void = {}
     ) throws(StartupError) -> OpenedVaults {
         var opened: [String: VaultPool.Member] = [:]
         var parts: VaultParts?
@@ -65,7 +66,7 @@ struct VaultOpener {
                 throw Failure(isOurs ? .failedPrecondition : .unavailable, .unspecified, error.message)
             }
             for vault in configuration.vaults where vault.driver.isLocal {
-                opened[vault.name] = try member(vault, context, legacy, keys)
+                opened[vault.name] = try member(vault, context, legacy, keys, derivedFrom: root)
             }
             let members = configuration.vaults.compactMap { opened[$0.name] }
             var routes: [CofferVault.VaultRoute] = []
@@ -74,6 +75,7 @@ struct VaultOpener {
                     try CofferVault.VaultRoute(user: route.user, connection: route.connection, vault: route.vault))
             }
             let pool = try VaultPool(members, routes: routes)
+            made.whenRepaired { pool[$0]?.guarded?.noteRepair() }
             try made.start()
             return OpenedVaults(pool: pool, parts: made)
         } catch {
@@ -90,10 +92,11 @@ struct VaultOpener {
     }
 
     private func member(
-        _ vault: VaultConfiguration, _ context: VaultContext, _ legacy: LegacyFormat?, _ keys: KeyRing
+        _ vault: VaultConfiguration, _ context: VaultContext, _ legacy: LegacyFormat?, _ keys: KeyRing,
+        derivedFrom root: String? = nil
     ) throws(Failure) -> VaultPool.Member {
         let bound = BoundEnvironment()
-        let adapter = try adapter(vault, context.with(keyCheck: keyCheck(keys, bound)))
+        let adapter = try adapter(vault, context.with(keyCheck: keyCheck(keys, root, bound)))
         let records = { (vaultOrGuard: any VaultAdapter) throws(Failure) in
             try store(vaultOrGuard, vault, legacy, keys, boundTo: bound.name)
         }
@@ -142,13 +145,13 @@ struct VaultOpener {
             random: BufferedRandom(random))
     }
 
-    private func keyCheck(_ keys: KeyRing, _ bound: BoundEnvironment) -> VaultContext.KeyCheck {
+    private func keyCheck(_ keys: KeyRing, _ root: String?, _ bound: BoundEnvironment) -> VaultContext.KeyCheck {
         let (environment, former) = (configuration.environment, configuration.formerEnvironments)
         let (clock, random) = (clock, random)
         return { existing, identity throws(Failure) in
             let check = try KeyCheck.check(
                 existing: existing, identity: identity, keys: keys, environment: environment, former: former,
-                generation: clock.wall * 1_000, random: random)
+                derivedFrom: root, generation: clock.wall * 1_000, random: random)
             bound.name = check.environment
             return check.kept
         }
@@ -170,7 +173,9 @@ struct VaultOpener {
                 try await files.read(path, rule, deadline: deadline)
             },
             tlsFiles: { vault throws(Failure) in
-                guard let watch = try TLSFileWatch(vault, log: log) else { return nil }
+                let name = vault.name
+                guard let watch = try TLSFileWatch(vault, log: log, whenChanged: { [weak parts] in parts?.noteRepair(of: name) })
+                else { return nil }
                 parts.add(watch, of: vault)
                 return watch.contents
             },

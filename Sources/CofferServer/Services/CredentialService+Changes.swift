@@ -52,7 +52,7 @@ extension CredentialService {
     ) {
         statuses[failure.vault]?.noteFailure(failure, .write)
         endWrite(ticket, failure.writeOutcome)
-        address.send(.failure(failure))
+        address.send(.failure(failure.ofChange))
     }
 
     fileprivate func endWrite(_ ticket: WriteTicket, _ outcome: WriteOutcome) {

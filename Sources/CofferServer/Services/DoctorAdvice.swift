@@ -21,8 +21,10 @@ struct DoctorAdvice {
         case .vaultRefused where failure.code == .failedPrecondition: vault.setUp
         case .vaultRefused: vault.permission
         case .vaultFailed: vault.broken
+        case .deadline where failure.isTimeout:
+            "Check that the vault is not overloaded or stopped. If it is only slow, raise its timeout_ms."
         case .deadline:
-            "Check how busy the vault is. Try again with a longer --timeout; if that helps, raise the vault's timeout_ms."
+            "Check how busy the vault is. Try again with a longer --timeout."
         case .limit:
             "Too many calls wait, or the breaker is open: coffer vaults shows both. The breaker closes by itself when the vault answers again."
         case .unreadableRecord:

@@ -116,6 +116,9 @@ package struct AdmissionState: Sendable {
     /// When a check may look whether the vault answers again; nil = calls find out.
     package var nextCheck: BootInstant? { breaker.nextCheck }
 
+    /// What may have kept calls from the vault was changed.
+    package mutating func noteRepair(at now: BootInstant) { breaker.noteRepair(at: now) }
+
     /// A check of the vault, which needs no place, begins.
     package mutating func beginCheck(at now: BootInstant, random: some RandomSource) {
         breaker.beginCheck(at: now, random: random)

@@ -143,6 +143,12 @@ package struct CircuitBreaker: Sendable {
         }
     }
 
+    /// What may be the cause of the failures was changed: the next call is the probe, if none is under way.
+    package mutating func noteRepair(at now: BootInstant) {
+        guard case .open(let since, let until) = state else { return }
+        state = .open(since: since, until: min(until, now))
+    }
+
     private mutating func fail(
         _ outcome: VaultOutcome, at now: BootInstant, random: some RandomSource
     ) -> Change {

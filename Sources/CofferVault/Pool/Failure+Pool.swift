@@ -13,7 +13,7 @@ extension Failure {
         let left = until.duration(since: now)
         let what =
             cause?.effects.vault == .mistrusted
-            ? "its TLS certificate does not verify; check its CA file, its address and this host's clock"
+            ? "it could not prove who it is; correct what the last failure says"
             : "it kept failing; check that it runs and that this host reaches it"
         // Spread, or everybody who was told would be back in the same millisecond.
         let range = min(longestSpread, until.duration(since: since)) * spread

@@ -39,6 +39,13 @@ package final class GuardedVault: VaultAdapter {
     /// When a check may look whether the vault answers again; nil = it is asked as ever.
     package var nextCheck: BootInstant? { admission.withState { $0.nextCheck } }
 
+    /// What may have kept calls from it was changed, its certificates or credentials: if the breaker is open,
+    /// the next call finds out at once.
+    package func noteRepair() {
+        let now = clock.boot
+        admission.withState { $0.noteRepair(at: now) }
+    }
+
     // MARK: The calls
 
     package func read(_ key: VaultKey, deadline: BootInstant) async throws(Failure) -> VaultItem? {
@@ -53,8 +60,9 @@ package final class GuardedVault: VaultAdapter {
         var open = Array(keys.indices)
         guard !open.isEmpty else { return [] }
         let failure = await run(.always, deadline) { limit in
+            let allowance = limit.duration(since: clock.boot)
             let answers = await vault.readMany(open.map { keys[$0] }, deadline: limit)
-            for (index, answer) in zip(open, answers) { outcomes[index] = answer }
+            for (index, answer) in zip(open, answers) { outcomes[index] = answer.mapError { explained($0, allowance) } }
             let asked = open.count
             open = open.filter { (outcomes[$0]?.failure?.effects.vault ?? .answered) != .answered }
             return Ending(failure: open.first.flatMap { outcomes[$0]?.failure }, hasAnswer: open.count < asked)
@@ -192,13 +200,20 @@ package final class GuardedVault: VaultAdapter {
         let pass = try await admission.enter(deadline: deadline)
         let began = clock.boot
         let end = min(deadline, began + limits.timeout)
-        let ending = await attempt(end)
+        let allowance = end.duration(since: began)
+        var ending = await attempt(end)
+        ending.failure = ending.failure.map { explained($0, allowance) }
         let over = AdmissionState.Attempt(
             pass: pass, failure: ending.failure, hasAnswer: ending.hasAnswer, began: began,
-            allowance: end.duration(since: began))
+            allowance: allowance)
         let (now, wall) = (clock.boot, clock.wall)
         admission.withState { ((), $0.leave(over, now: now, wall: wall, random: random)) }
         return ending.failure
+    }
+
+    /// Says whose time ran out. A read has as long as the vault, and has spent some of it on the way here.
+    private func explained(_ failure: Failure, _ allowance: Duration) -> Failure {
+        allowance < limits.timeout * 0.9 ? failure : failure.ofTimeout(limits.timeout.wholeMilliseconds)
     }
 
     private func grantRetry(

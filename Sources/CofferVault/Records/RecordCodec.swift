@@ -52,9 +52,10 @@ struct RecordCodec: Sendable {
         return record
     }
 
-    /// An entry of a listing; nil if its format is not accepted.
+    /// An entry of a listing; nil if a vault that lists names only may hold it in a format that is not accepted.
     ///
     /// - Parameter tag: of a key.
+    /// - Throws: as `decode`.
     func list(_ entry: VaultPage.Entry, tag: (RecordKey) -> [UInt8]) throws(Failure) -> Record? {
         let envelope: [UInt8]
         let item = try entry.item.get()
@@ -62,15 +63,16 @@ struct RecordCodec: Sendable {
         case .sealed(let bytes): envelope = bytes
         case .text(let value):
             // Nothing is what a vault gives that lists names only.
+            if value.count == 0 && !accept.contains(.json) { return nil }
             let format = value.count == 0 ? .json : try format(of: value)
-            guard accept.contains(format) else { return nil }
+            guard accept.contains(format) else { throw notAccepted(format) }
             guard format == .sealed else {
                 guard case .key(let key) = entry.name else { throw .unreadable(vault: sealed.vault) }
                 return TextCodec.listed(item, key: key)
             }
             envelope = try self.envelope(in: value)
         }
-        guard accept.contains(.sealed) else { return nil }
+        guard accept.contains(.sealed) else { throw notAccepted(.sealed) }
         let expected =
             switch entry.name {
             case .tag(let tag): tag

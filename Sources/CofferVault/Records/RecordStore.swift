@@ -285,7 +285,7 @@ package final class RecordStore: Sendable {
     // MARK: Listing
 
     /// A page of records. Those in text formats have an empty credential: nothing
-    /// of them is opened here. Records in formats that are not accepted are left out.
+    /// of them is opened here. Records in formats that are not accepted are among those that cannot be read.
     ///
     /// - Parameters:
     ///   - user: whose; nil = everyone's.

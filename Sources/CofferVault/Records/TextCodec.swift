@@ -16,14 +16,14 @@ struct TextCodec: Sendable {
                 "\(body.labels.count) labels were given, and the format \(format.rawValue) keeps none, as the programs it is shared with know none; leave them out, or use the format sealed"
             )
         }
-        let text = format == .json ? body.credential : try seal(body.credential)
-        guard text.withBytes({ CredentialText.format(of: $0) }) == format else {
+        // The other programs parse what they find, in the clear or once it is opened.
+        guard body.credential.withBytes({ CredentialText.format(of: $0) }) == .json else {
             throw .badField(
                 "credential",
                 "expected a JSON object in UTF-8, because this vault keeps the format \(format.rawValue); the text given is something else"
             )
         }
-        return (.text(text), version())
+        return (.text(format == .json ? body.credential : try seal(body.credential)), version())
     }
 
     /// - Parameter key: under which the vault keeps it.

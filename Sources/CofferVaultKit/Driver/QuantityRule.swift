@@ -20,6 +20,9 @@ struct QuantityRule: Sendable {
         return unit == .bytes ? "a size \(bounds)" : "a duration \(bounds) in whole \(unit)"
     }
 
+    /// Behind `expects`, for who wrote `64MB` or `5 s`.
+    var form: String { "; written without a space, in \(unit == .bytes ? "B, KiB, MiB or GiB" : "us, ms, s, m, h or d")" }
+
     /// A count of the unit; nil if the text is none, or is out of range.
     func read(_ text: String) -> Int64? { Quantity.count(text, of: unit).flatMap { range.contains($0) ? $0 : nil } }
 

@@ -66,6 +66,7 @@ package enum RemoteSettings {
         in vault: VaultConfiguration, addresses: [(setting: String, text: String)]
     ) -> [SettingMistake] {
         var found: [SettingMistake] = []
+        let permission = vault.isNamed ? "allow_http: true" : "COFFER_VAULT_ALLOW_HTTP=true"
         switch (vault[clientCertificateFile].isEmpty, vault[clientKeyFile].isEmpty) {
         case (false, true):
             found.append(
@@ -81,7 +82,7 @@ package enum RemoteSettings {
             found.append(
                 SettingMistake(
                     setting,
-                    "expected https://: without TLS anyone on the network path can read the secrets; allow_http: true permits it"
+                    "expected https://: without TLS anyone on the network path can read the secrets; \(permission) permits it"
                 ))
         }
         return found

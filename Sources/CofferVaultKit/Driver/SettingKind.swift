@@ -5,16 +5,19 @@ package import CofferProcess
 package struct SettingKind<Value: Sendable>: Sendable {
     /// "a whole number from 1 to 65536".
     package let expects: String
+    /// How a value is written, for who got it wrong; "" = `expects` says it.
+    package let form: String
     package let isList: Bool
     /// Nil if the texts break the rule.
     package let parse: @Sendable ([String]) -> Value?
     package let show: @Sendable (Value) -> [String]
 
     private init(
-        _ expects: String, isList: Bool = false, parse: @escaping @Sendable ([String]) -> Value?,
+        _ expects: String, form: String = "", isList: Bool = false, parse: @escaping @Sendable ([String]) -> Value?,
         show: @escaping @Sendable (Value) -> [String]
     ) {
         self.expects = expects
+        self.form = form
         self.isList = isList
         self.parse = parse
         self.show = show
@@ -22,10 +25,14 @@ package struct SettingKind<Value: Sendable>: Sendable {
 
     /// The values of a single text.
     package init(
-        _ expects: String, parse: @escaping @Sendable (String) -> Value?, show: @escaping @Sendable (Value) -> String
+        _ expects: String, form: String = "", parse: @escaping @Sendable (String) -> Value?,
+        show: @escaping @Sendable (Value) -> String
     ) {
-        self.init(expects, parse: { $0.first.flatMap(parse) }, show: { [show($0)] })
+        self.init(expects, form: form, parse: { $0.first.flatMap(parse) }, show: { [show($0)] })
     }
+
+    /// What is wrong with a text that was refused.
+    package var mistake: String { "expected \(expects)\(form)" }
 }
 
 extension SettingKind where Value == String {
@@ -91,7 +98,7 @@ extension SettingKind where Value: FixedWidthInteger {
         let rule = QuantityRule(Int64(range.lowerBound)...Int64(range.upperBound), unit)
         let zero = orZero ? QuantityRule(0...0, unit) : nil
         return SettingKind(
-            (orZero ? "0, or " : "") + rule.expects,
+            (orZero ? "0, or " : "") + rule.expects, form: rule.form,
             parse: { text in (rule.read(text) ?? zero?.read(text)).map { Value($0) * stored } },
             show: { rule.show(Int64($0 / stored)) })
     }

@@ -96,6 +96,11 @@ package struct EnvironmentVariables: Sendable {
         values.filter { $0.key.hasPrefix(prefix) && !$0.value.isEmpty }.keys.sorted()
     }
 
+    /// The first of these that is there, if it is empty: it hides those behind it.
+    package func empty(of names: [String]) -> String? {
+        names.first { values[$0] != nil }.flatMap { values[$0]?.isEmpty == true ? $0 : nil }
+    }
+
     /// The first of these that is there, and its value; nil if none is there, or if that one is empty.
     package func first(of names: [String]) -> (name: String, value: String)? {
         for name in names {

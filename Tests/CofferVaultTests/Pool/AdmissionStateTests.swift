@@ -160,7 +160,7 @@ extension AdmissionState.Wake {
         let refused = bench.refusal()
         #expect(
             refused?.message
-                == "the vault is not asked for another 300s: its TLS certificate does not verify; check its CA file, its address and this host's clock (last: FAILED_PRECONDITION, the certificate does not verify)"
+                == "the vault is not asked for another 300s: it could not prove who it is; correct what the last failure says (last: FAILED_PRECONDITION, the certificate does not verify)"
         )
         #expect(refused?.retryAfterMilliseconds == 300_500)
     }

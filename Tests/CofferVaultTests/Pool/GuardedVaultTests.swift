@@ -50,6 +50,45 @@ import Testing
         #expect(vault.calls.map(\.deadline) == [.at(3), .at(5)])
     }
 
+    /// Whoever reads it knows which time to change.
+    @Test func theVaultsOwnTimeoutIsSaidToBeIt() async throws {
+        let vault = ScriptedVault()
+        let guarded = guarded(vault) { $0.timeout = .seconds(1) }
+        let (key, item) = (key, item)
+        func message(_ allowance: Double, isWrite: Bool) async -> String? {
+            vault.script([Failure.deadlineExceeded(), .deadlineExceeded(), .deadlineExceeded()].map { isWrite ? $0 : $0.ofRead })
+            let end = time.boot + .seconds(allowance)
+            let failed = await outcome { () throws(Failure) in
+                try await guarded.write(key, item, condition: .ifAbsent, deadline: end)
+            }
+            guard case .failure(let failure) = failed else { return nil }
+            #expect(failure.isTimeout == (allowance > 0.9))
+            return failure.ofChange.message
+        }
+        #expect(await message(10, isWrite: true) == "the vault did not answer within timeout_ms (1s); a write may have happened")
+        #expect(await message(10, isWrite: false) == "the vault did not answer within timeout_ms (1s); nothing was done")
+        #expect(await message(0.5, isWrite: true) == "no answer within the time given; a write may have happened")
+        vault.scriptMany([[Failure.deadlineExceeded().ofRead]])
+        let answers = await guarded.readMany([key], deadline: time.boot + .seconds(1))
+        #expect(answers.count == 1 && answers[0] == .failure(Failure.deadlineExceeded(vault: "scripted").ofRead.ofTimeout(1_000)))
+    }
+
+    /// A new certificate or token may be what was missing.
+    @Test func aRepairLetsTheNextCallFindOut() async throws {
+        let vault = ScriptedVault()
+        let guarded = guarded(vault) { $0.retry.attempts = 1 }
+        vault.script([Failure](repeating: Failure(.failedPrecondition, .vaultUnreachable, "TLS failed"), count: 5))
+        for _ in 0..<5 { _ = await outcome { () throws(Failure) in try await guarded.read(key, deadline: .at(900)) } }
+        let refused = await outcome { () throws(Failure) in try await guarded.read(key, deadline: .at(900)) }
+        guard case .failure(let failure) = refused else { throw CancellationError() }
+        #expect(failure.isUnsent && vault.calls.count == 5)
+        guarded.noteRepair()
+        #expect(try await guarded.read(key, deadline: .at(900)) == nil)
+        #expect(guarded.health.breaker == .closed)
+        guarded.noteRepair()
+        #expect(guarded.health.breaker == .closed)
+    }
+
     /// What wraps a vault hands its changes on.
     @Test func changesPassTheGuard() async throws {
         let told = [VaultChange.everything, .record(key.key), .everything]

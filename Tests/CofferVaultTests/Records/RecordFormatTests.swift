@@ -170,7 +170,16 @@ import Testing
             "the stored record has the format \(kept.rawValue), and this vault accepts \(accepted.rawValue) only; store it again, or add its format to accept"
         )
         await #expect(throws: expected) { _ = try await store.read(key, deadline: end) }
-        #expect(try await store.list(user: "u", after: nil, limit: 9, deadline: end).records.isEmpty)
+        let page = try await store.list(user: "u", after: nil, limit: 9, deadline: end)
+        #expect(page.records.isEmpty)
+        #expect(page.unreadable == [UnreadableRecord(key, expected)])
+    }
+
+    @Test func anUnknownFormatOfAVaultThatListsNamesOnlyIsLeftOut() async throws {
+        let vault = OpenVault()
+        vault.put("", key)
+        let page = try await store(vault, .sealed, accept: [.sealed]).list(user: "u", after: nil, limit: 9, deadline: end)
+        #expect(page.records.isEmpty && page.unreadable.isEmpty)
     }
 
     @Test func withoutItsKeyALegacyValueStaysShut() async throws {
@@ -233,6 +242,24 @@ import Testing
                 key, credential: notUTF8, labels: [:], ttlSeconds: 0, condition: .none, deadline: end)
         }
         #expect(vault[key]?.payload.envelope == envelope)
+    }
+
+    /// The other program parses what it opens.
+    @Test(arguments: ["nojson", "[1]", "", "\"text\"", "{\"a\":1", "coffer1:{}"])
+    func whatIsNoObjectIsNotSealedForAnotherProgram(text: String) async throws {
+        let vault = OpenVault()
+        let expected = Failure.badField(
+            "credential",
+            "expected a JSON object in UTF-8, because this vault keeps the format legacy-aes; the text given is something else"
+        )
+        let store = try store(vault, .legacyAES)
+        #expect(await failure { () throws(Failure) in try await write(store, text) } == expected)
+        #expect(vault[key] == nil)
+        try await write(store, json)
+        let kept = vault[key]?.payload
+        let keeping = try self.store(vault, .sealed, keep: [.legacyAES])
+        #expect(await failure { () throws(Failure) in try await write(keeping, text) } == expected)
+        #expect(vault[key]?.payload == kept)
     }
 
     @Test(arguments: [RecordFormat.json, .legacyAES]) func textFormatsKeepNoLabels(format: RecordFormat) async throws {

@@ -105,7 +105,7 @@ class Advice(SystemTest):
         self.diagnose("sealed", Status.UNAVAILABLE, "sealed", "unseal it")
 
     def test_a_vault_that_hangs(self) -> None:
-        self.diagnose("hung", Status.DEADLINE_EXCEEDED, "the time given", "Check how busy the vault is")
+        self.diagnose("hung", Status.DEADLINE_EXCEEDED, "did not answer within timeout_ms (", "raise its timeout_ms")
 
     def test_a_token_that_the_vault_does_not_know(self) -> None:
         self.diagnose("wrong-token", Status.UNAUTHENTICATED, "rejected this token (expired or revoked)", "Check that the token, role or secret id is valid")

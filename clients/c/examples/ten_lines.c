@@ -9,6 +9,7 @@ int main(void) {
     if (coffer_store(client, "ann", "github", "s3cret", 6, NULL, NULL) == COFFER_OK &&
         coffer_get(client, "ann", "github", NULL, &record) == COFFER_OK) {
         fwrite(coffer_record_credential(record), 1, coffer_record_size(record), stdout);
+        putchar('\n');
         coffer_delete(client, "ann", "github", NULL, NULL);
     }
     coffer_status status = coffer_error_status(client);
