@@ -18,7 +18,7 @@ struct CurlFailure {
         case CURLE_SSL_CONNECT_ERROR:
             cause = Self.isPlaintext(text) ? .plaintext : Self.isBrokenHandshake(text) ? .refused : .untrusted
         case CURLE_PEER_FAILED_VERIFICATION:
-            cause = Self.distrust(verification)
+            cause = Self.isForAnotherName(text) ? .wrongName : Self.distrust(verification)
         case CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER, CURLE_SSL_CACERT_BADFILE,
             CURLE_SSL_CRL_BADFILE, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_INVALIDCERTSTATUS, CURLE_SSL_CLIENTCERT,
             CURLE_SSL_PINNEDPUBKEYNOTMATCH, CURLE_SSL_ENGINE_INITFAILED, CURLE_USE_SSL_FAILED:
@@ -34,11 +34,16 @@ struct CurlFailure {
         }
     }
 
-    /// What is wrong with the server's certificate.
+    /// libcurl compares the name itself, before it asks OpenSSL how the chain verified, and only its words say that
+    /// this failed.
+    private static func isForAnotherName(_ text: UnsafePointer<CChar>) -> Bool {
+        let words = String(cString: text)
+        return words.contains("matches target ") || words.contains("match target ")
+    }
+
+    /// What is wrong with the server's certificate chain.
     private static func distrust(_ verification: Int) -> HTTPError.Cause {
         switch Int32(truncatingIfNeeded: verification) {
-        // The chain is good: libcurl itself compares the name.
-        case X509_V_OK, X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH: .wrongName
         case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
             X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
             X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:

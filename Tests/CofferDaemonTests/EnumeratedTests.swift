@@ -47,7 +47,7 @@ import Testing
     func namesThatNobodySeesAreRefused(word: String) {
         #expect(
             mistakes(["COFFER_ENV": word])
-                == ["COFFER_ENV: expected a name of 1 to 64 bytes without control characters, for instance production"])
+                == ["COFFER_ENV: expected a name of 1 to 64 bytes without white space, # and control characters, for instance production"])
     }
 
     @Test func everyEnumeratedValueIsReadSo() throws {

@@ -43,7 +43,7 @@ import Testing
                 preconditionFailure("the server was not reached directly")
             }
             let refused = try await ending(stranger)
-            precondition(refused == .error(HTTPError(.untrusted, isUnsent: true)), "SSL_CERT_FILE was obeyed")
+            precondition(refused == .error(HTTPError(.unknownAuthority, isUnsent: true)), "SSL_CERT_FILE was obeyed")
             engine.close()
         }
         let report = try await servers.report("environment")

@@ -69,7 +69,8 @@ package struct Setting: Sendable {
 
     /// The setting whose name is nearest, if it is near at all: for typing mistakes.
     package static func suggestion(for path: String) -> String? {
-        Spelling.nearest(to: path, among: all.map(\.path) + sections)
+        let groups = all.compactMap { setting in setting.path.firstIndex(of: ".").map { String(setting.path[..<$0]) } }
+        return Spelling.nearest(to: path, among: all.map(\.path) + groups + sections)
     }
 }
 
