@@ -53,7 +53,10 @@ import Testing
     /// Whoever reads it knows which time to change.
     @Test func theVaultsOwnTimeoutIsSaidToBeIt() async throws {
         let vault = ScriptedVault()
-        let guarded = guarded(vault) { $0.timeout = .seconds(1) }
+        let guarded = guarded(vault) {
+            $0.timeout = .seconds(1)
+            $0.retry.attempts = 1
+        }
         let (key, item) = (key, item)
         func message(_ allowance: Double, isWrite: Bool) async -> String? {
             vault.script([Failure.deadlineExceeded(), .deadlineExceeded(), .deadlineExceeded()].map { isWrite ? $0 : $0.ofRead })
