@@ -1,12 +1,13 @@
 // The Node client under load while its daemon is stopped (go-away), killed and started again: no Get fails, and of each
-// Store it is known whether it happened, or reported that it may have.
+// Store it is known whether it happened, or reported that it may have. Before that, a daemon that is full turns Stores away.
 //
 //     node load.mjs BIN [--gets N]
 //
 // BIN holds cofferd. Prints what was counted and "N passed, N failed"; takes less than two minutes.
 
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -18,6 +19,8 @@ const wanted = Number(values.gets);
 const READERS = 48, WRITERS = 12, KEYS = 24;
 /** At least so many of each kind of end, however fast the Gets are. */
 const ENDS = 6;
+/** Stores of clients of their own, against a daemon that is full. */
+const TURNED_AWAY = 120;
 
 const folder = mkdtempSync(join(tmpdir(), "coffer-load-"));
 const path = join(folder, "s");
@@ -29,8 +32,8 @@ setTimeout(() => {
 }, 110_000).unref();
 
 let daemon;
-async function start() {
-    daemon = spawn(join(bin, "cofferd"), ["--socket", path, "--data", join(folder, "data")], { stdio: "ignore" });
+async function start(...options) {
+    daemon = spawn(join(bin, "cofferd"), ["--socket", path, "--data", join(folder, "data"), ...options], { stdio: "ignore" });
     daemon.ended = new Promise((resolve) => daemon.on("exit", resolve));
     for (let count = 0; !existsSync(path) && count < 2000; count++) await sleep(5);
 }
@@ -43,8 +46,27 @@ async function restart(signal) {
     await start();
 }
 
+/** Its one connection is taken: each Store is told so, whether or not the daemon has left before the Store is sent. */
+async function turnAway() {
+    const configuration = join(folder, "full.yaml");
+    writeFileSync(configuration, "limits: {connections_per_uid: 1}\n");
+    await start("--config", configuration);
+    const holder = connect(path);
+    await new Promise((resolve) => holder.on("connect", resolve));
+    for (let count = 0; count < TURNED_AWAY; count++) {
+        const client = new Coffer({ socket: path });
+        const end = await client.store("load", "turned-away", "x".repeat(count % 2 ? 10 : 56_000)).then(
+            () => "stored", ({ code, retryAfterMs, mayHaveHappened }) => `${code} ${retryAfterMs} ${mayHaveHappened}`);
+        if (end !== "RESOURCE_EXHAUSTED 1000 false") problems.push(`a Store that was turned away ended with ${end}`);
+        await client.close();
+        counts.turnedAway++;
+    }
+    holder.destroy();
+    await restart("SIGTERM");
+}
+
 const coffer = new Coffer({ socket: path, timeoutMs: 20_000 });
-const counts = { gets: 0, failedGets: 0, stores: 0, ambiguous: 0, refused: 0, terminated: 0, killed: 0 };
+const counts = { gets: 0, failedGets: 0, stores: 0, ambiguous: 0, refused: 0, terminated: 0, killed: 0, turnedAway: 0 };
 let isOver = false;
 
 async function read(number) {
@@ -96,7 +118,7 @@ async function disturb() {
 
 const started = performance.now();
 try {
-    await start();
+    await turnAway();
     for (let key = 0; key < KEYS; key++) await coffer.store("load", `read-${key}`, `value-${key}`);
     await Promise.all([
         disturb(), ...Array.from({ length: READERS }, (_, number) => read(number)),
@@ -113,5 +135,5 @@ try {
 for (const problem of problems.slice(0, 20)) console.log(`FAIL ${problem}`);
 if (counts.gets < wanted) problems.push("too few Gets");
 console.log(`${JSON.stringify(counts)} in ${Math.round(performance.now() - started)} ms`);
-console.log(`${counts.gets + counts.stores - problems.length} passed, ${problems.length} failed`);
+console.log(`${counts.gets + counts.stores + counts.turnedAway - problems.length} passed, ${problems.length} failed`);
 process.exitCode = problems.length === 0 ? 0 : 1;

@@ -42,6 +42,10 @@ export class Connection {
     private isFlushPlanned = false;
     /** The kernel has not taken all of the last batch. */
     private isWriting = false;
+    /** A write has failed: nothing more is sent, what the daemon sent before it left is still read. */
+    private isWriteBroken = false;
+    /** Something has come since this was last cleared. */
+    private hasReceived = false;
     private writer = new Writer(Buffer.allocUnsafeSlow(BATCH_BYTES));
     private spare: Buffer | undefined;
     /** The calls in `writer`, in their order. */
@@ -55,7 +59,10 @@ export class Connection {
     attach(socket: Socket): void {
         this.socket = socket;
         socket.removeAllListeners("error");
-        // The end follows; what has arrived before is read first.
+        // A write that fails would have Node drop what has arrived: why the daemon turns this connection away, and answers.
+        const destroy = socket.destroy.bind(socket);
+        socket.destroy = (error) => error?.syscall === "write" ? socket : destroy(error);
+        // The end follows.
         socket.on("error", () => {});
         socket.on("end", () => this.close(connectionLost()));
         socket.on("close", () => this.close(connectionLost()));
@@ -96,7 +103,7 @@ export class Connection {
         if (this.status === "closed") return;
         if (!call.isSent) {
             this.withdraw(call);
-        } else {
+        } else if (!this.isWriteBroken) {
             const start = this.writer.at;
             this.writer.reserve(HEADER_BYTES);
             this.writer.at += HEADER_BYTES;
@@ -107,6 +114,7 @@ export class Connection {
     }
 
     private withdraw(call: Call): void {
+        if (!this.batch.includes(call)) return;
         this.writer.remove(call.frameStart, call.frameBytes);
         this.batch = this.batch.filter((other) => other !== call);
         for (const other of this.batch) {
@@ -134,24 +142,41 @@ export class Connection {
         if (this.isWriting || writer.at === 0 || this.status === "closed" || this.socket === undefined) return;
         const memory = writer.memory;
         const size = writer.at;
-        for (const call of this.batch) call.isSent = true;
+        const batch = this.batch;
+        for (const call of batch) call.isSent = true;
         this.batch = [];
         writer.memory = this.spare ?? Buffer.allocUnsafeSlow(BATCH_BYTES);
         writer.at = 0;
         this.spare = undefined;
         this.isWriting = true;
-        this.socket.write(memory.subarray(0, size), () => {
+        this.socket.write(memory.subarray(0, size), (error) => {
             memory.fill(0, 0, size);
+            if (error) return this.writeFailed();
             if (memory.length <= 4 * BATCH_BYTES) this.spare = memory;
             this.isWriting = false;
             if (this.writer.at > 0) this.planFlush();
         });
+        // What fails at once was not taken, not even in part.
+        if (this.socket.errored) for (const call of batch) call.isSent = false;
     };
+
+    /** The daemon has left, and all it sent is here: reads until nothing more comes. `isWriting` stays, so nothing is sent. */
+    private writeFailed(): void {
+        if (this.status === "closed") return;
+        this.isWriteBroken = true;
+        this.hasReceived = false;
+        // Between two of these turns the socket is read once for certain.
+        setImmediate(() => setImmediate(() => {
+            if (this.hasReceived) this.writeFailed();
+            else this.close(connectionLost());
+        }));
+    }
 
     // Receiving.
 
     /** What has arrived: the first `count` bytes of `memory`, which are wiped. */
     receive(memory: Buffer, count: number): void {
+        this.hasReceived = true;
         try {
             this.frames.take(memory, count, this.accept);
         } catch (error) {

@@ -32,18 +32,24 @@ interface Timer {
 }
 declare function setTimeout(callback: () => void, milliseconds: number): Timer;
 declare function clearTimeout(timer: Timer): void;
+declare function setImmediate(callback: () => void): void;
 
 declare module "node:net" {
+    interface SystemError extends Error {
+        code?: string;
+        syscall?: string;
+    }
     interface Socket {
         on(event: "connect" | "end" | "close" | "drain", listener: () => void): this;
-        on(event: "error", listener: (error: Error & { code?: string }) => void): this;
+        on(event: "error", listener: (error: SystemError) => void): this;
         removeAllListeners(event: string): this;
-        write(bytes: Uint8Array, done: () => void): boolean;
+        write(bytes: Uint8Array, done: (error?: Error | null) => void): boolean;
         end(): void;
-        destroy(): this;
+        destroy(error?: SystemError): this;
         ref(): this;
         unref(): this;
         readonly destroyed: boolean;
+        readonly errored: Error | null;
     }
     interface ConnectOptions {
         path: string;

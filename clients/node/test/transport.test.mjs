@@ -298,6 +298,57 @@ test("a connection that may not stay gives its calls the daemon's reason, and no
         ["RESOURCE_EXHAUSTED", "LIMIT", true, 250, false, "too many connections"]);
 });
 
+test("a daemon's reason is read before a write that fails is judged", async (t) => {
+    let peer;
+    const daemon = await fakeDaemon(t, async (one) => { answer(peer = one, await one.read()); });
+    await daemon.client.get("ann", "c");
+    peer.write(frame(Kind.GO_AWAY, 0, {
+        third: 7, payload: encode("Failure", { reason: 40, message: "denied: no grant", retryable: false }),
+    }));
+    peer.destroy();
+    const errors = await Promise.all([
+        failure(daemon.client.store("ann", "c", "x".repeat(56_000))), failure(daemon.client.get("ann", "c")),
+    ]);
+    for (const error of errors) {
+        assert.deepEqual(
+            [error.code, error.reason, error.mayHaveHappened, error.message], ["PERMISSION_DENIED", "DENIED", false, "denied: no grant"]);
+    }
+    assert.equal(daemon.connections, 1);
+});
+
+test("answers that came before a write failed reach their calls", async (t) => {
+    let peer, request;
+    const daemon = await fakeDaemon(t, async (one, number) => {
+        if (number > 1) return serve(one);
+        request = await (peer = one).read();
+    });
+    const first = daemon.client.store("ann", "c", "x");
+    while (!request) await sleep(1);
+    answer(peer, request);
+    peer.destroy();
+    const second = daemon.client.get("ann", "c");
+    assert.equal((await first).version, "v-2");
+    assert.equal((await second).text(), "c");
+});
+
+test("a write of which the daemon took nothing is made again", async (t) => {
+    let peer;
+    const daemon = await fakeDaemon(t, async (one, number) => {
+        if (number > 1) return serve(one);
+        answer(peer = one, await one.read());
+    });
+    await daemon.client.get("ann", "c");
+    peer.destroy();
+    const controller = new AbortController();
+    setImmediate(() => controller.abort());
+    const [receipt, given] = await Promise.all([
+        daemon.client.store("ann", "c", "x"), failure(daemon.client.store("ann", "d", "x", { signal: controller.signal })),
+    ]);
+    assert.equal(receipt.version, "v-2");
+    assert.deepEqual([given.code, given.mayHaveHappened], ["CANCELLED", false]);
+    assert.equal(daemon.connections, 2);
+});
+
 test("when the connection breaks, a read is made again and a write that was sent is not", async (t) => {
     const daemon = await fakeDaemon(t, async (peer, number) => {
         if (number > 1) return serve(peer);
