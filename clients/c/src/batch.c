@@ -1,5 +1,7 @@
 #include "results.h"
 
+#include <string.h>
+
 coffer_batch *coffer_batch_make(const coffer_memory *memory, size_t count) {
     coffer_batch *batch =
         coffer_memory_allocate(memory, sizeof *batch + count * sizeof *batch->slots);
@@ -12,6 +14,14 @@ coffer_batch *coffer_batch_make(const coffer_memory *memory, size_t count) {
         return NULL;
     }
     return batch;
+}
+
+void coffer_batch_clear(coffer_batch *batch) {
+    for (size_t index = 0; index < batch->part_count; index++) {
+        coffer_message_free(&batch->memory, batch->parts[index]);
+    }
+    batch->part_count = batch->answered = 0;
+    memset(batch->slots, 0, batch->count * sizeof *batch->slots);
 }
 
 static bool take_result(coffer_batch *batch, const Coffer__V1__GetResult *result) {
@@ -77,9 +87,7 @@ const coffer_record *coffer_batch_record(const coffer_batch *batch, size_t index
 void coffer_batch_free(coffer_batch *batch) {
     if (batch == NULL) return;
     coffer_memory memory = batch->memory;
-    for (size_t index = 0; index < batch->part_count; index++) {
-        coffer_message_free(&memory, batch->parts[index]);
-    }
+    coffer_batch_clear(batch);
     coffer_memory_release(&memory, batch->parts);
     coffer_memory_release(&memory, batch);
 }

@@ -26,6 +26,7 @@ static void get_many_part(const Coffer__V1__GetManyResponse *message, void *data
         finish_get_many(pending, false);
         return;
     }
+    if (channel->delivery.first) coffer_batch_clear(pending->batch);
     ProtobufCMessage *part = coffer_take_message(pending->client);
     bool good = coffer_batch_add(pending->batch, (Coffer__V1__GetManyResponse *)part);
     if (good && !last) return;

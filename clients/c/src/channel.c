@@ -49,7 +49,9 @@ void coffer_channel_deliver(
         channel->ended_count++;
     }
     channel->delivery.message = message;
+    channel->delivery.first = !call->has_part;
     channel->delivery.last = last;
+    call->has_part = true;
     channel->delivery.rejected = false;
     channel->delivering = true;
     closure(message, call->closure_data);
@@ -209,13 +211,13 @@ void coffer_channel_cancel(coffer_channel *channel, uint64_t id) {
 
 /* ---- The connection's end ---- */
 
-/* Back into the queue, to be written from its first byte. */
-static void requeue(coffer_channel *channel, coffer_call *call) {
+void coffer_channel_requeue(coffer_channel *channel, coffer_call *call) {
     if (call->phase != COFFER_CALL_QUEUED) channel->in_flight--;
     if (channel->writing == call) channel->writing = NULL;
     call->phase = COFFER_CALL_QUEUED;
     call->sent = 0;
     call->moved = true;
+    call->has_part = false;
 }
 
 /* A call that ends with this connection, or NULL. */
@@ -248,7 +250,7 @@ void coffer_channel_disconnect(coffer_channel *channel) {
         if (call->closure != NULL) coffer_channel_deliver(channel, call, NULL, true);
         coffer_channel_remove(channel, call);
     }
-    if (channel->writing != NULL) requeue(channel, channel->writing);
+    if (channel->writing != NULL) coffer_channel_requeue(channel, channel->writing);
 }
 
 void coffer_channel_close(coffer_channel *channel) {

@@ -52,6 +52,8 @@ typedef struct coffer_call {
     bool ended;
     /* Has been moved to another connection; happens once. */
     bool moved;
+    /* A message has been delivered since it was sent. */
+    bool has_part;
     bool cancel_wanted;
     /* Belongs to the process that this one was forked from. */
     bool inherited;
@@ -106,6 +108,8 @@ typedef struct coffer_channel {
     struct {
         /* The closure may take it by setting NULL; otherwise it is freed. */
         ProtobufCMessage *message;
+        /* Of this sending of the call: messages of one before do not count. */
+        bool first;
         bool last;
         /* The closure sets it, with `failure`, to end the call here. */
         bool rejected;
@@ -171,6 +175,9 @@ void coffer_channel_deliver(
 /* Adds to the failure that a call with this output, if it writes, may have happened: nobody knows. */
 void coffer_channel_add_unknown_outcome(
     coffer_channel *channel, const ProtobufCMessageDescriptor *output);
+
+/* Puts the call back into the queue, to be sent from its first byte with the next connection. */
+void coffer_channel_requeue(coffer_channel *channel, coffer_call *call);
 
 /* Takes the call off the list and frees it. */
 void coffer_channel_remove(coffer_channel *channel, coffer_call *call);

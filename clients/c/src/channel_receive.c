@@ -127,10 +127,7 @@ static void respond(
         set_failure(channel, header, payload, size);
         if (is_refused_by_drain(channel, call)) {
             channel->draining = true;
-            channel->in_flight--;
-            call->phase = COFFER_CALL_QUEUED;
-            call->sent = 0;
-            call->moved = true;
+            coffer_channel_requeue(channel, call);
             return;
         }
     }

@@ -69,6 +69,9 @@ void coffer_result_free(void *result);
 
 coffer_batch *coffer_batch_make(const coffer_memory *memory, size_t count);
 
+/* Frees the responses that it has: the call was sent again, and is answered from its beginning. */
+void coffer_batch_clear(coffer_batch *batch);
+
 /* Takes over one response; false, if it names a key that was not asked, or one
  * twice, or a result lacks its outcome. The batch may then only be freed. */
 bool coffer_batch_add(coffer_batch *batch, Coffer__V1__GetManyResponse *part);

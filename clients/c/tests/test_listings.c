@@ -106,6 +106,35 @@ static void get_many_puts_the_parts_in_order(void) {
     server_finish(&server);
 }
 
+static void partly_drained_script(fake_server *s) {
+    server_accept(s);
+    uint64_t call = server_expect(s, COFFER_FRAME_REQUEST);
+    respond_results(s, call, 3, 0, true);
+    server_refuse(s, call, COFFER_UNAVAILABLE, COFFER_REASON_DRAINING, 5);
+    server_expect_closed(s);
+    server_accept(s);
+    call = server_expect(s, COFFER_FRAME_REQUEST);
+    respond_results(s, call, 0, 3, true);
+    respond_results(s, call, 1, 2, false);
+    server_expect_closed(s);
+}
+
+/* What came with the first connection does not count: the keys are all answered again. */
+static void a_get_many_that_a_drain_cut_off_is_answered_whole_by_the_next_daemon(void) {
+    static const coffer_key keys[] = {{"u", "a"}, {"u", "b"}, {"u", "c"}, {"u", "d"}};
+    server_start(&server, partly_drained_script);
+    coffer_client *client = server_client(&server, 0);
+    coffer_batch *batch;
+    CHECK_STATUS(COFFER_OK, coffer_get_many(client, keys, 4, NULL, &batch));
+    CHECK_STATUS(COFFER_OK, coffer_batch_status(batch, 0));
+    CHECK_STATUS(COFFER_OK, coffer_batch_status(batch, 1));
+    CHECK_STATUS(COFFER_NOT_FOUND, coffer_batch_status(batch, 2));
+    CHECK_STATUS(COFFER_NOT_FOUND, coffer_batch_status(batch, 3));
+    coffer_batch_free(batch);
+    coffer_close(client);
+    server_finish(&server);
+}
+
 /* ---- List and the operators' calls ---- */
 
 static void list_script(fake_server *s) {
@@ -410,6 +439,7 @@ static void the_doctor_tells_of_each_step(void) {
 
 int main(void) {
     RUN(get_many_puts_the_parts_in_order);
+    RUN(a_get_many_that_a_drain_cut_off_is_answered_whole_by_the_next_daemon);
     RUN(list_brings_a_page);
     RUN(operators_calls_bring_their_reports);
     RUN(the_doctor_tells_of_each_step);
