@@ -6,6 +6,7 @@ import {
     CredentialsClient, CredentialsMethods, type GetManyResponse, type GetRequest, type GetResult as GetResultMessage,
     type ListEntry, type StoreRequest,
 } from "./generated/credentials.js";
+import { PageTokens } from "./page-tokens.js";
 import { CredentialRecord, timeOf } from "./record.js";
 import { SocketChannel } from "./socket-channel.js";
 import { defaultSocketPath, variable } from "./socket-rule.js";
@@ -144,14 +145,13 @@ export class Coffer {
     async *list(user: string, options: ListOptions = {}): AsyncGenerator<Entry, void, undefined> {
         checkTexts({ user });
         checkWhole("pageSize", options.pageSize, 0, 0xffffffff);
+        const tokens = new PageTokens();
         let pageToken = "";
         do {
             const page = await this.credentials.list({ userId: user, pageSize: options.pageSize ?? 0, pageToken }, options);
             yield* page.entries.map(entryOf);
-            if (page.nextPageToken !== "" && page.nextPageToken === pageToken) {
-                throw new CofferError("INTERNAL", "the daemon answered List with the same page again", { reason: "MALFORMED" });
-            }
             pageToken = page.nextPageToken;
+            tokens.check(pageToken);
         } while (pageToken !== "");
     }
 

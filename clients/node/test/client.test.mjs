@@ -194,21 +194,39 @@ test("a GetMany with a missing, a repeated or another index ends with INTERNAL",
     }
 });
 
-test("list gives all pages, records that cannot be read too, and ends at a page that repeats", async (t) => {
+test("list gives all pages, records that cannot be read too", async (t) => {
     const pages = {
         "": { entries: [{ userId: "ann", connectionId: "a", version: "v" }], nextPageToken: "p" },
         p: { entries: [], nextPageToken: "q" },
         q: { entries: [{ userId: "ann", connectionId: "b", status: 15, failure: { reason: 64, message: "damaged" } }] },
     };
     const { client, requests } = await scripted(t, {
-        list: ({ message, respond }) => respond(message.userId === "loop"
-            ? { entries: [], nextPageToken: "again" } : pages[message.pageToken]),
+        list: ({ message, respond }) => respond(pages[message.pageToken]),
     });
     const entries = [];
     for await (const entry of client.list("ann", { pageSize: 2 })) entries.push(entry);
     assert.deepEqual(entries.map(({ connection, error }) => [connection, error?.code]), [["a", undefined], ["b", "DATA_LOSS"]]);
     assert.deepEqual(requests.map(([, { pageSize }]) => pageSize), [2, 2, 2]);
-    await rejected(client.list("loop").next());
+});
+
+test("a listing in which a page token comes again ends, and a long one is read to its end", async (t) => {
+    let asked = 0;
+    const { client } = await scripted(t, {
+        list: ({ message, respond }) => {
+            asked += 1;
+            const [pages, back] = message.userId.split("-").map(Number);
+            const page = message.pageToken === "" ? 0 : Number(message.pageToken) + 1;
+            if (page < pages) respond({ entries: [], nextPageToken: String(page) });
+            else respond({ entries: [{ connectionId: "last" }], nextPageToken: Number.isNaN(back) ? "" : String(back) });
+        },
+    });
+    for (const [pages, back] of [[1, 0], [2, 0], [4, 3], [7, 2], [47, 40]]) {
+        asked = 0;
+        const { code, reason } = await rejected((async () => { for await (const _ of client.list(`${pages}-${back}`)); })());
+        assert.deepEqual([code, reason], ["INTERNAL", "MALFORMED"]);
+        assert.ok(asked < 3 * pages + 2, `${asked} pages were asked`);
+    }
+    for await (const { connection } of client.list("300-x")) assert.equal(connection, "last");
 });
 
 test("ping gives what a daemon says of itself", async (t) => {

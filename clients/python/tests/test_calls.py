@@ -3,9 +3,12 @@
 import datetime
 import unittest
 
-from support import MemoryDaemon, both
+from support import FakeDaemon, MemoryDaemon, both
 
-from coffer_client import Aborted, AlreadyExists, Code, CofferError, Identity, InvalidArgument, Key, NotFound, Source
+from coffer_client import (
+    Aborted, AlreadyExists, Code, CofferError, Identity, InvalidArgument, Key, NotFound, Reason, Source,
+)
+from coffer_client.generated import credentials_pb2
 
 
 @both
@@ -77,6 +80,36 @@ class CallTests:
         for size in (0, 1, 3, 7):
             entries = self.client.list("ann", page_size=size)
             self.assertEqual([f"c{number}" for number in range(7)], [entry.connection for entry in entries])
+
+    def test_a_page_token_that_comes_again_ends_the_listing(self):
+        for lead, circle in ((0, 1), (0, 2), (3, 1), (2, 5), (40, 7)):
+            with self.subTest(lead=lead, circle=circle):
+                asked = []
+
+                def script(peer, _):
+                    for request in iter(peer.read, None):
+                        token = credentials_pb2.ListRequest.FromString(request.payload).page_token
+                        asked.append(token)
+                        page = int(token or -1) + 1
+                        page = page if page < lead + circle else lead
+                        peer.respond(request, credentials_pb2.ListResponse(next_page_token=str(page)).SerializeToString())
+
+                with FakeDaemon(script) as daemon:
+                    with self.assertRaises(CofferError) as raised:
+                        self.open(daemon.path, timeout=5).list("ann")
+                self.assertEqual((Code.INTERNAL, Reason.MALFORMED), (raised.exception.code, raised.exception.reason))
+                self.assertLess(len(asked), 3 * (lead + circle) + 2)
+
+    def test_a_long_listing_is_read_to_its_end(self):
+        def script(peer, _):
+            for request in iter(peer.read, None):
+                page = int(credentials_pb2.ListRequest.FromString(request.payload).page_token or 0) + 1
+                token = str(page) if page < 300 else ""
+                peer.respond(request, credentials_pb2.ListResponse(
+                    next_page_token=token, entries=[{"connection_id": str(page)}]).SerializeToString())
+
+        with FakeDaemon(script) as daemon:
+            self.assertEqual(300, len(self.open(daemon.path).list("ann")))
 
     def test_health_stats_and_invalidate(self):
         self.client.store("ann", "github", "x")

@@ -370,6 +370,30 @@ def decode_page(parts: Sequence[Bytes]) -> Tuple[List[Entry], str]:
     return entries, response.next_page_token
 
 
+class PageTokens:
+    """Ends a listing in which a page token comes again, by Brent's rule: it keeps one token, whatever the listing's length,
+    and finds every circle within three times the pages that lead into and around it."""
+
+    def __init__(self) -> None:
+        self._kept = ""
+        self._age = 0
+        self._longest_age = 1
+
+    def check(self, token: str) -> None:
+        """
+        :param token: of the next page; empty = there is none.
+        """
+        if not token:
+            return
+        if token == self._kept:
+            raise CofferError(
+                "the daemon answered List with the token of a page that it gave before", code=Code.INTERNAL,
+                reason=Reason.MALFORMED)
+        self._age += 1
+        if self._age == self._longest_age:
+            self._kept, self._age, self._longest_age = token, 0, 2 * self._longest_age
+
+
 def decode_ping(parts: Sequence[Bytes]) -> Identity:
     response = _decode(PingResponse, parts[0])
     return Identity(

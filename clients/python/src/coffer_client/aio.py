@@ -276,11 +276,12 @@ class AsyncCoffer:
         :param page_size: entries asked for at a time, at most 1,000; 0 = 100.
         :param timeout: for each page.
         """
-        token = ""
+        token, tokens = "", messages.PageTokens()
         while True:
             entries, token = await self._page(user, token, page_size, timeout)
             for entry in entries:
                 yield entry
+            tokens.check(token)
             if not token:
                 return
 

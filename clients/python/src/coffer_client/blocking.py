@@ -415,10 +415,11 @@ class Coffer:
         :param page_size: entries asked for at a time, at most 1,000; 0 = 100.
         :param timeout: for each page.
         """
-        token = ""
+        token, tokens = "", messages.PageTokens()
         while True:
             entries, token = self._page(user, token, page_size, timeout)
             yield from entries
+            tokens.check(token)
             if not token:
                 return
 
