@@ -15,6 +15,19 @@ export function isOptional(name: string, value: unknown, type: "string" | "numbe
     }
 }
 
+/** Throws INVALID_ARGUMENT unless the value, where there is one, is an object with no other names than these. */
+export function checkNames(what: string, value: object | undefined, names: readonly string[]): void {
+    if (value === undefined) return;
+    if (typeof value !== "object" || value === null) {
+        throw CofferError.badField(`${what}: expected an object, got ${value === null ? "null" : typeof value}`);
+    }
+    const unknown = Object.keys(value).find((name) => !names.includes(name));
+    if (unknown === undefined) return;
+    // What is not text for people is not repeated.
+    const shown = /^[A-Za-z]{1,40}$/.test(unknown) ? unknown : "a name";
+    throw CofferError.badField(`${what}: ${shown} is unknown; expected ${names.join(", ")}`);
+}
+
 export function checkText(name: string, text: string): void {
     if (typeof text !== "string") throw CofferError.badField(`${name}: expected a string, got ${text === null ? "null" : typeof text}`);
     if (text.length > TEXT_LENGTH) throw CofferError.badField(`${name}: expected at most ${TEXT_LENGTH} bytes, got more`);

@@ -1,5 +1,5 @@
 import type { CallOptions } from "./channel.js";
-import { checkCredential, checkText, checkTexts, checkWhole, isOptional } from "./checks.js";
+import { checkCredential, checkNames, checkText, checkTexts, checkWhole, isOptional } from "./checks.js";
 import { CofferError } from "./error.js";
 import { AdminClient, AdminMethods } from "./generated/admin.js";
 import {
@@ -8,6 +8,7 @@ import {
 } from "./generated/credentials.js";
 import { PageTokens } from "./page-tokens.js";
 import { CredentialRecord, timeOf } from "./record.js";
+import { examinationOf, healthOf } from "./reports.js";
 import { SocketChannel } from "./socket-channel.js";
 import { defaultSocketPath, variable } from "./socket-rule.js";
 import type {
@@ -18,6 +19,14 @@ import { plain } from "./wire/message.js";
 
 /** The most keys of one GetMany. */
 const BATCH = 256;
+
+// The names of options. One that is unknown is refused: a misspelt condition would be a Store without one.
+const CLIENT = ["socket", "timeoutMs", "reconnectWindowMs", "maxInFlight", "serverUid"];
+const CALL = ["timeoutMs", "signal"];
+const GET = ["maxAgeMs", ...CALL];
+const STORE = ["ifVersion", "ifAbsent", "ttlSeconds", "labels", ...CALL];
+const DELETE = ["ifVersion", ...CALL];
+const LIST = ["pageSize", ...CALL];
 
 declare global {
     interface SymbolConstructor { readonly asyncDispose: unique symbol }
@@ -39,6 +48,8 @@ export class Coffer {
     declare [Symbol.asyncDispose]: () => Promise<void>;
 
     constructor(options: CofferOptions = {}) {
+        checkNames("options", options, CLIENT);
+        isOptional("socket", options.socket, "string");
         checkWhole("timeoutMs", options.timeoutMs, 1, 0x7fffffff);
         checkWhole("reconnectWindowMs", options.reconnectWindowMs, 0, 0x7fffffff);
         checkWhole("maxInFlight", options.maxInFlight, 1, 1024);
@@ -61,6 +72,7 @@ export class Coffer {
         try {
             checkText("user", user);
             checkText("connection", connection);
+            checkNames("options", options, GET);
             if (options?.maxAgeMs !== undefined) request.maxAgeMs = wholeMilliseconds(options.maxAgeMs);
         } catch (error) {
             return Promise.reject(error);
@@ -87,6 +99,7 @@ export class Coffer {
      * @param value 1 byte to 64 KiB, unless the daemon allows more; text as UTF-8
      */
     async store(user: string, connection: string, value: Uint8Array | string, options: StoreOptions = {}): Promise<Receipt> {
+        checkNames("options", options, STORE);
         checkTexts({ user, connection, ifVersion: options.ifVersion });
         const credential = checkCredential(value);
         try {
@@ -111,6 +124,7 @@ export class Coffer {
 
     /** Removes the credential. Deleting what is not there succeeds. As `store`, it is not made again in doubt. */
     async delete(user: string, connection: string, options: DeleteOptions = {}): Promise<{ existed: boolean }> {
+        checkNames("options", options, DELETE);
         checkTexts({ user, connection, ifVersion: options.ifVersion });
         const { existed } = await this.credentials.delete(
             { userId: user, connectionId: connection, ifVersion: options.ifVersion }, options);
@@ -122,7 +136,12 @@ export class Coffer {
      * time to itself.
      */
     async getMany(keys: readonly Key[], options: GetOptions = {}): Promise<GetResult[]> {
-        for (const { user, connection } of keys) checkTexts({ user, connection });
+        checkNames("options", options, GET);
+        if (!Array.isArray(keys)) throw CofferError.badField(`keys: expected an array, got ${typeof keys}`);
+        for (const key of keys) {
+            if (typeof key !== "object" || key === null) throw CofferError.badField("keys: expected { user, connection } for each");
+            checkTexts({ user: key.user, connection: key.connection });
+        }
         const maxAgeMs = options.maxAgeMs === undefined ? undefined : wholeMilliseconds(options.maxAgeMs);
         const results: GetResult[] = [];
         for (let start = 0; start < keys.length; start += BATCH) {
@@ -143,6 +162,7 @@ export class Coffer {
      * @param user empty = all users, only for callers whose policy grants it
      */
     async *list(user: string, options: ListOptions = {}): AsyncGenerator<Entry, void, undefined> {
+        checkNames("options", options, LIST);
         checkTexts({ user });
         checkWhole("pageSize", options.pageSize, 0, 0xffffffff);
         const tokens = new PageTokens();
@@ -156,20 +176,29 @@ export class Coffer {
     }
 
     /** Whether the daemon answers, which process it is, and the limits that it has. No vault and no policy is asked. */
-    async ping(options?: CallOptions): Promise<Identity> { return plain(await this.credentials.ping({}, options)); }
+    async ping(options?: CallOptions): Promise<Identity> {
+        checkNames("options", options, CALL);
+        return plain(await this.credentials.ping({}, options));
+    }
 
     /** Whether the daemon and its vaults can do their work now. */
-    async health(options?: CallOptions): Promise<Health> { return plain(await this.admin.health({}, options)); }
+    async health(options?: CallOptions): Promise<Health> {
+        checkNames("options", options, CALL);
+        return healthOf(await this.admin.health({}, options));
+    }
 
     /** Counters, gauges and the limits in force, by name; the manual lists them. */
     async stats(options?: CallOptions): Promise<Record<string, number>> {
+        checkNames("options", options, CALL);
         const { stats } = await this.admin.stats({}, options);
         return Object.fromEntries(stats.map(({ name, value }) => [name, Number(value)]));
     }
 
     /** Drops records from the daemon's cache; the vaults are not touched. Gives how many. */
     async invalidate(scope: Scope, options?: CallOptions): Promise<number> {
-        if ("all" in scope) return this.dropped({ all: true }, options);
+        checkNames("options", options, CALL);
+        checkScope(scope);
+        if (scope.all !== undefined) return this.dropped({ all: true }, options);
         const { user, connection } = scope;
         checkTexts(connection === undefined ? { user } : { user, connection });
         return this.dropped(
@@ -182,8 +211,9 @@ export class Coffer {
      * @param vault the name of one; each of them if it is not given
      */
     async doctor(vault?: string, options?: CallOptions): Promise<Examination[]> {
+        checkNames("options", options, CALL);
         checkTexts({ vault });
-        return (await this.admin.doctor({ vault: vault ?? "" }, options)).vaults.map((one) => plain(one));
+        return (await this.admin.doctor({ vault: vault ?? "" }, options)).vaults.map(examinationOf);
     }
 
     /** Ends calls in flight with CANCELLED; later calls fail the same way. */
@@ -238,6 +268,15 @@ function entryOf(entry: ListEntry): Entry {
         user, connection, version, labels, createdAt: timeOf(entry.createdAtMs), updatedAt: timeOf(entry.updatedAtMs),
         expiresAt: timeOf(entry.expiresAtMs),
     };
+}
+
+function checkScope(scope: Scope): void {
+    const expected = "expected { all: true }, { user } or { user, connection }";
+    if (typeof scope !== "object" || scope === null) {
+        throw CofferError.badField(`scope: ${expected}, got ${scope === null ? "null" : typeof scope}`);
+    }
+    checkNames("scope", scope, scope.all === undefined ? ["user", "connection", "all"] : ["all"]);
+    if (scope.all !== undefined && scope.all !== true) throw CofferError.badField(`scope: ${expected}, got another value for all`);
 }
 
 function checkLabels(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {

@@ -18,6 +18,9 @@ const REASONS = new Map([
     [64, "UNREADABLE_RECORD"], [65, "DISK"], [79, "INTERNAL"],
 ]);
 
+/** A reason's name; UNSPECIFIED if it is none, or a later daemon's. */
+export function reasonName(reason: number): string { return REASONS.get(reason) ?? "UNSPECIFIED"; }
+
 /** Ends the message of a write whose outcome is not known. */
 const MAY_HAVE_HAPPENED = "; a write may have happened";
 

@@ -7,6 +7,6 @@ export { CredentialsClient } from "./generated/credentials.js";
 export { CredentialRecord, type Source } from "./record.js";
 export { defaultSocketPath } from "./socket-rule.js";
 export type {
-    CofferOptions, DeleteOptions, Entry, Examination, Freshness, GetOptions, GetResult, Health, Identity, Key, ListOptions,
-    Receipt, Scope, StoreOptions,
+    CofferOptions, DeleteOptions, Entry, Examination, ExaminationStep, Freshness, GetOptions, GetResult, Health, Identity, Key,
+    ListOptions, Receipt, Scope, StoreOptions, VaultHealth,
 } from "./types.js";

@@ -1,6 +1,8 @@
 import type { CallOptions } from "./channel.js";
 import type { CofferError } from "./error.js";
-import type { HealthResponse, VaultExamination } from "./generated/admin.js";
+import type {
+    DoctorStep as DoctorStepMessage, HealthResponse, VaultExamination, VaultHealth as VaultHealthMessage,
+} from "./generated/admin.js";
 import type { PingResponse } from "./generated/credentials.js";
 import type { CredentialRecord } from "./record.js";
 import type { Plain } from "./wire/message.js";
@@ -88,13 +90,36 @@ export interface Entry {
 }
 
 /** Which records `invalidate` drops from the daemon's cache. */
-export type Scope = { all: true } | { user: string; connection?: string };
+export type Scope = { all: true } | { all?: undefined; user: string; connection?: string };
 
 /** What a daemon says of itself. */
 export type Identity = Plain<PingResponse>;
 
 /** Whether the daemon and its vaults can do their work. */
-export type Health = Plain<HealthResponse>;
+export type Health = Plain<Omit<HealthResponse, "vaults">> & { vaults: VaultHealth[] };
+
+type NamesOfVault = "breaker" | "writes" | "lastFailure" | "writeFailure" | "checkStatus" | "checkFailure";
+
+/** One vault, as the daemon sees it. */
+export type VaultHealth = Plain<Omit<VaultHealthMessage, NamesOfVault>> & {
+    /** Calls reach the vault, or fail at once, or one of them does to see whether it works again; none = the vault has no breaker. */
+    breaker: "none" | "closed" | "open" | "half-open" | "unknown";
+    /** How Stores and Deletes end; unknown = none has succeeded since the start, or failed. */
+    writes: "unknown" | "work" | "fail";
+    /** The reason of the last failure, as in `CofferError`; UNSPECIFIED = none since the start. */
+    lastFailure: string;
+    /** Why writes fail; UNSPECIFIED = they do not. */
+    writeFailure: string;
+    /** Why the check made for this call failed. */
+    checkError?: CofferError;
+};
 
 /** What the doctor did in one vault. */
-export type Examination = Plain<VaultExamination>;
+export type Examination = Plain<Omit<VaultExamination, "steps">> & { steps: ExaminationStep[] };
+
+/** One step of an examination. */
+export type ExaminationStep = Plain<Omit<DoctorStepMessage, "action" | "status" | "failure">> & {
+    action: "store" | "get" | "compare" | "delete" | "unknown";
+    /** Why the step failed; absent = it succeeded, or was skipped. */
+    error?: CofferError;
+};

@@ -114,6 +114,8 @@ test("store sends value, time to live, labels and condition; text as UTF-8", asy
     assert.deepEqual([[...second.credential], second.ifAbsent, second.ifVersion], [[1, 0, 255], true, undefined]);
 });
 
+const SCOPE = "scope: expected { all: true }, { user } or { user, connection }";
+
 test("arguments that no daemon takes are refused by name, and nothing is sent", async (t) => {
     const { client, requests } = await scripted(t, {});
     const cases = [
@@ -128,6 +130,26 @@ test("arguments that no daemon takes are refused by name, and nothing is sent", 
         [client.store("ann", "c", "x", { labels: { a: 1 } }), "label: expected a string, got number"],
         [client.delete("ann", null), "connection: expected a string, got null"],
         [client.getMany([{ user: "ann" }]), "connection: expected a string, got undefined"],
+        [client.getMany("ann"), "keys: expected an array, got string"],
+        [client.getMany([null]), "keys: expected { user, connection } for each"],
+        [client.get("ann", "c", { maxAge: 5 }), "options: maxAge is unknown; expected maxAgeMs, timeoutMs, signal"],
+        [client.get("ann", "c", null), "options: expected an object, got null"],
+        [client.store("ann", "c", "x", { ifversion: "v" }),
+            "options: ifversion is unknown; expected ifVersion, ifAbsent, ttlSeconds, labels, timeoutMs, signal"],
+        [client.store("ann", "c", "x", { [SECRET]: 1 }),
+            "options: a name is unknown; expected ifVersion, ifAbsent, ttlSeconds, labels, timeoutMs, signal"],
+        [client.delete("ann", "c", { ifAbsent: true }), "options: ifAbsent is unknown; expected ifVersion, timeoutMs, signal"],
+        [client.getMany([], { pageSize: 1 }), "options: pageSize is unknown; expected maxAgeMs, timeoutMs, signal"],
+        [client.list("ann", { limit: 1 }).next(), "options: limit is unknown; expected pageSize, timeoutMs, signal"],
+        ...["ping", "health", "stats"].map((call) =>
+            [client[call]({ timeout: 1 }), "options: timeout is unknown; expected timeoutMs, signal"]),
+        [client.invalidate({ all: true }, { timeout: 1 }), "options: timeout is unknown; expected timeoutMs, signal"],
+        [client.doctor("main", { timeout: 1 }), "options: timeout is unknown; expected timeoutMs, signal"],
+        [client.invalidate(), `${SCOPE}, got undefined`], [client.invalidate(null), `${SCOPE}, got null`],
+        [client.invalidate("ann"), `${SCOPE}, got string`], [client.invalidate({ all: false }), `${SCOPE}, got another value for all`],
+        [client.invalidate({ all: true, user: "ann" }), "scope: user is unknown; expected all"],
+        [client.invalidate({ user: "ann", conection: "c" }), "scope: conection is unknown; expected user, connection, all"],
+        [client.invalidate({}), "user: expected a string, got undefined"],
         [client.list("ann", { pageSize: -1 }).next(), "pageSize: expected a whole number from 0 to 4294967295, got -1"],
     ];
     for (const [promise, message] of cases) {
@@ -136,6 +158,12 @@ test("arguments that no daemon takes are refused by name, and nothing is sent", 
     }
     const large = await rejected(client.store("ann", "c", "x".repeat((1 << 20) + 1)));
     assert.equal(large.reason, "CREDENTIAL_TOO_LARGE");
+    const refusals = [
+        [{ socket: 5 }, "socket: expected a string, got number"], [null, "options: expected an object, got null"],
+        ["/run/s", "options: expected an object, got string"],
+        [{ timeout: 5 }, "options: timeout is unknown; expected socket, timeoutMs, reconnectWindowMs, maxInFlight, serverUid"],
+    ];
+    for (const [options, message] of refusals) assert.throws(() => new Coffer(options), { code: "INVALID_ARGUMENT", message });
     assert.throws(() => new Coffer({ maxInFlight: 0 }), { message: "maxInFlight: expected a whole number from 1 to 1024, got 0" });
     assert.deepEqual(requests, []);
 });
@@ -252,6 +280,31 @@ test("for operators: health, stats, invalidate and doctor with plain numbers", a
     assert.deepEqual(requests.filter(([name]) => name === "invalidate").map(([, { all, userId, key }]) => [all, userId, key]), [
         [true, undefined, undefined], [undefined, "ann", undefined],
         [undefined, undefined, { userId: "ann", connectionId: "c" }],
+    ]);
+});
+
+test("health and the doctor give names and errors, for what a later daemon says too", async (t) => {
+    const failure = { reason: 62, message: "the vault refuses the token" };
+    const { client } = await scripted(t, {
+        health: ({ respond }) => respond({ vaults: [
+            { name: "a", breaker: 3, writes: 2, lastFailure: 61, writeFailure: 62, checkStatus: 7, checkFailure: failure },
+            { name: "b" }, { name: "c", breaker: 9, writes: 9, lastFailure: 99 },
+        ] }),
+        doctor: ({ respond }) => respond({ vaults: [{ name: "a", steps: [
+            { action: 1 }, { action: 4, status: 7, failure, advice: "look" }, { action: 9, skipped: true },
+        ] }] }),
+    });
+    const { vaults } = await client.health();
+    assert.deepEqual(
+        vaults.map(({ breaker, writes, lastFailure, writeFailure }) => [breaker, writes, lastFailure, writeFailure]), [
+            ["half-open", "fail", "VAULT_UNREACHABLE", "VAULT_REFUSED"], ["none", "unknown", "UNSPECIFIED", "UNSPECIFIED"],
+            ["unknown", "unknown", "UNSPECIFIED", "UNSPECIFIED"],
+        ]);
+    assert.deepEqual([vaults[0].checkError.code, vaults[0].checkError.message], ["PERMISSION_DENIED", failure.message]);
+    assert.ok(!("checkError" in vaults[1]));
+    const [{ steps }] = await client.doctor();
+    assert.deepEqual(steps.map(({ action, skipped, advice, error }) => [action, skipped, advice, error?.reason]), [
+        ["store", false, "", undefined], ["delete", false, "look", "VAULT_REFUSED"], ["unknown", true, "", undefined],
     ]);
 });
 
