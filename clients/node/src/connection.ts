@@ -50,6 +50,8 @@ export class Connection {
     private spare: Buffer | undefined;
     /** The calls in `writer`, in their order. */
     private batch: Call[] = [];
+    /** The ids of the calls whose cancel frames are in `writer`. */
+    private cancelled: number[] = [];
     private readonly reader = new Reader(Buffer.alloc(0));
     private readonly frames = new FrameReader();
 
@@ -104,13 +106,18 @@ export class Connection {
         if (!call.isSent) {
             this.withdraw(call);
         } else if (!this.isWriteBroken) {
-            const start = this.writer.at;
-            this.writer.reserve(HEADER_BYTES);
-            this.writer.at += HEADER_BYTES;
-            putHeader(this.writer.memory, start, HEADER_BYTES, Kind.CANCEL, call.id);
-            this.planFlush();
+            this.cancel(call.id);
         }
         this.endIfDone();
+    }
+
+    private cancel(id: number): void {
+        const start = this.writer.at;
+        this.writer.reserve(HEADER_BYTES);
+        this.writer.at += HEADER_BYTES;
+        putHeader(this.writer.memory, start, HEADER_BYTES, Kind.CANCEL, id);
+        this.cancelled.push(id);
+        this.planFlush();
     }
 
     private withdraw(call: Call): void {
@@ -145,6 +152,7 @@ export class Connection {
         const batch = this.batch;
         for (const call of batch) call.isSent = true;
         this.batch = [];
+        this.cancelled = [];
         writer.memory = this.spare ?? Buffer.allocUnsafeSlow(BATCH_BYTES);
         writer.at = 0;
         this.spare = undefined;
@@ -282,9 +290,12 @@ export class Connection {
     drain(): void {
         if (this.status !== "open") return;
         this.status = "draining";
-        const unsent = this.batch;
+        const unsent = this.batch, cancelled = this.cancelled;
         this.batch = [];
+        this.cancelled = [];
         this.writer.truncate(0);
+        // The daemon works on those, draining or not.
+        for (const id of cancelled) this.cancel(id);
         for (const call of unsent) this.forget(call);
         this.owner.closing(this, unsent);
         this.endIfDone();

@@ -248,6 +248,41 @@ test("a call that is given up on a draining connection is cancelled there", asyn
     assert.equal(daemon.connections, 2);
 });
 
+test("a cancel that waits to be sent as go-away comes is sent", async (t) => {
+    const seen = [];
+    let goAway;
+    const told = new Promise((resolve) => { goAway = resolve; });
+    const daemon = await fakeDaemon(t, async (peer, number) => {
+        if (number > 1) return serve(peer);
+        const requests = [await peer.read(), await peer.read()];
+        await told;
+        peer.goAway();
+        seen.push(await peer.read());
+        answer(peer, requests[1]);
+        seen.push(await peer.read());
+    });
+    const controller = new AbortController();
+    const given = failure(daemon.client.get("ann", "given-up", { signal: controller.signal }));
+    const kept = daemon.client.get("ann", "kept");
+    while (!daemon.client.channel.connection) await sleep(1);
+    const { connection } = daemon.client.channel;
+    const drain = connection.drain.bind(connection);
+    let moved;
+    // In one turn: the call is given up, another begins, and go-away is read.
+    connection.drain = () => {
+        controller.abort();
+        moved = daemon.client.get("ann", "moved");
+        drain();
+    };
+    goAway();
+    assert.equal((await given).code, "CANCELLED");
+    assert.equal((await moved).text(), "moved");
+    assert.equal((await kept).text(), "kept");
+    while (seen.length < 2) await sleep(5);
+    assert.deepEqual([seen[0].kind, seen[0].callId, seen[1]], [Kind.CANCEL, 1, undefined]);
+    assert.equal(daemon.connections, 2);
+});
+
 test("what a draining daemon refuses is made again, writes too", async (t) => {
     const daemon = await fakeDaemon(t, async (peer, number) => {
         if (number > 1) return serve(peer);
