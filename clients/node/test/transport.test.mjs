@@ -80,6 +80,7 @@ test("a request carries the time that is left, rounded up", async (t) => {
 test("a call ends with its time, is cancelled, and its late answer disturbs nobody", async (t) => {
     const kinds = [];
     const daemon = await fakeDaemon(t, async (peer) => {
+        answer(peer, await peer.read());
         const silent = await peer.read();
         for (let request; (request = await peer.read()) !== undefined;) {
             kinds.push([request.kind, request.callId === silent.callId]);
@@ -87,6 +88,8 @@ test("a call ends with its time, is cancelled, and its late answer disturbs nobo
             else answer(peer, request);
         }
     });
+    // Else the time may be over before the connection is there, and nothing is sent.
+    await daemon.client.get("ann", "connected");
     const started = performance.now();
     const error = await failure(daemon.client.get("ann", "silent", { timeoutMs: 60 }));
     const took = performance.now() - started;
