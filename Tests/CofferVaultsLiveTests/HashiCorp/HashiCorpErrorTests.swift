@@ -65,7 +65,7 @@ import Testing
 
     @Test func otherAuthority() async throws {
         let vault = try Live.vault(transport: try Live.transport(ca: "OTHER_CA"))
-        await expect(.failedPrecondition, .vaultUnreachable, "check its certificate") { () throws(Failure) in
+        await expect(.failedPrecondition, .vaultUnreachable, "no trusted authority issued its certificate") { () throws(Failure) in
             try await read(vault)
         }
     }
