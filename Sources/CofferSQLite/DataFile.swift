@@ -9,7 +9,7 @@ internal import Synchronization
 /// touched anything, and so is a second vault of the same daemon on the same
 /// file, which SQLite's lock would let in.
 package final class DataFile: Sendable {
-    /// What stands in the way.
+    /// Why the file cannot be used.
     package enum Problem: Error, Equatable, Sendable {
         /// `path` is relative, or names no file.
         case badPath
@@ -25,7 +25,7 @@ package final class DataFile: Sendable {
         /// The kernel refused: errno.
         case system(path: String, errno: Int32)
 
-        /// Another process, or a host without room, is in the way; not what the operator set.
+        /// The cause is another process or a host without room, not a setting.
         package var isOfHost: Bool {
             switch self {
             case .inUse: true

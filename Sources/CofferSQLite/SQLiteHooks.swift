@@ -39,6 +39,6 @@ final class LogSize {
             }, context)
     }
 
-    /// No commit is told any more.
+    /// Removes the hook: later commits do not call it.
     func leave(_ database: OpaquePointer?) { sqlite3_wal_hook(database, nil, nil) }
 }

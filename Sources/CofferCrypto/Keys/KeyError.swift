@@ -26,7 +26,7 @@ package struct KeyError: Error, Equatable, Sendable, CustomStringConvertible {
 
     package let reason: Reason
     package let description: String
-    /// The host is in the way and not what the operator set: a full or broken disk, no memory.
+    /// The host is the cause, not a setting: a full or failing disk, no memory.
     package let isOfHost: Bool
 
     init(_ reason: Reason, _ description: String, isOfHost: Bool = false) {

@@ -35,7 +35,7 @@ final class AdmissionController: Sendable {
         self.sleeper = sleeper
     }
 
-    /// Looks at the admission state or changes it; who has to be woken is woken.
+    /// Reads or changes the admission state, and resumes the waiters that `body` returns.
     func withState<R: Sendable>(_ body: (inout AdmissionState) -> (R, [AdmissionState.Wake])) -> R {
         let (result, woken) = state.withLock { state in
             let (result, wakes) = body(&state.admission)

@@ -9,7 +9,7 @@ export class PageTokens {
     private age = 0;
     private longestAge = 1;
 
-    /** @param token of the next page; empty = there is none */
+    /** @param token of the next page; empty after the last page */
     check(token: string): void {
         if (token === "") return;
         if (token === this.kept) {

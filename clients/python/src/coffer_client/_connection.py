@@ -130,7 +130,7 @@ class Connection:
         self.queue.append(call)
 
     def abandon(self, call: Call, explain: Optional[Callable[[Call], CofferError]] = None) -> None:
-        """Ends a call early, if it has not ended; the daemon is told to stop. May close the connection.
+        """Ends a call early, if it has not ended, and sends the daemon a cancel. May close the connection.
 
         :param explain: makes the call's error, once it is known whether the request still goes out.
         """

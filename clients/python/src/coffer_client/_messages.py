@@ -381,7 +381,7 @@ class PageTokens:
 
     def check(self, token: str) -> None:
         """
-        :param token: of the next page; empty = there is none.
+        :param token: of the next page; empty after the last one.
         """
         if not token:
             return

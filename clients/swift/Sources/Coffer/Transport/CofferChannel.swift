@@ -45,7 +45,7 @@ public struct CofferCallOptions: Sendable {
         self.isRepeatable = isRepeatable
     }
 
-    /// What Coffer's own methods change does not hang on who calls them, a stub or a convenience.
+    /// These options for a method: Coffer's own reads are repeated whether a stub or a convenience calls them.
     func of<Request, Response>(_ method: CofferMethod<Request, Response>) -> Self {
         var options = self
         options.isRepeatable = isRepeatable || Self.harmless.contains(method.id)
