@@ -25,6 +25,8 @@ final class HashiCorpWire: Sendable {
     let dependencies: HashiCorpDependencies
     /// Of the last answer, for clusters whose nodes lag, and since when it is known.
     private let index = Mutex<(text: String, since: BootInstant)?>(nil)
+    /// Of the kinds of calls, those that went through before: a bit for each.
+    private let served = Atomic<UInt8>(0)
 
     init(
         vault: String, transport: any HTTPTransport, isSecure: Bool, nodes: [HTTPOrigin], namespace: String?,
@@ -115,7 +117,7 @@ final class HashiCorpWire: Sendable {
         }
         if response.status == 307 || response.status == 308 {
             guard let target = redirection(of: response) else {
-                return .elsewhere(.failure(.hashiCorpDown(Self.unusableTarget, vault)), passes: false)
+                return .elsewhere(.failure(.hashiCorpDown(Self.unusableTarget, vault)), passes: hasServed(call))
             }
             request.origin = target
             let isSuspect = nodes.isSuspect(target, now: dependencies.clock.boot)
@@ -125,7 +127,7 @@ final class HashiCorpWire: Sendable {
                 response = answer
             case .failure(let error)?:
                 if case .forbidden = error.cause {
-                    return .elsewhere(.failure(.hashiCorpDown(Self.unnamedTarget, vault)), passes: false)
+                    return .elsewhere(.failure(.hashiCorpDown(Self.unnamedTarget, vault)), passes: hasServed(call))
                 }
                 guard case .elsewhere(let last, _) = outcome(of: error, at: target, call, deadline) else {
                     return outcome(of: error, at: target, call, deadline)
@@ -142,8 +144,15 @@ final class HashiCorpWire: Sendable {
         }
         if answer.isOfNoUse(for: call.purpose) { return .elsewhere(.success(answer), passes: false) }
         if nodes.isCluster { nodes.prefer(request.origin) }
+        if !hasServed(call) { served.bitwiseOr(Self.bit(of: call), ordering: .relaxed) }
         return .answered(answer)
     }
+
+    /// Whether calls of this kind went through before. A standby that forwards calls names the active node only while
+    /// that one is gone, and until another is chosen; where none ever went through, `nodes` or `api_addr` is at fault.
+    private func hasServed(_ call: HashiCorpCall) -> Bool { served.load(ordering: .relaxed) & Self.bit(of: call) != 0 }
+
+    private static func bit(of call: HashiCorpCall) -> UInt8 { call.purpose.isRead ? 1 : 2 }
 
     private static let unusableTarget = "the vault names an active node that cannot be used; see its api_addr"
     private static let unnamedTarget =

@@ -174,6 +174,56 @@ import Testing
         #expect(error?.effects.vault == .transient)
     }
 
+    /// A standby that forwarded writes until now names the active node that has died: another is being chosen.
+    @Test func aWriteBehindTheOneNodeThatIsKnownWaitsForTheNextActiveNode() async throws {
+        let standby = Standby()
+        let bed = try bed(nodes: []) { request, _ throws(HTTPError) in try standby.answer(request) }
+        _ = try await bed.write(bed.sealed())
+        standby.forwards.withLock { $0 = false }
+        let ofOneThatGoesOn = await failureOfAWrite(bed) {
+            if standby.redirects.withLock({ $0 }) >= 5 { standby.forwards.withLock { $0 = true } }
+        }
+        #expect(ofOneThatGoesOn == nil)
+        #expect(standby.redirects.withLock { $0 } >= 5)
+        // One that is never chosen is said, once the vault's patience is over.
+        standby.forwards.withLock { $0 = false }
+        let ofOneThatEnds = await failureOfAWrite(bed)
+        #expect(ofOneThatEnds?.message.hasSuffix("add that node's address to nodes") == true)
+    }
+
+    private final class Standby: Sendable {
+        let forwards = Mutex(true)
+        let redirects = Mutex(0)
+
+        func answer(_ request: HTTPRequest) throws(HTTPError) -> HTTPResponse {
+            if request.origin != nil { throw HTTPError(.forbidden("x"), isUnsent: true) }
+            if request.method == .get { return .absent }
+            if forwards.withLock({ $0 }) { return .written(1) }
+            redirects.withLock { $0 += 1 }
+            return HTTPResponse(307, "", ["location": "https://other:8200/"])
+        }
+    }
+
+    /// Moves time on until a write has ended.
+    private func failureOfAWrite(_ bed: Bed, meanwhile: () -> Void = {}) async -> Failure? {
+        final class End: Sendable { let isThere = Mutex(false) }
+        let end = End()
+        let write = Task { () async -> Failure? in
+            defer { end.isThere.withLock { $0 = true } }
+            do throws(Failure) {
+                _ = try await bed.write(bed.sealed())
+                return nil
+            } catch {
+                return error
+            }
+        }
+        while !end.isThere.withLock({ $0 }) {
+            await bed.time.advance(milliseconds: 50)
+            meanwhile()
+        }
+        return await write.value
+    }
+
     @Test func aCertificateThatDoesNotVerifyIsSaid() async throws {
         let bed = try bed { request, _ throws(HTTPError) in
             if request.origin == Self.nodes[0] { throw HTTPError(.untrusted, isUnsent: true) }

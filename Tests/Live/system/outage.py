@@ -335,6 +335,8 @@ class StoreInAnOutage(SystemTest):
         with daemon.client() as writer, daemon.client() as reader:
             bao.process.freeze()
             writer.begin(*store("u", "key", b'{"a":2}'), timeout=TIMEOUT)
+            # The two connections may be served by two reactors: a Get may come before the Store.
+            eventually("the Store is under way", 1, lambda: reader.get("u", "key").stale)
             self.assert_kept(reader, ["key"])
             self.assertEqual(writer.response().code, Status.DEADLINE_EXCEEDED)
             self.assert_kept(reader, ["key"])
