@@ -24,8 +24,10 @@ package struct EmbeddedDriver: VaultDriver {
     }
 
     package func open(_ vault: VaultConfiguration, _ context: VaultContext) throws(Failure) -> any VaultAdapter {
-        try EmbeddedVault.open(
+        var options = EmbeddedOptions()
+        options.patience = context.patience
+        return try EmbeddedVault.open(
             path: location(of: vault, dataFolder: context.dataFolder), name: vault.name, clock: context.clock,
-            random: context.random, keyCheck: context.keyCheck)
+            random: context.random, options: options, keyCheck: context.keyCheck)
     }
 }

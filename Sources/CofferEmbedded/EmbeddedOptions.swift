@@ -8,6 +8,8 @@ package struct EmbeddedOptions: Sendable {
     package var readers = 2
     /// Calls that may wait, for reading and for writing each.
     package var queueCapacity = 8192
+    /// A call that had less time than this, and ran out of it, says nothing about the disk.
+    package var patience: Duration = .seconds(1)
     /// How often expired records are looked for.
     package var sweepInterval: Duration = .seconds(30)
     /// How long the wall clock must have kept pace with the clock that counts from boot

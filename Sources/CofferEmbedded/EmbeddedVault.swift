@@ -9,7 +9,7 @@ internal import Synchronization
 /// Writes are grouped: all that wait become one transaction, synced to the disk
 /// before any of them is answered. Reads run beside them. Both happen on threads
 /// of the vault's own, never on those of Swift's tasks.
-package final class EmbeddedVault: NonblockingWriter {
+package final class EmbeddedVault: VaultAdapter, NonblockingWriter {
     /// Says whether the caller's keys belong to this database.
     ///
     /// - Parameters:
@@ -86,8 +86,10 @@ package final class EmbeddedVault: NonblockingWriter {
         self.identity = identity
         self.connections = connections
         watch = DeadlineWatch(clock: clock)
-        writes = Lane(vault: name, clock: clock, watch: watch, capacity: options.queueCapacity)
-        reads = Lane(vault: name, clock: clock, watch: watch, capacity: options.queueCapacity)
+        writes = Lane(
+            vault: name, clock: clock, watch: watch, capacity: options.queueCapacity, patience: options.patience)
+        reads = Lane(
+            vault: name, clock: clock, watch: watch, capacity: options.queueCapacity, patience: options.patience)
         threads = ThreadGroup()
     }
 

@@ -2,8 +2,8 @@ package import CofferCore
 
 /// A vault of this process's own, which has a place for a write at once: so a Store
 /// needs no task that waits for it.
-package protocol NonblockingWriter: VaultAdapter {
-    /// Does what `write` does, without making the caller wait.
+package protocol NonblockingWriter: Sendable {
+    /// Does what the vault's `write` does, without making the caller wait.
     ///
     /// - Parameters:
     ///   - queue: where `completion` runs.

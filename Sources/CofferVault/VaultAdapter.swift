@@ -16,8 +16,8 @@ package import CofferCore
 /// What a vault cannot do is in its ``capabilities``, and is refused before the adapter is
 /// asked: see ``RecordStore``. `CofferVaultConformance` checks all of this.
 ///
-/// Every requirement but `readMany` has to be implemented, also by an adapter that wraps another one:
-/// a default would answer in the place of the vault behind it.
+/// Every requirement but `readMany` and `nonblockingWriter`, whose defaults go by way of the others, has to be
+/// implemented, also by an adapter that wraps another one: a default would answer in the place of the vault behind it.
 package protocol VaultAdapter: Sendable {
     /// The configured name, for messages.
     var name: String { get }
@@ -26,6 +26,8 @@ package protocol VaultAdapter: Sendable {
     var capabilities: VaultCapabilities { get }
     /// What others change in the vault, as it tells of it; nil = it does not tell.
     var changes: VaultChanges? { get }
+    /// How a write is begun without waiting for it; nil = by `write` only.
+    var nonblockingWriter: (any NonblockingWriter)? { get }
     /// Bound into every envelope, so that a record moved between vaults does not open. 16 bytes.
     var identity: [UInt8] { get }
 
@@ -73,6 +75,8 @@ package protocol VaultAdapter: Sendable {
 }
 
 extension VaultAdapter {
+    package var nonblockingWriter: (any NonblockingWriter)? { nil }
+
     /// One read for each key, sixteen at a time; none is begun once the task is cancelled.
     package func readMany(
         _ keys: [VaultKey], deadline: BootInstant

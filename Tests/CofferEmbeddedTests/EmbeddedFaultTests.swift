@@ -11,11 +11,12 @@ import Testing
     let scratch = Scratch()
     private let clock = SystemClock()
 
-    private func open() throws -> EmbeddedVault {
+    private func open(patience: Duration = .seconds(1)) throws -> EmbeddedVault {
         try #require(coffer_faulty_register() == 0)
         coffer_faulty_set(scratch.folder, COFFER_FAULT_NONE)
         var options = EmbeddedOptions()
         options.vfs = "coffer-faulty"
+        options.patience = patience
         return try scratch.open(options: options)
     }
 
@@ -207,6 +208,20 @@ import Testing
         try await vault.put("after", "2")
         #expect(try await vault.get("waiting") == nil)
         #expect(coffer_faulty_hits(scratch.folder) >= 1)
+        await vault.close()
+    }
+
+    /// Callers in a hurry say nothing about the disk; a daemon whose calls are all short learns that it hangs.
+    @Test(arguments: [(1_000, VaultOutcome.silent), (200, .transient)])
+    func aDiskThatHangsIsAnOutageForCallsThatHadTheirTime(patience: Int, outcome: VaultOutcome) async throws {
+        let vault = try open(patience: .milliseconds(patience))
+        set(COFFER_FAULT_SLOW)
+        let failed = await failure { () async throws(Failure) in
+            try await Self.write(vault, "begun", clock.boot + .milliseconds(400))
+        }
+        #expect(failed?.code == .deadlineExceeded)
+        #expect(failed?.effects.vault == outcome)
+        set(COFFER_FAULT_NONE)
         await vault.close()
     }
 

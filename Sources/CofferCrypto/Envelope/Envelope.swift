@@ -10,8 +10,6 @@ internal import CofferCore
 package enum Envelope {
     /// 1 MiB for the credential and 64 KiB for what is kept with it.
     package static let maximumPlaintextBytes = 1 << 20 + 64 << 10
-    /// How many bytes sealing adds, at most.
-    package static let maximumOverheadBytes = EnvelopeHeader.byteCount + 4 + (block - 1) + AEADContext.tagBytes
 
     static let block = 64
     static let minimumBytes = sealedByteCount(plaintext: 0)

@@ -166,7 +166,9 @@ struct VaultOpener {
         let (clock, random, log) = (clock, random, log)
         let files = RuledFileReader(clock: clock)
         return VaultContext(
-            clock: clock, random: random, dataFolder: configuration.data, secret: { _ in nil },
+            clock: clock, random: random, dataFolder: configuration.data,
+            patience: VaultLimits.patience(ofCallsIn: .milliseconds(configuration.limits.callMilliseconds)),
+            secret: { _ in nil },
             variable: SecretVariables.value(of:),
             readFile: { path, rule throws(Failure) in try SecretFile.readIfThere(path, rule) },
             readFileLater: { path, rule, deadline async throws(Failure) in

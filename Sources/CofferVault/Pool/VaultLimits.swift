@@ -19,6 +19,8 @@ package struct VaultLimits: Hashable, Sendable {
     /// An attempt that had less time than this and ran out of it says nothing
     /// about the vault, or callers in a hurry could shut it for everybody. An attempt that had
     /// all of the vault's time always counts, and a read has hardly more.
-    package var patience: Duration { min(Self.longestPatience, timeout / 2) }
-    package static let longestPatience = Duration.seconds(1)
+    package var patience: Duration { Self.patience(ofCallsIn: timeout) }
+
+    /// The same where a call has this long.
+    package static func patience(ofCallsIn timeout: Duration) -> Duration { min(.seconds(1), timeout / 2) }
 }

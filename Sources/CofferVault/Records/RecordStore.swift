@@ -7,7 +7,6 @@ internal import Synchronization
 /// trusted with: a record's own expiry, and that it is the record that was asked for.
 package final class RecordStore: Sendable {
     let vault: any VaultAdapter
-    /// `vault`, if it is one.
     private let nonblockingWriter: (any NonblockingWriter)?
     private let keys: KeyRing
     let clock: any Clock
@@ -75,7 +74,7 @@ package final class RecordStore: Sendable {
     ) {
         kept = keep
         self.vault = vault
-        nonblockingWriter = vault as? any NonblockingWriter
+        nonblockingWriter = vault.nonblockingWriter
         self.keys = keys
         self.clock = clock
         self.random = random

@@ -13,6 +13,9 @@ package struct VaultContext: Sendable {
     package let random: SystemRandom
     /// The daemon's folder for data.
     package let dataFolder: String
+    /// For local vaults, which have no time of their own: a call that had less than this, and ran out of it, says
+    /// nothing about the vault. As it was at the start.
+    package let patience: Duration
     /// The first of these secret variables that came with the start; nil if none did, or if that one is empty.
     package private(set) var secret: @Sendable (_ names: [String]) -> Secret?
     /// Another environment variable; nil if it is not set.
@@ -36,7 +39,8 @@ package struct VaultContext: Sendable {
     package let notice: @Sendable (_ vault: String, _ text: String) -> Void
 
     package init(
-        clock: SystemClock, random: SystemRandom, dataFolder: String, secret: @escaping @Sendable (_ names: [String]) -> Secret?,
+        clock: SystemClock, random: SystemRandom, dataFolder: String, patience: Duration,
+        secret: @escaping @Sendable (_ names: [String]) -> Secret?,
         variable: @escaping @Sendable (_ name: String) -> Secret?,
         readFile: @escaping @Sendable (String, ProtectedFile.Rule) throws(Failure) -> Secret?,
         readFileLater: @escaping @Sendable (String, ProtectedFile.Rule, BootInstant) async throws(Failure) -> Secret?,
@@ -50,6 +54,7 @@ package struct VaultContext: Sendable {
         self.clock = clock
         self.random = random
         self.dataFolder = dataFolder
+        self.patience = patience
         self.secret = secret
         self.variable = variable
         self.readFile = readFile

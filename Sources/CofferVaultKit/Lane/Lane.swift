@@ -29,6 +29,7 @@ package final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     @usableFromInline let clock: any Clock
     @usableFromInline let watch: DeadlineWatch
     @usableFromInline let capacity: Int
+    @usableFromInline let patience: Duration
     @usableFromInline let state = Mutex(State())
     @usableFromInline let wakeUp = DispatchSemaphore(value: 0)
     /// `state.waiting.count`, to be looked at without the lock.
@@ -37,11 +38,16 @@ package final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     /// - Parameters:
     ///   - watch: whose thread ends calls in time.
     ///   - capacity: the most calls that wait for a thread.
-    @inlinable package init(vault: String, clock: any Clock, watch: DeadlineWatch, capacity: Int) {
+    ///   - patience: a call that had less time than this, and ran out of it, says nothing about the vault. Zero for a
+    ///     vault in the pool, which judges that itself.
+    @inlinable package init(
+        vault: String, clock: any Clock, watch: DeadlineWatch, capacity: Int, patience: Duration = .zero
+    ) {
         self.vault = vault
         self.clock = clock
         self.watch = watch
         self.capacity = capacity
+        self.patience = patience
         watch.add(self)
     }
 
@@ -91,7 +97,7 @@ package final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
         enqueue(Call(request, deadline: deadline, isHurried: isHurried(deadline), caller: caller))
     }
 
-    @inlinable func isHurried(_ deadline: BootInstant) -> Bool { deadline < clock.boot + VaultLimits.longestPatience }
+    @inlinable func isHurried(_ deadline: BootInstant) -> Bool { deadline < clock.boot + patience }
 
     @inlinable func enqueue(_ call: Call) {
         guard clock.boot < call.deadline else {

@@ -68,12 +68,6 @@ package final class ByteBuffer {
         }
     }
 
-    /// Takes away what was appended after `mark`, a former `count`; wiped.
-    package func truncate(to mark: Int) {
-        coffer_wipe(base + start + mark, count - mark)
-        end = start + mark
-    }
-
     /// Overwrites bytes written before, `offset` bytes from the front.
     package func pointer(at offset: Int) -> UnsafeMutableRawPointer { base + start + offset }
 

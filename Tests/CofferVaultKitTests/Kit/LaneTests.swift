@@ -10,7 +10,7 @@ import Testing
     private let lane: Lane<Int, String>
 
     init() {
-        lane = Lane(vault: "v", clock: clock, watch: DeadlineWatch(clock: clock), capacity: 8)
+        lane = Lane(vault: "v", clock: clock, watch: DeadlineWatch(clock: clock), capacity: 8, patience: .seconds(1))
     }
 
     /// Keeps what it is told.

@@ -7,7 +7,7 @@ import Testing
         let buffer = ByteBuffer(capacity: 1 + random.below(64))
         var model: [UInt8] = []
         for step in 0..<400 {
-            switch random.below(8) {
+            switch random.below(7) {
             case 0...2:
                 let piece = bytes(random.below(40), &random)
                 piece.withUnsafeBytes { buffer.append($0) }
@@ -25,10 +25,6 @@ import Testing
                 let count = random.below(model.count + 1)
                 buffer.consume(count)
                 model.removeFirst(count)
-            case 6:
-                let mark = random.below(model.count + 1)
-                buffer.truncate(to: mark)
-                model.removeLast(model.count - mark)
             default:
                 if random.oneIn(10) {
                     buffer.wipe()
