@@ -256,7 +256,12 @@ class MemoryDaemon(FakeDaemon):
             max_waiting_calls=3, max_keys=4, max_call_ms=5_500, features=1 << 63)
 
     def health(self, _):
-        return admin_pb2.HealthResponse(serving=True, version="0.1.0", uptime_ms=1500)
+        return admin_pb2.HealthResponse(serving=True, version="0.1.0", uptime_ms=1500, vaults=[
+            {"name": "main", "breaker": 2, "writes": 2, "last_failure": 61, "write_failure": 62, "check_status": 7,
+             "check_failure": {"reason": 62, "message": "denied", "vault": "main"}},
+            {"name": "quiet"},
+            {"name": "later", "breaker": 9, "writes": 9, "last_failure": 99},
+        ])
 
     def stats(self, _):
         return admin_pb2.StatsResponse(stats=[{"name": "cached_records", "value": len(self.records)}])

@@ -6,7 +6,7 @@ import unittest
 from support import FakeDaemon, MemoryDaemon, both
 
 from coffer_client import (
-    Aborted, AlreadyExists, Code, CofferError, Identity, InvalidArgument, Key, NotFound, Reason, Source,
+    Aborted, AlreadyExists, Code, CofferError, Identity, InvalidArgument, Key, NotFound, PermissionDenied, Reason, Source,
 )
 from coffer_client.generated import credentials_pb2
 
@@ -114,7 +114,7 @@ class CallTests:
     def test_health_stats_and_invalidate(self):
         self.client.store("ann", "github", "x")
         health = self.client.health()
-        self.assertEqual((True, "0.1.0", 1.5, []), (health.serving, health.version, health.uptime, health.vaults))
+        self.assertEqual((True, "0.1.0", 1.5), (health.serving, health.version, health.uptime))
         self.assertEqual(
             Identity("0.1.0", "0123456789abcdef", True, 1, 2, 3, 4, 5.5, 1 << 63), self.client.ping())
         self.assertEqual({"cached_records": 1}, self.client.stats())
@@ -123,6 +123,18 @@ class CallTests:
         self.assertEqual(1, self.client.invalidate(all=True))
         with self.assertRaises(InvalidArgument):
             self.client.invalidate("ann", all=True)
+
+    def test_health_has_names_and_errors_in_place_of_numbers(self):
+        vaults = self.client.health().vaults
+        self.assertEqual(
+            [("main", "open", "fail", Reason.VAULT_UNREACHABLE, Reason.VAULT_REFUSED),
+             ("quiet", "none", "unknown", Reason.UNSPECIFIED, Reason.UNSPECIFIED),
+             ("later", "unknown", "unknown", 99, Reason.UNSPECIFIED)],
+            [(vault.name, vault.breaker, vault.writes, vault.last_failure, vault.write_failure) for vault in vaults])
+        self.assertEqual(["VAULT_UNREACHABLE", "UNSPECIFIED"], [vault.last_failure.name for vault in vaults[:2]])
+        self.assertIsInstance(vaults[0].check_error, PermissionDenied)
+        self.assertEqual((Reason.VAULT_REFUSED, "main"), (vaults[0].check_error.reason, vaults[0].check_error.vault))
+        self.assertIsNone(vaults[1].check_error)
 
     def test_lone_surrogates_are_refused_and_never_repaired(self):
         calls = (

@@ -19,7 +19,7 @@ from ._frames import (
     cancel_frame, header_fault, length_fault, pack_header, unpack_header,
 )
 from ._messages import MAY_HAVE_HAPPENED, Duration, decode_failure, seconds, wipe
-from .errors import Code, CofferError, DeadlineExceeded, InvalidArgument, Reason, Unavailable
+from .errors import Cancelled, Code, CofferError, DeadlineExceeded, InvalidArgument, Reason, Unavailable
 
 #: Responses of one call that may wait for its end: a GetMany has 256 results.
 MOST_PARTS = 1_024
@@ -395,6 +395,10 @@ class Connection:
 
 def connection_lost() -> CofferError:
     return Unavailable("the daemon closed the connection", retryable=True)
+
+
+def client_closed() -> CofferError:
+    return Cancelled("the client was closed", reason=Reason.CANCELLED)
 
 
 def violation(what: str) -> _Fatal:

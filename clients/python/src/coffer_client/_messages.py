@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError, Message
 
 from ._frames import Method
 from ._scan import Bytes, Malformed, fields, read_varint, scan
-from .errors import Code, CofferError, InvalidArgument, Reason, make_error
+from .errors import Code, CofferError, InvalidArgument, Reason, known_reason, make_error
 from .generated.admin_pb2 import HealthRequest, HealthResponse, InvalidateRequest, InvalidateResponse, StatsRequest
 from .generated.admin_pb2 import StatsResponse
 from .generated.credentials_pb2 import DeleteRequest, DeleteResponse, Failure, GetManyRequest, GetManyResponse
@@ -412,12 +412,12 @@ def decode_health(parts: Sequence[Bytes]) -> Health:
 def _vault_health(vault: Any) -> VaultHealth:
     return VaultHealth(
         name=vault.name, kind=vault.kind, reachable=vault.reachable, latency=vault.latency_us / 1e6,
-        format=vault.format, routes=list(vault.routes), breaker=_BREAKERS.get(vault.breaker, "none"),
+        format=vault.format, routes=list(vault.routes), breaker=_BREAKERS.get(vault.breaker, "unknown"),
         breaker_retry=vault.breaker_retry_ms / 1000, writes=_WRITES.get(vault.writes, "unknown"),
         in_flight=vault.in_flight, queued=vault.queued, calls=vault.calls, failures=vault.failures,
         retries=vault.retries, refusals=vault.refusals, last_good_contact_at=_end(vault.last_good_contact_ms),
-        last_failure_at=_end(vault.last_failure_ms), last_failure=vault.last_failure,
-        write_failure=vault.write_failure,
+        last_failure_at=_end(vault.last_failure_ms), last_failure=known_reason(vault.last_failure),
+        write_failure=known_reason(vault.write_failure),
         check_error=failure_error(vault.check_status, vault.check_failure) if vault.check_status else None)
 
 

@@ -13,13 +13,14 @@ from types import TracebackType
 from typing import AsyncIterator, Callable, Deque, Dict, Iterable, List, Mapping, Optional, Tuple, Type, TypeVar, Union
 
 from . import _messages as messages
-from ._connection import Call, Connection, Retry, call_seconds, deadline_error
+from ._connection import Call, Connection, Retry, call_seconds, client_closed, deadline_error
 from ._connector import Connector
 from ._frames import DELETE, GET, GET_MANY, HEALTH, INVALIDATE, LIST, PING, STATS, STORE, Method
 from ._messages import AnyKey, Duration
+from ._options import Options
 from ._place import Place
 from ._scan import Malformed
-from .errors import Cancelled, CofferError, NotFound, Reason
+from .errors import CofferError, NotFound
 from .records import Entry, Health, Identity, Receipt, Record
 
 __all__ = ["AsyncCoffer"]
@@ -184,9 +185,7 @@ class AsyncCoffer:
         max_in_flight: int = 32, server_uid: Optional[int] = None,
     ) -> None:
         self._place = Place(socket, server_uid)
-        self._timeout = messages.seconds(timeout)
-        self._window = messages.seconds(reconnect_window)
-        self._max_in_flight = check_options(self._timeout, self._window, max_in_flight)
+        self._options = Options(timeout, reconnect_window, max_in_flight)
         self._is_closed = False
         self._connection: Optional[_AsyncConnection] = None
         #: Those that take no new calls and may still have some.
@@ -196,8 +195,8 @@ class AsyncCoffer:
     def _settle(self, loop: Optional[asyncio.AbstractEventLoop]) -> None:
         self._loop = loop
         self._process = _process.number
-        self._connector = Connector(self._place, self._window)
-        self._slots = _Slots(self._max_in_flight)
+        self._connector = Connector(self._place, self._options.window)
+        self._slots = _Slots(self._options.max_in_flight)
 
     # ---- Calls ----
 
@@ -351,7 +350,7 @@ class AsyncCoffer:
         loop = asyncio.get_running_loop()
         if self._loop is not loop or self._process != _process.number:
             self._move(loop)
-        deadline = time.monotonic() + (self._timeout if timeout is None else call_seconds(timeout))
+        deadline = time.monotonic() + (self._options.timeout if timeout is None else call_seconds(timeout))
         slots = self._slots
         if slots.free and not slots.waiting:
             slots.free -= 1
@@ -377,7 +376,7 @@ class AsyncCoffer:
                         return decode(call.parts)
                     except Malformed as fault:
                         raise messages.undecodable(method, fault, call.parts) from None
-                retry = retry or Retry(method, self._window)
+                retry = retry or Retry(method, self._options.window)
                 delay = retry.after(call.error, deadline)
                 if delay:
                     await asyncio.sleep(delay)
@@ -425,16 +424,3 @@ class AsyncCoffer:
             if retry_at >= deadline:
                 raise error
             await asyncio.sleep(max(0.0, retry_at - time.monotonic()))
-
-
-def client_closed() -> CofferError:
-    return Cancelled("the client was closed", reason=Reason.CANCELLED)
-
-
-def check_options(timeout: float, window: float, max_in_flight: int) -> int:
-    """Refuses what no client can work with; `max_in_flight` again."""
-    if not timeout > 0 or not window >= 0:
-        raise ValueError("timeout and reconnect_window: expected more than 0 and at least 0 seconds")
-    if max_in_flight < 1:
-        raise ValueError(f"max_in_flight: expected at least 1, got {max_in_flight}")
-    return max_in_flight

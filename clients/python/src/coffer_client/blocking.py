@@ -12,13 +12,14 @@ from types import TracebackType
 from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple, Type, TypeVar, Union
 
 from . import _messages as messages
-from ._connection import Call, Connection, ConnectionLost, Retry, call_seconds, connection_lost, deadline_error
+from ._connection import Call, Connection, ConnectionLost, Retry, call_seconds, client_closed, connection_lost
+from ._connection import deadline_error
 from ._connector import Connector
 from ._frames import DELETE, GET, GET_MANY, HEALTH, INVALIDATE, LIST, PING, STATS, STORE, Method
 from ._messages import AnyKey, Duration
+from ._options import Options
 from ._place import Place
 from ._scan import Malformed
-from .aio import check_options, client_closed
 from .errors import CofferError, NotFound
 from .records import Entry, Health, Identity, Receipt, Record
 
@@ -274,14 +275,14 @@ class _Slots:
 class _Home:
     """What one process has. A child made by fork makes its own: locks of the parent may be held for good."""
 
-    def __init__(self, place: Place, window: float, max_in_flight: int) -> None:
+    def __init__(self, place: Place, options: Options) -> None:
         self.lock = threading.Lock()
         self.place = place
-        self.connector = Connector(place, window)
+        self.connector = Connector(place, options.window)
         self.connection: Optional[_SharedConnection] = None
         #: Those that take no new calls and may still have some.
         self.older: List[_SharedConnection] = []
-        self.slots = _Slots(max_in_flight)
+        self.slots = _Slots(options.max_in_flight)
 
     def look_up(self) -> Union[_SharedConnection, Tuple[float, CofferError]]:
         """The connection that takes new calls; or when to look again, and what to raise if there is no time for that.
@@ -305,7 +306,6 @@ class _Home:
                 found.close()
                 raise self.place.failure(error).error from None
             return self.connection
-
 
     def take_connections(self) -> List[_SharedConnection]:
         """All that may have calls; they are the caller's to end."""
@@ -334,9 +334,7 @@ class Coffer:
         max_in_flight: int = 32, server_uid: Optional[int] = None,
     ) -> None:
         self._place = Place(socket, server_uid)
-        self._timeout = messages.seconds(timeout)
-        self._window = messages.seconds(reconnect_window)
-        self._max_in_flight = check_options(self._timeout, self._window, max_in_flight)
+        self._options = Options(timeout, reconnect_window, max_in_flight)
         self._is_closed = False
         self._homes: Dict[int, _Home] = {}
 
@@ -480,7 +478,7 @@ class Coffer:
         self, method: Method, request: Union[bytes, bytearray], timeout: Optional[Duration],
         decode: Callable[[List[bytearray]], T],
     ) -> T:
-        deadline = time.monotonic() + (self._timeout if timeout is None else call_seconds(timeout))
+        deadline = time.monotonic() + (self._options.timeout if timeout is None else call_seconds(timeout))
         home = self._homes.get(os.getpid()) or self._new_home()
         slot = object()
         try:
@@ -496,7 +494,7 @@ class Coffer:
                         return decode(call.parts)
                     except Malformed as fault:
                         raise messages.undecodable(method, fault, call.parts) from None
-                retry = retry or Retry(method, self._window)
+                retry = retry or Retry(method, self._options.window)
                 delay = retry.after(call.error, deadline)
                 if delay:
                     time.sleep(delay)
@@ -523,7 +521,7 @@ class Coffer:
     def _new_home(self) -> _Home:
         """This process's; `setdefault` lets one thread win."""
         process = os.getpid()
-        own = _Home(self._place, self._window, self._max_in_flight)
+        own = _Home(self._place, self._options)
         home = self._homes.setdefault(process, own)
         if home is own:
             self._leave_others_to_their_processes(process)

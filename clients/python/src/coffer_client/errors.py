@@ -80,7 +80,7 @@ class CofferError(Exception):
         super().__init__(message)
         self.message = message
         self.code = self.default_code if code is None else code
-        self.reason = _known(reason)
+        self.reason = known_reason(reason)
         self.vault = vault
         self.retryable = retryable
         self.retry_after = retry_after
@@ -161,7 +161,8 @@ def make_error(
         may_have_happened=may_have_happened)
 
 
-def _known(reason: int) -> int:
+def known_reason(reason: int) -> int:
+    """A `Reason`, or the number if a later daemon has added it."""
     try:
         return Reason(reason)
     except ValueError:

@@ -304,7 +304,7 @@ class VaultHealth:
     """What records are written as: "sealed", "json", "legacy-aes"."""
     routes: List[str]
     breaker: str
-    """"closed", "open", "half-open", or "none"."""
+    """"closed", "open", "half-open", "none", or "unknown": a later daemon's."""
     breaker_retry: float
     """Seconds until the vault is asked again; 0 = the breaker is not open."""
     writes: str
@@ -318,9 +318,9 @@ class VaultHealth:
     last_good_contact_at: Optional[_datetime.datetime]
     last_failure_at: Optional[_datetime.datetime]
     last_failure: int
-    """A `Reason`; 0 = none since the start."""
+    """A `Reason`, or the bare number of one that this client does not know; UNSPECIFIED = none since the start."""
     write_failure: int
-    """A `Reason`; 0 = writes do not fail."""
+    """As `last_failure`; UNSPECIFIED = writes do not fail."""
     check_error: Optional[CofferError]
     """Why the check made for this call failed."""
 
