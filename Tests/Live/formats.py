@@ -384,6 +384,10 @@ class AWSFormats(Shared, guide.GuideOnAWS, SystemTest):
         return json.loads(text).get("coffer", text) if text.startswith("{") else text
 
 
+class EmbeddedFormats(guide.GuideOnEmbedded, SystemTest):
+    pass
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Records shared with the TypeScript code.")
     parser.add_argument("--bin", required=True, type=Path, metavar="DIR", help="the folder with the built programs")
@@ -396,7 +400,7 @@ def main() -> int:
     loader = unittest.TestLoader()
     if arguments.k:
         loader.testNamePatterns = [f"*{arguments.k}*"]
-    tests = unittest.TestSuite(loader.loadTestsFromTestCase(kind) for kind in (OpenBaoFormats, AWSFormats))
+    tests = unittest.TestSuite(loader.loadTestsFromTestCase(kind) for kind in (OpenBaoFormats, AWSFormats, EmbeddedFormats))
     count = tests.countTestCases()
     if count == 0:
         parser.error(f"no test has {arguments.k!r} in its name")

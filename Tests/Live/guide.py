@@ -1,9 +1,10 @@
-"""The guide's own programs and Coffer share records, whatever their ids look like."""
+"""The framework's own programs and Coffer share records, whatever their ids look like."""
 
 import functools
 import json
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import zlib
@@ -33,22 +34,61 @@ def credential(user: str, connection: str, note: str) -> dict:
     return {"apiKey": f"{note} {user}/{connection}", "nested": {"n": [1, 2.5, None]}}
 
 
-@functools.cache
-def node_client() -> tempfile.TemporaryDirectory:
-    """@coffer/client, built apart from what other tests build and pack at the same time; gone when the tests end."""
-    folder = tempfile.TemporaryDirectory(prefix="coffer-node-client-")
+FRAMEWORK_IMPORT = "import { createCredentialManager } from './core/CredentialManager.factory.js';"
+CLIENT_IMPORT = "import { createCredentialManager } from '@coffer/client';"
+
+
+def compile_typescript(project: Path, folder: Path) -> None:
     built = subprocess.run(
-        ["tsc", "-p", str(HERE.parents[1] / "clients/node"), "--outDir", folder.name], capture_output=True, text=True,
-        timeout=120)
+        ["tsc", "-p", str(project), "--outDir", str(folder)], capture_output=True, text=True, timeout=120)
     if built.returncode != 0:
-        raise RuntimeError(f"the Node client does not build: {built.stdout}")
+        raise RuntimeError(f"{project} does not build: {built.stdout}")
+
+
+@functools.cache
+def project() -> tempfile.TemporaryDirectory:
+    """The framework's programs before and after they changed one import; gone when the tests end.
+
+    Built apart from what other tests build and pack at the same time.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="coffer-framework-")
+    root, client = Path(folder.name), HERE.parents[1] / "clients/node"
+    compile_typescript(HERE / "framework", root)
+    shutil.copytree(HERE / "framework/packages", root / "node_modules")
+    compile_typescript(client, root / "node_modules/@coffer/client/dist")
+    shutil.copy(client / "package.json", root / "node_modules/@coffer/client")
+    for program in (HERE / "framework/programs").iterdir():
+        text = program.read_text()
+        if text.count(FRAMEWORK_IMPORT) != 1:
+            raise RuntimeError(f"{program} has not the one import that is changed")
+        (root / f"before-{program.name}").write_text(text)
+        (root / f"after-{program.name}").write_text(text.replace(FRAMEWORK_IMPORT, CLIENT_IMPORT))
     return folder
 
 
-class Guide:
-    """The tests; each vault says how the guide's program is run, and which ids it takes."""
+def run_program(name: str, environment: dict[str, str], commands: str = "") -> subprocess.CompletedProcess:
+    return subprocess.run(
+        ["node", f"{project().name}/{name}"], input=commands, capture_output=True, text=True, timeout=60,
+        env={"PATH": os.environ["PATH"]} | environment)
 
-    script: str
+
+def of_client(daemon: Daemon) -> dict[str, str]:
+    return {"COFFER_SOCKET": str(daemon.place.socket)}
+
+
+class Migration:
+    """The framework's test of a migration, before and after one import was changed, in one environment."""
+
+    MIGRATED = "Migration test: { apiKey: 'test' }\n"
+
+    def assert_migrates(self, name: str, environment: dict[str, str]) -> None:
+        ended = run_program(name, environment)
+        self.assertEqual((ended.returncode, ended.stdout, ended.stderr), (0, self.MIGRATED, ""), name)
+
+
+class Guide(Migration):
+    """The tests; each vault says how the framework's program is run, and which ids it takes."""
+
     form: str
 
     def guide_environment(self) -> dict[str, str]:
@@ -59,19 +99,15 @@ class Guide:
         raise NotImplementedError
 
     def ask_guide(self, *commands: list) -> list[dict]:
-        """What the guide's program answers to each command."""
-        return self.ask(self.script, self.guide_environment(), *commands)
+        """What the framework's program answers to each command."""
+        return self.ask("before-commands.mjs", self.guide_environment(), *commands)
 
     def ask_changed_guide(self, daemon: Daemon, *commands: list) -> list[dict]:
-        """The same program with @coffer/client in the place of its own class; its environment is as it was."""
-        environment = self.guide_environment() | {
-            "COFFER_SOCKET": str(daemon.place.socket), "COFFER_CLIENT": f"{node_client().name}/esm.mjs"}
-        return self.ask("guide-coffer.mjs", environment, *commands)
+        """The same program with @coffer/client in the place of its own classes; its environment is as it was."""
+        return self.ask("after-commands.mjs", self.guide_environment() | of_client(daemon), *commands)
 
-    def ask(self, script: str, environment: dict[str, str], *commands: list) -> list[dict]:
-        ended = subprocess.run(
-            ["node", str(HERE / script)], input="".join(json.dumps(command) + "\n" for command in commands).encode(),
-            capture_output=True, timeout=60, env={"PATH": os.environ["PATH"]} | environment)
+    def ask(self, name: str, environment: dict[str, str], *commands: list) -> list[dict]:
+        ended = run_program(name, environment, "".join(json.dumps(command) + "\n" for command in commands))
         self.assertEqual(ended.returncode, 0, ended.stderr)
         answers = [json.loads(line) for line in ended.stdout.splitlines()]
         self.assertEqual(len(answers), len(commands))
@@ -155,6 +191,22 @@ class Guide:
         self.assertEqual(self.ask_changed_guide(daemon, *(["get", *each] for each in ids)), after)
         self.assertEqual(self.ask_guide(*(["get", *each] for each in ids)), after)
 
+    def test_the_test_of_a_migration_before_and_after_on_the_same_record(self) -> None:
+        environment = self.guide_environment()
+        daemon = self.daemon_of_guide(True)
+        get, delete = ["get", "test-user", "test-conn"], ["delete", "test-user", "test-conn"]
+        missing = [{"error": "Credentials not found for connection: test-conn"}]
+        self.assertEqual(self.ask_guide(get), missing)
+        self.assert_migrates("before-migration.mjs", environment)
+        # What the one has stored, the other finds, replaces and deletes; and the other way about.
+        self.assertEqual(self.ask_changed_guide(daemon, get), [{"value": {"apiKey": "test"}}])
+        self.assert_migrates("after-migration.mjs", environment | of_client(daemon))
+        self.assertEqual(self.ask_guide(get), [{"value": {"apiKey": "test"}}])
+        self.assertEqual(self.ask_changed_guide(daemon, delete), [{"value": None}])
+        self.assertEqual(self.ask_guide(get), missing)
+        self.assert_migrates("after-migration.mjs", environment | of_client(daemon))
+        self.assertEqual(self.ask_guide(get, delete), [{"value": {"apiKey": "test"}}, {"value": None}])
+
     @staticmethod
     def is_gone(client: Client, user: str, connection: str) -> bool:
         try:
@@ -177,7 +229,7 @@ class Guide:
 
 
 class GuideOnOpenBao(Guide):
-    script, form = "guide-vault.mjs", "json"
+    form = "json"
 
     def guide_environment(self) -> dict[str, str]:
         import openbao
@@ -193,12 +245,12 @@ class GuideOnOpenBao(Guide):
 
 
 class GuideOnAWS(Guide):
-    script, form = "guide-aws.mjs", "legacy-aes"
+    form = "legacy-aes"
 
     def guide_environment(self) -> dict[str, str]:
         key, secret = self.backend.users["app"]
         import aws
-        return {"VAULT_TYPE": "aws", "AWS_ENDPOINT": self.backend.endpoint, "AWS_REGION": aws.REGION, "AWS_ACCESS_KEY_ID": key,
+        return {"VAULT_TYPE": "aws", "AWS_ENDPOINT_URL": self.backend.endpoint, "AWS_REGION": aws.REGION, "AWS_ACCESS_KEY_ID": key,
                 "AWS_SECRET_ACCESS_KEY": secret, "CREDENTIAL_ENCRYPTION_KEY": PASSPHRASE}
 
     def takes(self, user: str, connection: str) -> bool:
@@ -208,3 +260,36 @@ class GuideOnAWS(Guide):
         # Secrets Manager takes fewer characters: more of the ids that it does take.
         ids = {(user, connection) for user in USERS for connection in CONNECTIONS if self.takes(user, connection)}
         return super().ids() + [(self.own(user), connection) for user, connection in sorted(ids - set(IDS))[:40]]
+
+
+class GuideOnEmbedded(Migration):
+    """A program that had no vault: its records outlive it now."""
+
+    def test_the_test_of_a_migration_before_and_after(self) -> None:
+        daemon = self.daemon()
+        after = of_client(daemon)
+        self.assert_migrates("before-migration.mjs", {})
+        self.assert_migrates("after-migration.mjs", after)
+        commands = [["get", "test-user", "test-conn"], ["delete", "test-user", "test-conn"], ["get", "test-user", "test-conn"]]
+        text = "".join(json.dumps(command) + "\n" for command in commands)
+        missing = {"error": "Credentials not found for connection: test-conn"}
+        for name, environment, first in (
+            ("before-commands.mjs", {}, missing), ("after-commands.mjs", after, {"value": {"apiKey": "test"}}),
+        ):
+            ended = run_program(name, environment, text)
+            answers = [json.loads(line) for line in ended.stdout.splitlines()]
+            self.assertEqual(answers, [first, {"value": None}, missing], (name, ended.stderr))
+
+    def test_incomplete_environments_are_refused_in_the_same_words(self) -> None:
+        for variables, text in (
+            ({"VAULT_TYPE": "cloudflare"}, "CLOUDFLARE_SECRETS_STORE not configured"),
+            ({"VAULT_TYPE": "vault", "VAULT_ADDR": "http://127.0.0.1:1"}, "VAULT_ADDR and VAULT_TOKEN must be set"),
+            ({"VAULT_TYPE": "vault", "VAULT_TOKEN": "t"}, "VAULT_ADDR and VAULT_TOKEN must be set"),
+            ({"NODE_ENV": "production"}, "Memory vault not allowed in production. Set VAULT_TYPE."),
+            ({"NODE_ENV": "production", "VAULT_TYPE": "fly"}, "Memory vault not allowed in production. Set VAULT_TYPE."),
+        ):
+            for name in ("before-migration.mjs", "after-migration.mjs"):
+                with self.subTest(variables=variables, name=name):
+                    ended = run_program(name, variables)
+                    self.assertEqual((ended.returncode, ended.stdout), (1, ""))
+                    self.assertRegex(ended.stderr, rf"(?m)^(\w*Error|.*throw new Error).*{re.escape(text)}")

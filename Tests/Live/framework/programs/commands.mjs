@@ -1,12 +1,10 @@
-// The guide's program with one import changed: @coffer/client in the place of the guide's own class and factory.
+import { createCredentialManager } from './core/CredentialManager.factory.js';
+
+// node commands.mjs <commands     one JSON array for each line; the answers as JSON, one for each line
 //
-//   node guide-coffer.mjs <commands     as guide-vault.mjs and guide-aws.mjs
-//
-// Its variables are those that the guide's factory looks at, COFFER_SOCKET, and COFFER_CLIENT: where the package was built.
+//   ["store", user, connection, credentials]    ["get", user, connection]    ["delete", user, connection]
 
 import { createInterface } from 'node:readline';
-
-const { createCredentialManager } = await import(process.env.COFFER_CLIENT);
 
 const manager = createCredentialManager();
 for await (const line of createInterface({ input: process.stdin })) {

@@ -1,0 +1,2 @@
+/** What a connector needs to call its API. */
+export type ConnectorCredentials = Record<string, any>;
