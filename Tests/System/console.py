@@ -413,6 +413,14 @@ class Texts(SystemTest):
             self.assertNotRegex(result.stderr.decode(), "[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]")
             self.assertEqual(json.loads(result.stderr)["error"]["message"], text)
 
+    def test_a_listing_in_which_a_page_token_comes_again_ends(self) -> None:
+        for lead, circle in ((0, 1), (0, 2), (3, 5)):
+            with self.subTest(lead=lead, circle=circle), Circling(lead, circle) as path:
+                result = ended([binary("coffer"), "list", "ann", "--socket", path])
+                self.assertEqual((result.returncode, result.stdout), (Status.INTERNAL, b""))
+                self.assertEqual(
+                    result.stderr, b"coffer: INTERNAL: the daemon answered List with the token of a page that it gave before\n")
+
 
 class Answering:
     """A daemon that answers every call with one failure. Its path as a context manager."""
@@ -455,3 +463,22 @@ class Answering:
         connection.sendall(
             HEADER.pack(20 + len(self.payload), 1, Kind.RESPONSE, 0, call_id, Status.UNAVAILABLE, 0) + self.payload)
         connection.recv(1)
+
+
+class Circling(Answering):
+    """A daemon whose listings go on from `lead` again after `lead + circle` pages."""
+
+    def __init__(self, lead: int, circle: int):
+        super().__init__(0, "")
+        self.lead, self.circle = lead, circle
+
+    def answer(self, connection: socket.socket) -> None:
+        while True:
+            header = connection.recv(HEADER.size, socket.MSG_WAITALL)
+            length, _, _, _, call_id, _, _ = HEADER.unpack(header)
+            payload = connection.recv(length + 4 - HEADER.size, socket.MSG_WAITALL)
+            page = int(messages.credentials.ListRequest.FromString(payload).page_token or -1) + 1
+            page = page if page < self.lead + self.circle else self.lead
+            payload = messages.credentials.ListResponse(
+                next_page_token=str(page), entries=[{"user_id": "ann", "connection_id": str(page)}]).SerializeToString()
+            connection.sendall(HEADER.pack(20 + len(payload), 1, Kind.RESPONSE, 0, call_id, Status.OK, 0) + payload)

@@ -17,6 +17,7 @@ public struct ConnectionList<Channel: CofferChannel>: AsyncSequence, Sendable {
         let timeout: Duration?
         var page: ArraySlice<Coffer_V1_ListEntry> = []
         var isLastPage = false
+        var tokens = PageTokens()
 
         init(
             client: Coffer_V1_CredentialsClient<Channel>, request: Coffer_V1_ListRequest,
@@ -34,14 +35,14 @@ public struct ConnectionList<Channel: CofferChannel>: AsyncSequence, Sendable {
         }
 
         private mutating func fetch() async throws {
+            // One that has failed is at its end.
+            isLastPage = true
             try Bounds.checkTexts(("user", request.userID))
+            try tokens.check(request.pageToken)
             let response = try await client.list(
                 request, options: CofferCallOptions(timeout: timeout, isRepeatable: true))
             page = response.entries[...]
             isLastPage = response.nextPageToken.isEmpty
-            guard isLastPage || response.nextPageToken != request.pageToken else {
-                throw CofferError(.internal, .malformed, "the daemon answered List with the same page again")
-            }
             request.pageToken = response.nextPageToken
         }
     }

@@ -1,4 +1,5 @@
 import SwiftProtobuf
+import Synchronization
 import Testing
 
 @testable import Coffer
@@ -176,18 +177,49 @@ struct ClientTests {
         }
     }
 
-    @Test func aPageThatComesAgainIsRefused() async throws {
+    @Test("A listing in which a page token comes again ends", arguments: [
+        (0, 1), (0, 2), (3, 1), (2, 5), (40, 7),
+    ])
+    func circularListings(lead: Int, circle: Int) async throws {
+        let asked = Mutex(0)
         let script: FakeDaemon.Script = { peer, _ in
             while true {
-                let call = try peer.read().header.callID
-                try peer.respond(call, Coffer_V1_ListResponse.with { $0.nextPageToken = "again" })
+                let request = try peer.read()
+                asked.withLock { $0 += 1 }
+                let token = try request.message(Coffer_V1_ListRequest.self).pageToken
+                let page = (Int(token) ?? -1) + 1
+                let next = page < lead + circle ? page : lead
+                try peer.respond(
+                    request.header.callID, Coffer_V1_ListResponse.with { $0.nextPageToken = "\(next)" })
             }
         }
         try await withDaemon(script) { client, _ in
-            let error = await #expect(throws: CofferError.self) {
-                for try await _ in client.list(user: "u") {}
+            var entries = client.list(user: "u").makeAsyncIterator()
+            let error = await #expect(throws: CofferError.self) { try await entries.next() }
+            #expect(error?.code == .internal && error?.reason == .malformed)
+            #expect(asked.withLock(\.self) < 3 * (lead + circle) + 2)
+            // One that has failed is at its end.
+            let after = try await entries.next()
+            #expect(after == nil)
+        }
+    }
+
+    @Test func aLongListingIsReadToItsEnd() async throws {
+        let script: FakeDaemon.Script = { peer, _ in
+            while true {
+                let request = try peer.read()
+                let page = (Int(try request.message(Coffer_V1_ListRequest.self).pageToken) ?? 0) + 1
+                let response = Coffer_V1_ListResponse.with {
+                    $0.entries = [.with { $0.connectionID = "\(page)" }]
+                    $0.nextPageToken = page < 300 ? "\(page)" : ""
+                }
+                try peer.respond(request.header.callID, response)
             }
-            #expect(error?.code == .internal)
+        }
+        try await withDaemon(script) { client, _ in
+            var found: [String] = []
+            for try await entry in client.list(user: "u") { found.append(entry.key.connection) }
+            #expect(found == (1...300).map(String.init))
         }
     }
 

@@ -109,6 +109,41 @@ struct PartsTests {
         #expect(retry(.hopeless, lostAt: now) == nil)
     }
 
+    @Test func aCallIsMadeAgainAtOnceAndThenAfterGrowingWaits() throws {
+        var retry = Retry(CofferCallOptions(), window: .seconds(2))
+        let start = ContinuousClock.now
+        let unsent = ConnectionLost(cause: .connectionLost, mayHaveBeenSent: false)
+        let waits = try (0..<7).map { _ in
+            try retry.next(after: unsent, at: start, deadline: start + .seconds(9), chance: 1) - start
+        }
+        #expect(waits == [0, 10, 20, 40, 80, 100, 100].map { .milliseconds($0) })
+        // Not past its own time, and not past the window.
+        for (now, deadline) in [(start, start + .milliseconds(100)), (start + .seconds(2), start + .seconds(9))] {
+            var late = retry
+            #expect(throws: CofferError.self) { try late.next(after: unsent, at: now, deadline: deadline, chance: 1) }
+        }
+    }
+
+    @Test func whatIsMadeAgainIsWhatMayPassAndWasNotCarriedOut() {
+        let now = ContinuousClock.now
+        func repeats(_ error: any Error, isRepeatable: Bool = false) -> Int {
+            var retry = Retry(CofferCallOptions(isRepeatable: isRepeatable), window: .seconds(2))
+            return (0..<4).prefix { _ in
+                (try? retry.next(after: error, at: now, deadline: now + .seconds(1), chance: 0)) != nil
+            }.count
+        }
+        let sent = ConnectionLost(cause: .connectionLost, mayHaveBeenSent: true)
+        #expect(repeats(sent) == 0)
+        #expect(repeats(sent, isRepeatable: true) == 4)
+        let broken = CofferError.protocolViolation("a frame of version 2")
+        #expect(repeats(ConnectionLost(cause: broken, mayHaveBeenSent: false)) == 1)
+        #expect(repeats(ConnectionLost(cause: .clientClosed, mayHaveBeenSent: false)) == 0)
+        #expect(repeats(ConnectionLost(cause: .connectionLost, mayHaveBeenSent: false, wasTurnedAway: true)) == 0)
+        #expect(repeats(CofferError(.unavailable, .draining, "")) == 4)
+        #expect(repeats(CofferError(.unavailable, .draining, "", mayHaveHappened: true)) == 0)
+        #expect(repeats(CofferError(.unavailable, .vaultUnreachable, "")) == 0)
+    }
+
     @Test(arguments: [
         (0, [:], [], "/run/coffer/coffer.sock"),
         (0, [:], ["/run/user/0"], "/run/coffer/coffer.sock"),

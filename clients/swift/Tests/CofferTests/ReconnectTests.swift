@@ -29,10 +29,37 @@ struct ReconnectTests {
         }
     }
 
-    @Test func aCallIsRepeatedOnlyOnce() async throws {
-        try await withDaemon({ peer, _ in _ = try peer.read() }) { client, daemon in
+    @Test func aReadIsMadeAgainWhileTheDaemonComesAndGoes() async throws {
+        let script: FakeDaemon.Script = { peer, number in
+            if number > 4 { return try answerGets(peer) }
+            _ = try peer.read()
+        }
+        try await withDaemon(script) { client, daemon in
+            try await client.expectEcho("c")
+            #expect(daemon.connectionCount == 5)
+        }
+    }
+
+    @Test func aReadIsMadeAgainForNoLongerThanTheWindow() async throws {
+        let window = Duration.milliseconds(300)
+        try await withDaemon({ peer, _ in _ = try peer.read() }, configure: { $0.reconnectWindow = window }) { client, daemon in
+            let start = ContinuousClock.now
             #expect(await TransportTests.code { try await client.text() } == .unavailable)
-            #expect(daemon.connectionCount == 2)
+            #expect(window...(.seconds(8)) ~= .now - start)
+            #expect(2..<100 ~= daemon.connectionCount)
+        }
+    }
+
+    @Test func aStoreThatEachDrainingDaemonRefusesIsMadeAgainWhileTheyComeAndGo() async throws {
+        let script: FakeDaemon.Script = { peer, number in
+            if number > 4 { return try MemoryDaemon().serve(peer, number) }
+            // Its go-away does not come: the refusal says enough.
+            try peer.refuse(try peer.read().header.callID, .unavailable, .draining)
+            _ = try peer.read()
+        }
+        try await withDaemon(script) { client, daemon in
+            try await client.store(Credential("s".utf8), user: "u", connection: "c")
+            #expect(daemon.connectionCount == 5)
         }
     }
 

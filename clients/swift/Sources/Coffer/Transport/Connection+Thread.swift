@@ -137,6 +137,7 @@ extension Connection {
             // calls have been given up meanwhile.
             return id == 0 && reply.status != 0 ? .fatal(CofferError(reply, mayWrite: false)) : nil
         }
+        if reply.saysDraining { stopTakingCalls(&state) }
         // A failure ends its call, whatever it announces.
         var isEnd = !reply.more || reply.status != 0
         if !isEnd && call.sink.takesOne {

@@ -36,9 +36,13 @@ struct OutboundQueue {
     ///
     /// - Returns: those calls: the daemon has not heard of them.
     mutating func removeUnsentCalls() -> [UInt64] {
-        let calls = items.dropFirst(sent == 0 ? head : head + 1).compactMap(\.call)
-        for call in calls { _ = remove(call: call) }
-        return calls
+        let isUnsent = { (item: Item) in item.call != nil }
+        let rest = items[(sent == 0 ? head : head + 1)...]
+        let unsent = rest.filter(isUnsent)
+        items = items[head..<rest.startIndex] + rest.filter { !isUnsent($0) }
+        head = 0
+        byteCount -= unsent.reduce(0) { $0 + $1.frame.bytes.count }
+        return unsent.compactMap(\.call)
     }
 
     /// Hands bytes to `send` until it takes no more or nothing is left.

@@ -18,6 +18,12 @@ struct Reply: Sendable {
         self.frame = frame
     }
 
+    /// The daemon is about to end, and answers no new call, whether its go-away has come or not.
+    var saysDraining: Bool {
+        guard status == CofferError.Code.unavailable.rawValue else { return false }
+        return (try? Coffer_V1_Failure(serializedBytes: frame))?.reason == .draining
+    }
+
     /// - Parameter mayWrite: the call is one that changes something.
     /// - Throws: what the daemon answered instead of a message, or INTERNAL if
     ///   the message does not decode.

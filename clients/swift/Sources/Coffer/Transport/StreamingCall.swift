@@ -19,7 +19,7 @@ struct StreamingCall<Request: Message, Response: Message> {
         self.request = request
         self.method = method
         self.options = options.of(method)
-        retry = Retry(self.options)
+        retry = Retry(self.options, window: channel.configuration.reconnectWindow)
     }
 
     /// - Throws: `CofferError`, or `CancellationError` if the task is cancelled.
@@ -30,7 +30,8 @@ struct StreamingCall<Request: Message, Response: Message> {
             } catch {
                 replies = nil
                 isFinished = true
-                try retry.after(error)
+                guard let call else { throw error }
+                try await retry.wait(after: error, until: call.deadline)
                 isFinished = false
             }
         }

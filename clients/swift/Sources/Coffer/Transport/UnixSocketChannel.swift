@@ -5,10 +5,9 @@ import Synchronization
 /// Calls over one Unix socket connection to the daemon, made when first needed
 /// and again when it is lost or the daemon goes away.
 ///
-/// A call that surely did not reach the daemon is made once more on a new
-/// connection; one that may have reached it only if its options say that it may
-/// be repeated. Dropping the channel closes it. After fork, parent and child have
-/// a connection each.
+/// A call that surely was not carried out is made again on a new connection; one
+/// that may have been only if its options say that it may be repeated. Dropping the
+/// channel closes it. After fork, parent and child have a connection each.
 public final class UnixSocketChannel: CofferChannel {
     private struct State {
         var connection: Connection?
@@ -90,14 +89,14 @@ public final class UnixSocketChannel: CofferChannel {
     ) async throws -> Response {
         let options = options.of(method)
         let call = try outgoing(request, method, options)
-        var retry = Retry(options)
+        var retry = Retry(options, window: configuration.reconnectWindow)
         while true {
             try Task.checkCancellation()
             let connection = try await connection(until: call.deadline)
             do {
                 return try await connection.reply(to: call).message(of: method, mayWrite: call.mayWrite)
             } catch {
-                try retry.after(error)
+                try await retry.wait(after: error, until: call.deadline)
             }
         }
     }
@@ -171,33 +170,4 @@ public final class UnixSocketChannel: CofferChannel {
             }
         }
     }
-}
-
-/// Decides whether a failed call is made once more.
-struct Retry {
-    private let isRepeatable: Bool
-    private var isSpent = false
-
-    init(_ options: CofferCallOptions) { isRepeatable = options.isRepeatable }
-
-    /// Returns if the call is to be made again.
-    ///
-    /// - Throws: what the caller gets otherwise.
-    mutating func after(_ error: any Error) throws {
-        switch error {
-        case let lost as ConnectionLost:
-            // Who was turned away comes again after the daemon's advice, or not at all.
-            guard !isSpent, !lost.wasTurnedAway, isRepeatable || !lost.mayHaveBeenSent else {
-                throw lost.error(mayWrite: !isRepeatable)
-            }
-        case let refused as CofferError:
-            // A daemon that is draining has not begun the call, unless it says so.
-            guard !isSpent, refused.reason == .draining, !refused.mayHaveHappened else { throw refused }
-        default: throw error
-        }
-        isSpent = true
-    }
-
-    /// After the first response nothing is made again.
-    mutating func stop() { isSpent = true }
 }
