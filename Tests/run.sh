@@ -193,6 +193,9 @@ step bench-smoke Tests/bench.sh .build/release
 if [ ${#soak[@]} -gt 0 ]; then
     step node-speed node clients/node/bench/speed.mjs .build/release
     step node-memory node clients/node/bench/memory.mjs .build/release
+    step python-speed python3 clients/python/bench/ratios.py .build/release --least 0.75
+    step python-memory python3 clients/python/bench/memory.py .build/release
+    step python-memory-threads python3 clients/python/bench/memory.py .build/release --gets 1000000 --client blocking
 fi
 
 echo

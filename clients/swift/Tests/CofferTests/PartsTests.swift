@@ -74,8 +74,11 @@ struct PartsTests {
             queue.append(Frame(FrameHeader(.request, callID: call)), startingCall: call)
         }
         queue.append(Frame(FrameHeader(.cancel, callID: 9)), startingCall: nil)
+        let wanted = queue.removeUnsentCalls { $0 == 2 || $0 == 7 }
+        #expect(wanted == [2])
+        #expect(queue.byteCount == 72)
         let unsent = queue.removeUnsentCalls()
-        #expect(unsent == [1, 2, 3])
+        #expect(unsent == [1, 3])
         #expect(queue.byteCount == 24)
     }
 

@@ -173,10 +173,9 @@ extension Connection {
         let expired = state.withLock { state -> [(call: PendingCall, mayHaveBeenSent: Bool)] in
             guard let next = state.nextDeadline, next <= now else { return [] }
             let due = state.calls.filter { $0.value.deadline <= now }
-            let expired = due.map { id, call in
-                state.calls[id] = nil
-                return (call, withdraw(id, &state))
-            }
+            for id in due.keys { state.calls[id] = nil }
+            let unsent = withdraw(Set(due.keys), &state)
+            let expired = due.map { id, call in (call, !unsent.contains(id)) }
             state.nextDeadline = state.calls.values.map(\.deadline).min()
             return expired
         }

@@ -173,9 +173,23 @@ final class Connection: Sendable {
     func withdraw(_ id: UInt64, _ state: inout State) -> Bool {
         guard state.status != .closed else { return true }
         guard !state.outbound.remove(call: id) else { return false }
-        state.outbound.append(Frame(FrameHeader(.cancel, callID: id)), startingCall: nil)
-        if !flush(&state) { waker.wake() }
+        cancel([id], &state)
         return true
+    }
+
+    /// As `withdraw`, for many at once.
+    ///
+    /// - Returns: those that were taken back.
+    func withdraw(_ ids: Set<UInt64>, _ state: inout State) -> Set<UInt64> {
+        guard state.status != .closed else { return [] }
+        let unsent = Set(state.outbound.removeUnsentCalls { ids.contains($0) })
+        cancel(ids.subtracting(unsent), &state)
+        return unsent
+    }
+
+    private func cancel(_ ids: Set<UInt64>, _ state: inout State) {
+        for id in ids { state.outbound.append(Frame(FrameHeader(.cancel, callID: id)), startingCall: nil) }
+        if !flush(&state) { waker.wake() }
     }
 
     // MARK: Sending and closing

@@ -32,11 +32,11 @@ struct OutboundQueue {
         return true
     }
 
-    /// Takes out every call's frame of which nothing is sent.
+    /// Takes out the frames of calls of which nothing is sent, in one pass.
     ///
     /// - Returns: those calls: the daemon has not heard of them.
-    mutating func removeUnsentCalls() -> [UInt64] {
-        let isUnsent = { (item: Item) in item.call != nil }
+    mutating func removeUnsentCalls(where isWanted: (UInt64) -> Bool = { _ in true }) -> [UInt64] {
+        func isUnsent(_ item: Item) -> Bool { item.call.map(isWanted) ?? false }
         let rest = items[(sent == 0 ? head : head + 1)...]
         let unsent = rest.filter(isUnsent)
         items = items[head..<rest.startIndex] + rest.filter { !isUnsent($0) }
