@@ -53,13 +53,25 @@ with_daemon swift "$bin/coffer-interop-swift" --socket SOCKET --cases $cases
 with_daemon node node Tests/Interop/node/run_cases.mjs --socket SOCKET $cases
 with_daemon node-guide node Tests/Interop/node/guide.mjs SOCKET
 
+# counted NAME COMMAND…: what says itself how many passed.
+counted() {
+    local name=$1 output status line
+    output=$("${@:2}" 2>&1)
+    status=$?
+    echo "$output" | sed "s/^/$name: /"
+    line=$(echo "$output" | grep -aE '^[0-9]+ passed, [0-9]+ failed$' | tail -n 1)
+    [ -n "$line" ] && passed=$((passed + ${line%% *}))
+    [ -n "$line" ] && [ $status = 0 ] || failed=$((failed + 1))
+}
+
 # One rule for the socket, in the daemon and in every client.
-output=$(python3 Tests/Interop/socket_rule.py "$bin" "$c_build" 2>&1)
-status=$?
-echo "$output" | sed "s/^/socket: /"
-line=$(echo "$output" | grep -aE '^[0-9]+ passed, [0-9]+ failed$' | tail -n 1)
-[ -n "$line" ] && passed=$((passed + ${line%% *}))
-[ $status = 0 ] || failed=$((failed + 1))
+counted socket python3 Tests/Interop/socket_rule.py "$bin" "$c_build"
+
+# Under load, while the daemon is stopped, killed and started again. Those for Node and Python have programs of their own.
+counted swift-load python3 Tests/Interop/load.py "$bin" -- "$bin/coffer-interop-swift" load
+counted c-load python3 Tests/Interop/load.py "$bin" -- "$c_build/interop/run_load"
+counted c-load-valgrind python3 Tests/Interop/load.py "$bin" --gets 500 -- \
+    valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=all "$c_build/interop/run_load"
 
 # libcoffer as the projects of others find it, from C and from C++.
 if output=$(clients/c/tests/check_find_package.sh "$c_build" "$bin/cofferd" 2>&1); then

@@ -8,7 +8,7 @@ struct CofferInterop: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "coffer-interop-swift",
         abstract: "Runs interoperability cases with the Swift client against a daemon with empty vaults.",
-        subcommands: [Cases.self, Find.self], defaultSubcommand: Cases.self)
+        subcommands: [Cases.self, Find.self, Load.self], defaultSubcommand: Cases.self)
 }
 
 struct Cases: AsyncParsableCommand {
