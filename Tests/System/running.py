@@ -31,12 +31,13 @@ class Running(SystemTest):
     def run_command(self, *arguments: object, **more: object) -> subprocess.CompletedProcess:
         return self.server.coffer("run", *arguments, **more)
 
-    def started(self, *command: str) -> subprocess.Popen:
+    def started(self, *command: str, arguments: tuple[str, ...] = (), **options_of_process: object) -> subprocess.Popen:
         """With the credential in its environment; at its first line of output."""
         env = environment({"COFFER_SOCKET": str(self.server.place.socket), "PATH": os.environ["PATH"]})
+        env |= options_of_process.pop("variables", {})
         process = subprocess.Popen(
-            [options.bin / "coffer", "run", "-e", "TOKEN=ann/plain", "--", *command], env=env, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE)
+            [options.bin / "coffer", "run", "-e", "TOKEN=ann/plain", *arguments, "--", *command], env=env,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options_of_process)
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.stdin.close)
         self.addCleanup(process.wait, 20)
@@ -121,10 +122,17 @@ class Running(SystemTest):
         self.assertEqual((path.read_text(), other.readlink()), ("mine", path))
 
     def test_the_secret_is_in_the_environment_of_the_command_alone(self) -> None:
-        process = self.started("sh", "-c", "echo ready; read x")
-        place = Path(f"/proc/{process.pid}")
-        self.assertIn(SECRET, (place / "environ").read_bytes())
-        self.assertNotIn(SECRET, (place / "cmdline").read_bytes())
+        """And in no argument, log or file on a disk: neither the variable's nor the file's, while it runs and after."""
+        place = self.server.place.folder / "used by run"
+        place.mkdir()
+        errors = place / "stderr"
+        with errors.open("wb") as stderr:
+            process = self.started(
+                "sh", "-c", 'cat key >/dev/null && echo ready; read x; cat key', arguments=("-f", "key=ann/plain"), cwd=place,
+                stderr=stderr, variables={name: str(place) for name in ("HOME", "TMPDIR", "XDG_RUNTIME_DIR")})
+        own = Path(f"/proc/{process.pid}")
+        self.assertIn(SECRET, (own / "environ").read_bytes())
+        self.assertNotIn(SECRET, (own / "cmdline").read_bytes())
         self.assertNotIn(SECRET, Path("/proc/self/environ").read_bytes())
         for other in Path("/proc").glob("[0-9]*"):
             try:
@@ -133,10 +141,20 @@ class Running(SystemTest):
                 continue
             if other.name != str(process.pid):
                 self.assertFalse(any(SECRET in text for text in seen), (other / "comm").read_text())
-        for file in self.server.place.folder.rglob("*"):
-            if file.is_file():
-                self.assertNotIn(SECRET, file.read_bytes(), str(file))
+        self.assert_nowhere_on_disk()
+        # It was there to be found.
+        self.assertEqual(process.communicate(b"\n", timeout=20)[0], SECRET)
+        self.assert_nowhere_on_disk()
+        self.assertEqual(errors.read_bytes(), b"")
         self.assertNotIn(SECRET.decode(), self.server.log_text())
+
+    def assert_nowhere_on_disk(self) -> None:
+        files = [file for file in self.server.place.folder.rglob("*") if file.is_file() and not file.is_symlink()]
+        self.assertGreater(len(files), 2)
+        for file in files:
+            self.assertNotIn(SECRET, file.read_bytes(), str(file))
+        for link in (link for link in self.server.place.folder.rglob("*") if link.is_symlink()):
+            self.assertRegex(str(link.readlink()), "^/proc/self/fd/[0-9]+$")
 
     def test_exit_codes_pass_through(self) -> None:
         for code in (0, 1, 2, 3, 5, 7, 9, 14, 42, 64, 77, 100, 125, 126, 127, 128, 129, 143, 200, 255):
