@@ -165,14 +165,20 @@ uint64_t coffer_channel_start(
     if (payload > COFFER_FRAME_MAXIMUM_BYTES - COFFER_FRAME_HEADER_BYTES) {
         coffer_failure_set(
             channel->failure, COFFER_RESOURCE_EXHAUSTED, COFFER_REASON_FRAME_TOO_LARGE, false,
-            "the request has %zu bytes, a frame holds at most %d", payload,
+            "the request has %zu bytes, a frame holds at most %d; make it smaller", payload,
             COFFER_FRAME_MAXIMUM_BYTES - COFFER_FRAME_HEADER_BYTES);
         return 0;
     }
-    if (channel->call_count >= COFFER_CHANNEL_CALLS || channel->closing) {
+    if (channel->closing) {
         coffer_failure_set(
-            channel->failure, COFFER_RESOURCE_EXHAUSTED, COFFER_REASON_LIMIT, !channel->closing,
-            "at most %d calls may be under way, and none while closing", COFFER_CHANNEL_CALLS);
+            channel->failure, COFFER_RESOURCE_EXHAUSTED, COFFER_REASON_LIMIT, false,
+            "the client is being closed, and takes no more calls");
+        return 0;
+    }
+    if (channel->call_count >= COFFER_CHANNEL_CALLS) {
+        coffer_failure_set(
+            channel->failure, COFFER_RESOURCE_EXHAUSTED, COFFER_REASON_LIMIT, true,
+            "%d calls are under way, and no more may be; wait until one has ended", COFFER_CHANNEL_CALLS);
         return 0;
     }
     size_t frame_size = COFFER_FRAME_HEADER_BYTES + payload;

@@ -162,7 +162,7 @@ static bool act(coffer_channel *channel) {
         if (outcome == COFFER_FRAME_BAD) {
             coffer_failure_set(
                 channel->failure, COFFER_INTERNAL, COFFER_REASON_MALFORMED, false,
-                "the daemon's bytes are not a frame: %s; is %s Coffer's socket?", fault,
+                "the daemon's bytes are not a frame: %s; check that a cofferd is at %s", fault,
                 channel->place.address.sun_path);
         }
         if (outcome != COFFER_FRAME_WHOLE) break;

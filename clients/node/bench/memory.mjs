@@ -1,8 +1,9 @@
 // Whether memory grows: cached Gets, 20 in flight, and the resident size after each tenth of them.
 //
-//     node clients/node/bench/memory.mjs BIN [--gets N]
+//     node clients/node/bench/memory.mjs BIN [--gets N] [--limit SECONDS]
 //
-// BIN holds cofferd. N is 10 million. Exit status 1 if the last half is over the first half by more than 8 MiB.
+// BIN holds cofferd. N is 10 million. Exit status 1 if the last half is over the first half by more than 8 MiB, or if all of it
+// takes more than SECONDS, which is 3,600.
 
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
@@ -14,8 +15,11 @@ import { Coffer } from "../dist/esm.mjs";
 
 const ALLOWED = 8 << 20;
 const { positionals: [bin], values } = parseArgs({
-    allowPositionals: true, options: { gets: { type: "string", default: "10000000" } },
+    allowPositionals: true,
+    options: { gets: { type: "string", default: "10000000" }, limit: { type: "string", default: "3600" } },
 });
+let isLate = false;
+setTimeout(() => { isLate = true; }, 1000 * Number(values.limit)).unref();
 const tenth = Math.ceil(Number(values.gets) / 10);
 const folder = mkdtempSync(join(tmpdir(), "coffer-memory-"));
 const path = join(folder, "s");
@@ -28,8 +32,9 @@ try {
     for (let part = 0; part < 10; part++) {
         let left = tenth;
         await Promise.all(Array.from({ length: 20 }, async () => {
-            while (left-- > 0) await coffer.get("ann", "github");
+            while (left-- > 0 && !isLate) await coffer.get("ann", "github");
         }));
+        if (isLate) throw new Error(`${10 * tenth} Gets took more than ${values.limit} s`);
         sizes.push(process.memoryUsage().rss);
     }
     await coffer.close();

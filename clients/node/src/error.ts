@@ -86,7 +86,7 @@ export class CofferError extends Error {
 
     /** @internal The peer sends what no daemon of this protocol would; its connection is closed. */
     static protocolViolation(what: string, reason = "MALFORMED"): CofferError {
-        return new CofferError("INTERNAL", `${what}; the connection is closed: is a cofferd at the socket?`, { reason });
+        return new CofferError("INTERNAL", `${what}; the connection is closed: check that a cofferd is at the socket`, { reason });
     }
 
     /** @internal The same error of a call that was not answered, saying what may have come of it. */

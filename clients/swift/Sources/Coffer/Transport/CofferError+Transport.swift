@@ -27,7 +27,7 @@ extension CofferError {
 
     /// The peer sends what no daemon of this protocol would; its connection is closed.
     static func protocolViolation(_ what: String, _ reason: Reason = .malformed) -> CofferError {
-        CofferError(.internal, reason, "\(what); the connection is closed: is a cofferd at the socket?")
+        CofferError(.internal, reason, "\(what); the connection is closed: check that a cofferd is at the socket")
     }
 
     /// A response that is whole but is not the message it should be.
