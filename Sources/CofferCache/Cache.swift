@@ -82,6 +82,14 @@ package final class Cache: Sendable {
         shard(flight).state.withLock { $0.takeStale(flight: flight, now: now, wall: wall) }
     }
 
+    /// What may be given in a vault's place; see `CacheShard.takeStale`.
+    package func takeStale(_ key: RecordKey, now: BootInstant, wall: WallMilliseconds, maximumAge: UInt64) -> CacheHit? {
+        let hash = hasher.hash(key)
+        return shard(hash).state.withLock {
+            $0.takeStale(hash: hash, key: key, now: now, wall: wall, maximumAge: maximumAge)
+        }
+    }
+
     /// Starts the refresh that `lookup` asked for, unless as many are under way as
     /// may be; see `CacheShard.beginRefresh`. The ticket is to be completed.
     package func beginRefresh(_ key: RecordKey, uid: UInt32, now: BootInstant) -> FlightTicket? {

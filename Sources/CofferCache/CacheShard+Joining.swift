@@ -97,6 +97,16 @@ extension CacheShard {
         return delivery
     }
 
+    /// The same for one who does not wait: the vault was waited for long enough, or there is no time to.
+    ///
+    /// - Parameter maximumAge: as for `lookup`; 0 = nothing will do.
+    package mutating func takeStale(
+        hash: UInt64, key: RecordKey, now: BootInstant, wall: WallMilliseconds, maximumAge: UInt64
+    ) -> CacheHit? {
+        guard maximumAge > 0, let stale = content(key, hash, now: now, wall: wall, maximumAge) else { return nil }
+        return give(stale.slot, stale.age)
+    }
+
     /// For one whom `lookup` told that an entry wants to be refreshed.
     ///
     /// - Parameter hasRoom: not too many refreshes are under way.

@@ -186,6 +186,59 @@ class ManyWaiting(SystemTest):
             self.assertTrue(other.health().vaults[0].reachable, "Health does not notice that the vault is back")
 
 
+class GetManyBehindAHungVault(SystemTest):
+    """One vault of two never answers; who asks for its records holds up nobody who needs the other, or none."""
+
+    def setUp(self) -> None:
+        self.vault = SlowVault()
+        self.addCleanup(self.vault.close)
+        self.served = self.daemon(config=f"""
+vaults:
+  hung: {{type: vault, address: "http://127.0.0.1:{self.vault.port}", auth: token}}
+  local: {{type: embedded}}
+routes:
+  - {{user: "hung-*", vault: hung}}
+  - {{vault: local}}
+""", env={"VAULT_TOKEN": "token"})
+        with self.served.client() as client:
+            for number in range(5):
+                client.store("ann", f"c-{number}", b"value")
+
+    def assert_cached_is_answered(self, client: Client) -> None:
+        started = time.monotonic()
+        self.assertEqual(client.get_many([("ann", "c-0")])[0].status, Status.OK)
+        self.assertLess(time.monotonic() - started, 1)
+
+    def test_all_else_is_answered_before_the_deadline(self) -> None:
+        keys = [("hung-1", "c"), *(("ann", f"c-{number}") for number in range(5)), ("hung-2", "c")]
+        with self.served.client() as client:
+            started = time.monotonic()
+            results = client.get_many(keys, timeout=2_000)
+            self.assertLess(time.monotonic() - started, 2)
+        statuses = [result.status for result in results]
+        self.assertEqual(statuses, [Status.DEADLINE_EXCEEDED, *[Status.OK] * 5, Status.DEADLINE_EXCEEDED])
+
+    def test_a_batch_on_the_same_connection_is_answered(self) -> None:
+        with self.served.client() as other, self.served.client(60) as client:
+            for number in range(8):
+                other.begin_get_many([(f"hung-{number}", "c")], 20_000)
+            eventually("they wait", 5, lambda: client.stats()["calls_waiting"] == 8)
+            started = time.monotonic()
+            other.begin_get_many([("ann", "c-0")], 5_000)
+            self.assertEqual(Status(other.response().code), Status.OK)
+            self.assertLess(time.monotonic() - started, 1)
+
+    def test_batches_of_others_are_answered(self) -> None:
+        waiting = [self.served.client(60) for _ in range(60)]
+        for number, client in enumerate(waiting):
+            self.addCleanup(client.close)
+            for more in range(4):
+                client.begin_get_many([(f"hung-{number}", f"c-{more}")], 20_000)
+        with self.served.client() as other:
+            eventually("they wait", 10, lambda: other.stats()["calls_waiting"] == 240)
+            self.assert_cached_is_answered(other)
+
+
 class HangingUp(SystemTest):
     """A client that has sent more than its part of a turn, and says that it sends no more."""
 

@@ -12,12 +12,20 @@ final class BufferBudget: Sendable {
         /// Pieces of answers that are being made. They can wait, so they leave an eighth of a limit
         /// to what cannot.
         case turns
+        /// Those in which a vault is asked: they leave another eighth to those that need none.
+        case vaultTurns
         /// The keys of GetManys. With `readAhead` they get at most half of a limit: what waits does not
         /// keep the work that it waits for from being done.
         case keys
         /// Records that a GetMany reads before it can send them. Only while these and the keys take less
         /// than a quarter of a limit, so that no call is refused because others read ahead.
         case readAhead
+        /// The one record that a GetMany waits for where it may not read ahead: while these, with
+        /// what is read ahead and the keys, take less than three eighths.
+        case oneRecord
+
+        /// It waits for vaults, not for clients.
+        var isWaiting: Bool { self == .keys || self == .readAhead || self == .oneRecord }
     }
 
     private struct Count {
@@ -29,14 +37,16 @@ final class BufferBudget: Sendable {
             switch use {
             case .work: all + bytes <= limit
             case .turns: all + bytes <= limit / 8 * 7
+            case .vaultTurns: all + bytes <= limit / 8 * 6
             case .keys: all + bytes <= limit && waiting + bytes <= limit / 2
             case .readAhead: all + bytes <= limit / 8 * 7 && waiting + bytes <= limit / 4
+            case .oneRecord: all + bytes <= limit / 8 * 7 && waiting + bytes <= limit / 8 * 3
             }
         }
 
         mutating func add(_ bytes: Int, for use: Use) {
             all += bytes
-            if use == .keys || use == .readAhead { waiting += bytes }
+            if use.isWaiting { waiting += bytes }
         }
     }
 

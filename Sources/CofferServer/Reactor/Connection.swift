@@ -24,8 +24,9 @@ final class Connection {
 
     /// Tasks that wait until they may make the next piece of an answer.
     @exclusivity(unchecked) var streams: [StreamWaiter] = []
-    /// Turns at that which are given out.
+    /// Turns at that which are given out, and those of them in which a vault is asked.
     @exclusivity(unchecked) var turns = 0
+    @exclusivity(unchecked) var vaultTurns = 0
     /// Is on the reactor's list of those that can give a turn out.
     @exclusivity(unchecked) var isReady = false
     /// Has used up its part of a turn, and goes on when it is its turn again; until then nothing

@@ -6,22 +6,39 @@ import Glibc
 /// A task that makes a long answer piece by piece, and waits until its client has read the last one.
 struct StreamWaiter: Sendable {
     let address: ReturnAddress
-    /// Its call holds records that were read ahead.
-    let holdsRecords: Bool
-    /// Resumed with the connection's token, or nil if nobody wants the answer any more.
-    let continuation: CheckedContinuation<UInt64?, Never>
+    let kind: StreamTurn.Kind
+    /// Resumed with nil if nobody wants the answer any more.
+    let continuation: CheckedContinuation<StreamTurn?, Never>
+}
+
+/// The right to make one piece of an answer.
+struct StreamTurn: Sendable {
+    /// In the order in which a connection gives turns out.
+    enum Kind: Int, Sendable {
+        /// The call holds records that were read ahead.
+        case holdsRecords
+        /// The piece is made of what is there, at once.
+        case answers
+        /// A vault is asked in the turn.
+        case asksVault
+    }
+
+    /// The connection's token.
+    let connection: UInt64
+    let kind: Kind
+    /// What it has reserved.
+    let bytes: Int
 }
 
 /// What a task has made in its turn.
 struct StreamPiece: Sendable {
     /// The call's serial.
     let call: UInt64
-    /// Encoded, in their order; at least one.
+    /// Encoded, in their order; none if nothing was made.
     let responses: [Secret]
     /// Another piece follows.
     let more: Bool
-    /// The token of the turn's connection.
-    let turn: UInt64
+    let turn: StreamTurn
     /// The connection's.
     let uid: UInt32
 
@@ -34,8 +51,10 @@ struct StreamPiece: Sendable {
 extension Reactor {
     /// What a turn reserves: a piece of an answer, and the largest record beyond it.
     var bytesOfTurn: Int { (128 << 10) + limits.recordBytes }
-    /// Turns that a connection has at the same time: one may wait for a vault meanwhile.
+    /// Turns that a connection has at the same time, and those of them in which a vault may be asked: what needs
+    /// none gets one.
     private static let turnsPerConnection = 4
+    private static let vaultTurnsPerConnection = 3
     /// Begun in one turn of the loop; others are to be answered in between.
     private static let begunAtOnce = 2
 
@@ -43,18 +62,24 @@ extension Reactor {
         guard let call = calls[waiter.address.serial], let connection = find(call.connection) else {
             return waiter.continuation.resume(returning: nil)
         }
-        // So the calls of a connection that hold records are never more than its turns.
-        connection.streams.insert(waiter, at: waiter.holdsRecords ? 0 : connection.streams.count)
+        let place = connection.streams.firstIndex { $0.kind.rawValue > waiter.kind.rawValue }
+        connection.streams.insert(waiter, at: place ?? connection.streams.count)
         offerTurn(connection)
     }
 
     /// Sends a piece, unless the call is over or its peer gone. Its turn is over in any case.
     func finish(_ piece: StreamPiece) {
-        guard let connection = find(piece.turn) else { return budget.release(bytesOfTurn, uid: piece.uid, for: .turns) }
+        let turn = piece.turn
+        guard let connection = find(turn.connection) else { return budget.release(turn.bytes, uid: piece.uid, for: .turns) }
         connection.turns -= 1
+        if turn.kind == .asksVault { connection.vaultTurns -= 1 }
+        guard !piece.responses.isEmpty else {
+            budget.release(turn.bytes, uid: piece.uid, for: .turns)
+            return offerTurn(connection)
+        }
         // The piece takes over the room of the turn: so it always finds some. What is too much of
         // it goes back when the output is flushed.
-        connection.charged += bytesOfTurn
+        connection.charged += turn.bytes
         touch(connection)
         guard let call = calls[piece.call], let last = piece.responses.last else { return }
         output(connection).makeRoom(exactly: piece.bytes)
@@ -77,10 +102,17 @@ extension Reactor {
 
     @inline(never)
     private func noteReady(_ connection: Connection) {
-        guard connection.output == nil, connection.turns < Self.turnsPerConnection, !connection.isReady
-        else { return }
+        guard mayBegin(connection), !connection.isReady else { return }
         connection.isReady = true
         readyStreams.append(connection.token)
+    }
+
+    /// Its first waiter may have its turn, if there is room.
+    private func mayBegin(_ connection: Connection) -> Bool {
+        guard let first = connection.streams.first, connection.output == nil,
+            connection.turns < Self.turnsPerConnection
+        else { return false }
+        return first.kind != .asksVault || connection.vaultTurns < Self.vaultTurnsPerConnection
     }
 
     /// When the next turn may be given out; nil = an event will tell.
@@ -91,12 +123,13 @@ extension Reactor {
         var begun = 0
         while begun < Self.begunAtOnce, let token = readyStreams.popFirst() {
             guard let connection = find(token) else { continue }
-            guard connection.output == nil, !connection.streams.isEmpty else {
+            guard mayBegin(connection), let first = connection.streams.first else {
                 connection.isReady = false
                 continue
             }
             let uid = connection.peer.uid
-            guard reserve(bytesOfTurn, .turns, for: connection) else {
+            let turn = StreamTurn(connection: token, kind: first.kind, bytes: bytesOfTurn)
+            guard reserve(turn.bytes, first.kind == .asksVault ? .vaultTurns : .turns, for: connection) else {
                 readyStreams.rest(token, uid: uid, at: now)
                 continue
             }
@@ -104,7 +137,8 @@ extension Reactor {
             begun += 1
             connection.isReady = false
             connection.turns += 1
-            connection.streams.removeFirst().continuation.resume(returning: connection.token)
+            if turn.kind == .asksVault { connection.vaultTurns += 1 }
+            connection.streams.removeFirst().continuation.resume(returning: turn)
             offerTurn(connection)
         }
     }
@@ -112,16 +146,15 @@ extension Reactor {
     /// The call is over: its task ends.
     @inline(__always)
     func endStream(_ connection: Connection, _ serial: UInt64) {
-        guard !connection.streams.isEmpty,
-            let place = connection.streams.firstIndex(where: { $0.address.serial == serial })
-        else { return }
-        connection.streams.remove(at: place).continuation.resume(returning: nil)
+        guard !connection.streams.isEmpty else { return }
+        endStreams(connection) { $0.address.serial == serial }
     }
 
-    /// All calls of the connection are over.
-    func endStreams(_ connection: Connection) {
-        let ended = connection.streams
-        connection.streams = []
+    /// All calls of the connection are over, or those that are meant.
+    func endStreams(_ connection: Connection, where isMeant: (StreamWaiter) -> Bool = { _ in true }) {
+        let ended = connection.streams.filter(isMeant)
+        guard !ended.isEmpty else { return }
+        connection.streams.removeAll(where: isMeant)
         for waiter in ended { waiter.continuation.resume(returning: nil) }
     }
 }

@@ -76,19 +76,21 @@ package struct ReturnAddress: Sendable {
 
     /// Waits until a piece of the answer may be made: the client has read what was made before.
     ///
-    /// - Parameter holdsRecords: the call holds records for the piece already.
-    /// - Returns: the turn, to be ended with `send(_:more:endingTurn:)`; nil if nobody wants the
+    /// - Returns: the turn, to be ended with `send(_:more:ending:)` or `end(_:)`; nil if nobody wants the
     ///   answer any more.
-    func turn(holdsRecords: Bool) async -> UInt64? {
+    func turn(_ kind: StreamTurn.Kind) async -> StreamTurn? {
         await withCheckedContinuation {
-            inbox.post(.stream(StreamWaiter(address: self, holdsRecords: holdsRecords, continuation: $0)))
+            inbox.post(.stream(StreamWaiter(address: self, kind: kind, continuation: $0)))
         }
     }
 
     /// Sends a piece of the answer, made of these responses.
-    func send(_ responses: [Secret], more: Bool, endingTurn turn: UInt64) {
+    func send(_ responses: [Secret], more: Bool, ending turn: StreamTurn) {
         inbox.post(.piece(StreamPiece(call: serial, responses: responses, more: more, turn: turn, uid: uid)))
     }
+
+    /// Ends a turn in which nothing was made.
+    func end(_ turn: StreamTurn) { send([], more: true, ending: turn) }
 
     func send(_ reply: Reply) { inbox.post(.reply(call: serial, reply)) }
 }

@@ -14,55 +14,51 @@ extension CredentialService {
     static func roomOfKeys(count: Int, payloadBytes: Int) -> Int { (8 << 10) + 2 * payloadBytes + 128 * count }
 
     /// Answers with each key's record or failure, as they come, but no faster than the client
-    /// reads. What is not cached and nobody else has asked for goes to each vault in batches.
+    /// reads. What is cached is answered first; the rest goes to each vault in batches, and no vault
+    /// is waited for on account of another.
     ///
     /// - Parameter reservation: what the keys take; held until they are done with.
-    func getMany(
-        _ keys: [RequestedKey], maximumAge: UInt64, holding reservation: BufferReservation, replyTo address: ReturnAddress
-    ) {
+    func getMany(_ many: GetManyCall, holding reservation: BufferReservation, replyTo address: ReturnAddress) {
         let task = Task(executorPreference: address.inbox) {
             defer { withExtendedLifetime(reservation) {} }
-            var next = 0
-            // In the order in which they came, the next one last.
-            var fetched: [Fetched] = []
-            var isDone: Bool { next == keys.count && fetched.isEmpty }
-            while !isDone && !Task.isCancelled {
-                guard let turn = await address.turn(holdsRecords: !fetched.isEmpty) else { return }
-                var piece = Piece()
-                while !isDone && !piece.isFull {
-                    if fetched.isEmpty {
-                        let missing = self.appendKnown(keys, from: &next, to: &piece, maximumAge, address)
-                        fetched = await self.fetch(missing, maximumAge, for: address).reversed()
-                    }
-                    while !piece.isFull, let record = fetched.popLast() { piece.append(record.index, record.reply) }
+            let groups = self.byVault(await self.sendKnown(of: many, to: address), of: many)
+            let atOnce = max(1, Self.askedAtOnce / max(1, groups.count))
+            await withTaskGroup(of: Void.self) { tasks in
+                for group in groups {
+                    tasks.addTask { await self.sendFetched(group, of: many, atOnce: atOnce, to: address) }
                 }
-                address.send(piece.finish(), more: !isDone, endingTurn: turn)
             }
         }
         address.work.onStop { task.cancel() }
     }
 
-    /// Takes keys until there is a piece of the answer, or as many are missing as may be asked for
-    /// at once.
+    /// The call's time to wait is over: what is still missing has failed.
+    func endWaiting(of many: GetManyCall) {
+        for flights in many.endWaiting() {
+            for number in flights.waiting { leave(number, flights, Self.late) }
+        }
+    }
+
+    private static let late = Reply.failure(Failure.deadlineExceeded().ofRead)
+
+    /// Sends what needs no vault.
     ///
-    /// - Returns: those that are missing, and the room reserved for their records.
-    private func appendKnown(
-        _ keys: [RequestedKey], from next: inout Int, to piece: inout Piece, _ maximumAge: UInt64,
-        _ address: ReturnAddress
-    ) -> [Missing] {
-        var missing: [Missing] = []
-        while next < keys.count, !piece.isFull, missing.count < Self.askedAtOnce {
-            if let reply = known(keys[next], maximumAge, address) {
-                piece.append(next, reply)
+    /// - Returns: the positions of all other keys; none if nobody wants the answer any more.
+    private func sendKnown(of many: GetManyCall, to address: ReturnAddress) async -> [Int] {
+        var missing: [Int] = []
+        var next = 0
+        while next < many.keys.count {
+            guard !Task.isCancelled, let turn = await address.turn(.answers) else { return [] }
+            var piece = Piece()
+            while next < many.keys.count, !piece.isFull {
+                if let reply = known(many.keys[next], many.maximumAge, address) {
+                    piece.append(next, reply)
+                } else {
+                    missing.append(next)
+                }
                 next += 1
-                continue
             }
-            let room = BufferReservation(budget.limits.recordBytes, of: budget, uid: address.uid, for: .readAhead)
-            guard room != nil || missing.isEmpty else { break }
-            missing.append(Missing(index: next, key: keys[next].key, room: room))
-            next += 1
-            // The turn has room for one record beyond the piece. It is in this piece, then: it cannot wait for another.
-            guard room != nil else { break }
+            send(piece, of: many, ending: turn, to: address)
         }
         return missing
     }
@@ -80,13 +76,81 @@ extension CredentialService {
         }
     }
 
-    private func fetch(_ missing: [Missing], _ maximumAge: UInt64, for address: ReturnAddress) async -> [Fetched] {
-        guard !missing.isEmpty else { return [] }
+    /// Positions by the vaults of their keys. Those that no vault is for fail when they are fetched.
+    private func byVault(_ positions: [Int], of many: GetManyCall) -> [[Int]] {
+        guard !positions.isEmpty else { return [] }
+        let groups = Dictionary(grouping: positions) {
+            (try? pool.readableStore(for: many.keys[$0].key))?.vaultName ?? ""
+        }
+        return Array(groups.values)
+    }
+
+    /// Fetches and sends these, so many at a time, once the client has read what came before.
+    ///
+    /// No turn is held while a vault is asked, but where there is no room beside it for even one record.
+    private func sendFetched(_ positions: [Int], of many: GetManyCall, atOnce: Int, to address: ReturnAddress) async {
+        var rest = positions[...]
+        var waited = Duration.zero
+        while !rest.isEmpty, !Task.isCancelled {
+            guard let turn = await address.turn(.answers) else { return }
+            let missing = takeWithRoom(&rest, of: many, atMost: atOnce, uid: address.uid)
+            address.end(turn)
+            let isPatient = waited < CacheConfiguration.patience
+            let began = clock.boot
+            if missing.isEmpty, let position = rest.popFirst() {
+                guard let turn = await address.turn(.asksVault) else { return }
+                var piece = Piece()
+                let only = Missing(position, many, room: nil)
+                for record in await fetch([only], of: many, isPatient: isPatient, for: address) {
+                    piece.append(record.index, record.reply)
+                }
+                send(piece, of: many, ending: turn, to: address)
+            } else {
+                var fetched = await fetch(missing, of: many, isPatient: isPatient, for: address)
+                waited += .milliseconds(Int64(clock.boot.milliseconds(since: began)))
+                while !fetched.isEmpty {
+                    guard let turn = await address.turn(.holdsRecords) else { return }
+                    var piece = Piece()
+                    while !piece.isFull, let record = fetched.popLast() { piece.append(record.index, record.reply) }
+                    send(piece, of: many, ending: turn, to: address)
+                }
+            }
+        }
+    }
+
+    /// Takes positions for as many records as there is room for.
+    private func takeWithRoom(
+        _ rest: inout ArraySlice<Int>, of many: GetManyCall, atMost count: Int, uid: UInt32
+    ) -> [Missing] {
+        var missing: [Missing] = []
+        while missing.count < count, let position = rest.first {
+            let bytes = budget.limits.recordBytes
+            var room = BufferReservation(bytes, of: budget, uid: uid, for: .readAhead)
+            if room == nil, missing.isEmpty { room = BufferReservation(bytes, of: budget, uid: uid, for: .oneRecord) }
+            guard let room else { break }
+            missing.append(Missing(position, many, room: room))
+            rest.removeFirst()
+        }
+        return missing
+    }
+
+    private func send(_ piece: consuming Piece, of many: GetManyCall, ending turn: StreamTurn, to address: ReturnAddress) {
+        let count = piece.count
+        guard count > 0 else { return address.end(turn) }
+        address.send(piece.finish(), more: many.noteSent(count), ending: turn)
+    }
+
+    /// - Parameter isPatient: false = the vault was waited for as long as a stale copy is held back.
+    private func fetch(
+        _ missing: [Missing], of many: GetManyCall, isPatient: Bool, for address: ReturnAddress
+    ) async -> [Fetched] {
         let flights = FlightBatch(count: missing.count)
+        many.begin(flights)
+        defer { many.end(flights) }
         return await withTaskGroup(of: Fetched.self) { group in
             for one in missing {
                 group.addTask {
-                    Fetched(one, await self.fetch(one.key, maximumAge: maximumAge, in: flights, for: address))
+                    Fetched(one, await self.fetch(one.key, of: many, isPatient: isPatient, in: flights, for: address))
                 }
             }
             return await group.reduce(into: []) { $0.append($1) }
@@ -94,35 +158,60 @@ extension CredentialService {
     }
 
     private func fetch(
-        _ key: RecordKey, maximumAge: UInt64, in flights: FlightBatch, for address: ReturnAddress
+        _ key: RecordKey, of many: GetManyCall, isPatient: Bool, in flights: FlightBatch, for address: ReturnAddress
+    ) async -> Reply {
+        if !isPatient || many.isOver, let stale = stale(key, of: many, for: address) {
+            noteJoined(flights, leading: nil, for: address)
+            return stale
+        }
+        let reply = await wait(for: key, of: many, in: flights, for: address)
+        guard many.isOver, case .failure = reply else { return reply }
+        return stale(key, of: many, for: address) ?? reply
+    }
+
+    /// What is cached past its time and will do while a vault does not answer. It is asked for all the same.
+    private func stale(_ key: RecordKey, of many: GetManyCall, for address: ReturnAddress) -> Reply? {
+        guard let hit = cache.takeStale(key, now: clock.boot, wall: clock.wall, maximumAge: many.maximumAge) else { return nil }
+        refresh(key, uid: address.uid, on: address.inbox)
+        return open(hit)
+    }
+
+    private func wait(
+        for key: RecordKey, of many: GetManyCall, in flights: FlightBatch, for address: ReturnAddress
     ) async -> Reply {
         let number = waitingTasks.newNumber()
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 waitingTasks.wait(number, continuation)
                 var led: FlightTicket?
-                switch join(key, .task(number), maximumAge, uid: address.uid, on: address.inbox) {
+                switch join(key, .task(number), many.maximumAge, uid: address.uid, on: address.inbox) {
                 case .answered(let reply): waitingTasks.resume(number, reply)
                 case .waits(let flight, let ticket):
                     led = ticket
                     flights.noteWaiting(number, for: flight)
                 }
-                if let tickets = flights.noteJoined(leading: led) { start(tickets, flights, for: address) }
-                // The handler may have run before there was anything to give up.
-                if Task.isCancelled { giveUp(number, flights) }
+                noteJoined(flights, leading: led, for: address)
+                // Handler and end of time may have come before there was anything to leave.
+                if Task.isCancelled { leave(number, flights, .failure(.abandoned)) }
+                if many.isOver { leave(number, flights, Self.late) }
             }
         } onCancel: {
-            self.giveUp(number, flights)
+            self.leave(number, flights, .failure(.abandoned))
         }
     }
 
+    private func noteJoined(_ flights: FlightBatch, leading ticket: FlightTicket?, for address: ReturnAddress) {
+        guard let tickets = flights.noteJoined(leading: ticket), !tickets.isEmpty else { return }
+        start(tickets, flights, for: address)
+    }
+
     /// Nobody waits for this key any more; nor for its flight, perhaps.
-    private func giveUp(_ number: UInt64, _ flights: FlightBatch) {
+    private func leave(_ number: UInt64, _ flights: FlightBatch, _ reply: Reply) {
         if let flight = flights.noteLeft(number) {
             let isClosed = cache.leave(flight: flight, waiter: .task(number), isClosing: flights.leads(flight))
             if isClosed { flights.noteClosed() }
         }
-        waitingTasks.resume(number, .failure(.abandoned))
+        waitingTasks.resume(number, reply)
     }
 
     private func start(_ tickets: [FlightTicket], _ flights: FlightBatch, for address: ReturnAddress) {
@@ -152,12 +241,15 @@ private struct Piece: ~Copyable {
     /// The largest response; a record beyond it has one of its own.
     private static let responseBytes = 256 << 10
 
+    /// Results in it.
+    private(set) var count = 0
     private var responses: [Secret] = []
     private var batch = GetManyBatch(limit: responseBytes)
 
     var isFull: Bool { batch.count + responses.reduce(0) { $0 + $1.count } >= Self.bytes }
 
     mutating func append(_ index: Int, _ reply: Reply) {
+        count += 1
         if batch.append(index, reply) { return }
         responses.append(batch.finish())
         _ = batch.append(index, reply)
@@ -173,6 +265,12 @@ private struct Missing {
     let key: RecordKey
     /// For its record; nil = that of the turn.
     let room: BufferReservation?
+
+    init(_ index: Int, _ many: GetManyCall, room: BufferReservation?) {
+        self.index = index
+        key = many.keys[index].key
+        self.room = room
+    }
 }
 
 /// What came for such a key. It holds its room until it is in a piece.
@@ -187,58 +285,6 @@ private struct Fetched {
         room = missing.room
         // Most records are far smaller than the largest, for which there was room.
         if case .record(let record, _) = reply { room?.shrink(to: record.count) } else { room?.shrink(to: 0) }
-    }
-}
-
-/// The flights of some keys of a GetMany: those that it waits for, and those of them that it
-/// leads, which set out together when all these keys have been looked at.
-private final class FlightBatch: Sendable {
-    private struct State {
-        var missing: Int
-        var tickets: [FlightTicket] = []
-        var led: Set<UInt64> = []
-        /// By the numbers of the tasks that wait.
-        var waiting: [UInt64: UInt64] = [:]
-        /// Flights led, less those that nobody waits for.
-        var wanted = 0
-        var tasks: [Task<Void, Never>] = []
-    }
-
-    private let state: Mutex<State>
-
-    init(count: Int) { state = Mutex(State(missing: count)) }
-
-    func noteWaiting(_ number: UInt64, for flight: UInt64) { state.withLock { $0.waiting[number] = flight } }
-
-    /// - Returns: the flight that the task waited for, once.
-    func noteLeft(_ number: UInt64) -> UInt64? { state.withLock { $0.waiting.removeValue(forKey: number) } }
-
-    func leads(_ flight: UInt64) -> Bool { state.withLock { $0.led.contains(flight) } }
-
-    /// - Returns: all tickets, once, when the last key has been looked at.
-    func noteJoined(leading ticket: FlightTicket?) -> [FlightTicket]? {
-        state.withLock { state in
-            state.missing -= 1
-            if let ticket {
-                state.tickets.append(ticket)
-                state.led.insert(ticket.id)
-                state.wanted += 1
-            }
-            return state.missing == 0 ? state.tickets : nil
-        }
-    }
-
-    /// Nobody waits for one of the flights led; if that is so of all, they are broken off.
-    func noteClosed() { cancelIfUnwanted { $0.wanted -= 1 } }
-
-    func noteStarted(_ tasks: [Task<Void, Never>]) { cancelIfUnwanted { $0.tasks = tasks } }
-
-    private func cancelIfUnwanted(_ change: (inout State) -> Void) {
-        let unwanted = state.withLock { state in
-            change(&state)
-            return state.missing == 0 && state.wanted == 0 ? state.tasks : []
-        }
-        for task in unwanted { task.cancel() }
     }
 }
 

@@ -112,8 +112,15 @@ extension Endpoint: CredentialsHandler {
         let maximumAge =
             request.pointee.freshness_case == COFFER__V1__GET_MANY_REQUEST__FRESHNESS_MAX_AGE_MS
             ? request.pointee.max_age_ms : .max
-        let (address, _) = try call.reactor.begin(&call, .read, weight: CallWork.Weight.ofKeys(count, atOnce: CredentialService.askedAtOnce))
-        credentials.getMany(keys, maximumAge: maximumAge, holding: reservation, replyTo: address)
+        let weight = CallWork.Weight.ofKeys(count, atOnce: CredentialService.askedAtOnce)
+        let (address, deadline) = try call.reactor.begin(&call, .read, weight: weight)
+        let many = GetManyCall(keys, maximumAge: maximumAge, from: call.context.started, until: deadline)
+        let credentials = credentials
+        call.reactor.awaitDeadline(
+            .init(
+                deadline: many.lastWait,
+                subject: .work(TimedWork { credentials.endWaiting(of: many) }, call: address.serial)))
+        credentials.getMany(many, holding: reservation, replyTo: address)
         return .waits
     }
 

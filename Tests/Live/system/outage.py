@@ -287,7 +287,7 @@ class Outage(SystemTest):
                 self.assertLessEqual(peak(times, scenario.calm, scenario.ended), 2 * steady)
 
 
-class StoreInAnOutage(SystemTest):
+class OneVaultInAnOutage(SystemTest):
     def setUp(self) -> None:
         self.stage = Stage()
         self.addCleanup(self.stage.dispose)
@@ -342,3 +342,16 @@ class StoreInAnOutage(SystemTest):
             self.assert_kept(reader, ["key"])
             bao.process.send(signal.SIGCONT)
             eventually("the vault says what is so", 40, lambda: not reader.get("u", "key").stale, step=0.2)
+
+    def test_a_batch_waits_once_for_a_vault_that_hangs(self) -> None:
+        keys = [f"key-{number}" for number in range(200)]
+        bao, daemon = self.begin("batch", keys)
+        with daemon.client() as client:
+            time.sleep(TTL)
+            bao.process.freeze()
+            started = time.monotonic()
+            results = client.get_many([("u", key) for key in keys], timeout=5_000)
+            seconds = time.monotonic() - started
+            bao.process.send(signal.SIGCONT)
+        self.assertEqual({result.status for result in results}, {Status.OK})
+        self.assertLess(seconds, PATIENCE + SLACK)

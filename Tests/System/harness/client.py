@@ -225,13 +225,16 @@ class Client:
         request = messages.credentials.DeleteRequest(user_id=user, connection_id=connection, **fields)
         return self._call("Credentials/Delete", request, messages.credentials.DeleteResponse).existed
 
-    def get_many(self, keys: list[tuple[str, str]], **fields) -> list:
+    def begin_get_many(self, keys: list[tuple[str, str]], timeout: int = 0, **fields) -> int:
+        """Sends the request; returns its call id."""
+        keys = [messages.credentials.Key(user_id=u, connection_id=c) for u, c in keys]
+        return self.begin("Credentials/GetMany", messages.credentials.GetManyRequest(keys=keys, **fields), timeout)
+
+    def get_many(self, keys: list[tuple[str, str]], timeout: int = 0, **fields) -> list:
         """One GetResult for each key, in the order of the keys."""
-        request = messages.credentials.GetManyRequest(
-            keys=[messages.credentials.Key(user_id=u, connection_id=c) for u, c in keys], **fields)
         results = [
             result
-            for frame in self.responses(self.begin("Credentials/GetMany", request))
+            for frame in self.responses(self.begin_get_many(keys, timeout, **fields))
             for result in messages.credentials.GetManyResponse.FromString(frame.payload).results]
         results.sort(key=lambda result: result.index)
         assert [result.index for result in results] == list(range(len(keys))), "not one result per key"
