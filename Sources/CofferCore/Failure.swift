@@ -74,6 +74,8 @@ package struct Failure: Error, Equatable, Sendable {
     package var mayHaveWritten: Bool
     /// The call was given so little time that its end says nothing about the vault.
     package var hadLittleTime = false
+    /// A call before this one has failed so, and the vault was not asked again: it says nothing new about the vault.
+    package var isRemembered = false
     /// The vault's own `timeout_ms` ran out, and not the caller's time.
     package private(set) var isTimeout = false
 

@@ -13,7 +13,7 @@ package struct FailureEffects: Equatable, Sendable {
     }
 
     /// What the vault has shown of itself: for the breaker, retries and the limit of calls.
-    package let vault: VaultOutcome
+    package fileprivate(set) var vault: VaultOutcome
     /// It says nothing about the record, only that the vault could not be asked or understood:
     /// what is cached may stand in. All else is a definite no, and ends what is cached.
     package let mayServeStale: Bool
@@ -46,8 +46,15 @@ package enum VaultOutcome: Hashable, Sendable {
 }
 
 extension Failure {
-    /// The table. The first row that fits counts.
+    /// What the failure means.
     package var effects: FailureEffects {
+        var effects = row
+        if isRemembered { effects.vault = .silent }
+        return effects
+    }
+
+    /// The table. The first row that fits counts.
+    private var row: FailureEffects {
         switch (code, reason) {
         // The caller's doing: others give the vault more time.
         case (.deadlineExceeded, _) where hadLittleTime: FailureEffects(.silent, stale: true, .call, otherWrites: false)

@@ -141,6 +141,8 @@ actor HashiCorpSession {
     /// - Returns: whether there is another token than before.
     /// - Throws: why there is none; the one before stays in use.
     func reload(deadline: BootInstant) async throws(Failure) -> Bool {
+        // Whatever has changed, a login is worth trying.
+        refusal = nil
         guard !isClosed, let before = current else { return false }
         switch auth {
         case .token: return false
@@ -150,7 +152,6 @@ actor HashiCorpSession {
             guard let file = HashiCorpLogin.file(auth) else { return false }
             let word = try await HashiCorpLogin.word(in: file, dependencies, vault: vault, deadline: deadline)
             let digest = Digest.sha256(word)
-            refusal = nil
             // A login that was under way had read the file before.
             for _ in 0..<2 where usedDigest != digest {
                 _ = try await login(replacing: current?.number ?? 0, deadline: deadline)
@@ -220,7 +221,11 @@ actor HashiCorpSession {
     private func logIn(replacing number: Int) async -> Result<HashiCorpLease, Failure> {
         // Another login may have ended between the caller's look and this one.
         if let current, current.number != number, current.isUsable(at: now) { return .success(current) }
-        if let refusal, now < refusal.until { return .failure(refusal.failure) }
+        if let refusal, now < refusal.until {
+            var failure = refusal.failure
+            failure.isRemembered = true
+            return .failure(failure)
+        }
         do throws(Failure) {
             let (token, grant) = try await askForToken()
             guard !isClosed else { throw .closed(vault: vault) }

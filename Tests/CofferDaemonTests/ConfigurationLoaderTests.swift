@@ -243,6 +243,10 @@ import Testing
                     "\(Self.file): is gone; bring it back, or start the daemon again without it"
                 ])
         }
+        // As a pipe that was read before, or a file that is being written.
+        text.withLock { $0 = "" }
+        let error = #expect(throws: ConfigurationErrors.self) { try source.load() }
+        #expect(error?.errors.map(\.description).first?.hasPrefix("\(Self.file): is empty; expected a regular file") == true)
         text.withLock { $0 = "limits: {calls: 200}\n" }
         #expect(try source.load().limits.calls == 200)
     }

@@ -347,11 +347,19 @@ import Testing
 
     @Test func aRefusedLoginIsNotRepeatedAtOnce() async throws {
         let bed = try Bed(auth: Self.role) { _, _ in HTTPResponse(400, #"{"errors":["invalid"]}"#) }
-        for _ in 0..<20 { _ = await failure { () async throws(Failure) in try await bed.read() } }
+        var outcomes: [VaultOutcome?] = []
+        for _ in 0..<20 {
+            outcomes.append(await failure { () async throws(Failure) in try await bed.read() }?.effects.vault)
+        }
         #expect(bed.lines.count == 1)
+        // What was not asked has shown nothing: the breaker counts the login once.
+        #expect(outcomes == [.answered] + Array(repeating: .silent, count: 19))
+        #expect(try await bed.reload() == false)
+        _ = await failure { () async throws(Failure) in try await bed.read() }
+        #expect(bed.lines.count == 2, "after a reload a login is worth trying")
         await bed.time.advance(milliseconds: 1000)
         _ = await failure { () async throws(Failure) in try await bed.read() }
-        #expect(bed.lines.count == 2)
+        #expect(bed.lines.count == 3)
     }
 
     /// A login that hangs holds nobody beyond his deadline.

@@ -6,8 +6,8 @@ package final class ConfigurationSource: Sendable {
     private let environment: [String: String]
     private let isRoot: Bool
     private let readFile: @Sendable (String) throws(ConfigurationError) -> String?
-    /// The configuration that was loaded last came from the file, too.
-    private let hasFile = Mutex(false)
+    /// Of the file that the configuration was loaded from last: whether it was there, and held anything.
+    private let lastFile = Mutex((isThere: false, isEmpty: true))
 
     /// - Parameters:
     ///   - environment: as it was at the start; secrets leave it then.
@@ -23,21 +23,25 @@ package final class ConfigurationSource: Sendable {
     }
 
     /// - Parameter found: mistakes that were found before, in the environment.
-    /// - Throws: every mistake there is. A file that is gone is one, or a moment without it would put
-    ///   every setting back to its default.
+    /// - Throws: every mistake there is. A file that is gone or empty now is one, or a moment without it would put
+    ///   every setting back to its default; and a pipe gives what it has once.
     package func load(after found: [ConfigurationError] = []) throws(ConfigurationErrors) -> Configuration {
-        let hadFile = hasFile.withLock { $0 }
-        var isThere = false
+        let before = lastFile.withLock { $0 }
+        var now = (isThere: false, isEmpty: true)
         let loader = ConfigurationLoader(environment: environment, isRoot: isRoot) { path throws(ConfigurationError) in
             let text = try self.readFile(path)
-            guard text != nil || !hadFile else {
+            guard text != nil || !before.isThere else {
                 throw ConfigurationError(path, "is gone; bring it back, or start the daemon again without it")
             }
-            isThere = text != nil
+            now = (text != nil, text?.isEmpty ?? true)
+            guard !now.isEmpty || before.isEmpty else {
+                throw ConfigurationError(
+                    path, "is empty; expected a regular file, written whole; or start the daemon again to have the defaults")
+            }
             return text
         }
         let configuration = try loader.load(flags, after: found)
-        hasFile.withLock { $0 = isThere }
+        lastFile.withLock { $0 = now }
         return configuration
     }
 }

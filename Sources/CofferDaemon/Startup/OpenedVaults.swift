@@ -16,7 +16,7 @@ final class VaultParts: Sendable {
     typealias Refresh = @Sendable (BootInstant) async throws(Failure) -> Bool
 
     private struct State {
-        var watches: [(path: String, watch: TLSFileWatch)] = []
+        var watches: [(vault: VaultConfiguration, watch: TLSFileWatch)] = []
         var refreshes: [(vault: VaultConfiguration, refresh: Refresh)] = []
         var repaired: @Sendable (String) -> Void = { _ in }
     }
@@ -34,7 +34,7 @@ final class VaultParts: Sendable {
     }
 
     func add(_ watch: TLSFileWatch, of vault: VaultConfiguration) {
-        state.withLock { $0.watches.append((vault.path, watch)) }
+        state.withLock { $0.watches.append((vault, watch)) }
     }
 
     func add(_ refresh: @escaping Refresh, of vault: VaultConfiguration) {
@@ -44,7 +44,14 @@ final class VaultParts: Sendable {
     /// - Parameter call: gets the name of a vault whose certificates or credentials have changed.
     func whenRepaired(_ call: @escaping @Sendable (String) -> Void) { state.withLock { $0.repaired = call } }
 
-    func noteRepair(of vault: String) { state.withLock { $0.repaired }(vault) }
+    /// The vault's certificates have changed: it logs in again, and then the next call asks it. Blocks the thread, for
+    /// five seconds at most.
+    func noteNewCertificates(of name: String) {
+        _ = refreshed(state.withLock { $0.refreshes }.filter { $0.vault.name == name }.map(\.refresh))
+        noteRepair(of: name)
+    }
+
+    private func noteRepair(of vault: String) { state.withLock { $0.repaired }(vault) }
 
     /// - Throws: RESOURCE_EXHAUSTED when the system gives no thread. Call `stop` then too.
     func start() throws(Failure) {
@@ -63,17 +70,22 @@ final class VaultParts: Sendable {
             case .failure(let failure): outcome.failures.append("\(what): \(failure.message)")
             }
         }
-        for (path, watch) in watches {
+        var repaired: Set<String> = []
+        for (vault, watch) in watches {
             do throws(Failure) {
-                note("\(path): TLS files", .success(try watch.reload()))
+                let isChanged = try watch.reload()
+                if isChanged { repaired.insert(vault.name) }
+                note("\(vault.path): TLS files", .success(isChanged))
             } catch {
-                note("\(path): TLS files", .failure(error))
+                note("\(vault.path): TLS files", .failure(error))
             }
         }
         for (vault, result) in zip(refreshes.map(\.vault), refreshed(refreshes.map(\.refresh))) {
             note("\(vault.path): credentials", result)
-            if case .success(true) = result { noteRepair(of: vault.name) }
+            if case .success(true) = result { repaired.insert(vault.name) }
         }
+        // Only now: a login that was refused a moment ago is tried again.
+        for name in repaired { noteRepair(of: name) }
         return outcome
     }
 

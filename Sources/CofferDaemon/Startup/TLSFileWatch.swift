@@ -37,13 +37,16 @@ final class TLSFileWatch: Sendable {
     let contents: TLSFiles
     private let whenChanged: @Sendable () -> Void
     private let files: PEMFiles
+    /// As they were before they were read first: what changes while the daemon starts is noticed.
+    private let firstStamps: [[Int]]
     private let log: Logger
     private let state = Mutex(State())
     private let wake = DispatchSemaphore(value: 0)
 
     /// Reads the files; nil if the vault's settings name none.
     ///
-    /// - Parameter whenChanged: called when they hold something else than before, on the thread that follows them.
+    /// - Parameter whenChanged: called when they hold something else than before and nobody has asked to read them,
+    ///   on the thread that follows them. It may block.
     /// - Throws: FAILED_PRECONDITION that names the setting and the file.
     init?(
         _ vault: VaultConfiguration, log: Logger, whenChanged: @escaping @Sendable () -> Void = {}
@@ -52,6 +55,7 @@ final class TLSFileWatch: Sendable {
         self.files = files
         self.whenChanged = whenChanged
         self.log = log
+        firstStamps = files.stamps
         contents = TLSFiles(try files.read())
     }
 
@@ -83,7 +87,7 @@ final class TLSFileWatch: Sendable {
     }
 
     private func follow() {
-        var last = files.stamps
+        var last = firstStamps
         var isReadable = true
         while true {
             _ = wake.wait(timeout: .now() + .seconds(Self.interval))
@@ -96,9 +100,11 @@ final class TLSFileWatch: Sendable {
             guard now != last || !isReadable || !requests.isEmpty else { continue }
             do throws(Failure) {
                 let isChanged = contents.replace(with: try files.read())
-                if isChanged { whenChanged() }
                 for request in requests { request.answer(.success(isChanged)) }
-                if isChanged && requests.isEmpty { log.notice("read changed TLS files", metadata: ["vault": "\(files.vault)"]) }
+                if isChanged && requests.isEmpty {
+                    log.notice("read changed TLS files", metadata: ["vault": "\(files.vault)"])
+                    whenChanged()
+                }
                 isReadable = true
                 last = now
             } catch {

@@ -176,7 +176,7 @@ struct VaultOpener {
             },
             tlsFiles: { vault throws(Failure) in
                 let name = vault.name
-                guard let watch = try TLSFileWatch(vault, log: log, whenChanged: { [weak parts] in parts?.noteRepair(of: name) })
+                guard let watch = try TLSFileWatch(vault, log: log, whenChanged: { [weak parts] in parts?.noteNewCertificates(of: name) })
                 else { return nil }
                 parts.add(watch, of: vault)
                 return watch.contents
