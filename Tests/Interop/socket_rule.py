@@ -148,6 +148,14 @@ class Table:
                 with listener.accept()[0] as connection:
                     self.check(f"what {name} sent to it", b"", connection.recv(1))
 
+    def wrong_uids(self):
+        """What is no decimal number of at most ten digits, or no uid, is trusted by nobody."""
+        for text in ("+5", "-0", " 5", "5x", "0x5", "4294967295", "00000000005"):
+            self.clients(
+                f"COFFER_SERVER_UID={text}", 0, {"COFFER_SOCKET": f"{self.home}/s", "COFFER_SERVER_UID": text},
+                f"INVALID_ARGUMENT: COFFER_SERVER_UID: expected the number of a uid, got {len(text)} bytes that are none; "
+                "correct or unset it")
+
     def meet(self):
         """A daemon and clients with the same environment find each other."""
         make_folder(RUNTIME, "own")
@@ -209,6 +217,7 @@ def main():
         remove(TEMPORARY)
         table.paths()
         table.temporary_folder()
+        table.wrong_uids()
         table.foreign_program()
         table.meet()
     finally:

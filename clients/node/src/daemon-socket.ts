@@ -75,7 +75,7 @@ function trustedUids(trust: Trust): [uid: number, name: string][] {
     let name = "serverUid";
     if (told === undefined && trust.serverUidVariable !== undefined) {
         const text = trust.serverUidVariable;
-        told = /^[0-9]+$/.test(text) ? Number(text) : NaN;
+        told = /^[0-9]{1,10}$/.test(text) ? Number(text) : NaN;
         name = "COFFER_SERVER_UID";
         if (!(told < 0xffffffff)) throw hopeless(badServerUid(text));
     }

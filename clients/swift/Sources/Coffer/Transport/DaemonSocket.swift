@@ -16,7 +16,8 @@ struct DaemonSocket {
         if let told = configuration.serverUserID {
             if told != 0 && told != own { trusted.append((told, "serverUserID")) }
         } else if let text = configuration.serverUserVariable {
-            guard let told = UInt32(text), told != .max else {
+            let isNumber = (1...10).contains(text.utf8.count) && text.utf8.allSatisfy { (48...57).contains($0) }
+            guard isNumber, let told = UInt32(text), told != .max else {
                 throw .hopeless(.badServerUser(text))
             }
             if told != 0 && told != own { trusted.append((told, "COFFER_SERVER_UID")) }
