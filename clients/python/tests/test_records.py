@@ -10,7 +10,10 @@ import coffer_client
 from coffer_client import (
     Code, CofferError, DeadlineExceeded, Entry, InvalidArgument, NotFound, Reason, Record, Source, Unavailable,
 )
+from coffer_client import _messages
+from coffer_client._scan import Malformed
 from coffer_client.errors import make_error
+from coffer_client.generated.credentials_pb2 import GetResponse
 
 
 def record(value):
@@ -86,6 +89,50 @@ class ErrorTests(unittest.TestCase):
     def test_everything_public_is_there(self):
         for name in coffer_client.__all__:
             self.assertTrue(hasattr(coffer_client, name), name)
+
+class KnownHeadTests(unittest.TestCase):
+    """Answers for a record that was read before are read by their age alone, and no less strictly."""
+
+    def answer(self, age, **fields):
+        response = GetResponse(
+            credential=b"s3cret", version="known", labels={"env": "prod"}, created_at_ms=5, updated_at_ms=6, source=1, **fields)
+        return response.SerializeToString() + age
+
+    def test_each_age_is_read_as_it_came(self):
+        for age in (1, 2, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152, 2**64 - 1, 0):
+            with self.subTest(age=age):
+                record = _messages.decode_record([bytearray(self.answer(b"", age_ms=age))])
+                self.assertEqual((bytearray(b"s3cret"), "known", {"env": "prod"}, age / 1000), (
+                    record.value, record.version, record.labels, record.age))
+                self.assertEqual((5, 6, Source.MEMORY, False, None), (
+                    record.created_at_ms, record.updated_at_ms, record.source, record.stale, record.foreign_format))
+
+    def test_what_is_read_in_two_ways_is_refused_behind_a_known_head(self):
+        _messages.decode_record([bytearray(self.answer(b"", age_ms=7))])
+        for end in (
+            b"\x40", b"\x40\x87\x00", b"\x40\x07\x40\x07", b"\x40\xff\x40\x07", b"\x40" + b"\xff" * 9 + b"\x02", b"\x40\xff",
+            b"\x12\x01v\x40\x07", b"\x38\x01\x40\x07", b"\x0a\x01x\x40\x07", b"\x42\x01\x07", b"\x41\x07",
+        ):
+            for _ in range(2):
+                with self.subTest(end=end), self.assertRaises(Malformed):
+                    _messages.decode_record([bytearray(self.answer(end))])
+
+        data = bytearray(self.answer(b"", age_ms=7))
+        data[-3] = 0x80
+        with self.assertRaises(Malformed):
+            _messages.decode_record([data])
+
+    def test_a_field_that_looks_like_an_age_is_none(self):
+        for form in ("json@\x07", "json@\x08"):
+            record = _messages.decode_record([bytearray(self.answer(b"", age_ms=3, foreign_format=form))])
+            self.assertEqual((0.003, form), (record.age, record.foreign_format))
+        with self.assertRaises(Malformed):
+            _messages.decode_record([bytearray(self.answer(b"\x40\x03\x52\x06json@\x85\x01"))])
+
+    def test_no_more_heads_are_kept_than_a_few(self):
+        for number in range(2 * _messages._KnownHeads.most):
+            _messages.decode_record([bytearray(GetResponse(credential=b"x", version=str(number), age_ms=1).SerializeToString())])
+        self.assertLessEqual(len(_messages._known_heads._heads), _messages._KnownHeads.most)
 
 
 if __name__ == "__main__":
