@@ -53,7 +53,7 @@ coffer_reason coffer_error_reason(const coffer_client *client) {
 }
 
 const char *coffer_error_message(const coffer_client *client) {
-    return client == NULL ? "the client is NULL: did coffer_open run out of memory?"
+    return client == NULL ? "the client is NULL; check what coffer_open returned: memory ran out"
                           : client->failure.message;
 }
 

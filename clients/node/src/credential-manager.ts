@@ -11,9 +11,11 @@ export type ConnectorCredentials = Record<string, unknown>;
  */
 export class CredentialManager<C extends object = ConnectorCredentials> {
     private readonly coffer: Coffer;
+    private readonly isOwn: boolean;
 
-    /** @param coffer a client to share, or how to make one */
+    /** @param coffer a client to share, or how to make one of its own */
     constructor(coffer: Coffer | CofferOptions = {}) {
+        this.isOwn = !(coffer instanceof Coffer);
         this.coffer = coffer instanceof Coffer ? coffer : new Coffer(coffer);
     }
 
@@ -43,8 +45,10 @@ export class CredentialManager<C extends object = ConnectorCredentials> {
         await this.coffer.delete(userId, connectionId);
     }
 
-    /** Closes the client. Programs that end need not call it. */
-    async close(): Promise<void> { await this.coffer.close(); }
+    /** Closes the client, if it is the manager's own. Programs that end need not call it. */
+    async close(): Promise<void> {
+        if (this.isOwn) await this.coffer.close();
+    }
 }
 
 /**

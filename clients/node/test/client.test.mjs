@@ -24,7 +24,7 @@ async function scripted(t, handlers, options) {
             else answer(peer, request);
         }
     }, options);
-    return { client: daemon.client, requests };
+    return { client: daemon.client, path: daemon.path, requests };
 }
 
 async function rejected(promise) {
@@ -360,6 +360,16 @@ test("the manager has the framework's methods, order of arguments and texts", as
     assert.equal(error.message, "Credentials not found for connection: test-conn");
     assert.equal(error.code, "NOT_FOUND");
     await rejected(manager.storeCredentials("test-conn", "test-user", undefined));
+});
+
+test("a manager closes a client of its own, and leaves one that it shares open", async (t) => {
+    const { client, path } = await scripted(t, { get: ({ respond }) => respond({ credential: Buffer.from("{}"), version: "v" }) });
+    await new CredentialManager(client).close();
+    assert.equal((await client.get("ann", "github")).text(), "{}");
+    const own = new CredentialManager({ socket: path });
+    assert.deepEqual(await own.getCredentials("github", "ann"), {});
+    await own.close();
+    assert.equal((await rejected(own.getCredentials("github", "ann"))).code, "CANCELLED");
 });
 
 test("the factory looks at the framework's variables and throws its errors", (t) => {
