@@ -21,7 +21,7 @@ from pathlib import Path
 #: At least so many ends of each kind, however fast the Gets are.
 ENDS = 6
 #: Seconds.
-LIMIT = 110
+LIMIT = 300
 
 
 class Daemon:

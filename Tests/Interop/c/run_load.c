@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { readers = 16, writers = 6, keys = 8, most_possible = 4096, patience_seconds = 15 };
+enum { readers = 16, writers = 6, keys = 8, most_possible = 4096, patience_seconds = 60 };
 
 static const char *path, *until;
 static long wanted_gets;
@@ -23,7 +23,7 @@ static void complain(const char *what, const char *why) {
 }
 
 static coffer_client *open_client(void) {
-    coffer_options options = {.socket_path = path, .timeout_ms = 20000};
+    coffer_options options = {.socket_path = path, .timeout_ms = 60000};
     coffer_client *client = coffer_open(&options);
     if (client == NULL) abort();
     return client;

@@ -34,8 +34,8 @@ struct Load: AsyncParsableCommand {
     func run() async throws {
         var configuration = CofferConfiguration(socketPath: socket)
         // The daemon is started anew on a machine that others use too.
-        configuration.timeout = .seconds(20)
-        configuration.reconnectWindow = .seconds(15)
+        configuration.timeout = .seconds(60)
+        configuration.reconnectWindow = .seconds(45)
         let client = CofferClient(configuration: configuration)
         for key in 0..<Self.keys {
             try await client.store(Credential("value-\(key)".utf8), user: "load", connection: "read-\(key)")
