@@ -179,6 +179,7 @@ class MemoryDaemon(FakeDaemon):
             frames.HEALTH.id: (admin_pb2.HealthRequest, self.health),
             frames.STATS.id: (admin_pb2.StatsRequest, self.stats),
             frames.INVALIDATE.id: (admin_pb2.InvalidateRequest, self.invalidate),
+            frames.DOCTOR.id: (admin_pb2.DoctorRequest, self.doctor),
         }
         super().__init__(self.serve, folder)
 
@@ -265,6 +266,17 @@ class MemoryDaemon(FakeDaemon):
 
     def stats(self, _):
         return admin_pb2.StatsResponse(stats=[{"name": "cached_records", "value": len(self.records)}])
+
+    def doctor(self, request):
+        return admin_pb2.DoctorResponse(vaults=[
+            {"name": request.vault or "main", "kind": "vault", "steps": [
+                {"action": 1, "duration_us": 900},
+                {"action": 2, "status": 14, "advice": "check that it runs",
+                 "failure": {"reason": 61, "message": "cannot connect", "vault": "main", "retryable": True}},
+                {"action": 3, "skipped": True}, {"action": 9, "status": 13},
+            ]},
+            {"name": "other", "kind": "embedded", "steps": [{"action": 4}]},
+        ])
 
     def invalidate(self, request):
         return admin_pb2.InvalidateResponse(dropped=len(self.records) if request.all else 1)

@@ -7,6 +7,7 @@ from support import FakeDaemon, MemoryDaemon, both
 
 from coffer_client import (
     Aborted, AlreadyExists, Code, CofferError, Identity, InvalidArgument, Key, NotFound, PermissionDenied, Reason, Source,
+    Unavailable,
 )
 from coffer_client.generated import credentials_pb2
 
@@ -135,6 +136,21 @@ class CallTests:
         self.assertIsInstance(vaults[0].check_error, PermissionDenied)
         self.assertEqual((Reason.VAULT_REFUSED, "main"), (vaults[0].check_error.reason, vaults[0].check_error.vault))
         self.assertIsNone(vaults[1].check_error)
+
+    def test_doctor_says_how_each_step_ended(self):
+        for vault in (None, "crm"):
+            examined, other = self.client.doctor(vault)
+            self.assertEqual((vault or "main", "vault"), (examined.name, examined.kind))
+            self.assertEqual(
+                [("store", False, 0.0009, ""), ("get", False, 0, "check that it runs"), ("compare", True, 0, ""),
+                 ("unknown", False, 0, "")],
+                [(step.action, step.skipped, step.duration, step.advice) for step in examined.steps])
+            errors = [step.error for step in examined.steps]
+            self.assertIsInstance(errors[1], Unavailable)
+            self.assertIs(errors[1], examined.error)
+            self.assertEqual((Reason.VAULT_UNREACHABLE, "main", True), (errors[1].reason, errors[1].vault, errors[1].retryable))
+            self.assertEqual([None, None, Code.INTERNAL], [errors[0], errors[2], errors[3].code])
+            self.assertIsNone(other.error)
 
     def test_lone_surrogates_are_refused_and_never_repaired(self):
         calls = (

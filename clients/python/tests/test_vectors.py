@@ -17,7 +17,7 @@ from coffer_client.generated import admin_pb2, credentials_pb2
 
 METHODS = [
     frames.STORE, frames.GET, frames.DELETE, frames.GET_MANY, frames.LIST, frames.PING, frames.HEALTH, frames.STATS,
-    frames.INVALIDATE, frames.method("Admin", "Doctor"),
+    frames.INVALIDATE, frames.DOCTOR,
 ]
 
 
@@ -122,6 +122,8 @@ class FrameTests(unittest.TestCase):
             "invalidate-key": messages.invalidate_request("ann", "github", False),
             "invalidate-user": messages.invalidate_request("ann", None, False),
             "invalidate-all": messages.invalidate_request(None, None, True),
+            "doctor": messages.doctor_request(None),
+            "doctor-one-vault": messages.doctor_request("main"),
         }
         by_name = {vector.name: vector for vector in vectors("frames.txt")}
         for name, payload in made.items():

@@ -10,12 +10,13 @@ from .errors import (
 from .manager import (
     AsyncCredentialManager, CredentialManager, create_async_credential_manager, create_credential_manager,
 )
-from .records import Entry, Health, Identity, Key, Receipt, Record, Source, VaultHealth
+from .records import Entry, Examination, ExaminationStep, Health, Identity, Key, Receipt, Record, Source, VaultHealth
 
 __all__ = [
     "Aborted", "AlreadyExists", "AsyncCoffer", "AsyncCredentialManager", "Cancelled", "Code", "Coffer", "CofferError",
-    "CredentialManager", "DeadlineExceeded", "Entry", "Health", "Identity", "InvalidArgument", "Key", "NotFound",
-    "PermissionDenied", "Reason", "Receipt", "Record", "Source", "Unavailable", "VaultHealth",
+    "CredentialManager", "DeadlineExceeded", "Entry", "Examination", "ExaminationStep", "Health", "Identity",
+    "InvalidArgument", "Key", "NotFound", "PermissionDenied", "Reason", "Receipt", "Record", "Source", "Unavailable",
+    "VaultHealth",
     "create_async_credential_manager", "create_credential_manager", "default_socket",
 ]
 __version__ = "0.1.0"

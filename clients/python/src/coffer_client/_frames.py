@@ -47,6 +47,7 @@ PING = method("Credentials", "Ping")
 HEALTH = method("Admin", "Health")
 STATS = method("Admin", "Stats")
 INVALIDATE = method("Admin", "Invalidate")
+DOCTOR = method("Admin", "Doctor", writes=True)
 
 
 def cancel_frame(call_id: int) -> bytes:

@@ -19,12 +19,12 @@ from google.protobuf.message import DecodeError, Message
 from ._frames import Method
 from ._scan import Bytes, Malformed, fields, read_varint, scan
 from .errors import Code, CofferError, InvalidArgument, Reason, known_reason, make_error
-from .generated.admin_pb2 import HealthRequest, HealthResponse, InvalidateRequest, InvalidateResponse, StatsRequest
-from .generated.admin_pb2 import StatsResponse
+from .generated.admin_pb2 import DoctorRequest, DoctorResponse, HealthRequest, HealthResponse, InvalidateRequest
+from .generated.admin_pb2 import InvalidateResponse, StatsRequest, StatsResponse
 from .generated.credentials_pb2 import DeleteRequest, DeleteResponse, Failure, GetManyRequest, GetManyResponse
 from .generated.credentials_pb2 import GetRequest, GetResponse, GetResult, ListRequest, ListResponse, PingRequest
 from .generated.credentials_pb2 import PingResponse, StoreRequest, StoreResponse
-from .records import Entry, Health, Key, Identity, Receipt, Record, VaultHealth, _end
+from .records import Entry, Examination, ExaminationStep, Health, Key, Identity, Receipt, Record, VaultHealth, _end
 
 #: Sizes that are refused here, before anything is made of them: no daemon accepts them. The narrower limits are the
 #: daemon's to check.
@@ -41,6 +41,7 @@ M = TypeVar("M", bound=Message)
 
 _BREAKERS = {0: "none", 1: "closed", 2: "open", 3: "half-open"}
 _WRITES = {0: "unknown", 1: "work", 2: "fail"}
+_ACTIONS = {1: "store", 2: "get", 3: "compare", 4: "delete"}
 
 
 # ---- Requests ----
@@ -218,6 +219,10 @@ def health_request() -> bytes:
 
 def stats_request() -> bytes:
     return StatsRequest().SerializeToString()
+
+
+def doctor_request(vault: Optional[str]) -> bytes:
+    return DoctorRequest(vault=checked_text("vault", vault or "")).SerializeToString()
 
 
 def invalidate_request(user: Optional[str], connection: Optional[str], everything: bool) -> bytes:
@@ -469,11 +474,30 @@ def _vault_health(vault: Any) -> VaultHealth:
         retries=vault.retries, refusals=vault.refusals, last_good_contact_at=_end(vault.last_good_contact_ms),
         last_failure_at=_end(vault.last_failure_ms), last_failure=known_reason(vault.last_failure),
         write_failure=known_reason(vault.write_failure),
-        check_error=failure_error(vault.check_status, vault.check_failure) if vault.check_status else None)
+        check_error=_check_error(vault))
+
+
+def _check_error(vault: Any) -> Optional[CofferError]:
+    if not vault.check_status:
+        return None
+    return failure_error(vault.check_status, vault.check_failure if vault.HasField("check_failure") else None)
 
 
 def decode_stats(parts: Sequence[Bytes]) -> Dict[str, int]:
     return {stat.name: stat.value for stat in _decode(StatsResponse, parts[0]).stats}
+
+
+def decode_examinations(parts: Sequence[Bytes]) -> List[Examination]:
+    return [
+        Examination(vault.name, vault.kind, [_examination_step(step) for step in vault.steps])
+        for vault in _decode(DoctorResponse, parts[0]).vaults
+    ]
+
+
+def _examination_step(step: Any) -> ExaminationStep:
+    error = failure_error(step.status, step.failure if step.HasField("failure") else None) if step.status else None
+    return ExaminationStep(
+        _ACTIONS.get(step.action, "unknown"), step.skipped, step.duration_us / 1e6, error, step.advice)
 
 
 def decode_dropped(parts: Sequence[Bytes]) -> int:

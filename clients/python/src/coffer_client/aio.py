@@ -15,13 +15,13 @@ from typing import AsyncIterator, Callable, Deque, Dict, Iterable, List, Mapping
 from . import _messages as messages
 from ._connection import Call, Connection, Retry, call_seconds, client_closed, deadline_error
 from ._connector import Connector
-from ._frames import DELETE, GET, GET_MANY, HEALTH, INVALIDATE, LIST, PING, STATS, STORE, Method
+from ._frames import DELETE, DOCTOR, GET, GET_MANY, HEALTH, INVALIDATE, LIST, PING, STATS, STORE, Method
 from ._messages import AnyKey, Duration
 from ._options import Options
 from ._place import Place
 from ._scan import Malformed
 from .errors import CofferError, NotFound
-from .records import Entry, Health, Identity, Receipt, Record
+from .records import Entry, Examination, Health, Identity, Receipt, Record
 
 __all__ = ["AsyncCoffer"]
 
@@ -313,6 +313,14 @@ class AsyncCoffer:
         they are."""
         request = messages.invalidate_request(user, connection, all)
         return await self._call(INVALIDATE, request, timeout, messages.decode_dropped)
+
+    async def doctor(self, vault: Optional[str] = None, *, timeout: Optional[Duration] = None) -> List[Examination]:
+        """Has the daemon store, read, compare and delete a test record in each vault. What fails there is in the result.
+
+        :param vault: the name of one; None = each of them.
+        """
+        request = messages.doctor_request(vault)
+        return await self._call(DOCTOR, request, timeout, messages.decode_examinations)
 
     async def close(self) -> None:
         """Ends calls in flight with `Cancelled`; later calls fail the same way."""

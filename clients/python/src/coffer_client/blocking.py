@@ -15,13 +15,13 @@ from . import _messages as messages
 from ._connection import Call, Connection, ConnectionLost, Retry, call_seconds, client_closed, connection_lost
 from ._connection import deadline_error
 from ._connector import Connector
-from ._frames import DELETE, GET, GET_MANY, HEALTH, INVALIDATE, LIST, PING, STATS, STORE, Method
+from ._frames import DELETE, DOCTOR, GET, GET_MANY, HEALTH, INVALIDATE, LIST, PING, STATS, STORE, Method
 from ._messages import AnyKey, Duration
 from ._options import Options
 from ._place import Place
 from ._scan import Malformed
 from .errors import CofferError, NotFound
-from .records import Entry, Health, Identity, Receipt, Record
+from .records import Entry, Examination, Health, Identity, Receipt, Record
 
 __all__ = ["Coffer"]
 
@@ -448,6 +448,14 @@ class Coffer:
         they are."""
         request = messages.invalidate_request(user, connection, all)
         return self._call(INVALIDATE, request, timeout, messages.decode_dropped)
+
+    def doctor(self, vault: Optional[str] = None, *, timeout: Optional[Duration] = None) -> List[Examination]:
+        """Has the daemon store, read, compare and delete a test record in each vault. What fails there is in the result.
+
+        :param vault: the name of one; None = each of them.
+        """
+        request = messages.doctor_request(vault)
+        return self._call(DOCTOR, request, timeout, messages.decode_examinations)
 
     def close(self) -> None:
         """Ends calls in flight with `Cancelled`; later calls fail the same way."""

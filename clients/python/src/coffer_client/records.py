@@ -326,6 +326,36 @@ class VaultHealth:
 
 
 @dataclass(frozen=True)
+class ExaminationStep:
+    """What was done to the test record, and how that ended."""
+
+    action: str
+    """"store", "get", "compare" (of what was read with what was stored), "delete", or "unknown": a later daemon's."""
+    skipped: bool
+    """It was not done, as a step before it failed."""
+    duration: float
+    """How long it took, in seconds."""
+    error: Optional[CofferError]
+    """Why it failed; None = it did not."""
+    advice: str
+    """What to check, in words; empty if there is nothing."""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What the daemon found when it stored, read, compared and deleted a test record in one vault."""
+
+    name: str
+    kind: str
+    steps: List[ExaminationStep]
+
+    @property
+    def error(self) -> Optional[CofferError]:
+        """Why the first step that failed did; None = the vault works."""
+        return next((step.error for step in self.steps if step.error is not None), None)
+
+
+@dataclass(frozen=True)
 class Health:
     """Whether the daemon and its vaults can do their work."""
 
@@ -338,4 +368,6 @@ class Health:
     """Protections that the host does not give, in words."""
 
 
-__all__ = ["Entry", "Health", "Key", "Identity", "Receipt", "Record", "Source", "VaultHealth"]
+__all__ = [
+    "Entry", "Examination", "ExaminationStep", "Health", "Key", "Identity", "Receipt", "Record", "Source", "VaultHealth",
+]
