@@ -21,7 +21,7 @@ import { CredentialsMethods } from "../dist/generated/credentials.js";
 
 const GOAL = 0.75;
 const { positionals: [bin], values } = parseArgs({
-    allowPositionals: true, options: { rounds: { type: "string", default: "7" }, seconds: { type: "string", default: "0.7" } },
+    allowPositionals: true, options: { rounds: { type: "string", default: "21" }, seconds: { type: "string", default: "0.25" } },
 });
 const rounds = Number(values.rounds), milliseconds = 1000 * Number(values.seconds);
 
