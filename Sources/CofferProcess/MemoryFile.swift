@@ -45,7 +45,10 @@ package enum MemoryFile {
         guard symlink(target + String(number), path) == 0 else {
             let failure = errno == EEXIST ? Failure.taken : .now
             close(number)
-            throw failure
+            // Another program may have made its link a moment ago.
+            guard failure == .taken, let other = self.number(at: path) else { throw failure }
+            try place(contents, under: other)
+            return false
         }
         return true
     }
@@ -81,7 +84,7 @@ package enum MemoryFile {
         let count = text.withUnsafeMutableBytes { readlink(path, $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count) }
         guard count > target.utf8.count, text.starts(with: target.utf8) else { return nil }
         let digits = text[target.utf8.count..<count]
-        guard digits.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        guard digits.allSatisfy({ (0x30...0x39).contains($0) }), digits.count == 1 || digits.first != 0x30 else { return nil }
         return Int32(String(decoding: digits, as: UTF8.self))
     }
 }

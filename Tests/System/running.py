@@ -83,6 +83,18 @@ class Running(SystemTest):
         self.assertEqual(second.communicate(b"\n", timeout=20)[0], b"odd" + SECRET)
         self.assertEqual(first.communicate(b"\n", timeout=20)[0], SECRET + b"odd")
 
+    def test_programs_that_begin_together_share_one_new_path(self) -> None:
+        env = environment({"COFFER_SOCKET": str(self.server.place.socket), "PATH": os.environ["PATH"]})
+        for number in range(12):
+            path = self.server.place.folder / f"shared-{number}"
+            programs = [
+                subprocess.Popen(
+                    [options.bin / "coffer", "run", "-f", f"{path}=ann/{connection}", "--", "cat", path], env=env,
+                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                for connection in ("plain", "a%2Fb%23c%25")]
+            ended = [program.communicate(timeout=20) for program in programs]
+            self.assertEqual(ended, [(SECRET, b""), (b"odd", b"")])
+
     def test_a_command_that_does_not_start_leaves_no_link(self) -> None:
         path = self.server.place.folder / "key"
         self.assertEqual(self.run_command("-f", f"{path}=ann/plain", "--", "/nowhere").returncode, 127)
@@ -115,7 +127,10 @@ class Running(SystemTest):
         other = self.server.place.folder / "other"
         path.write_text("mine")
         other.symlink_to(path)
-        for taken in (path, other):
+        # Not as we write numbers: the command would find nothing there.
+        odd = self.server.place.folder / "odd"
+        odd.symlink_to("/proc/self/fd/0099")
+        for taken in (path, other, odd):
             ended = self.run_command("-f", f"{taken}=ann/plain", "--", "true")
             self.assertEqual(ended.returncode, Status.FAILED_PRECONDITION, ended.stderr)
             self.assertIn(b"is there already", ended.stderr)
