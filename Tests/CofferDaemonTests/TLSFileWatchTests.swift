@@ -15,7 +15,7 @@ import Testing
         let file = folder + "/ca.pem"
         try Self.one.write(toFile: file, atomically: true, encoding: .utf8)
         let configuration = try ConfigurationLoader(environment: ["VAULT_TOKEN": "t"], isRoot: true) {
-            $0 == "/config" ? "vaults: {v: {type: vault, address: "https://v:8200", auth: token, ca_file: \(file)}}\n" : nil
+            $0 == "/config" ? "vaults: {v: {type: vault, address: https://v:8200, auth: token, ca_file: \(file)}}\n" : nil
         }.load(.init(config: "/config"))
         let changes = Mutex(0)
         let watch = try #require(
