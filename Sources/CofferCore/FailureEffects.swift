@@ -41,7 +41,7 @@ package enum VaultOutcome: Hashable, Sendable {
     /// It could not prove who it is: an outage, behind which there may be somebody
     /// else, so it is asked more rarely.
     case mistrusted
-    /// Nothing: the caller left, or the fault is ours.
+    /// Nothing: the caller left, the fault is ours, or the vault was not asked.
     case silent
 }
 

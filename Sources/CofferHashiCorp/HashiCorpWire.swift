@@ -152,7 +152,14 @@ final class HashiCorpWire: Sendable {
     /// that one is gone, and until another is chosen; where none ever went through, `nodes` or `api_addr` is at fault.
     private func hasServed(_ call: HashiCorpCall) -> Bool { served.load(ordering: .relaxed) & Self.bit(of: call) != 0 }
 
-    private static func bit(of call: HashiCorpCall) -> UInt8 { call.purpose.isRead ? 1 : 2 }
+    /// None for Health, which every node answers itself.
+    private static func bit(of call: HashiCorpCall) -> UInt8 {
+        switch call.purpose {
+        case .health: 0
+        case .read: 1
+        case .login, .write: 2
+        }
+    }
 
     private static let unusableTarget = "the vault names an active node that cannot be used; see its api_addr"
     private static let unnamedTarget =

@@ -244,7 +244,7 @@ import Testing
                 ])
         }
         // As a pipe that was read before, or a file that is being written.
-        text.withLock { $0 = "" }
+        text.withLock { $0 = "\n" }
         let error = #expect(throws: ConfigurationErrors.self) { try source.load() }
         #expect(error?.errors.map(\.description).first?.hasPrefix("\(Self.file): is empty; expected a regular file") == true)
         text.withLock { $0 = "limits: {calls: 200}\n" }

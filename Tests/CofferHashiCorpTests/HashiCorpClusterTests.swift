@@ -167,8 +167,10 @@ import Testing
     @Test func aNodeThatIsNotNamedIsNotGoneTo() async throws {
         let bed = try bed(nodes: []) { request, _ throws(HTTPError) in
             if request.origin != nil { throw HTTPError(.forbidden("x"), isUnsent: true) }
+            if request.path.hasSuffix("sys/health") { return HTTPResponse(429, "{}") }
             return request.method == .get ? .absent : HTTPResponse(307, "", ["location": "https://other:8200/"])
         }
+        try? await bed.vault.check(deadline: bed.deadline)
         let error = await failure { () async throws(Failure) in try await bed.write(bed.sealed()) }
         #expect(error?.code == .unavailable && error?.message.hasSuffix("add that node's address to nodes") == true)
         #expect(error?.effects.vault == .transient)

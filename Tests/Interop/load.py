@@ -82,7 +82,10 @@ def main() -> int:
             program.kill()
             daemon.end(signal.SIGKILL)
     print(", ".join(f"{count} times {how}" for how, count in counts.items()))
-    print(output.rstrip() if "passed" in output else f"FAIL it ended with {program.returncode}: {output}\n0 passed, 1 failed")
+    if "passed" not in output:
+        print(f"FAIL it ended with {program.returncode}: {output}\n0 passed, 1 failed")
+        return 1
+    print(output.rstrip())
     return program.returncode
 
 

@@ -187,7 +187,7 @@ class ManyWaiting(SystemTest):
 
 
 class GetManyBehindAHungVault(SystemTest):
-    """One vault of two never answers; who asks for its records holds up nobody who needs the other, or none."""
+    """One vault of two never answers; calls for its records hold up no call that needs the other, or none."""
 
     def setUp(self) -> None:
         self.vault = SlowVault()

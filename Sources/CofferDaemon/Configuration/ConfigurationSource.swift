@@ -33,7 +33,7 @@ package final class ConfigurationSource: Sendable {
             guard text != nil || !before.isThere else {
                 throw ConfigurationError(path, "is gone; bring it back, or start the daemon again without it")
             }
-            now = (text != nil, text?.isEmpty ?? true)
+            now = (text != nil, text?.allSatisfy(\.isWhitespace) ?? true)
             guard !now.isEmpty || before.isEmpty else {
                 throw ConfigurationError(
                     path, "is empty; expected a regular file, written whole; or start the daemon again to have the defaults")

@@ -44,8 +44,8 @@ final class VaultParts: Sendable {
     /// - Parameter call: gets the name of a vault whose certificates or credentials have changed.
     func whenRepaired(_ call: @escaping @Sendable (String) -> Void) { state.withLock { $0.repaired = call } }
 
-    /// The vault's certificates have changed: it logs in again, and then the next call asks it. Blocks the thread, for
-    /// five seconds at most.
+    /// The vault's certificates have changed: the next call asks it, and logs in if need be, however it was refused before.
+    /// Blocks the thread, for five seconds at most.
     func noteNewCertificates(of name: String) {
         _ = refreshed(state.withLock { $0.refreshes }.filter { $0.vault.name == name }.map(\.refresh))
         noteRepair(of: name)

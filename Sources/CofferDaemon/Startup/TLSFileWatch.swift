@@ -15,16 +15,23 @@ final class TLSFileWatch: Sendable {
     /// A caller that waits until the files have been read.
     private final class Request: Sendable {
         private let done = DispatchSemaphore(value: 0)
-        private let outcome = Mutex<Result<Bool, Failure>?>(nil)
+        private let state = Mutex<(outcome: Result<Bool, Failure>?, isGivenUp: Bool)>((nil, false))
 
-        func answer(_ result: Result<Bool, Failure>) {
-            outcome.withLock { $0 = result }
-            done.signal()
+        /// False if nobody waits for it any more.
+        func answer(_ result: Result<Bool, Failure>) -> Bool {
+            defer { done.signal() }
+            return state.withLock { state in
+                state.outcome = result
+                return !state.isGivenUp
+            }
         }
 
-        func outcome(within patience: Duration) -> Result<Bool, Failure>? {
-            _ = done.wait(timeout: .now() + .seconds(Int(patience.components.seconds)))
-            return outcome.withLock { $0 }
+        func outcome(within limit: Duration) -> Result<Bool, Failure>? {
+            _ = done.wait(timeout: .now() + .seconds(Int(limit.components.seconds)))
+            return state.withLock { state in
+                state.isGivenUp = state.outcome == nil
+                return state.outcome
+            }
         }
     }
 
@@ -100,16 +107,16 @@ final class TLSFileWatch: Sendable {
             guard now != last || !isReadable || !requests.isEmpty else { continue }
             do throws(Failure) {
                 let isChanged = contents.replace(with: try files.read())
-                for request in requests { request.answer(.success(isChanged)) }
-                if isChanged && requests.isEmpty {
+                let isHeard = requests.filter { $0.answer(.success(isChanged)) }.count > 0
+                if isChanged && !isHeard {
                     log.notice("read changed TLS files", metadata: ["vault": "\(files.vault)"])
                     whenChanged()
                 }
                 isReadable = true
                 last = now
             } catch {
-                for request in requests { request.answer(.failure(error)) }
-                if isReadable && requests.isEmpty {
+                let isHeard = requests.filter { $0.answer(.failure(error)) }.count > 0
+                if isReadable && !isHeard {
                     log.error(
                         "cannot read changed TLS files: those read before stay in use",
                         metadata: ["vault": "\(files.vault)", "cause": "\(error.message)"])

@@ -14,7 +14,7 @@ final class BufferBudget: Sendable {
         case turns
         /// Those in which a vault is asked: they leave another eighth to those that need none.
         case vaultTurns
-        /// The keys of GetManys. With `readAhead` they get at most half of a limit: what waits does not
+        /// The keys of GetManys. With `readAhead` and `oneRecord` they get at most half of a limit: what waits does not
         /// keep the work that it waits for from being done.
         case keys
         /// Records that a GetMany reads before it can send them. Only while these and the keys take less

@@ -6,7 +6,7 @@ import Glibc
 /// A task that makes a long answer piece by piece, and waits until its client has read the last one.
 struct StreamWaiter: Sendable {
     let address: ReturnAddress
-    let kind: StreamTurn.Kind
+    var kind: StreamTurn.Kind
     /// Resumed with nil if nobody wants the answer any more.
     let continuation: CheckedContinuation<StreamTurn?, Never>
 }
@@ -62,8 +62,27 @@ extension Reactor {
         guard let call = calls[waiter.address.serial], let connection = find(call.connection) else {
             return waiter.continuation.resume(returning: nil)
         }
-        let place = connection.streams.firstIndex { $0.kind.rawValue > waiter.kind.rawValue }
-        connection.streams.insert(waiter, at: place ?? connection.streams.count)
+        line(waiter, up: connection)
+    }
+
+    /// The call asks no vault any more: where it waits for a turn to do so, it waits for one to answer.
+    func waitForNoVault(_ serial: UInt64) {
+        guard let call = calls[serial], let connection = find(call.connection) else { return }
+        let waiters = connection.streams.filter { $0.address.serial == serial && $0.kind == .asksVault }
+        connection.streams.removeAll { $0.address.serial == serial && $0.kind == .asksVault }
+        for var waiter in waiters {
+            waiter.kind = .answers
+            line(waiter, up: connection)
+        }
+    }
+
+    private func line(_ waiter: StreamWaiter, up connection: Connection) {
+        let place = connection.streams.firstIndex { $0.kind.rawValue > waiter.kind.rawValue } ?? connection.streams.count
+        connection.streams.insert(waiter, at: place)
+        // One that rests because there is no room to ask a vault may have room for this.
+        if place == 0, connection.isReady, waiter.kind != .asksVault {
+            readyStreams.wake(connection.token, uid: connection.peer.uid)
+        }
         offerTurn(connection)
     }
 
@@ -130,10 +149,10 @@ extension Reactor {
             let uid = connection.peer.uid
             let turn = StreamTurn(connection: token, kind: first.kind, bytes: bytesOfTurn)
             guard reserve(turn.bytes, first.kind == .asksVault ? .vaultTurns : .turns, for: connection) else {
-                readyStreams.rest(token, uid: uid, at: now)
+                readyStreams.rest(token, uid: uid, asksVault: turn.kind == .asksVault, at: now)
                 continue
             }
-            readyStreams.noteRoom(uid: uid)
+            readyStreams.noteRoom(uid: uid, asksVault: turn.kind == .asksVault)
             begun += 1
             connection.isReady = false
             connection.turns += 1

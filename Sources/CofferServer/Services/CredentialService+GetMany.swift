@@ -90,24 +90,25 @@ extension CredentialService {
     /// No turn is held while a vault is asked, but where there is no room beside it for even one record.
     private func sendFetched(_ positions: [Int], of many: GetManyCall, atOnce: Int, to address: ReturnAddress) async {
         var rest = positions[...]
-        var waited = Duration.zero
+        var isPatient = true
         while !rest.isEmpty, !Task.isCancelled {
             guard let turn = await address.turn(.answers) else { return }
             let missing = takeWithRoom(&rest, of: many, atMost: atOnce, uid: address.uid)
             address.end(turn)
-            let isPatient = waited < CacheConfiguration.patience
-            let began = clock.boot
             if missing.isEmpty, let position = rest.popFirst() {
-                guard let turn = await address.turn(.asksVault) else { return }
+                guard let turn = await address.turn(many.isOver ? .answers : .asksVault) else { return }
+                let began = clock.boot
                 var piece = Piece()
                 let only = Missing(position, many, room: nil)
                 for record in await fetch([only], of: many, isPatient: isPatient, for: address) {
                     piece.append(record.index, record.reply)
                 }
+                if clock.boot >= began + CacheConfiguration.patience { isPatient = false }
                 send(piece, of: many, ending: turn, to: address)
             } else {
+                let began = clock.boot
                 var fetched = await fetch(missing, of: many, isPatient: isPatient, for: address)
-                waited += .milliseconds(Int64(clock.boot.milliseconds(since: began)))
+                if clock.boot >= began + CacheConfiguration.patience { isPatient = false }
                 while !fetched.isEmpty {
                     guard let turn = await address.turn(.holdsRecords) else { return }
                     var piece = Piece()
@@ -160,16 +161,18 @@ extension CredentialService {
     private func fetch(
         _ key: RecordKey, of many: GetManyCall, isPatient: Bool, in flights: FlightBatch, for address: ReturnAddress
     ) async -> Reply {
-        if !isPatient || many.isOver, let stale = stale(key, of: many, for: address) {
+        let isOver = many.isOver
+        if !isPatient || isOver, let reply = stale(key, of: many, for: address) ?? (isOver ? Self.late : nil) {
             noteJoined(flights, leading: nil, for: address)
-            return stale
+            return reply
         }
         let reply = await wait(for: key, of: many, in: flights, for: address)
         guard many.isOver, case .failure = reply else { return reply }
         return stale(key, of: many, for: address) ?? reply
     }
 
-    /// What is cached past its time and will do while a vault does not answer. It is asked for all the same.
+    /// What is cached past its time and will do while a vault does not answer. A read of it is begun, unless enough are
+    /// under way.
     private func stale(_ key: RecordKey, of many: GetManyCall, for address: ReturnAddress) -> Reply? {
         guard let hit = cache.takeStale(key, now: clock.boot, wall: clock.wall, maximumAge: many.maximumAge) else { return nil }
         refresh(key, uid: address.uid, on: address.inbox)
@@ -209,7 +212,7 @@ extension CredentialService {
     private func leave(_ number: UInt64, _ flights: FlightBatch, _ reply: Reply) {
         if let flight = flights.noteLeft(number) {
             let isClosed = cache.leave(flight: flight, waiter: .task(number), isClosing: flights.leads(flight))
-            if isClosed { flights.noteClosed() }
+            if isClosed { flights.noteClosed(flight) }
         }
         waitingTasks.resume(number, reply)
     }

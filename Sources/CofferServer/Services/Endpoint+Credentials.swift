@@ -116,10 +116,14 @@ extension Endpoint: CredentialsHandler {
         let (address, deadline) = try call.reactor.begin(&call, .read, weight: weight)
         let many = GetManyCall(keys, maximumAge: maximumAge, from: call.context.started, until: deadline)
         let credentials = credentials
+        // The timer outlives the call: it keeps neither its keys nor its work, which are counted until its task ends.
+        let endWaiting = TimedWork { [weak many, unowned reactor = call.reactor, serial = address.serial] in
+            guard let many else { return }
+            credentials.endWaiting(of: many)
+            reactor.waitForNoVault(serial)
+        }
         call.reactor.awaitDeadline(
-            .init(
-                deadline: many.lastWait,
-                subject: .work(TimedWork { credentials.endWaiting(of: many) }, call: address.serial)))
+            .init(deadline: many.lastWait, subject: .work(endWaiting, call: address.serial)))
         credentials.getMany(many, holding: reservation, replyTo: address)
         return .waits
     }

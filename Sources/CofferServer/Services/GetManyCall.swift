@@ -2,7 +2,7 @@ import CofferCache
 import CofferCore
 import Synchronization
 
-/// One GetMany on its way: what it asks for, how long it waits, and what it waits for now.
+/// A GetMany that is not answered yet: what it asks for, how long it waits, and what it waits for now.
 final class GetManyCall: Sendable {
     private struct State {
         var unsent: Int
@@ -91,7 +91,7 @@ final class FlightBatch: Sendable {
     }
 
     /// Nobody waits for one of the flights led; if that is so of all, they are broken off.
-    func noteClosed() { cancelIfUnwanted { $0.wanted -= 1 } }
+    func noteClosed(_ flight: UInt64) { cancelIfUnwanted { if $0.led.remove(flight) != nil { $0.wanted -= 1 } } }
 
     func noteStarted(_ tasks: [Task<Void, Never>]) { cancelIfUnwanted { $0.tasks = tasks } }
 

@@ -96,7 +96,7 @@ package struct CircuitBreaker: Sendable {
             rest(after: outcome, at: now, random: random)
             return .opened
         case (true, .silent):
-            // The probe told nothing, but the vault was asked.
+            // The probe told nothing: the vault may have been asked in vain, or its login a moment before.
             rest(after: outcome, at: now, random: random)
             return .none
         case (false, .answered), (false, .limited):

@@ -76,7 +76,8 @@ package struct RetryPolicy: Sendable {
         after attempt: Attempt, active: Int, now: BootInstant, random: some RandomSource
     ) -> BootInstant? {
         let failure = attempt.failure
-        guard [.transient, .limited].contains(failure.effects.vault), failure.retryable,
+        // One that an earlier call met was the vault's, too.
+        guard failure.isRemembered || [.transient, .limited].contains(failure.effects.vault), failure.retryable,
             attempt.number < limits.attempts,
             attempt.repeatability == .always || failure.isUnsent,
             tokens > Self.fullBucket / 2,

@@ -46,6 +46,14 @@ import Testing
         #expect(wait(attempt(1, .always, failure)) == nil)
     }
 
+    /// It says nothing new about the vault, and a later attempt may be the one that asks it.
+    @Test func whatACallBeforeHasMetIsTriedAgain() {
+        var remembered = Failure(.unavailable, .vaultUnreachable, "refused", retryable: true, isUnsent: true)
+        remembered.isRemembered = true
+        #expect(remembered.effects.vault == .silent)
+        #expect(wait(attempt(1, .always, remembered)) != nil)
+    }
+
     @Test func theVaultsAdviceIsTheLeast() {
         var failure = Failure(.resourceExhausted, .limit, "", retryable: true, retryAfterMilliseconds: 3_000)
         #expect(wait(attempt(1, .always, failure)) == 3_000)

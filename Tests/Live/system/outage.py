@@ -352,6 +352,11 @@ class OneVaultInAnOutage(SystemTest):
             started = time.monotonic()
             results = client.get_many([("u", key) for key in keys], timeout=5_000)
             seconds = time.monotonic() - started
+            # With less time than a stale copy is held back, and with copies that are too old.
+            hurried = client.get_many([("u", key) for key in keys[:50]], timeout=1_000)
+            strict = client.get_many([("u", key) for key in keys[:50]], timeout=1_000, max_age_ms=1)
             bao.process.send(signal.SIGCONT)
         self.assertEqual({result.status for result in results}, {Status.OK})
         self.assertLess(seconds, PATIENCE + SLACK)
+        self.assertEqual({result.status for result in hurried}, {Status.OK})
+        self.assertEqual({result.status for result in strict}, {Status.DEADLINE_EXCEEDED})

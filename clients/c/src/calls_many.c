@@ -43,12 +43,16 @@ static void get_many_part(const Coffer__V1__GetManyResponse *message, void *data
 
 /* Whether they can be sent; else the failure is set. */
 static bool keys_fit(coffer_client *client, const coffer_key *keys, size_t count) {
-    const char *fault = keys == NULL && count > 0         ? "keys: expected an array, got NULL"
-                        : count > COFFER_ELEMENTS_MAXIMUM ? "keys: expected 1 to 256, got more"
-                                                          : NULL;
-    if (fault != NULL) {
+    if (keys == NULL && count > 0) {
         coffer_failure_set(
-            &client->failure, COFFER_INVALID_ARGUMENT, COFFER_REASON_BAD_FIELD, false, "%s", fault);
+            &client->failure, COFFER_INVALID_ARGUMENT, COFFER_REASON_BAD_FIELD, false,
+            "keys: expected an array, got NULL");
+        return false;
+    }
+    if (count > COFFER_ELEMENTS_MAXIMUM) {
+        coffer_failure_set(
+            &client->failure, COFFER_INVALID_ARGUMENT, COFFER_REASON_BAD_FIELD, false,
+            "keys: expected 1 to 256, got %zu", count);
         return false;
     }
     for (size_t index = 0; index < count; index++) {

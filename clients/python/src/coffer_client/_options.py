@@ -1,4 +1,4 @@
-"""What both clients can be told, checked."""
+"""The options of both clients, checked."""
 
 from __future__ import annotations
 

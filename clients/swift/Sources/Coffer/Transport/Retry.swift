@@ -49,8 +49,8 @@ struct Retry {
         return instant
     }
 
-    /// What a daemon has said, or what is no daemon, will hardly be another one the third time; who was turned away comes
-    /// again after the daemon's advice, or not at all; and a client that was closed makes no call.
+    /// Not a third time where a daemon, or what is none, has answered: the next answer will hardly be another. A client that
+    /// was turned away tries again after the daemon's advice, or not at all; one that was closed makes no call.
     private func mayPass(_ lost: ConnectionLost) -> Bool {
         guard !lost.wasTurnedAway, lost.cause.code != .cancelled else { return false }
         return (isRepeatable || !lost.mayHaveBeenSent) && (repeats == 0 || lost.cause.code == .unavailable)
