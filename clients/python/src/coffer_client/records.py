@@ -6,7 +6,7 @@ import datetime as _datetime
 import json as _json
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Tuple, Union
 
 from .errors import Code, CofferError
 from .generated.credentials_pb2 import GetResponse
@@ -46,7 +46,37 @@ class Source(Enum):
     """A later daemon says something that this client does not know."""
 
 
-class Record:
+class _Timed(Protocol):
+    @property
+    def created_at_ms(self) -> int: ...
+    @property
+    def updated_at_ms(self) -> int: ...
+    @property
+    def expires_at_ms(self) -> int: ...
+
+
+class _Times:
+    """The times of a record as those of the standard library."""
+
+    __slots__ = ()
+
+    @property
+    def created_at(self: _Timed) -> _datetime.datetime:
+        """When the record first came to be."""
+        return _time(self.created_at_ms)
+
+    @property
+    def updated_at(self: _Timed) -> _datetime.datetime:
+        """When this version was written."""
+        return _time(self.updated_at_ms)
+
+    @property
+    def expires_at(self: _Timed) -> Optional[_datetime.datetime]:
+        """From this moment on the record is not found; None = never."""
+        return _end(self.expires_at_ms)
+
+
+class Record(_Times):
     """A credential and what the daemon knows about it. `repr` shows the credential's size only."""
 
     # What is beside the credential is decoded when it is asked for.
@@ -129,21 +159,6 @@ class Record:
         """The record's format in the vault, if it is not the one that the vault is written in."""
         return self._response.foreign_format or None
 
-    @property
-    def created_at(self) -> _datetime.datetime:
-        """`created_at_ms` as a datetime."""
-        return _time(self.created_at_ms)
-
-    @property
-    def updated_at(self) -> _datetime.datetime:
-        """`updated_at_ms` as a datetime."""
-        return _time(self.updated_at_ms)
-
-    @property
-    def expires_at(self) -> Optional[_datetime.datetime]:
-        """`expires_at_ms` as a datetime; None = never."""
-        return _end(self.expires_at_ms)
-
     def text(self) -> str:
         """The credential as text. Python cannot wipe the copy. DATA_LOSS if it is not UTF-8."""
         text = _decoded(self.value)
@@ -193,7 +208,6 @@ def _record(value: bytes, response: bytes) -> Record:
     return Record._of(bytearray(value), response)
 
 
-
 def _decoded(value: bytearray) -> Optional[str]:
     try:
         return value.decode("utf-8")
@@ -209,7 +223,7 @@ def _parsed(text: str) -> Any:
 
 
 @dataclass(frozen=True)
-class Receipt:
+class Receipt(_Times):
     """What a store has done."""
 
     version: str
@@ -219,24 +233,9 @@ class Receipt:
     expires_at_ms: int
     """0 = never."""
 
-    @property
-    def created_at(self) -> _datetime.datetime:
-        """When the record first came to be."""
-        return _time(self.created_at_ms)
-
-    @property
-    def updated_at(self) -> _datetime.datetime:
-        """When this version was written."""
-        return _time(self.updated_at_ms)
-
-    @property
-    def expires_at(self) -> Optional[_datetime.datetime]:
-        """From this moment on the record is not found; None = never."""
-        return _end(self.expires_at_ms)
-
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(_Times):
     """One connection of a user, without its credential."""
 
     user: str
@@ -250,21 +249,6 @@ class Entry:
     """0 = never."""
     error: Optional[CofferError] = None
     """Why the record, which is there, cannot be read. If set, there is no version, no label and no time."""
-
-    @property
-    def created_at(self) -> _datetime.datetime:
-        """When the record first came to be."""
-        return _time(self.created_at_ms)
-
-    @property
-    def updated_at(self) -> _datetime.datetime:
-        """When this version was written."""
-        return _time(self.updated_at_ms)
-
-    @property
-    def expires_at(self) -> Optional[_datetime.datetime]:
-        """From this moment on the record is not found; None = never."""
-        return _end(self.expires_at_ms)
 
 
 @dataclass(frozen=True)
