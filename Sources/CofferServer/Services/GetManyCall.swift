@@ -2,7 +2,7 @@ import CofferCache
 import CofferCore
 import Synchronization
 
-/// A GetMany that is not answered yet: what it asks for, how long it waits, and what it waits for now.
+/// A GetMany under way: its keys, how long it waits for vaults, and the flights that it waits for.
 final class GetManyCall: Sendable {
     private struct State {
         var unsent: Int
@@ -40,7 +40,9 @@ final class GetManyCall: Sendable {
 
     func end(_ flights: FlightBatch) { state.withLock { $0.flights.removeAll { $0 === flights } } }
 
-    /// - Returns: what is waited for now.
+    /// Notes that the time to wait is over.
+    ///
+    /// - Returns: the flights that it waited for until now.
     func endWaiting() -> [FlightBatch] {
         state.withLock { state in
             state.isOver = true

@@ -1,5 +1,5 @@
 /// A user's connections, fetched page by page as they are iterated. Each
-/// iteration asks anew. An error ends an iteration: what came before it is not the whole list.
+/// iteration asks the daemon again. An error ends an iteration: what came before it is not the whole list.
 public struct ConnectionList<Channel: CofferChannel>: AsyncSequence, Sendable {
     let client: Coffer_V1_CredentialsClient<Channel>
     let request: Coffer_V1_ListRequest
