@@ -115,6 +115,8 @@ let package = Package(
         .target(
             name: "CofferVault", dependencies: ["CofferCore", "CofferCrypto"], swiftSettings: safe),
         .target(name: "CofferYAML", dependencies: ["CYAML"], swiftSettings: base),
+        // libpq, which is loaded when a vault needs it and linked to nothing.
+        .target(name: "CPostgres"),
         .target(name: "CSQLiteLog", linkerSettings: [.linkedLibrary("sqlite3")]),
         .target(name: "CofferSQLite", dependencies: ["CSQLite", "CSQLiteLog"], swiftSettings: base),
         .target(name: "CofferHTTP", dependencies: ["CofferCore", "CCurl", "CLinux"], swiftSettings: base),
@@ -139,8 +141,14 @@ let package = Package(
             ],
             swiftSettings: safe),
         .target(
+            name: "CofferPostgres",
+            dependencies: ["CofferCore", "CofferCrypto", "CofferVault", "CofferVaultKit", "CPostgres"],
+            swiftSettings: safe),
+        .target(
             name: "CofferVaultCatalogue",
-            dependencies: ["CofferVaultKit", "CofferEmbedded", "CofferMemory", "CofferHashiCorp", "CofferAWS"],
+            dependencies: [
+                "CofferVaultKit", "CofferEmbedded", "CofferMemory", "CofferHashiCorp", "CofferAWS", "CofferPostgres",
+            ],
             swiftSettings: safe),
         .target(
             name: "CofferServer",
@@ -268,6 +276,12 @@ let package = Package(
                 "CofferCore", "CofferHTTP", "CofferVault", "CofferVaultKit", "CofferAWS", "CofferVaultConformance",
             ],
             swiftSettings: base),
+        .testTarget(
+            name: "CofferPostgresTests",
+            dependencies: [
+                "CofferCore", "CofferCrypto", "CofferVault", "CofferVaultKit", "CofferPostgres", "CofferVaultConformance",
+            ],
+            swiftSettings: base),
         // A driver of the tests, and what holds for every driver.
         .testTarget(
             name: "CofferDriverTests",
@@ -281,7 +295,7 @@ let package = Package(
             name: "CofferVaultsLiveTests",
             dependencies: [
                 "CofferCore", "CofferHTTP", "CofferVault", "CofferVaultKit", "CofferHashiCorp", "CofferAWS",
-                "CofferVaultConformance",
+                "CofferPostgres", "CofferVaultConformance",
             ],
             swiftSettings: base),
         .testTarget(

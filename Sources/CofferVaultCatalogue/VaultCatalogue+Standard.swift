@@ -2,11 +2,12 @@ internal import CofferAWS
 internal import CofferEmbedded
 internal import CofferHashiCorp
 internal import CofferMemory
+internal import CofferPostgres
 package import CofferVaultKit
 
 extension VaultCatalogue {
     /// The vaults that a daemon has: one line for each. The first is the default.
     package static let standard = VaultCatalogue([
-        EmbeddedDriver(), MemoryDriver(), HashiCorpDriver(), AWSDriver(),
+        EmbeddedDriver(), MemoryDriver(), HashiCorpDriver(), AWSDriver(), PostgresDriver(),
     ])
 }

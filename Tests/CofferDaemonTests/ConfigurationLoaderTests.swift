@@ -153,7 +153,7 @@ import Testing
     }
 
     @Test func saysWhichVariableOrFlagIsWrong() {
-        #expect(mistakes(["VAULT_TYPE": "floppy"]) == ["VAULT_TYPE: expected one of embedded, memory, vault, aws"])
+        #expect(mistakes(["VAULT_TYPE": "floppy"]) == ["VAULT_TYPE: expected one of embedded, memory, vault, aws, postgres"])
         #expect(mistakes(flags: .init(reactors: 99)) == ["--reactors: expected a whole number from 0 to 64"])
         #expect(mistakes(flags: .init(socket: "")) == ["--socket: expected a path of 1 to 107 bytes"])
     }

@@ -179,12 +179,12 @@ import Testing
     // MARK: Mistakes
 
     @Test(arguments: [
-        "cloudflare", "cloudflare-secrets-store", "fly", "azure", "gcp", "postgres", "etcd",
+        "cloudflare", "cloudflare-secrets-store", "fly", "azure", "gcp", "etcd",
     ])
     func aVaultOfTheGuideThatIsNotThereIsSaidToBe(type: String) {
         #expect(
             mistakes(["VAULT_TYPE": type]) == [
-                "VAULT_TYPE: this version has no vault of type \(type); expected one of embedded, memory, vault, aws"
+                "VAULT_TYPE: this version has no vault of type \(type); expected one of embedded, memory, vault, aws, postgres"
             ])
     }
 

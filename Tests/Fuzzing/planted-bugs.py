@@ -50,7 +50,7 @@ GROUPS = {
     "service": (
         ["CLinux", "CCurl", "CofferCore", "CofferCache", "CofferAccess", "CofferCrypto", "COpenSSL", "CProtobufC",
          "CofferMessages", "CofferWire", "CofferHTTP", "CofferVault", "CSQLite", "CSQLiteLog", "CYAML", "CofferYAML", "CofferSQLite", "CofferVaultKit",
-         "CofferEmbedded", "CofferMemory", "CofferHashiCorp", "CofferAWS", "CofferVaultCatalogue",
+         "CofferEmbedded", "CofferMemory", "CofferHashiCorp", "CofferAWS", "CPostgres", "CofferPostgres", "CofferVaultCatalogue",
          "CofferServer", "CofferDaemon", "CofferWireTests", "CofferFuzzReplayTests"],
         "CofferWireTests|CofferFuzzReplayTests"),
 }

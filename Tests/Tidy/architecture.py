@@ -23,7 +23,7 @@ def words(text: str) -> set[str]:
     return set(text.split())
 
 
-C_MODULES = words("CLinux CWipingHeap CProtobufC COpenSSL CCurl CSQLite CSQLiteLog CYAML CBaselines CofferMessages")
+C_MODULES = words("CLinux CWipingHeap CProtobufC COpenSSL CCurl CSQLite CSQLiteLog CPostgres CYAML CBaselines CofferMessages")
 
 #: From the bottom to the top: a module imports only what stands above its row.
 MODULES = {
@@ -46,7 +46,11 @@ MODULES = {
     "CofferMemory": Module(words("CofferCore CofferVault CofferVaultKit")),
     "CofferHashiCorp": Module(words("CofferCore CofferCrypto CofferVault CofferVaultKit CofferHTTP"), words("Glibc")),
     "CofferAWS": Module(words("CofferCore CofferCrypto CofferProcess CofferVault CofferVaultKit CofferHTTP"), words("Glibc")),
-    "CofferVaultCatalogue": Module(words("CofferVaultKit CofferEmbedded CofferMemory CofferHashiCorp CofferAWS")),
+    "CofferPostgres": Module(
+        words("CofferCore CofferCrypto CofferVault CofferVaultKit CPostgres"), words("Glibc"),
+        raw=frozenset(words("PostgresLink.swift"))),
+    "CofferVaultCatalogue": Module(
+        words("CofferVaultKit CofferEmbedded CofferMemory CofferHashiCorp CofferAWS CofferPostgres")),
     "CofferServer": Module(
         words("CofferCore CofferWire CofferCrypto CofferCache CofferAccess CofferVault CofferMessages CLinux "
               "CProtobufC"),
@@ -86,9 +90,9 @@ RAW = re.compile(r"\b(Unsafe\w*|unsafe\w*|withUnsafe\w*|Unmanaged|OpaquePointer|
 
 #: Where a type of vault may be named: in its own module and in the catalogue.
 VAULT_FOLDERS = re.compile(
-    r"Sources/(CofferAWS|CofferEmbedded|CofferHashiCorp|CofferMemory|CofferVaultCatalogue)/|.*/VaultCatalogue\.swift$")
+    r"Sources/(CofferAWS|CofferEmbedded|CofferHashiCorp|CofferMemory|CofferPostgres|CofferVaultCatalogue)/|.*/VaultCatalogue\.swift$")
 VAULT_TYPES = re.compile(
-    r'\b(HashiCorp|AWS[A-Z]|(Embedded|Memory)(Vault|Driver))|"(aws|embedded|etcd|postgres|gcp|azure|fly|cloudflare)"|\b(BAO|AWS)_')
+    r'\b(HashiCorp|AWS[A-Z]|(Embedded|Memory|Postgres)(Vault|Driver))|"(aws|embedded|etcd|postgres|gcp|azure|fly|cloudflare)"|\b(BAO|AWS)_')
 
 
 def only_drivers_name_types_of_vaults(repository: Repository) -> list[str]:

@@ -1,0 +1,159 @@
+internal import CofferCore
+internal import CofferVault
+internal import CofferVaultKit
+internal import Synchronization
+
+/// The thread that hears of changes: a connection of its own on which PostgreSQL tells what was written.
+///
+/// Nothing is kept for a listener that is away. So everything may have changed when it has connected again, and while
+/// it cannot connect what is cached is doubted again and again.
+final class PostgresListener: Sendable {
+    /// How often the connection is tried, so that one which died silently is noticed.
+    private static let heartbeat = Duration.seconds(5)
+    /// How long the answer to that may take, and connecting.
+    private static let patience = Duration.seconds(5)
+    /// Between attempts to connect; what is cached is doubted as often.
+    private static let retry = Duration.milliseconds(500)
+    private static let sweepInterval = Duration.seconds(60)
+
+    private let server: PostgresServer
+    private let names: PostgresNames
+    private let feed: ChangeFeed
+    private let lane: Lane<PostgresCall, PostgresReply>
+    private let vault: String
+    private let dependencies: PostgresDependencies
+    private let wake: PostgresWake
+    private let sweep: Sweep
+
+    /// - Throws: RESOURCE_EXHAUSTED if the system gives no file descriptor.
+    init(
+        _ server: PostgresServer, _ names: PostgresNames, _ feed: ChangeFeed,
+        sweeping lane: Lane<PostgresCall, PostgresReply>, vault: String, _ dependencies: PostgresDependencies
+    ) throws(Failure) {
+        self.server = server
+        self.names = names
+        self.feed = feed
+        self.lane = lane
+        self.vault = vault
+        self.dependencies = dependencies
+        wake = try PostgresWake()
+        sweep = Sweep(notice: dependencies.notice)
+    }
+
+    /// Ends `run`; may be called more than once, and before it.
+    func stop() {
+        isStopped.store(true, ordering: .releasing)
+        wake.signal()
+    }
+
+    private let isStopped = Atomic(false)
+
+    /// The thread's body.
+    func run() {
+        /// What the log says of it; "" = it listens.
+        var lastTold = ""
+        while !isStopped.load(ordering: .acquiring) {
+            do throws(PostgresFault) {
+                try listen {
+                    if !lastTold.isEmpty { dependencies.notice("changes by other hosts are heard again") }
+                    lastTold = ""
+                }
+            } catch {
+                feed.post(.everything)
+                let failure = Failure.postgres(error, .read, vault: vault)
+                if failure.message != lastTold, error != .woken {
+                    lastTold = failure.message
+                    dependencies.notice("changes by other hosts are not heard: \(failure.message)")
+                }
+                pause()
+            }
+        }
+    }
+
+    private func pause() { wake.wait(milliseconds: Int32(Self.retry.wholeMilliseconds)) }
+
+    /// Connects, and tells what it hears until the connection breaks.
+    private func listen(_ begun: () -> Void) throws(PostgresFault) {
+        let clock = dependencies.clock
+        let connection = try server.connect(wake: wake, deadline: clock.boot + Self.patience)
+        _ = try connection.run(
+            script: "LISTEN \"\(server.tables.channel)\"", deadline: clock.boot + Self.patience)
+        feed.post(.everything)
+        begun()
+        var beat = clock.boot + Self.heartbeat
+        while true {
+            if try connection.waitForInput(until: beat) == false, clock.boot >= beat {
+                _ = try connection.run(script: "SELECT 1", deadline: clock.boot + Self.patience)
+                beat = clock.boot + Self.heartbeat
+                sweepIfDue()
+            }
+            while let payload = connection.notification() { tell(payload) }
+        }
+    }
+
+    /// `writer:name`; a name that is empty stands for all.
+    private func tell(_ payload: [UInt8]) {
+        guard let colon = payload.firstIndex(of: UInt8(ascii: ":")) else { return feed.post(.everything) }
+        guard !payload[..<colon].elementsEqual(server.writer.utf8) else { return }
+        let name = payload[(colon + 1)...]
+        guard !name.isEmpty else { return feed.post(.everything) }
+        // Of another prefix.
+        guard name.starts(with: names.folder.utf8) else { return }
+        guard let text = String(validating: name, as: UTF8.self), let key = names.key(of: text) else { return }
+        feed.post(.record(key))
+    }
+
+    // MARK: Sweeping
+
+    private func sweepIfDue() {
+        let now = dependencies.clock.boot
+        guard sweep.begin(now) else { return }
+        let grace = UInt64(PostgresStatements.sweepGraceMilliseconds)
+        let wall = dependencies.clock.wall
+        let deadline = now + Self.patience
+        let call = PostgresCall(work: .sweep(wall > grace ? wall - grace : 0), deadline: deadline)
+        lane.submit(call, deadline: deadline, for: sweep)
+    }
+
+    /// Removes what has expired, as one call among others.
+    private final class Sweep: LaneCaller {
+        private struct State {
+            var next = BootInstant(nanoseconds: 0)
+            var isUnderWay = false
+            var isTold = false
+        }
+
+        private let state = Mutex(State())
+        private let notice: @Sendable (String) -> Void
+
+        init(notice: @escaping @Sendable (String) -> Void) { self.notice = notice }
+
+        /// Whether it is time.
+        func begin(_ now: BootInstant) -> Bool {
+            state.withLock { state in
+                guard !state.isUnderWay, now >= state.next else { return false }
+                state.isUnderWay = true
+                state.next = now + PostgresListener.sweepInterval
+                return true
+            }
+        }
+
+        func accept(_ outcome: Result<PostgresReply, Failure>) -> (on: any WorkQueue, work: any WorkItem)? {
+            var refusal: Failure?
+            state.withLock { state in
+                state.isUnderWay = false
+                switch outcome {
+                case .success(.swept(let count)) where count >= PostgresStatements.sweepSize:
+                    // There are more.
+                    state.next = BootInstant(nanoseconds: 0)
+                case .failure(let failure) where failure.code == .permissionDenied && !state.isTold:
+                    state.isTold = true
+                    refusal = failure
+                default: break
+                }
+            }
+            if let refusal { notice("records that have expired stay in the table: \(refusal.message)") }
+            return nil
+        }
+    }
+}

@@ -1,0 +1,170 @@
+import CofferCore
+import CofferCrypto
+import CofferVault
+import CofferVaultKit
+import Foundation
+import Testing
+
+@testable import CofferPostgres
+
+/// What settings are accepted, and what becomes of them.
+@Suite struct PostgresDriverTests {
+    private let driver = PostgresDriver()
+
+    private func vault(_ settings: [String: String]) throws -> VaultConfiguration {
+        var vault = VaultConfiguration(name: "v", driver: driver)
+        for (name, text) in settings {
+            let setting = try #require(vault.setting(name), "\(name)")
+            #expect(setting.apply([text], &vault), "\(name): \(text)")
+            vault.locations[name] = "file"
+        }
+        return vault
+    }
+
+    private func mistakes(_ settings: [String: String]) throws -> [String] {
+        VaultRules.mistakes(in: try vault(settings)).map { "\($0.place): \($0.message)" }
+    }
+
+    private static let url = "postgresql://u@h/d"
+
+    @Test func soundSettings() throws {
+        let all: [[String: String]] = [
+            [:], ["url": Self.url], ["url": Self.url, "tls": "disable"], ["url": Self.url + "?sslmode=verify-full"],
+            ["url": Self.url + "?sslmode=disable", "tls": "disable"], ["url": Self.url + "?sslmode=require", "tls": "verify-ca"],
+            ["url": "postgresql://u@/d?sslmode=disable"], ["url": Self.url, "ca_file": "/ca", "schema": "a_1"],
+            ["url": Self.url, "client_certificate_file": "/c", "client_key_file": "/k"],
+        ]
+        for settings in all { #expect(try mistakes(settings) == [], "\(settings)") }
+    }
+
+    @Test func mistakesBetweenSettings() throws {
+        #expect(
+            try mistakes(["format": "json"]) == [
+                "format: no other program reads the tables of a vault of type postgres; expected sealed",
+                "accept: no other program reads the tables of a vault of type postgres; expected [sealed]",
+            ])
+        #expect(try mistakes(["url": Self.url + "?sslmode=disable"]).first?.hasPrefix("url: sslmode=disable would send") == true)
+        #expect(try mistakes(["url": Self.url + "?sslmode=require"]) == ["url: sslmode: expected verify-full; a weaker mode is set by tls"])
+        #expect(
+            try mistakes(["url": "postgresql://u@/d", "ca_file": "/ca"]) == [
+                "ca_file: the url names a Unix socket, which uses no TLS; remove this setting"
+            ])
+        #expect(try mistakes(["url": Self.url, "tls": "disable", "ca_file": "/ca"]) == ["ca_file: belongs to TLS; this vault has tls: disable"])
+        #expect(
+            try mistakes(["url": Self.url, "client_key_file": "/k"]) == [
+                "client_key_file: client_certificate_file is missing; a key needs its certificate"
+            ])
+    }
+
+    @Test(arguments: [
+        ("url", "postgresql://u:p@h/d"), ("url", "https://h"), ("schema", "Coffer"), ("schema", "a b"), ("schema", "1a"),
+        ("schema", "a\"b"), ("schema", String(repeating: "a", count: 49)), ("tls", "require"), ("connections", "0"),
+        ("connections", "257"), ("password_file", "secret"),
+    ])
+    func valuesThatAreRefused(name: String, text: String) throws {
+        var vault = VaultConfiguration(name: "v", driver: driver)
+        #expect(try #require(vault.setting(name)).apply([text], &vault) == false)
+    }
+
+    /// No secret goes to two vaults, and one without need of a password uses none up.
+    @Test func secretsThatAreUsedUp() throws {
+        #expect(driver.secret(of: try vault([:])) == "DATABASE_URL")
+        #expect(driver.secret(of: try vault(["url": Self.url])) == "PGPASSWORD")
+        #expect(driver.secret(of: try vault(["url": Self.url, "password_file": "/p"])) == nil)
+        #expect(driver.secret(of: try vault(["url": "postgresql://u@/d"])) == nil)
+        #expect(driver.secret(of: try vault(["url": Self.url, "client_certificate_file": "/c", "client_key_file": "/k"])) == nil)
+    }
+
+    @Test func theOneVaultOfADaemonNeedsItsAddress() throws {
+        var none = try vault([:])
+        #expect(driver.adopt(EnvironmentVariables([:]), into: &none).map(\.place) == ["DATABASE_URL"])
+        #expect(driver.adopt(EnvironmentVariables(["DATABASE_URL": "set"]), into: &none) == [])
+        var one = try vault(["url": Self.url])
+        #expect(driver.adopt(EnvironmentVariables([:]), into: &one) == [])
+    }
+
+    // MARK: Opening
+
+    private func context(_ secrets: [String: String], _ variables: [String: String] = [:]) -> VaultContext {
+        VaultContext(
+            clock: SystemClock(), random: SystemRandom(), dataFolder: "/nonexistent",
+            secret: { names in names.lazy.compactMap { secrets[$0] }.first.map { Secret($0) } },
+            variable: { variables[$0].map { Secret($0) } }, readFile: { _, _ throws(Failure) in Secret("from-file\n") },
+            readFileLater: { _, _, _ async throws(Failure) in Secret("from-file\n") }, tlsFiles: { _ throws(Failure) in nil },
+            connect: { _ throws(Failure) in throw .internalError("HTTP") }, whenReloaded: { _, _ in },
+            keyCheck: { _, _ throws(Failure) in [] }, notice: { _, _ in })
+    }
+
+    private func opening(
+        _ settings: [String: String], secrets: [String: String] = [:], variables: [String: String] = [:]
+    ) throws -> String? {
+        let vault = try vault(settings)
+        do throws(Failure) {
+            _ = try driver.open(vault, context(secrets, variables))
+            return nil
+        } catch {
+            return error.message
+        }
+    }
+
+    @Test func opensWithoutAskingAnybody() throws {
+        let plain = ["tls": "disable"]
+        #expect(try opening(plain, secrets: ["DATABASE_URL": "postgres://u:p@h/d?sslmode=disable"]) == nil)
+        #expect(try opening(plain.merging(["url": Self.url]) { $1 }, secrets: ["PGPASSWORD": "p"]) == nil)
+        #expect(try opening(["url": "postgresql://u@/d"]) == nil)
+    }
+
+    @Test func saysWhyItDoesNotOpen() throws {
+        #expect(try opening([:])?.hasPrefix("url is missing, and DATABASE_URL is not set") == true)
+        let wrong = try opening([:], secrets: ["DATABASE_URL": "postgres://u:s3cret@h:x/d"])
+        #expect(wrong == "DATABASE_URL: expected a port from 1 to 65535")
+        let open = try opening([:], secrets: ["DATABASE_URL": "postgres://u:s3cret@h/d?sslmode=disable"])
+        #expect(open?.hasPrefix("DATABASE_URL: sslmode=disable would send everything without TLS") == true)
+        for name in ["PGSERVICE", "PGOPTIONS", "PGREQUIREPEER", "PGSERVICEFILE"] {
+            #expect(try opening(["url": "postgresql://u@/d"], variables: [name: "x"])?.hasPrefix("\(name) is set") == true)
+        }
+    }
+
+    /// Every option is there by name, so that libpq looks for none of these in the environment or the home folder.
+    @Test func libpqIsToldEverything() throws {
+        let vault = try vault(["url": "postgresql://u@h:5433/d", "ca_file": "/ca.pem"])
+        let options = try PostgresOptions(vault, try PostgresAddress("postgresql://u@h:5433/d"), .none)
+        let text = options.link(to: options.hosts[0], password: Secret("p w")).withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+        let parts = text.split(separator: "\0", omittingEmptySubsequences: false)
+        #expect(parts.suffix(2) == ["", ""])
+        let values = Dictionary(
+            uniqueKeysWithValues: stride(from: 0, to: parts.count - 2, by: 2).map { (String(parts[$0]), String(parts[$0 + 1])) })
+        #expect(values["host"] == "h" && values["port"] == "5433" && values["user"] == "u" && values["dbname"] == "d")
+        #expect(values["sslmode"] == "verify-full" && values["sslrootcert"] == "/ca.pem" && values["password"] == "p w")
+        for name in [
+            "gssencmode", "passfile", "sslcert", "sslkey", "sslcrl", "sslcrldir", "target_session_attrs", "channel_binding",
+            "client_encoding", "application_name", "ssl_min_protocol_version",
+        ] {
+            #expect(values[name]?.isEmpty == false, "\(name)")
+        }
+    }
+
+    // MARK: The tables
+
+    /// The manual's page has the SQL that the daemon runs.
+    @Test func theManualHasTheTables() throws {
+        let page = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../docs/postgresql.md").standardizedFileURL
+        let text = try String(contentsOf: page, encoding: .utf8)
+        let tables = PostgresTables(schema: "coffer")
+        #expect(tables.scripts.count == Int(PostgresTables.version))
+        for script in tables.scripts { #expect(text.contains("```sql\n\(script)\n```"), "docs/postgresql.md has other tables") }
+    }
+
+    /// The binary form of parameters, by PostgreSQL's own definition of an array.
+    @Test func parameters() {
+        let some = PostgresParameters().adding("ü").adding(Int64(-2)).adding([0, 255] as [UInt8]).adding(["a", ""])
+        #expect(some.lengths == [2, 8, 2, 29])
+        #expect(some.bytes.prefix(12) == [0xC3, 0xBC, 255, 255, 255, 255, 255, 255, 255, 254, 0, 255])
+        #expect(
+            some.bytes.dropFirst(12) == [
+                0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 25, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, UInt8(ascii: "a"), 0, 0, 0, 0,
+            ])
+        #expect(PostgresParameters().adding([] as [String]).bytes == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 25])
+    }
+}
