@@ -49,11 +49,22 @@ class Folder:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
+def foreign_certificate(folder: Path) -> None:
+    """`foreign.pem` and `foreign.key`, of the same authority, for a host that none of the servers is."""
+    (folder / "foreign.ext").write_text("subjectAltName=DNS:elsewhere.example\nbasicConstraints=CA:FALSE\n")
+    for command in (
+            ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "foreign.key",
+             "-subj", "/CN=elsewhere.example", "-out", "foreign.csr"],
+            ["x509", "-req", "-in", "foreign.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "7",
+             "-sha256", "-extfile", "foreign.ext", "-out", "foreign.pem"]):
+        subprocess.run(["openssl", *command], cwd=folder, capture_output=True, timeout=60, check=True)
+
+
 class Server:
     """One PostgreSQL with TLS on 127.0.0.1 and a socket of its own."""
 
-    def __init__(self, folder: Folder, name: str) -> None:
-        self.folder, self.name = folder, name
+    def __init__(self, folder: Folder, name: str, certificate: str) -> None:
+        self.folder, self.name, self.certificate = folder, name, certificate
         self.path = folder.path / name
         self.path.mkdir(mode=0o755)
         folder.give(self.path)
@@ -70,10 +81,9 @@ class Server:
             capture_output=True, cwd=self.path, timeout=120)
         if done.returncode != 0:
             raise CannotStart(f"initdb: {done.stderr.decode(errors='replace')}")
-        certificates(self.folder.path)
-        for name in ("server.pem", "server.key", "ca.pem"):
-            copy = self.path / name
-            shutil.copyfile(self.folder.path / name, copy)
+        for kind in ("pem", "key"):
+            copy = self.path / f"server.{kind}"
+            shutil.copyfile(self.folder.path / f"{self.certificate}.{kind}", copy)
             copy.chmod(0o600)
             self.folder.give(copy)
         (self.data / "pg_hba.conf").write_text(HBA)
@@ -82,7 +92,7 @@ class Server:
         settings = {
             "listen_addresses": "127.0.0.1", "unix_socket_directories": self.path, "ssl": "on",
             "ssl_cert_file": self.path / "server.pem", "ssl_key_file": self.path / "server.key",
-            "fsync": "off", "full_page_writes": "off", "max_connections": 100, "shared_buffers": "32MB",
+            "fsync": "off", "full_page_writes": "off", "max_connections": 1000, "shared_buffers": "32MB",
             "password_encryption": "scram-sha-256"}
         command = [str(PROGRAMS / "postgres"), "-D", str(self.data), "-p", str(self.port)]
         for name, value in settings.items():
@@ -133,10 +143,11 @@ def manual_sql() -> list[str]:
     return re.findall(r"```sql\n(.*?)```", MANUAL.read_text(), re.DOTALL)
 
 
-class Control(socketserver.ThreadingUnixStreamServer):
-    """Stops and starts a server for the tests: each connection sends one command and gets `ok`."""
+class Control(socketserver.UnixStreamServer):
+    """Stops and starts a server for the tests: each connection sends commands in one line and gets `ok`.
 
-    daemon_threads = True
+    All on one thread, which lasts: a child is killed when the thread ends that has started it.
+    """
 
     def __init__(self, path: Path, server: Server) -> None:
         self.server = server
@@ -195,8 +206,10 @@ class Postgres(Backend):
 
     def start(self, folder: Path) -> dict[str, str]:
         self._folder = Folder()
-        for name in ("main", "other"):
-            self._servers.append(Server(self._folder, name))
+        certificates(self._folder.path)
+        foreign_certificate(self._folder.path)
+        for name, certificate in (("main", "server"), ("other", "foreign")):
+            self._servers.append(Server(self._folder, name, certificate))
             self._servers[-1].set_up()
         main, other = self._servers
         main.sql("CREATE DATABASE manual")

@@ -63,7 +63,10 @@ struct PostgresFixture: VaultFixture {
     let expiryStep: UInt64 = 1
 
     func advance(milliseconds: UInt64) { settable.manual.advance(milliseconds: milliseconds) }
-    func open() throws -> any VaultAdapter { try PostgresPlace.vault(settings, clock: settable) }
+    func open() throws -> any VaultAdapter {
+        // Many suites run at a time.
+        try PostgresPlace.vault(["connections": "4"].merging(settings) { $1 }, clock: settable)
+    }
     func reopen() throws -> (any VaultAdapter)? { try open() }
     func another() throws -> (any VaultAdapter)? { try open() }
 }

@@ -56,7 +56,7 @@ import Testing
 
     /// The call ends by its deadline, and the server stops too: it would write later what was given up.
     @Test(.timeLimit(.minutes(1))) func whatIsLateIsCancelled() async throws {
-        let vault = try PostgresPlace.vault(["schema": schema, "connections": "2"])
+        let vault = try PostgresPlace.vault(["schema": schema, "connections": "1"])
         try await vault.write("v1")
         try await locked {
             let began = SystemClock().boot
@@ -100,7 +100,7 @@ import Testing
     }
 
     @Test(.timeLimit(.minutes(2))) func aServerThatIsStoppedAndStarted() async throws {
-        let settings = ["url": try PostgresPlace.url(port: "OTHER_PORT"), "schema": schema]
+        let settings = ["url": try PostgresPlace.url(port: "OTHER_PORT"), "tls": "verify-ca", "schema": schema]
         let vault = try PostgresPlace.vault(settings)
         let heard = HeardChanges(vault)
         try await vault.write("v1")
@@ -122,7 +122,9 @@ import Testing
 
     /// The primary becomes a standby: it is left alone, and of several servers the primary is found.
     @Test(.timeLimit(.minutes(2))) func aStandbyIsRefusedAndThePrimaryFound() async throws {
-        let alone = try PostgresPlace.vault(["url": try PostgresPlace.url(port: "OTHER_PORT"), "schema": schema])
+        let alone = try PostgresPlace.vault([
+            "url": try PostgresPlace.url(port: "OTHER_PORT"), "tls": "verify-ca", "schema": schema,
+        ])
         try await alone.write("v1")
         try PostgresPlace.control("stop", "standby", "start")
         await PostgresPlace.expect(.unavailable, .vaultFailed, "standby", retryable: true, unsent: true) {
@@ -133,7 +135,7 @@ import Testing
         }
         let ports = try ["OTHER_PORT", "NOBODY_PORT", "PORT"].map { "127.0.0.1:" + (try PostgresPlace.variable($0)) }
         let cluster = try PostgresPlace.vault([
-            "url": "postgresql://app@\(ports.joined(separator: ","))/coffer", "schema": schema,
+            "url": "postgresql://app@\(ports.joined(separator: ","))/coffer", "tls": "verify-ca", "schema": schema,
         ])
         try await cluster.write("v1")
         #expect(try await cluster.read()?.version == "v1")
