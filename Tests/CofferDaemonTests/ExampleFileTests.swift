@@ -57,8 +57,8 @@ import Testing
         let all = lines.joined(separator: "\n")
         var configuration = Configuration()
         try ConfigurationFile.apply(all, name: "coffer.example.yaml", to: &configuration)
-        #expect(configuration.vaults.map(\.name) == ["main", "cluster", "cloud", "local"])
-        #expect(configuration.routes.count == 4)
+        #expect(configuration.vaults.map(\.name) == ["main", "cluster", "cloud", "database", "local"])
+        #expect(configuration.routes.count == 5)
         for name in ["type"] + VaultCatalogue.standard.settingNames {
             #expect(lines.contains { $0.hasPrefix("    \(name): ") }, "\(name)")
         }
