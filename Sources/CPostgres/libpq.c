@@ -93,7 +93,7 @@ int coffer_pq_is_open(struct coffer_pq_connection *connection) {
         if (!pq.PQconsumeInput(conn(connection))) return 0;
         pq.PQisBusy(conn(connection));
     }
-    return 0;
+    return pq.PQstatus(conn(connection)) == CONNECTION_OK;
 }
 
 const char *coffer_pq_message(struct coffer_pq_connection *connection) {

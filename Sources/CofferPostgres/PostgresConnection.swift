@@ -141,7 +141,7 @@ final class PostgresConnection {
         case .woken: throw .woken
         case .broken: throw .lost(isSent: false)
         case .ready:
-            guard link.consume(), link.isOpen else { throw .lost(isSent: false) }
+            guard link.consume() else { throw .lost(isSent: false) }
             return true
         }
     }

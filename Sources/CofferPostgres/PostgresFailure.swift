@@ -41,6 +41,10 @@ extension Failure {
     /// Of faults that come before anything of the call is sent.
     private static func beforeSending(_ fault: PostgresFault, vault: String) -> Failure {
         switch fault {
+        case .lost:
+            Failure(
+                .unavailable, .vaultUnreachable, "PostgreSQL closed the connection before anything was sent", vault: vault,
+                retryable: true, isUnsent: true)
         case .noLibrary:
             .postgresSetUp("libpq of version 13 or later is not installed; install it (on Debian the package libpq5)", vault)
         case .untrusted:

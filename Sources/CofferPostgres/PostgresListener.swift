@@ -53,8 +53,10 @@ final class PostgresListener: Sendable {
         /// What the log says of it; "" = it listens.
         var lastTold = ""
         while !isStopped.load(ordering: .acquiring) {
+            var hasListened = false
             do throws(PostgresFault) {
                 try listen {
+                    hasListened = true
                     if !lastTold.isEmpty { dependencies.notice("changes by other hosts are heard again") }
                     lastTold = ""
                 }
@@ -65,12 +67,11 @@ final class PostgresListener: Sendable {
                     lastTold = failure.message
                     dependencies.notice("changes by other hosts are not heard: \(failure.message)")
                 }
-                pause()
+                // A connection that was cut is replaced at once: what others write meanwhile is not heard.
+                if !hasListened { wake.wait(milliseconds: Int32(Self.retry.wholeMilliseconds)) }
             }
         }
     }
-
-    private func pause() { wake.wait(milliseconds: Int32(Self.retry.wholeMilliseconds)) }
 
     /// Connects, and tells what it hears until the connection breaks.
     private func listen(_ begun: () -> Void) throws(PostgresFault) {

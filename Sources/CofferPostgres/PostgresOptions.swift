@@ -86,12 +86,14 @@ package struct PostgresOptions: Sendable {
 
     /// libpq's options for one of the hosts, as `coffer_pq_start` takes them. All that could come from the environment
     /// or the home folder is said here.
-    func link(to host: PostgresAddress.Host, password: Secret?) -> Secret {
+    ///
+    /// - Parameter program: what the server shows as the program's name.
+    func link(to host: PostgresAddress.Host, password: Secret?, program: String = "cofferd") -> Secret {
         let plain = [
             ("host", host.name), ("port", String(host.port)), ("user", user), ("dbname", database),
             ("sslmode", host.isLocal ? "disable" : tls.rawValue), ("ssl_min_protocol_version", "TLSv1.2"),
             ("gssencmode", "disable"), ("channel_binding", "prefer"), ("target_session_attrs", "any"),
-            ("application_name", "cofferd"), ("client_encoding", "UTF8"), ("keepalives", "1"), ("keepalives_idle", "30"),
+            ("application_name", program), ("client_encoding", "UTF8"), ("keepalives", "1"), ("keepalives_idle", "30"),
             ("keepalives_interval", "10"), ("keepalives_count", "3"), ("tcp_user_timeout", "20000"),
         ] + files.map { ($0.option, $0.path) }
         var count = plain.reduce(1) { $0 + $1.0.utf8.count + $1.1.utf8.count + 2 }

@@ -33,7 +33,7 @@ final class PostgresServer: Sendable {
 
     /// A connection to the primary, with tables.
     ///
-    /// - Parameter wake: ends its waits.
+    /// - Parameter wake: ends its waits; only the connection that listens has one.
     func connect(wake: PostgresWake? = nil, deadline: BootInstant) throws(PostgresFault) -> PostgresConnection {
         let connection = try session(wake, deadline)
         if !known.withLock({ $0.hasTables }) {
@@ -68,7 +68,8 @@ final class PostgresServer: Sendable {
     private func session(
         _ host: Int, _ password: Secret?, _ wake: PostgresWake?, _ deadline: BootInstant
     ) throws(PostgresFault) -> PostgresConnection {
-        let link = options.link(to: options.hosts[host], password: password)
+        let link = options.link(
+            to: options.hosts[host], password: password, program: wake == nil ? "cofferd" : "cofferd-listen")
         let connection = try PostgresConnection(link, clock: clock, wake: wake, deadline: deadline)
         let process: String
         do throws(PostgresFault) {

@@ -1,0 +1,107 @@
+"""Two daemons on one PostgreSQL: what one stores is what the other serves."""
+
+import bisect
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from harness import SystemTest
+from harness.options import options
+from load import Sample, Traffic, get, store
+from postgres import PASSWORD, Folder, Server
+from servers import certificates
+from stage import configuration, new_daemon
+
+KEYS = 50
+#: A second, through the one daemon and through the other.
+STORES, GETS = 200, 1_000
+SECONDS, SOAK_SECONDS = 20, 120
+#: A Store shows through the other daemon after so many seconds: of 100 Stores 99, and every one.
+USUAL, LONGEST = 0.05, 1
+#: How often the connections that listen are cut.
+CUT_EVERY = 4
+
+
+class Shared(SystemTest):
+    time_limit = 300
+
+    def test_a_store_on_one_host_is_what_the_other_serves(self) -> None:
+        server, settings = self.database()
+        key = Path(tempfile.mkstemp(prefix="cfkey")[1])
+        self.addCleanup(key.unlink)
+        key.write_bytes(bytes(range(32)))
+        daemons = []
+        for _ in range(2):
+            daemons.append(new_daemon(configuration({"main": settings}, f"key: {{file: {key}}}")))
+            self.addCleanup(daemons[-1].dispose)
+        with daemons[0].client() as client:
+            for number in range(KEYS):
+                client.store("user", f"key-{number}", b"0")
+        stores = Traffic(daemons[0], lambda n: store("user", f"key-{n % KEYS}", str(n + 1).encode()), STORES)
+        gets = Traffic(daemons[1], lambda n: get("user", f"key-{n * 7 % KEYS}"), GETS)
+        for traffic in (stores, gets):
+            traffic.start()
+        try:
+            end = time.monotonic() + options.sized(SECONDS, SOAK_SECONDS)
+            while time.monotonic() < end:
+                time.sleep(CUT_EVERY)
+                cut = server.sql(
+                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                    "WHERE application_name = 'cofferd-listen'")
+                self.assertEqual(cut, "2", "each daemon has one connection that listens")
+        finally:
+            for traffic in (stores, gets):
+                traffic.stop()
+        self.check(stores.samples, gets.samples)
+
+    def database(self) -> tuple[Server, dict[str, object]]:
+        folder = Folder()
+        self.addCleanup(folder.remove)
+        certificates(folder.path)
+        server = Server(folder, "main", "server")
+        self.addCleanup(server.stop)
+        server.set_up()
+        password = Path(tempfile.mkstemp(prefix="cfpw")[1])
+        self.addCleanup(password.unlink)
+        password.write_text(PASSWORD + "\n")
+        return server, {
+            "type": "postgres", "url": f"postgresql://app@127.0.0.1:{server.port}/coffer", "password_file": password,
+            "ca_file": folder.path / "ca.pem"}
+
+    def check(self, stores: list[Sample], gets: list[Sample]) -> None:
+        failed = [each for each in stores + gets if not each.reached]
+        self.assertEqual([each.message for each in failed[:3]], [])
+        self.assertEqual(len([each for each in gets if each.stale]), 0)
+        cached = sum(each.source == 1 for each in gets)
+        waits = [wait for number in range(KEYS) for wait in self.waits(f"user/key-{number}", stores, gets)]
+        ordered = sorted(waits)
+        usual, longest = ordered[len(ordered) * 99 // 100], ordered[-1]
+        print(f"  {len(stores)} Stores, {len(gets)} Gets, {cached} of them from the cache; a Store shows on the other host after "
+              f"{statistics.median(waits) * 1_000:.1f} ms (median), {usual * 1_000:.1f} ms (99 of 100), "
+              f"{longest * 1_000:.1f} ms (all)", flush=True)
+        self.assertGreater(cached, len(gets) / 2, "the cache hardly took part")
+        self.assertLess(usual, USUAL)
+        self.assertLess(longest, LONGEST)
+
+    def waits(self, key: str, stores: list[Sample], gets: list[Sample]) -> list[float]:
+        """Of each Store, how long after it was acknowledged a Get began that gave something older.
+
+        The n-th Store of a key is the value n * KEYS + its own number, so that values tell which is older.
+        """
+        written = sorted((each.answered for each in stores if each.key == key))
+        values = sorted({0} | {number + 1 for number, each in enumerate(stores_in_order(stores)) if each.key == key})
+        waits = [0.0] * len(written)
+        for each in gets:
+            if each.key != key:
+                continue
+            # How many Stores of the key it shows, and how many were acknowledged before it began.
+            shown = bisect.bisect_right(values, int(each.credential)) - 1
+            for missed in range(shown, bisect.bisect_left(written, each.sent)):
+                waits[missed] = max(waits[missed], each.sent - written[missed])
+        return waits
+
+
+def stores_in_order(stores: list[Sample]) -> list[Sample]:
+    """As they were sent: the n-th has the value n."""
+    return sorted(stores, key=lambda each: each.sent)
