@@ -135,7 +135,8 @@ class Server:
         self.sql("GRANT CREATE ON DATABASE coffer TO app, plain")
         self.sql("ALTER ROLE reader SET default_transaction_read_only = on")
         self.sql("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
-        self.sql("GRANT CREATE ON DATABASE latin TO app")
+        self.sql("CREATE DATABASE changes")
+        self.sql("GRANT CREATE ON DATABASE latin, changes TO app")
 
 
 def manual_sql() -> list[str]:
