@@ -31,15 +31,13 @@ import Testing
     private func listens(_ heard: HeardChanges) async throws {
         #expect(try await eventually { heard.all.first == .everything })
         var isHeard = false
-        for _ in 0..<100 where !isHeard {
-            let count = heard.all.count
-            _ = try sql("SELECT pg_notify('\(schema)_changed', ':')")
-            try await Task.sleep(for: .milliseconds(200))
-            isHeard = heard.all.count > count
+        for number in 0..<30 where !isHeard {
+            _ = try sql("SELECT pg_notify('\(schema)_changed', ':ai2-connectors/probe/\(number)')")
+            // They come in order: what was said before has been heard then.
+            let probe = try HeardChanges.record("probe", "\(number)")
+            isHeard = try await eventually(seconds: 2) { heard.all.contains(probe) }
         }
         #expect(isHeard)
-        // Also what came late.
-        try await Task.sleep(for: .milliseconds(500))
         heard.forget()
     }
 
