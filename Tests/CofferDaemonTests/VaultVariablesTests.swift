@@ -242,7 +242,7 @@ import Testing
             ])
         #expect(
             mistakes(["VAULT_TYPE": "vault"], "vaults:\n  a: {type: floppy}\n") == [
-                "/etc/coffer/coffer.yaml:2:13: vaults.a.type: expected one of embedded, memory, vault, aws"
+                "/etc/coffer/coffer.yaml:2:13: vaults.a.type: expected one of embedded, memory, vault, aws, postgres"
             ], "what a vault with a mistake is, nobody knows")
         #expect(
             mistakes([:], text + "vault:\n  type: memory\n  timeout_ms: 7\n") == [
