@@ -1,6 +1,8 @@
 import CofferCache
 import CofferDaemon
 import CofferServer
+import CofferVaultCatalogue
+import CofferVaultKit
 import Testing
 
 @Suite struct ConfigurationFileTests {
@@ -62,7 +64,7 @@ import Testing
         ("lgo: {}\n", "c.yaml:1:1: unknown setting lgo; did you mean log?"),
         ("socket_mode: 0400\n", "c.yaml:1:14: socket_mode: expected an octal mode from 0600 to 0777, owner rw included"),
         ("socket: \"\"\n", "c.yaml:1:9: socket: expected a path of 1 to 107 bytes"),
-        ("vault:\n  type: floppy\n", "c.yaml:2:9: vault.type: expected one of embedded, memory, vault, aws, postgres"),
+        ("vault:\n  type: floppy\n", "c.yaml:2:9: vault.type: expected \(VaultCatalogue.standard.expects)"),
         ("log: {format: xml}\n", "c.yaml:1:15: log.format: expected one of auto, text, json"),
         ("reactors:\n  many: 1\n", "c.yaml:2:3: reactors is a single value, not a mapping"),
         ("limits: 5\n", "c.yaml:1:9: expected a mapping of settings, got a single value"),

@@ -1,5 +1,7 @@
 import CofferDaemon
 import CofferServer
+import CofferVaultCatalogue
+import CofferVaultKit
 import Synchronization
 import Testing
 
@@ -153,7 +155,7 @@ import Testing
     }
 
     @Test func saysWhichVariableOrFlagIsWrong() {
-        #expect(mistakes(["VAULT_TYPE": "floppy"]) == ["VAULT_TYPE: expected one of embedded, memory, vault, aws, postgres"])
+        #expect(mistakes(["VAULT_TYPE": "floppy"]) == ["VAULT_TYPE: expected \(VaultCatalogue.standard.expects)"])
         #expect(mistakes(flags: .init(reactors: 99)) == ["--reactors: expected a whole number from 0 to 64"])
         #expect(mistakes(flags: .init(socket: "")) == ["--socket: expected a path of 1 to 107 bytes"])
     }

@@ -184,7 +184,7 @@ import Testing
     func aVaultOfTheGuideThatIsNotThereIsSaidToBe(type: String) {
         #expect(
             mistakes(["VAULT_TYPE": type]) == [
-                "VAULT_TYPE: this version has no vault of type \(type); expected one of embedded, memory, vault, aws, postgres"
+                "VAULT_TYPE: this version has no vault of type \(type); expected \(VaultCatalogue.standard.expects)"
             ])
     }
 
@@ -242,7 +242,7 @@ import Testing
             ])
         #expect(
             mistakes(["VAULT_TYPE": "vault"], "vaults:\n  a: {type: floppy}\n") == [
-                "/etc/coffer/coffer.yaml:2:13: vaults.a.type: expected one of embedded, memory, vault, aws, postgres"
+                "/etc/coffer/coffer.yaml:2:13: vaults.a.type: expected \(VaultCatalogue.standard.expects)"
             ], "what a vault with a mistake is, nobody knows")
         #expect(
             mistakes([:], text + "vault:\n  type: memory\n  timeout_ms: 7\n") == [

@@ -1,6 +1,7 @@
 import CofferDaemon
 import CofferHTTP
 import CofferVault
+import CofferVaultCatalogue
 import CofferVaultKit
 import Testing
 
@@ -145,15 +146,15 @@ import Testing
         ("vaults:\n  a: memory\n", "c.yaml:2:6: vaults.a: expected a mapping with the vault's type and settings"),
         (
             "vaults:\n  a: {queue: 1}\n",
-            "c.yaml:2:3: vaults.a: type is missing; expected one of embedded, memory, vault, aws, postgres"
+            "c.yaml:2:3: vaults.a: type is missing; expected \(VaultCatalogue.standard.expects)"
         ),
         (
             "vaults:\n  a: {type: floppy}\n",
-            "c.yaml:2:13: vaults.a.type: expected one of embedded, memory, vault, aws, postgres"
+            "c.yaml:2:13: vaults.a.type: expected \(VaultCatalogue.standard.expects)"
         ),
         (
             "vaults:\n  a: {type: azure}\n",
-            "c.yaml:2:13: vaults.a.type: this version has no vault of type azure; expected one of embedded, memory, vault, aws, postgres"
+            "c.yaml:2:13: vaults.a.type: this version has no vault of type azure; expected \(VaultCatalogue.standard.expects)"
         ),
         (
             "vaults:\n  a: {type: memory, concurency: 5}\n",
@@ -193,7 +194,7 @@ import Testing
         ),
         (
             "vaults:\n  a: {type: embedded, proxy: 'http://p:1'}\n",
-            "c.yaml:2:30: vaults.a.proxy: only vaults of type vault and aws have this setting; this one is of type embedded"
+            "c.yaml:2:30: vaults.a.proxy: only vaults of type \(VaultCatalogue.standard.types(having: "proxy").joined(separator: ", ")) have this setting; this one is of type embedded"
         ),
         (
             "vaults:\n  a: {type: embedded, format: json}\n",
@@ -276,7 +277,7 @@ import Testing
             mistakes("vaults:\n  a: {type: memory, queue: x, timeout_ms: 0}\n  b: {type: tape}\n") == [
                 "c.yaml:2:28: vaults.a.queue: expected a whole number from 0 to 65536",
                 "c.yaml:2:43: vaults.a.timeout_ms: expected a duration from 1ms to 10m in whole milliseconds; written without a space, in us, ms, s, m, h or d",
-                "c.yaml:3:13: vaults.b.type: expected one of embedded, memory, vault, aws, postgres",
+                "c.yaml:3:13: vaults.b.type: expected \(VaultCatalogue.standard.expects)",
                 "c.yaml:1:1: routes are missing: 2 vaults need routes that say where records go",
             ])
     }
@@ -359,7 +360,7 @@ import Testing
     @Test func sectionsThatAreNullAreNotThere() throws {
         #expect(try read("vaults:\nroutes:\nlimits:\n") == Configuration())
         #expect(
-            mistakes("vaults:\n  a:\n") == ["c.yaml:2:3: vaults.a: type is missing; expected one of embedded, memory, vault, aws, postgres"])
+            mistakes("vaults:\n  a:\n") == ["c.yaml:2:3: vaults.a: type is missing; expected \(VaultCatalogue.standard.expects)"])
         let routes = try read("vaults: {a: {type: embedded}}\nroutes: [{user: ~, connection: , vault: a}]").routes
         #expect(routes == [VaultRoute(vault: "a")])
     }

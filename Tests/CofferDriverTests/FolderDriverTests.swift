@@ -61,7 +61,7 @@ import Testing
             ])
         #expect(
             mistakes("vaults:\n  notes: {type: floppy}\n") == [
-                "\(file):2:17: vaults.notes.type: expected one of embedded, memory, vault, aws, postgres, folder"
+                "\(file):2:17: vaults.notes.type: expected \(VaultCatalogue.standard.expects), folder"
             ])
     }
 

@@ -63,7 +63,7 @@ enum VaultsSection {
                 if value.isNull { continue }
                 guard type != nil else { continue }
                 guard let setting = vault.setting(word) else {
-                    let types = catalogue.types(having: word).joined(separator: " and ")
+                    let types = catalogue.types(having: word).joined(separator: ", ")
                     mistakes.add(
                         value, "\(path).\(word): only vaults of type \(types) have this setting; this one is of type \(vault.driver.type)")
                     continue
