@@ -145,9 +145,14 @@ let package = Package(
             dependencies: ["CofferCore", "CofferCrypto", "CofferVault", "CofferVaultKit", "CPostgres"],
             swiftSettings: safe),
         .target(
+            name: "CofferEtcd",
+            dependencies: ["CofferCore", "CofferCrypto", "CofferVault", "CofferVaultKit", "CofferHTTP"],
+            swiftSettings: safe),
+        .target(
             name: "CofferVaultCatalogue",
             dependencies: [
                 "CofferVaultKit", "CofferEmbedded", "CofferMemory", "CofferHashiCorp", "CofferAWS", "CofferPostgres",
+                "CofferEtcd",
             ],
             swiftSettings: safe),
         .target(
@@ -282,6 +287,12 @@ let package = Package(
                 "CofferCore", "CofferCrypto", "CofferVault", "CofferVaultKit", "CofferPostgres", "CofferVaultConformance",
             ],
             swiftSettings: base),
+        .testTarget(
+            name: "CofferEtcdTests",
+            dependencies: [
+                "CofferCore", "CofferCrypto", "CofferHTTP", "CofferVault", "CofferVaultKit", "CofferEtcd", "CofferVaultConformance",
+            ],
+            swiftSettings: base),
         // A driver of the tests, and what holds for every driver.
         .testTarget(
             name: "CofferDriverTests",
@@ -295,7 +306,7 @@ let package = Package(
             name: "CofferVaultsLiveTests",
             dependencies: [
                 "CofferCore", "CofferHTTP", "CofferVault", "CofferVaultKit", "CofferHashiCorp", "CofferAWS",
-                "CofferPostgres", "CofferVaultConformance",
+                "CofferPostgres", "CofferEtcd", "CofferVaultConformance",
             ],
             swiftSettings: base),
         .testTarget(

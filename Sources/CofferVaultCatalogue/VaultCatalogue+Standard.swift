@@ -1,5 +1,6 @@
 internal import CofferAWS
 internal import CofferEmbedded
+internal import CofferEtcd
 internal import CofferHashiCorp
 internal import CofferMemory
 internal import CofferPostgres
@@ -8,6 +9,6 @@ package import CofferVaultKit
 extension VaultCatalogue {
     /// The vaults that a daemon has: one line for each. The first is the default.
     package static let standard = VaultCatalogue([
-        EmbeddedDriver(), MemoryDriver(), HashiCorpDriver(), AWSDriver(), PostgresDriver(),
+        EmbeddedDriver(), MemoryDriver(), HashiCorpDriver(), AWSDriver(), PostgresDriver(), EtcdDriver(),
     ])
 }

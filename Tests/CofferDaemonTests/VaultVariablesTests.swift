@@ -179,7 +179,7 @@ import Testing
     // MARK: Mistakes
 
     @Test(arguments: [
-        "cloudflare", "cloudflare-secrets-store", "fly", "azure", "gcp", "etcd",
+        "cloudflare", "cloudflare-secrets-store", "fly", "azure", "gcp",
     ])
     func aVaultOfTheGuideThatIsNotThereIsSaidToBe(type: String) {
         #expect(

@@ -69,6 +69,7 @@ import Testing
         arguments: [
             ("vault", ["region", "kms_key", "IAM", "endpoint", "access key"]),
             ("aws", ["auth", "auth_mount", "secret id", "namespace", "mount", "KV engine", "server_name"]),
+            ("etcd", ["region", "kms_key", "IAM", "access key", "auth_mount", "secret id", "namespace", "KV engine"]),
             ("embedded", ["auth_mount", "region", "namespace", "ca_file", "IAM", "token"]),
             ("memory", ["auth_mount", "region", "namespace", "ca_file", "IAM", "token"]),
         ])

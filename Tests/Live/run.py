@@ -54,10 +54,11 @@ def main() -> int:
     arguments = parser.parse_args()
 
     import aws
+    import etcd
     import openbao
     import postgres
     import servers
-    backends = [kind() for kind in (openbao.OpenBao, aws.AWS, postgres.Postgres) if arguments.only in (None, kind.name)]
+    backends = [kind() for kind in (openbao.OpenBao, aws.AWS, postgres.Postgres, etcd.Etcd) if arguments.only in (None, kind.name)]
     if not backends:
         parser.error(f"there is no kind of vault of the name {arguments.only}")
     passed, failed = 0, []

@@ -82,7 +82,7 @@ class Process:
     def __init__(self, command: list[str], log: Path) -> None:
         self.log = log
         environment = {name: value for name, value in os.environ.items()
-                       if not name.startswith(("VAULT_", "BAO_", "AWS_"))}
+                       if not name.startswith(("VAULT_", "BAO_", "AWS_", "ETCD"))}
         with open(log, "ab") as output:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment,
@@ -107,6 +107,10 @@ class Process:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
 
     def send(self, number: int) -> None:
         """A signal; does not wait for what it does."""

@@ -49,8 +49,9 @@ MODULES = {
     "CofferPostgres": Module(
         words("CofferCore CofferCrypto CofferVault CofferVaultKit CPostgres"), words("Glibc"),
         raw=frozenset(words("PostgresLink.swift"))),
+    "CofferEtcd": Module(words("CofferCore CofferCrypto CofferVault CofferVaultKit CofferHTTP")),
     "CofferVaultCatalogue": Module(
-        words("CofferVaultKit CofferEmbedded CofferMemory CofferHashiCorp CofferAWS CofferPostgres")),
+        words("CofferVaultKit CofferEmbedded CofferMemory CofferHashiCorp CofferAWS CofferPostgres CofferEtcd")),
     "CofferServer": Module(
         words("CofferCore CofferWire CofferCrypto CofferCache CofferAccess CofferVault CofferMessages CLinux "
               "CProtobufC"),
@@ -90,9 +91,9 @@ RAW = re.compile(r"\b(Unsafe\w*|unsafe\w*|withUnsafe\w*|Unmanaged|OpaquePointer|
 
 #: Where a type of vault may be named: in its own module and in the catalogue.
 VAULT_FOLDERS = re.compile(
-    r"Sources/(CofferAWS|CofferEmbedded|CofferHashiCorp|CofferMemory|CofferPostgres|CofferVaultCatalogue)/|.*/VaultCatalogue\.swift$")
+    r"Sources/(CofferAWS|CofferEmbedded|CofferEtcd|CofferHashiCorp|CofferMemory|CofferPostgres|CofferVaultCatalogue)/|.*/VaultCatalogue\.swift$")
 VAULT_TYPES = re.compile(
-    r'\b(HashiCorp|AWS[A-Z]|(Embedded|Memory|Postgres)(Vault|Driver))|"(aws|embedded|etcd|postgres|gcp|azure|fly|cloudflare)"|\b(BAO|AWS)_')
+    r'\b(HashiCorp|AWS[A-Z]|(Embedded|Etcd|Memory|Postgres)(Vault|Driver))|"(aws|embedded|etcd|postgres|gcp|azure|fly|cloudflare)"|\b(BAO|AWS|ETCDCTL)_')
 
 
 def only_drivers_name_types_of_vaults(repository: Repository) -> list[str]:

@@ -9,7 +9,7 @@ package struct VaultCatalogue: Sendable {
 
     /// Types that the guide names and this version does not have.
     private static let absent: Set<String> = [
-        "cloudflare", "cloudflare-secrets-store", "fly", "azure", "gcp", "etcd",
+        "cloudflare", "cloudflare-secrets-store", "fly", "azure", "gcp",
     ]
 
     /// The driver that a text names, however it is written; nil if it names none.

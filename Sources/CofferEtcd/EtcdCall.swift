@@ -1,0 +1,78 @@
+internal import CofferCore
+internal import CofferHTTP
+internal import CofferVaultKit
+
+/// One request to etcd's JSON gateway.
+struct EtcdCall: Sendable {
+    /// What it changes: how a failure is to be understood, and whether another member may be asked.
+    enum Purpose: Sendable {
+        /// Nothing, so it may be repeated.
+        case read
+        /// Nothing that a record depends on, and repeating it leaves the same: a login, a lease with an id of ours.
+        case preparation
+        /// Records. Repeating it does no harm: a guard refuses the second one, or it changes nothing more.
+        case repeatableWrite
+        /// Records, and a second one may do what was not asked for.
+        case singleWrite
+
+        var isWrite: Bool { self == .repeatableWrite || self == .singleWrite }
+        var isRepeatable: Bool { self != .singleWrite }
+    }
+
+    /// Behind `/v3/`.
+    let path: String
+    let body: Secret
+    let purpose: Purpose
+
+    init(_ path: String, _ body: [(name: String, value: JSON)], for purpose: Purpose) {
+        self.path = path
+        self.body = JSON.object(body).encode()
+        self.purpose = purpose
+    }
+
+    func request(token: Secret?) -> HTTPRequest {
+        var headers = [HTTPHeader("Accept", "application/json"), HTTPHeader("Content-Type", "application/json")]
+        // Bare: etcd takes "Bearer " for a part of the token.
+        if let token { headers.append(HTTPHeader("Authorization", token)) }
+        return HTTPRequest(.post, "/v3/" + path, headers: headers, body: body)
+    }
+}
+
+/// What came back, whatever its status.
+struct EtcdAnswer: Sendable {
+    let status: Int
+    /// nil if there was none, or what came is no JSON.
+    let json: JSON?
+    /// nil = it did what it was asked for.
+    let fault: EtcdFault?
+
+    init(_ response: HTTPResponse) {
+        status = response.status
+        json = response.body.count == 0 ? nil : try? JSON.parse(answer: response.body)
+        fault =
+            if json == nil, response.complainsOfPlainHTTP {
+                .plainHTTP
+            } else {
+                EtcdFault(status: status, json)
+            }
+    }
+
+    /// An answer in place of one that is larger than is read.
+    static let tooLarge = EtcdAnswer(status: 200, json: nil, fault: .answerTooLarge)
+
+    private init(status: Int, json: JSON?, fault: EtcdFault?) {
+        self.status = status
+        self.json = json
+        self.fault = fault
+    }
+
+    /// Of the store, when this was answered.
+    var revision: Int64? { json?["header"]?["revision"]?.int64 }
+}
+
+/// An answer, and what is not known of attempts before it.
+struct EtcdReply: Sendable {
+    let answer: EtcdAnswer
+    /// How an earlier attempt failed that may have done the same; nil = there was none.
+    var doubt: Failure?
+}
