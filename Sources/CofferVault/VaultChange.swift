@@ -13,7 +13,7 @@ package enum VaultChange: Hashable, Sendable {
 /// - Every write and removal of another program comes as `record` or, where it was missed or its key
 ///   is not known, as `everything`. Those of this adapter may be left out.
 /// - It does not end before `close`, and then it does. An adapter that loses the vault's feed
-///   connects again, and then says `everything`.
+///   connects again, and then says `everything`, unless it goes on where it was.
 /// - It takes bounded memory, however slowly it is read.
 /// - Each iterator gets all of it.
 ///

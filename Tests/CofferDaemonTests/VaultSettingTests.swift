@@ -55,6 +55,11 @@ import Testing
             recovery_window_days: 720h
             kms_key: alias/x
             profile: "- p: [q]"
+          e:
+            type: etcd
+            endpoints: [https://e1:2379, https://e2:2379]
+            user: "u: v"
+            user_password_file: /p
         routes:
         - {user: "c*: ", connection: "- 漢", vault: "-a-"}
         - {vault: "1"}
