@@ -56,7 +56,12 @@ final class EtcdWatch: Sendable {
     func start() {
         state.withLock { state in
             guard state.task == nil, !state.isClosed else { return }
-            state.task = Task { await run() }
+            state.task = Task {
+                await withTaskGroup(of: Void.self) { group in
+                    group.addTask { await self.listen() }
+                    group.addTask { await self.doubt() }
+                }
+            }
         }
     }
 
@@ -81,21 +86,26 @@ final class EtcdWatch: Sendable {
 
     // MARK: Streams
 
-    private func run() async {
+    /// Says that everything may have changed, for as long as nothing is heard.
+    private func doubt() async {
+        while (try? await dependencies.sleep(EtcdWatchTrust.grace)) != nil {
+            if state.withLock({ $0.trust.isOver(at: now) }) { feed.post(.everything) }
+        }
+    }
+
+    private func listen() async {
         var pause = Self.shortestPause
         while !Task.isCancelled {
             let token = try? await client.session.token(by: now + Self.loginTimeout)
             let end = if let token { await follow(client.wire.order[0], token) } else { End.refused(.loginRefused) }
             if Task.isCancelled { return }
-            let (wasCreated, isOver) = state.withLock { state in
-                let now = now
+            let wasCreated = state.withLock { state in
                 state.position.lost()
                 if case .historyGone = end { state.position.compacted() }
                 state.trust.lost(at: now)
                 defer { state.isCreated = false }
-                return (state.isCreated, state.trust.isOver(at: now))
+                return state.isCreated
             }
-            if isOver { feed.post(.everything) }
             if case .refused(let fault) = end, let token, fault == .badToken || fault == .noToken {
                 _ = try? await client.session.replacement(for: token.number, by: now + Self.loginTimeout)
             }
