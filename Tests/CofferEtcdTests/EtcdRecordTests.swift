@@ -169,7 +169,7 @@ import Testing
                 if count > 3 { throw HTTPError(.tooLarge(limit: 4 << 20), isUnsent: false) }
                 return .etcd(revision: 7, #","responses":[\#(Array(repeating: #"{"response_range":{}}"#, count: count).joined(separator: ","))]"#)
             }
-            if !request.text.contains(#""limit":"7""#) { throw HTTPError(.tooLarge(limit: 4 << 20), isUnsent: false) }
+            if !request.text.contains(#""limit":"3""#) { throw HTTPError(.tooLarge(limit: 4 << 20), isUnsent: false) }
             return .etcd(revision: 7, #","kvs":[\#(kv)],"count":"1""#)
         }
         let keys = try (0..<10).map { try Bed.key("u", "c\($0)") }
