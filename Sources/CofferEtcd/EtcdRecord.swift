@@ -6,6 +6,8 @@ internal import CofferVaultKit
 struct EtcdRecord: Sendable {
     /// Of the whole store, when this was written: another one with every write.
     let revision: Int64
+    /// Of the whole store, when the key came to be: it stays until the key is removed.
+    let creation: Int64
     /// The lease that removes it; 0 = none.
     let lease: Int64
     /// A failure: something is there that cannot be read.
@@ -15,8 +17,11 @@ struct EtcdRecord: Sendable {
     ///
     /// - Returns: nil for what is none.
     init?(_ json: JSON, vault: String) {
-        guard let revision = json["mod_revision"]?.int64, revision > 0 else { return nil }
+        guard let revision = json["mod_revision"]?.int64, revision > 0, let creation = json["create_revision"]?.int64,
+            creation > 0
+        else { return nil }
         self.revision = revision
+        self.creation = creation
         lease = json["lease"]?.int64 ?? 0
         item = Self.item(json["value"]?.string, vault: vault)
     }
@@ -46,12 +51,23 @@ struct EtcdRecord: Sendable {
 
 /// Parts of transactions, as types: etcd ignores members that it does not know, and a misspelt comparison would be none.
 enum EtcdTransaction {
-    /// The record's key still has this revision; 0 = it does not exist.
-    static func compare(_ name: String, revision: Int64) -> JSON {
-        let target = revision == 0 ? ("CREATE", "create_revision") : ("MOD", "mod_revision")
+    /// What must be so for a write.
+    enum Guard {
+        /// Nobody has written the record since it was read.
+        case unchanged(EtcdRecord)
+        /// The record has not been removed since it was read, whoever wrote it; nil = there is none. Writers of one record
+        /// do not get into each other's way by it.
+        case existing(EtcdRecord?)
+    }
+
+    private static func compare(_ name: String, _ guarding: Guard) -> JSON {
+        let (target, member, revision) =
+            switch guarding {
+            case .unchanged(let record): ("MOD", "mod_revision", record.revision)
+            case .existing(let record): ("CREATE", "create_revision", record?.creation ?? 0)
+            }
         return .object([
-            ("key", .base64(name)), ("target", .string(target.0)), ("result", .string("EQUAL")),
-            (target.1, .int64(revision)),
+            ("key", .base64(name)), ("target", .string(target)), ("result", .string("EQUAL")), (member, .int64(revision)),
         ])
     }
 
@@ -72,12 +88,12 @@ enum EtcdTransaction {
         .object([("request_delete_range", .object([("key", .base64(name))]))])
     }
 
-    /// Does `operation` if the record's key still has this revision, and reads it if not.
-    static func call(_ name: String, at revision: Int64, do operation: JSON, for purpose: EtcdCall.Purpose) -> EtcdCall {
+    /// Does `operation` if what guards it is so, and reads the record if not.
+    static func call(_ name: String, if guarding: Guard, do operation: JSON, for purpose: EtcdCall.Purpose) -> EtcdCall {
         EtcdCall(
             "kv/txn",
             [
-                ("compare", .array([compare(name, revision: revision)])), ("success", .array([operation])),
+                ("compare", .array([compare(name, guarding)])), ("success", .array([operation])),
                 ("failure", .array([range(name)])),
             ], for: purpose)
     }

@@ -48,7 +48,7 @@ extension EtcdVault {
             guard let record = current, let live = record.live(at: clock.wall) else { return (false, nil) }
             guard (try? live.get())?.version.hasSameBytes(as: version) == true else { throw .versionMismatch }
             let call = EtcdTransaction.call(
-                name, at: record.revision, do: EtcdTransaction.delete(name), for: .singleWrite)
+                name, if: .unchanged(record), do: EtcdTransaction.delete(name), for: .singleWrite)
             let reply = try await client.require(call, deadline: deadline)
             if reply.answer.json?["succeeded"]?.bool == true {
                 leases.revoke(record.lease)

@@ -6,9 +6,9 @@ extension EtcdVault {
     /// How often a write is tried that others come in between of.
     private static let maximumAttempts = 16
 
-    /// Stores by transactions that compare the revision of what is replaced: so the record keeps its time of
-    /// creation, a condition holds at the moment of the write, and a write that is sent again, because its answer
-    /// was lost, finds its own record there and is not made twice.
+    /// Stores by transactions that compare what is replaced with what was read: so the record keeps its time of creation, and
+    /// a condition holds at the moment of the write. A write with a condition that is sent again, because its answer was
+    /// lost, finds its own record there and is not made twice.
     package func write(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
     ) async throws(Failure) -> VaultReceipt {
@@ -59,10 +59,8 @@ extension EtcdVault {
             let document = SealedDocument.json(write.envelope, of: write.item, created: created).encode()
             let put = EtcdTransaction.put(
                 write.name, value: Base64.text(JSONString(document).bytes), lease: write.lease)
-            // A record that does not exist has no revision to tell it from another that does not exist later.
-            let isGuarded = current != nil || write.condition == .none
             let call = EtcdTransaction.call(
-                write.name, at: current?.revision ?? 0, do: put, for: isGuarded ? .repeatableWrite : .singleWrite)
+                write.name, if: guarding(write, current), do: put, for: purpose(write, current))
             let reply = try await transact(call, after: doubt, deadline: deadline)
             doubt = doubt ?? reply.doubt
             let receipt = VaultReceipt(version: write.item.version, createdAt: created)
@@ -84,6 +82,16 @@ extension EtcdVault {
             .unavailable, .vaultFailed, "other writers of this record were faster \(Self.maximumAttempts) times; try again",
             vault: name, retryable: true)
         throw doubt == nil ? failure : failure.afterChange
+    }
+
+    private func guarding(_ write: Write, _ current: EtcdRecord?) -> EtcdTransaction.Guard {
+        guard let current, write.condition != .none else { return .existing(current) }
+        return .unchanged(current)
+    }
+
+    /// A record that does not exist has no revision to tell it from another that does not exist later.
+    private func purpose(_ write: Write, _ current: EtcdRecord?) -> EtcdCall.Purpose {
+        current != nil || write.condition == .none ? .repeatableWrite : .singleWrite
     }
 
     /// - Parameter doubt: of earlier transactions of the same call.

@@ -124,7 +124,7 @@ import Testing
         })
         _ = try await bed.write()
         #expect(bed.members[1].requests.count == 2)
-        #expect(bed.members[1].requests[1].text.contains(#""mod_revision":"9""#))
+        #expect(bed.members[1].requests[1].text.contains(#""create_revision":"2""#))
     }
 
     /// What must be so at the moment of the write cannot be said any more.

@@ -28,17 +28,27 @@ import Testing
         #expect(!text.contains("lease"))
     }
 
-    /// A record that is replaced keeps its time of creation, and what replaced it meanwhile is compared again.
-    @Test func replacingComparesTheRevision() async throws {
+    /// A record that is replaced keeps its time of creation; one that was removed and made again meanwhile is compared again.
+    @Test func replacingComparesWhenTheRecordCameToBe() async throws {
         var old = Bed(Self.empty).item("v0")
         old.createdAt -= 5_000
-        let (first, second) = (Bed(Self.empty).kv(old, revision: 5), Bed(Self.empty).kv(old, revision: 6))
+        let (first, second) = (Bed(Self.empty).kv(old, creation: 4), Bed(Self.empty).kv(old, creation: 6))
         let bed = Bed { _, number in
             number == 2 ? .done : .etcd(revision: 7, #","responses":[{"response_range":{"kvs":[\#(number == 0 ? first : second)]}}]"#)
         }
         #expect(try await bed.write().createdAt == old.createdAt)
+        #expect(bed.member.requests[1].text.contains(#""target":"CREATE","result":"EQUAL","create_revision":"4""#))
+        #expect(bed.member.requests[2].text.contains(#""create_revision":"6""#))
+    }
+
+    /// A condition is compared with the very write that was read.
+    @Test func aConditionComparesTheRevision() async throws {
+        let old = Bed(Self.empty).kv(Bed(Self.empty).item("v0"), revision: 5)
+        let bed = Bed { request, _ in
+            request.path.hasSuffix("range") ? .etcd(revision: 7, #","kvs":[\#(old)],"count":"1""#) : .done
+        }
+        try await bed.write(nil, .ifVersion("v0"))
         #expect(bed.member.requests[1].text.contains(#""target":"MOD","result":"EQUAL","mod_revision":"5""#))
-        #expect(bed.member.requests[2].text.contains(#""mod_revision":"6""#))
     }
 
     @Test func writersThatAreAlwaysFasterAreGivenUp() async {

@@ -133,16 +133,20 @@ struct Bed {
     }
 
     /// A `kvs` element with this item.
-    func kv(_ item: VaultItem? = nil, revision: Int = 5, lease: Int64 = 0, name: String = "ai2-connectors/u/c") -> String {
+    func kv(
+        _ item: VaultItem? = nil, revision: Int = 9, creation: Int = 2, lease: Int64 = 0, name: String = "ai2-connectors/u/c"
+    ) -> String {
         let item = item ?? self.item()
         let document = SealedDocument.json(item.payload.envelope ?? [], of: item, created: item.createdAt).encode()
-        return kv(value: Array(document.string.utf8), revision: revision, lease: lease, name: name)
+        return kv(value: Array(document.string.utf8), revision: revision, creation: creation, lease: lease, name: name)
     }
 
-    func kv(value: [UInt8], revision: Int = 5, lease: Int64 = 0, name: String = "ai2-connectors/u/c") -> String {
+    func kv(
+        value: [UInt8], revision: Int = 9, creation: Int = 2, lease: Int64 = 0, name: String = "ai2-connectors/u/c"
+    ) -> String {
         let lease = lease == 0 ? "" : #","lease":"\#(lease)""#
         return
-            #"{"key":"\#(Base64.text(Array(name.utf8)))","create_revision":"2","mod_revision":"\#(revision)","version":"1","value":"\#(Base64.text(value))"\#(lease)}"#
+            #"{"key":"\#(Base64.text(Array(name.utf8)))","create_revision":"\#(creation)","mod_revision":"\#(revision)","version":"1","value":"\#(Base64.text(value))"\#(lease)}"#
     }
 
     static func key(_ user: String = "u", _ connection: String = "c") throws(Failure) -> VaultKey {
