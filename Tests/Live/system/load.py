@@ -23,11 +23,12 @@ class Sample:
     status: Status = Status.UNKNOWN
     retry_ms: int = 0
     message: str = ""
+    #: Of a Store, or of the answer to a Get.
+    credential: bytes = b""
     #: Of the answer to a Get.
     stale: bool = False
     source: int = 0
     age_ms: int = 0
-    credential: bytes = b""
 
     @property
     def seconds(self) -> float:
@@ -104,7 +105,7 @@ class Traffic:
         call_id = self._client.next_id()
         key = f"{request.user_id}/{request.connection_id}" if hasattr(request, "user_id") else ""
         with self._lock:
-            self._open[call_id] = call, Sample(key, time.time())
+            self._open[call_id] = call, Sample(key, time.time(), credential=getattr(request, "credential", b""))
         self._client.send(encode(method, request.SerializeToString(), call_id, self.timeout))
 
     def _receive(self) -> None:

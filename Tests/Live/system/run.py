@@ -31,7 +31,7 @@ LANES = [
 #: Three nodes that elect one of them by time, and Stores, which read first, that have 3 s: nothing else runs beside
 #: them. Beside ten busy loops a bare write to the active node took 1.4 s (median).
 #: What two hosts see of each other is measured in milliseconds.
-ALONE = ["failover", "shared"]
+ALONE = ["failover", "shared", "shared_etcd"]
 
 
 def load(name: str, path: Path) -> ModuleType:
