@@ -141,6 +141,12 @@ let package = Package(
             ],
             swiftSettings: safe),
         .target(
+            name: "CofferCloudflare",
+            dependencies: [
+                "CofferCore", "CofferCrypto", "CofferProcess", "CofferVault", "CofferVaultKit", "CofferHTTP",
+            ],
+            swiftSettings: safe),
+        .target(
             name: "CofferPostgres",
             dependencies: ["CofferCore", "CofferCrypto", "CofferVault", "CofferVaultKit", "CPostgres"],
             swiftSettings: safe),
@@ -151,8 +157,8 @@ let package = Package(
         .target(
             name: "CofferVaultCatalogue",
             dependencies: [
-                "CofferVaultKit", "CofferEmbedded", "CofferMemory", "CofferHashiCorp", "CofferAWS", "CofferPostgres",
-                "CofferEtcd",
+                "CofferVaultKit", "CofferEmbedded", "CofferMemory", "CofferHashiCorp", "CofferAWS", "CofferCloudflare",
+                "CofferPostgres", "CofferEtcd",
             ],
             swiftSettings: safe),
         .target(
@@ -282,6 +288,12 @@ let package = Package(
             ],
             swiftSettings: base),
         .testTarget(
+            name: "CofferCloudflareTests",
+            dependencies: [
+                "CofferCore", "CofferHTTP", "CofferVault", "CofferVaultKit", "CofferCloudflare", "CofferVaultConformance",
+            ],
+            swiftSettings: base),
+        .testTarget(
             name: "CofferPostgresTests",
             dependencies: [
                 "CofferCore", "CofferCrypto", "CofferVault", "CofferVaultKit", "CofferPostgres", "CofferVaultConformance",
@@ -305,8 +317,8 @@ let package = Package(
         .testTarget(
             name: "CofferVaultsLiveTests",
             dependencies: [
-                "CofferCore", "CofferHTTP", "CofferVault", "CofferVaultKit", "CofferHashiCorp", "CofferAWS",
-                "CofferPostgres", "CofferEtcd", "CofferVaultConformance",
+                "CofferCore", "CofferCrypto", "CofferHTTP", "CofferVault", "CofferVaultKit", "CofferHashiCorp", "CofferAWS",
+                "CofferCloudflare", "CofferPostgres", "CofferEtcd", "CofferVaultConformance",
             ],
             swiftSettings: base),
         .testTarget(

@@ -1,4 +1,5 @@
 internal import CofferAWS
+internal import CofferCloudflare
 internal import CofferEmbedded
 internal import CofferEtcd
 internal import CofferHashiCorp
@@ -9,6 +10,7 @@ package import CofferVaultKit
 extension VaultCatalogue {
     /// The vaults that a daemon has: one line for each. The first is the default.
     package static let standard = VaultCatalogue([
-        EmbeddedDriver(), MemoryDriver(), HashiCorpDriver(), AWSDriver(), PostgresDriver(), EtcdDriver(),
+        EmbeddedDriver(), MemoryDriver(), HashiCorpDriver(), AWSDriver(), CloudflareDriver(),
+        CloudflareSecretsStoreDriver(), PostgresDriver(), EtcdDriver(),
     ])
 }

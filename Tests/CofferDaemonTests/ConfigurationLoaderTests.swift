@@ -3,6 +3,8 @@ import CofferServer
 import CofferVaultCatalogue
 import CofferVaultKit
 import Synchronization
+import CofferVaultCatalogue
+import CofferVaultKit
 import Testing
 
 @Suite struct ConfigurationLoaderTests {

@@ -55,7 +55,25 @@ import Testing
             recovery_window_days: 720h
             kms_key: alias/x
             profile: "- p: [q]"
+          d:
+            type: cloudflare
+            account_id: 0123456789abcdef0123456789abcdef
+            api_token_file: /t
+            api_url: https://c/v4
+            kv_namespace: credentials
           e:
+            type: cloudflare-secrets-store
+            store: default
+            scopes: [workers, ai_gateway]
+          p:
+            type: postgres
+            url: postgresql://u@h:1/d
+            password_file: /w
+            tls: verify-ca
+            schema: s
+            create_tables: false
+            connections: 9
+          z:
             type: etcd
             endpoints: [https://e1:2379, https://e2:2379]
             user: "u: v"

@@ -179,7 +179,7 @@ import Testing
     // MARK: Mistakes
 
     @Test(arguments: [
-        "cloudflare", "cloudflare-secrets-store", "fly", "azure", "gcp",
+        "fly", "azure", "gcp",
     ])
     func aVaultOfTheGuideThatIsNotThereIsSaidToBe(type: String) {
         #expect(
@@ -228,6 +228,48 @@ import Testing
             mistakes([
                 "VAULT_TYPE": "vault", "VAULT_ADDR": "https://h", "VAULT_TOKEN": "set", "VAULT_SECRET_ID_FILE": "/s",
             ]) == ["VAULT_SECRET_ID_FILE: belongs to auth: approle; this vault has auth: token"])
+    }
+
+    // MARK: Cloudflare
+
+    private static let cloudflare = ["VAULT_TYPE": "cloudflare", "CLOUDFLARE_SECRETS_STORE": "your_kv_namespace"]
+
+    /// The guide's file for it as it stands, with the token that Workers need none of.
+    @Test func theGuidesVariablesOfCloudflareAreEnough() throws {
+        let vault = try load(Self.cloudflare.merging(["CLOUDFLARE_API_TOKEN": "set"]) { $1 }).vaults[0]
+        #expect(vault["kv_namespace"] == ["your_kv_namespace"] && vault["prefix"] == ["connectors"])
+        #expect(vault["accept"] == ["sealed", "json"] && vault["keep"] == ["json"])
+        #expect(vault["api_url"] == ["https://api.cloudflare.com/client/v4"])
+    }
+
+    @Test func eachVariableOfCloudflareThatIsMissingIsOneError() {
+        #expect(
+            mistakes(["VAULT_TYPE": "cloudflare", "CLOUDFLARE_API_TOKEN": "set"]) == [
+                "CLOUDFLARE_SECRETS_STORE: is not set; expected the id or the title of a KV namespace"
+            ])
+        let noToken =
+            "CLOUDFLARE_API_TOKEN: is not set; create an API token for the account and set it, or CLOUDFLARE_API_TOKEN_FILE"
+        #expect(mistakes(Self.cloudflare) == [noToken])
+        #expect(mistakes(["VAULT_TYPE": "cloudflare-secrets-store"]) == [noToken])
+        let both = Self.cloudflare.merging(["CLOUDFLARE_API_TOKEN": "set", "CLOUDFLARE_API_TOKEN_FILE": "/t"]) { $1 }
+        #expect(
+            mistakes(both) == ["CLOUDFLARE_API_TOKEN_FILE: CLOUDFLARE_API_TOKEN is also set; unset one of them"])
+    }
+
+    @Test func theAPIOfCloudflareIsReachedByTLS() {
+        let variables = Self.cloudflare.merging(["CLOUDFLARE_API_TOKEN": "set"]) { $1 }
+        func mistakes(at url: String) -> [String] {
+            self.mistakes(variables.merging(["CLOUDFLARE_API_BASE_URL": url]) { $1 })
+        }
+        #expect(mistakes(at: "http://127.0.0.1:1/client/v4") == [])
+        #expect(mistakes(at: "http://proxy.example/client/v4").first?.contains("expected https://") == true)
+        #expect(mistakes(at: "proxy.example").first?.hasPrefix("CLOUDFLARE_API_BASE_URL: expected https://") == true)
+    }
+
+    @Test func aStoreOfSecretsHasNoSlashInItsPrefix() {
+        #expect(
+            mistakes(["VAULT_TYPE": "cloudflare-secrets-store", "CLOUDFLARE_API_TOKEN": "set", "COFFER_VAULT_PREFIX": "a/b"])
+                == ["COFFER_VAULT_PREFIX: expected 1 to 32 letters, digits, - and _, which the names of secrets may have"])
     }
 
     // MARK: With a vaults section

@@ -70,6 +70,8 @@ import Testing
             ("vault", ["region", "kms_key", "IAM", "endpoint", "access key"]),
             ("aws", ["auth", "auth_mount", "secret id", "namespace", "mount", "KV engine", "server_name"]),
             ("etcd", ["region", "kms_key", "IAM", "access key", "auth_mount", "secret id", "namespace", "KV engine"]),
+            ("cloudflare", ["auth", "auth_mount", "secret id", "mount", "region", "kms_key", "IAM", "store,"]),
+            ("cloudflare-secrets-store", ["auth", "auth_mount", "secret id", "mount", "region", "IAM", "kv_namespace"]),
             ("embedded", ["auth_mount", "region", "namespace", "ca_file", "IAM", "token"]),
             ("memory", ["auth_mount", "region", "namespace", "ca_file", "IAM", "token"]),
         ])

@@ -8,9 +8,11 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,11 +27,14 @@ import run  # noqa: E402
 run.enter_environment()
 
 import aws  # noqa: E402
+import cloudflare_backend  # noqa: E402
+import cloudflare_sdk  # noqa: E402
+import fake_cloudflare  # noqa: E402
 import guide  # noqa: E402
 import hvac_interop  # noqa: E402
 import openbao  # noqa: E402
 from guide import PASSPHRASE  # noqa: E402
-from harness import Client, Daemon, Status, SystemTest, messages  # noqa: E402
+from harness import Client, Daemon, Status, SystemTest, eventually, messages  # noqa: E402
 from harness.client import cancel  # noqa: E402
 from harness.options import options  # noqa: E402
 from servers import CannotStart, certificates  # noqa: E402
@@ -384,6 +389,74 @@ class AWSFormats(Shared, guide.GuideOnAWS, SystemTest):
         return json.loads(text).get("coffer", text) if text.startswith("{") else text
 
 
+class CloudflareFormats(Shared, guide.GuideOnCloudflare, SystemTest):
+    guides_format = "json"
+    unreadable = ["nothing", "coffer1:AAAA", '{"coffer":"coffer1:AAAA"}', "0" * 32 + ":" + "0" * 32 + ":00", "[1]"]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="coffer-formats-"))
+        cls.addClassCleanup(shutil.rmtree, folder, ignore_errors=True)
+        process, endpoint = cloudflare_backend.start(folder)
+        cls.addClassCleanup(process.stop)
+        cls.fake = cloudflare_sdk.Fake(endpoint, fake_cloudflare.ACCOUNT)
+        cls.sdk = cloudflare_sdk.KV(cls.fake, {"name": "formats"})
+        cls.namespace = cls.sdk.namespace
+
+    def settings(self) -> tuple[dict[str, str], dict[str, str]]:
+        vault = {"type": "cloudflare", "api_url": f"{self.fake.endpoint}/client/v4", "kv_namespace": self.namespace,
+                 "account_id": self.fake.account}
+        return vault, {"CLOUDFLARE_API_TOKEN": "app-token"}
+
+    def guide(self) -> dict[str, str]:
+        """The guide's own file for it, a token, and where the stand-in is: the account is found."""
+        return {"VAULT_TYPE": "cloudflare", "CLOUDFLARE_SECRETS_STORE": self.namespace, "CLOUDFLARE_API_TOKEN": "app-token",
+                "CLOUDFLARE_API_BASE_URL": f"{self.fake.endpoint}/client/v4"}
+
+    def key(self, connection: str) -> str:
+        return self.sdk.key(self.user, connection)
+
+    def put(self, connection: str, text: str) -> None:
+        self.sdk.write(self.key(connection), text)
+
+    def fetch(self, connection: str) -> str:
+        text = self.sdk.kv.values.get(self.key(connection), **self.sdk.ids).read().decode()
+        return json.loads(text).get("coffer", text) if text.startswith("{") else text
+
+    def test_what_the_guide_let_expire_is_kept_as_long(self) -> None:
+        """A year by the guide; a Store without a time to live is for ever."""
+        self.ask_guide(["store", self.user, "c", {"a": 1}])
+        daemon = self.started("json")
+        got = json.loads(daemon.coffer("get", self.user, "c", "--json").stdout)
+        year = int(got["expiresAtMs"]) / 1000 - time.time()
+        self.assertTrue(31_535_900 < year < 31_536_010, year)
+        self.store(daemon, "c", '{"a":2}')
+        got = json.loads(daemon.coffer("get", self.user, "c", "--json", "--max-age-ms", "0").stdout)
+        self.assertEqual(int(got.get("expiresAtMs", 0)), 0)
+
+    def test_a_token_in_a_file_is_read_again(self) -> None:
+        vault, _ = self.settings()
+        with tempfile.NamedTemporaryFile(mode="w", prefix="coffer-token-") as file:
+            file.write("another-token\n")
+            file.flush()
+            config = json.dumps({"vaults": {"shared": vault | {"format": "json", "api_token_file": file.name}}})
+            daemon = self.daemon(config=config, env={"CREDENTIAL_ENCRYPTION_KEY": PASSPHRASE})
+            refused = daemon.coffer("store", self.user, "c", stdin=b'{"a":1}')
+            self.assertEqual(refused.returncode, Status.UNAUTHENTICATED, refused)
+            file.seek(0)
+            file.truncate()
+            file.write("app-token\n")
+            file.flush()
+            daemon.process.send_signal(signal.SIGHUP)
+            eventually("the new token is used", 10, lambda: daemon.coffer(
+                "store", self.user, "c", stdin=b'{"a":1}').returncode == 0)
+            self.assertNotIn("another-token", daemon.log_text())
+
+    def test_no_variable_with_a_token_stays(self) -> None:
+        daemon = self.by_variables()
+        self.assertNotIn(b"app-token", Path(f"/proc/{daemon.process.pid}/environ").read_bytes())
+
+
 class EmbeddedFormats(guide.GuideOnEmbedded, SystemTest):
     pass
 
@@ -400,7 +473,8 @@ def main() -> int:
     loader = unittest.TestLoader()
     if arguments.k:
         loader.testNamePatterns = [f"*{arguments.k}*"]
-    tests = unittest.TestSuite(loader.loadTestsFromTestCase(kind) for kind in (OpenBaoFormats, AWSFormats, EmbeddedFormats))
+    tests = unittest.TestSuite(
+        loader.loadTestsFromTestCase(kind) for kind in (OpenBaoFormats, AWSFormats, CloudflareFormats, EmbeddedFormats))
     count = tests.countTestCases()
     if count == 0:
         parser.error(f"no test has {arguments.k!r} in its name")

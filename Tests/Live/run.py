@@ -54,11 +54,13 @@ def main() -> int:
     arguments = parser.parse_args()
 
     import aws
+    import cloudflare_backend
     import etcd
     import openbao
     import postgres
     import servers
-    backends = [kind() for kind in (openbao.OpenBao, aws.AWS, postgres.Postgres, etcd.Etcd) if arguments.only in (None, kind.name)]
+    kinds = (openbao.OpenBao, aws.AWS, cloudflare_backend.Cloudflare, postgres.Postgres, etcd.Etcd)
+    backends = [kind() for kind in kinds if arguments.only in (None, kind.name)]
     if not backends:
         parser.error(f"there is no kind of vault of the name {arguments.only}")
     passed, failed = 0, []

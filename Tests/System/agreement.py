@@ -44,9 +44,16 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     "recovery_window_days": (["0", "7", "30"], ["1", "31"]),
     "kms_key": (["alias/x"], ["''"]),
     "profile": (["ops"], ["''"]),
+    "account_id": (["0123456789abcdef0123456789abcdef"], ["12"]),
+    "api_token_file": (["FOLDER/token"], ["FOLDER/absent"]),
+    "api_url": (["https://127.0.0.1:1/client/v4", "http://localhost:1"], ["http://cloudflare.example/client/v4", "cloudflare"]),
+    "kv_namespace": (["credentials"], ["''"]),
+    "store": (["default"], ["''"]),
+    "scopes": (["[workers]", "[workers, ai_gateway]"], ["[]", "[mail]"]),
 }
 #: What a vault of this type cannot do without, most of the time.
-NEEDED = {"vault": {"address": 0.95, "auth": 0.95}, "aws": {"region": 0.9}}
+NEEDED = {"vault": {"address": 0.95, "auth": 0.95}, "aws": {"region": 0.9},
+          "cloudflare": {"kv_namespace": 0.95, "api_token_file": 0.95}, "cloudflare-secrets-store": {"api_token_file": 0.95}}
 
 
 class Agreement(SystemTest):

@@ -17,8 +17,9 @@ package enum RemoteSettings {
         summary:
             "A record that is in one of these formats stays in it at a Store; each Store is preceded by a read. They must be in `accept`")
     package static let prefix = VaultSetting<String>(
-        "prefix", .path, .value("ai2-connectors"),
-        summary: "The first part of every name. On `aws` its last three characters have no hyphen",
+        "prefix", .path, .derived { $0.driver.guidePrefix },
+        unset: "ai2-connectors; `cloudflare`: connectors; `cloudflare-secrets-store`: c",
+        summary: "The first part of every name. On `aws` its last three characters have no hyphen; on `cloudflare-secrets-store` it has no `.` and no `/`",
         risk: "Two daemons with one prefix share their records, and need the same keys to read them")
     package static let literalNames = VaultSetting<Bool>(
         "literal_names", .flag, .value(false),

@@ -9,7 +9,7 @@ package struct VaultCatalogue: Sendable {
 
     /// Types that the guide names and this version does not have.
     private static let absent: Set<String> = [
-        "cloudflare", "cloudflare-secrets-store", "fly", "azure", "gcp",
+        "fly", "azure", "gcp",
     ]
 
     /// The driver that a text names, however it is written; nil if it names none.
@@ -40,7 +40,11 @@ package struct VaultCatalogue: Sendable {
     }
 
     /// Environment variables with secrets, each once.
-    package var secretVariables: [String] { drivers.flatMap(\.secretVariables) }
+    package var secretVariables: [String] {
+        var names: [String] = []
+        for name in drivers.flatMap(\.secretVariables) where !names.contains(name) { names.append(name) }
+        return names
+    }
 
     /// All other environment variables that drivers and their settings are read from.
     package var variables: [String] {

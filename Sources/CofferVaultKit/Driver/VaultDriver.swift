@@ -20,6 +20,9 @@ package protocol VaultDriver: Sendable {
     /// How the guide's program, which comes from TypeScript, writes to vaults of this type; nil
     /// if it has none of it.
     var guideFormat: RecordFormat? { get }
+    /// What the names of records begin with unless `prefix` says otherwise: where the guide's program
+    /// writes to vaults of this type, what its names begin with.
+    var guidePrefix: String { get }
     /// `CommonSettings.all`, for a vault by HTTP `RemoteSettings.all`, and its own.
     var settings: [AnyVaultSetting] { get }
     /// Environment variables with secrets. They are taken out of the environment at the start,
@@ -62,6 +65,7 @@ package protocol VaultDriver: Sendable {
 extension VaultDriver {
     package var isVolatile: Bool { false }
     package var guideFormat: RecordFormat? { nil }
+    package var guidePrefix: String { "ai2-connectors" }
     package var secretVariables: [String] { [] }
     package var variables: [String] { [] }
     package var advice: VaultAdvice { .local }

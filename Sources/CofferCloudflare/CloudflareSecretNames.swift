@@ -1,0 +1,54 @@
+internal import CofferCore
+internal import CofferCrypto
+
+/// The names of secrets in a store: "{prefix}-{user}-{connection}", each id in lower-case base32 without
+/// padding, as names may have letters, digits, `_` and `-` only. An id of more than 38 bytes is `0` and its SHA-256 in
+/// base32: `0` is no digit of base32, so no other id has the same part.
+struct CloudflareSecretNames: Sendable {
+    /// Two such ids and a prefix of one letter make a name of 125 bytes.
+    static let longestPlainID = 38
+    private static let digits = Array("abcdefghijklmnopqrstuvwxyz234567".utf8)
+
+    let prefix: String
+
+    func name(of key: RecordKey) -> String { "\(prefix)-\(Self.part(key.user))-\(Self.part(key.connection))" }
+
+    /// What is wrong with a prefix; nil = nothing.
+    static func mistake(inPrefix prefix: String) -> String? {
+        let isLegal = prefix.utf8.allSatisfy { $0.isNameByte }
+        return isLegal && (1...32).contains(prefix.utf8.count)
+            ? nil : "expected 1 to 32 letters, digits, - and _, which the names of secrets may have"
+    }
+
+    static func part(_ id: String) -> String {
+        let bytes = Array(id.utf8)
+        return bytes.count <= longestPlainID ? base32(bytes) : "0" + base32(Digest.sha256(bytes))
+    }
+
+    /// RFC 4648, section 6, in lower case and without padding.
+    static func base32(_ bytes: [UInt8]) -> String {
+        var text: [UInt8] = []
+        var (bits, held): (UInt32, UInt32) = (0, 0)
+        for byte in bytes {
+            bits = bits << 8 | UInt32(byte)
+            held += 8
+            while held >= 5 {
+                held -= 5
+                text.append(digits[Int(bits >> held & 31)])
+            }
+        }
+        if held > 0 { text.append(digits[Int(bits << (5 - held) & 31)]) }
+        return String(decoding: text, as: UTF8.self)
+    }
+}
+
+extension UInt8 {
+    fileprivate var isNameByte: Bool {
+        switch self {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+            true
+        default: false
+        }
+    }
+}
