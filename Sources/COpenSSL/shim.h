@@ -296,4 +296,30 @@ static inline bool coffer_is_key_of(const void *key_bytes, size_t key_size, cons
     return fits;
 }
 
+/* RS256 (RFC 7518, 3.3): RSASSA-PKCS1-v1_5 with SHA-256 of `message`, by a private key in PEM form without a
+ * password. `out` has room for COFFER_RSA_BYTES. Returns how many bytes it wrote; 0 = there is no such key, or it
+ * is larger than that; -1 = OpenSSL failed. */
+enum { COFFER_RSA_BYTES = 1024 };
+
+static inline int coffer_sign_rs256(const void *_Nullable pem, size_t pem_bytes, const void *_Nullable message,
+                                    size_t bytes, unsigned char *_Nonnull out) {
+    BIO *bio = pem_bytes > INT_MAX ? NULL : BIO_new_mem_buf(pem, (int)pem_bytes);
+    if (bio == NULL) return 0;
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, coffer_no_password, NULL);
+    BIO_free(bio);
+    int size = 0;
+    if (key != NULL && EVP_PKEY_is_a(key, "RSA") == 1 && EVP_PKEY_get_size(key) <= COFFER_RSA_BYTES) {
+        EVP_MD_CTX *context = EVP_MD_CTX_new();
+        size_t written = COFFER_RSA_BYTES;
+        size = context != NULL && EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key) == 1 &&
+                       EVP_DigestSign(context, out, &written, (const unsigned char *)message, bytes) == 1
+                   ? (int)written
+                   : -1;
+        EVP_MD_CTX_free(context);
+    }
+    EVP_PKEY_free(key);
+    ERR_clear_error();
+    return size;
+}
+
 #endif
