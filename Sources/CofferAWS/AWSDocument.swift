@@ -25,15 +25,12 @@ enum AWSValue: Sendable {
 /// "updated":ms,"expires":ms}`, so that one read tells everything. Any other text
 /// is a credential in a format shared with other programs, as it is.
 ///
-/// A sealed record that is too large for such a document is SecretBinary, big-endian:
-/// "coffer1b" · created (8) · updated (8) · expires (8) · length of the version (1), version ·
-/// the envelope.
+/// A sealed record that is too large for such a document is SecretBinary: a `SealedBinary`.
 enum AWSDocument {
     /// The most bytes that the service keeps in one secret.
     static let maximumBytes = 65_536
-    private static let binaryMark = Array("coffer1b".utf8)
     /// The largest sealed payload: it fits as binary, with the longest version.
-    static let maximumPayloadBytes = maximumBytes - binaryMark.count - 3 * 8 - 1 - VaultItem.maximumVersionBytes
+    static let maximumPayloadBytes = maximumBytes - SealedBinary.overhead
     /// The sealed payload of which the document, with the longest version and
     /// times, just fits.
     static let maximumTextPayloadBytes = (maximumBytes - overhead) / 4 * 3
@@ -50,7 +47,9 @@ enum AWSDocument {
             guard (1...maximumPayloadBytes).contains(envelope.count) else {
                 throw .payloadTooLarge(envelope.count, limit: maximumPayloadBytes, vault: vault)
             }
-            guard envelope.count <= maximumTextPayloadBytes else { return .binary(binary(envelope, item, created)) }
+            guard envelope.count <= maximumTextPayloadBytes else {
+                return .binary(SealedBinary.bytes(envelope, of: item, created: created))
+            }
             let text = SealedDocument.json(envelope, of: item, created: created).encode()
             guard text.count <= maximumBytes else { throw tooLarge(text.count, vault) }
             return .text(text)
@@ -65,32 +64,6 @@ enum AWSDocument {
                     "must not have a member \"coffer\" that begins with \"coffer1:\": it marks sealed records")
             }
             return .text(text)
-        }
-    }
-
-    private static func binary(_ envelope: [UInt8], _ item: VaultItem, _ created: WallMilliseconds) -> [UInt8] {
-        let version = Array(item.version.utf8.prefix(VaultItem.maximumVersionBytes))
-        let times = [created, item.updatedAt, item.expiresAt].flatMap { time in
-            stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: time >> UInt64($0)) }
-        }
-        return binaryMark + times + [UInt8(version.count)] + version + envelope
-    }
-
-    /// - Returns: nil for what is no sealed record.
-    static func item(binary bytes: Secret) -> VaultItem? {
-        bytes.withBytes { bytes in
-            var cursor = ByteCursor()
-            guard cursor.array(count: binaryMark.count, in: bytes) == binaryMark,
-                let created = cursor.integer(UInt64.self, in: bytes),
-                let updated = cursor.integer(UInt64.self, in: bytes),
-                let expires = cursor.integer(UInt64.self, in: bytes),
-                let count = cursor.integer(UInt8.self, in: bytes), (1...VaultItem.maximumVersionBytes).contains(Int(count)),
-                let version = cursor.text(count: Int(count), in: bytes), version.utf8.allSatisfy({ $0 < 0x80 }),
-                let envelope = cursor.array(count: cursor.remaining(in: bytes), in: bytes), !envelope.isEmpty
-            else { return nil }
-            return VaultItem(
-                payload: .sealed(envelope), version: version, createdAt: created, updatedAt: updated, expiresAt: expires
-            )
         }
     }
 

@@ -94,7 +94,7 @@ extension AWSVault {
         guard version.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else { return .unreadable }
         guard let text = value["SecretString"]?.secret else {
             let binary = value["SecretBinary"]?.string.flatMap { Base64.bytes($0, limit: 2 * AWSDocument.maximumBytes) }
-            return binary.flatMap(AWSDocument.item(binary:)).map(Found.item) ?? .unreadable
+            return binary.flatMap(SealedBinary.item).map(Found.item) ?? .unreadable
         }
         let created = WallMilliseconds((seconds * 1000).rounded())
         return AWSDocument.item(text, version: AWSToken.version(ofVersionID: version), created: created).map(Found.item)

@@ -104,7 +104,7 @@ import Testing
             return
         }
         #expect(bytes.count == 65_536)
-        #expect(AWSDocument.item(binary: bytes.withUnsafeBytes { Secret(copying: $0) }) == item)
+        #expect(SealedBinary.item(bytes.withUnsafeBytes { Secret(copying: $0) }) == item)
     }
 
     /// As text as long as it fits, so that what is there stays as it was.

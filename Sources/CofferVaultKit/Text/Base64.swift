@@ -15,6 +15,26 @@ package enum Base64 {
         return String(decoding: digits + padding, as: UTF8.self)
     }
 
+    /// The same of bytes that are secret, in memory that is wiped.
+    package static func text(_ bytes: Secret) -> Secret {
+        SecretWriter.build(count: (bytes.count + 2) / 3 * 4) { writer in
+            bytes.withBytes { bytes in
+                for start in stride(from: 0, to: bytes.byteCount, by: 3) {
+                    let count = min(3, bytes.byteCount - start)
+                    var bits: UInt32 = 0
+                    for offset in 0..<3 {
+                        bits = bits << 8 | (offset < count ? UInt32(bytes.byte(at: start + offset)) : 0)
+                    }
+                    for digit in 0..<4 {
+                        writer.append(digit > count ? UInt8(ascii: "=") : digits[Int(bits >> UInt32(18 - 6 * digit)) & 63])
+                    }
+                }
+            }
+        }
+    }
+
+    private static let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+
     /// Nil for anything that `text` does not write, and for more than `limit` bytes of text. In memory
     /// that is wiped: another program's bytes may be a secret in clear.
     package static func bytes(_ text: JSONString, limit: Int) -> Secret? {
