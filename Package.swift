@@ -147,6 +147,10 @@ let package = Package(
             ],
             swiftSettings: safe),
         .target(
+            name: "CofferGoogle",
+            dependencies: ["CofferCore", "CofferCrypto", "CofferVault", "CofferVaultKit", "CofferHTTP"],
+            swiftSettings: safe),
+        .target(
             name: "CofferPostgres",
             dependencies: ["CofferCore", "CofferCrypto", "CofferVault", "CofferVaultKit", "CPostgres"],
             swiftSettings: safe),
@@ -158,7 +162,7 @@ let package = Package(
             name: "CofferVaultCatalogue",
             dependencies: [
                 "CofferVaultKit", "CofferEmbedded", "CofferMemory", "CofferHashiCorp", "CofferAWS", "CofferCloudflare",
-                "CofferPostgres", "CofferEtcd",
+                "CofferGoogle", "CofferPostgres", "CofferEtcd",
             ],
             swiftSettings: safe),
         .target(
@@ -294,6 +298,13 @@ let package = Package(
             ],
             swiftSettings: base),
         .testTarget(
+            name: "CofferGoogleTests",
+            dependencies: [
+                "CofferCore", "CofferCrypto", "CofferHTTP", "CofferVault", "CofferVaultKit", "CofferGoogle",
+                "CofferVaultConformance",
+            ],
+            swiftSettings: base),
+        .testTarget(
             name: "CofferPostgresTests",
             dependencies: [
                 "CofferCore", "CofferCrypto", "CofferVault", "CofferVaultKit", "CofferPostgres", "CofferVaultConformance",
@@ -318,7 +329,7 @@ let package = Package(
             name: "CofferVaultsLiveTests",
             dependencies: [
                 "CofferCore", "CofferCrypto", "CofferHTTP", "CofferVault", "CofferVaultKit", "CofferHashiCorp", "CofferAWS",
-                "CofferCloudflare", "CofferPostgres", "CofferEtcd", "CofferVaultConformance",
+                "CofferCloudflare", "CofferGoogle", "CofferPostgres", "CofferEtcd", "CofferVaultConformance",
             ],
             swiftSettings: base),
         .testTarget(

@@ -2,6 +2,7 @@ internal import CofferAWS
 internal import CofferCloudflare
 internal import CofferEmbedded
 internal import CofferEtcd
+internal import CofferGoogle
 internal import CofferHashiCorp
 internal import CofferMemory
 internal import CofferPostgres
@@ -11,6 +12,6 @@ extension VaultCatalogue {
     /// The vaults that a daemon has: one line for each. The first is the default.
     package static let standard = VaultCatalogue([
         EmbeddedDriver(), MemoryDriver(), HashiCorpDriver(), AWSDriver(), CloudflareDriver(),
-        CloudflareSecretsStoreDriver(), PostgresDriver(), EtcdDriver(),
+        CloudflareSecretsStoreDriver(), GoogleDriver(), PostgresDriver(), EtcdDriver(),
     ])
 }

@@ -78,6 +78,17 @@ import Testing
             endpoints: [https://e1:2379, https://e2:2379]
             user: "u: v"
             user_password_file: /p
+          g:
+            type: gcp
+            project: "example.com:p"
+            replicas: [a-1, b2]
+            versions_kept: 0
+            credentials_file: /g
+            quota_project: q
+            token_endpoint: http://127.0.0.1:1
+          h:
+            type: gcp
+            location: a-1
         routes:
         - {user: "c*: ", connection: "- 漢", vault: "-a-"}
         - {vault: "1"}

@@ -179,7 +179,7 @@ import Testing
     // MARK: Mistakes
 
     @Test(arguments: [
-        "fly", "azure", "gcp",
+        "fly", "azure",
     ])
     func aVaultOfTheGuideThatIsNotThereIsSaidToBe(type: String) {
         #expect(

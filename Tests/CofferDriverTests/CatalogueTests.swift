@@ -69,9 +69,10 @@ import Testing
         arguments: [
             ("vault", ["region", "kms_key", "IAM", "endpoint", "access key"]),
             ("aws", ["auth", "auth_mount", "secret id", "namespace", "mount", "KV engine", "server_name"]),
-            ("etcd", ["region", "kms_key", "IAM", "access key", "auth_mount", "secret id", "namespace", "KV engine"]),
             ("cloudflare", ["auth", "auth_mount", "secret id", "mount", "region", "kms_key", "IAM", "store,"]),
             ("cloudflare-secrets-store", ["auth", "auth_mount", "secret id", "mount", "region", "IAM", "kv_namespace"]),
+            ("gcp", ["auth_mount", "secret id", "namespace", "mount", "KV engine", "server_name", "kms_key", "IAM", "access key"]),
+            ("etcd", ["region", "kms_key", "IAM", "access key", "auth_mount", "secret id", "namespace", "KV engine"]),
             ("embedded", ["auth_mount", "region", "namespace", "ca_file", "IAM", "token"]),
             ("memory", ["auth_mount", "region", "namespace", "ca_file", "IAM", "token"]),
         ])

@@ -50,8 +50,8 @@ GROUPS = {
     "service": (
         ["CLinux", "CCurl", "CofferCore", "CofferCache", "CofferAccess", "CofferCrypto", "COpenSSL", "CProtobufC",
          "CofferMessages", "CofferWire", "CofferHTTP", "CofferVault", "CSQLite", "CSQLiteLog", "CYAML", "CofferYAML", "CofferSQLite", "CofferVaultKit",
-         "CofferEmbedded", "CofferMemory", "CofferHashiCorp", "CofferAWS", "CofferCloudflare", "CPostgres", "CofferPostgres",
-         "CofferEtcd", "CofferVaultCatalogue",
+         "CofferEmbedded", "CofferMemory", "CofferHashiCorp", "CofferAWS", "CofferCloudflare", "CofferGoogle", "CPostgres",
+         "CofferPostgres", "CofferEtcd", "CofferVaultCatalogue",
          "CofferServer", "CofferDaemon", "CofferWireTests", "CofferFuzzReplayTests"],
         "CofferWireTests|CofferFuzzReplayTests"),
 }

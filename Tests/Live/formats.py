@@ -30,6 +30,8 @@ import aws  # noqa: E402
 import cloudflare_backend  # noqa: E402
 import cloudflare_sdk  # noqa: E402
 import fake_cloudflare  # noqa: E402
+import google_cloud  # noqa: E402
+import google_interop  # noqa: E402
 import guide  # noqa: E402
 import hvac_interop  # noqa: E402
 import openbao  # noqa: E402
@@ -37,6 +39,7 @@ from guide import PASSPHRASE  # noqa: E402
 from harness import Client, Daemon, Status, SystemTest, eventually, messages  # noqa: E402
 from harness.client import cancel  # noqa: E402
 from harness.options import options  # noqa: E402
+from harness.start import CONFIGURATION, StartupTest  # noqa: E402
 from servers import CannotStart, certificates  # noqa: E402
 
 PREFIX = "ai2-connectors"
@@ -186,35 +189,6 @@ class Shared:
         """As the guide has it: without a file."""
         return self.daemon(env=self.guide() | {"CREDENTIAL_ENCRYPTION_KEY": PASSPHRASE} | more)
 
-    def theirs(self, text: str) -> str:
-        """A credential as the guide's program puts it into this vault."""
-        return text if self.guides_format == "json" else node("seal", text).stdout.decode()
-
-    def test_with_the_guides_variables_their_records_stay_theirs(self) -> None:
-        daemon = self.by_variables()
-        self.put("theirs", self.theirs('{"a":1}'))
-        self.assertEqual(json.loads(self.printed(daemon, "theirs")), {"a": 1})
-        self.store(daemon, "theirs", '{"a":2}')
-        kept = self.fetch("theirs")
-        self.assertFalse(kept.startswith("coffer1:"))
-        self.assertEqual(json.loads(kept if self.guides_format == "json" else node("open", kept).stdout), {"a": 2})
-        self.store(daemon, "new", '{"a":3}')
-        self.assertRegex(self.fetch("new"), "^coffer1:")
-        marked = json.loads(daemon.coffer("get", self.user, "theirs", "--json").stdout)
-        self.assertEqual(marked["foreignFormat"], self.guides_format)
-        self.assertIn("records are written as sealed, which only daemons with this key can read", daemon.log_text())
-
-    def test_a_variable_chooses_the_format(self) -> None:
-        self.put("theirs", self.theirs('{"a":1}'))
-        daemon = self.by_variables(COFFER_FORMAT=self.guides_format)
-        self.store(daemon, "new", '{"a":2}')
-        self.assertFalse(self.fetch("new").startswith("coffer1:"))
-        self.assertIn(f"records are written as {self.guides_format}", daemon.log_text())
-        daemon = self.by_variables(COFFER_FORMAT="sealed")
-        self.assertEqual(json.loads(self.printed(daemon, "theirs")), {"a": 1})
-        self.store(daemon, "theirs", '{"a":3}')
-        self.assertRegex(self.fetch("theirs"), "^coffer1:")
-
     def test_no_client_opens_the_breaker_for_others(self) -> None:
         """Whatever one client sends, and whatever stands in the records that it asks for."""
         odd = [f"odd-{number}" for number in range(len(self.unreadable))]
@@ -270,7 +244,40 @@ class Shared:
         self.assertIn(b"has another CREDENTIAL_ENCRYPTION_KEY than this daemon", ended.stderr)
 
 
-class OpenBaoFormats(Shared, guide.GuideOnOpenBao, SystemTest):
+class BesideGuide(Shared):
+    """The same where the guide has a program for the vault."""
+
+    def theirs(self, text: str) -> str:
+        """A credential as the guide's program puts it into this vault."""
+        return text if self.guides_format == "json" else node("seal", text).stdout.decode()
+
+    def test_with_the_guides_variables_their_records_stay_theirs(self) -> None:
+        daemon = self.by_variables()
+        self.put("theirs", self.theirs('{"a":1}'))
+        self.assertEqual(json.loads(self.printed(daemon, "theirs")), {"a": 1})
+        self.store(daemon, "theirs", '{"a":2}')
+        kept = self.fetch("theirs")
+        self.assertFalse(kept.startswith("coffer1:"))
+        self.assertEqual(json.loads(kept if self.guides_format == "json" else node("open", kept).stdout), {"a": 2})
+        self.store(daemon, "new", '{"a":3}')
+        self.assertRegex(self.fetch("new"), "^coffer1:")
+        marked = json.loads(daemon.coffer("get", self.user, "theirs", "--json").stdout)
+        self.assertEqual(marked["foreignFormat"], self.guides_format)
+        self.assertIn("records are written as sealed, which only daemons with this key can read", daemon.log_text())
+
+    def test_a_variable_chooses_the_format(self) -> None:
+        self.put("theirs", self.theirs('{"a":1}'))
+        daemon = self.by_variables(COFFER_FORMAT=self.guides_format)
+        self.store(daemon, "new", '{"a":2}')
+        self.assertFalse(self.fetch("new").startswith("coffer1:"))
+        self.assertIn(f"records are written as {self.guides_format}", daemon.log_text())
+        daemon = self.by_variables(COFFER_FORMAT="sealed")
+        self.assertEqual(json.loads(self.printed(daemon, "theirs")), {"a": 1})
+        self.store(daemon, "theirs", '{"a":3}')
+        self.assertRegex(self.fetch("theirs"), "^coffer1:")
+
+
+class OpenBaoFormats(BesideGuide, guide.GuideOnOpenBao, SystemTest):
     server: openbao.Server
     guides_format = "json"
     unreadable = [
@@ -356,7 +363,7 @@ class OpenBaoFormats(Shared, guide.GuideOnOpenBao, SystemTest):
                 self.assertEqual(json.loads(got.stdout), json.loads(text))
 
 
-class AWSFormats(Shared, guide.GuideOnAWS, SystemTest):
+class AWSFormats(BesideGuide, guide.GuideOnAWS, SystemTest):
     guides_format = "legacy-aes"
     unreadable = ["nothing", "coffer1:AAAA", '{"coffer":"coffer1:AAAA"}', "0" * 32 + ":" + "0" * 32 + ":00", "[1]"]
 
@@ -389,7 +396,7 @@ class AWSFormats(Shared, guide.GuideOnAWS, SystemTest):
         return json.loads(text).get("coffer", text) if text.startswith("{") else text
 
 
-class CloudflareFormats(Shared, guide.GuideOnCloudflare, SystemTest):
+class CloudflareFormats(BesideGuide, guide.GuideOnCloudflare, SystemTest):
     guides_format = "json"
     unreadable = ["nothing", "coffer1:AAAA", '{"coffer":"coffer1:AAAA"}', "0" * 32 + ":" + "0" * 32 + ":00", "[1]"]
 
@@ -457,6 +464,76 @@ class CloudflareFormats(Shared, guide.GuideOnCloudflare, SystemTest):
         self.assertNotIn(b"app-token", Path(f"/proc/{daemon.process.pid}/environ").read_bytes())
 
 
+class GoogleFormats(Shared, StartupTest):
+    """The guide has no program for Google, and its factory no case: the variables are those of Google's own programs."""
+
+    unreadable = ["nothing", "coffer1:AAAA", '{"coffer":"coffer1:AAAA"}', "0" * 32 + ":" + "0" * 32 + ":00", "[1]", "coffer1b"]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.folder = Path(tempfile.mkdtemp(prefix="coffer-formats-"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
+        cls.backend = google_cloud.Google()
+        cls.addClassCleanup(cls.backend.stop)
+        cls.backend.start(cls.folder)
+        cls.secrets = google_interop.SDK(cls.backend.endpoint, google_interop.account(cls.folder, "app")).client
+
+    def settings(self) -> tuple[dict[str, str], dict[str, str]]:
+        vault = {"type": "gcp", "endpoint": self.backend.endpoint, "token_endpoint": self.backend.endpoint,
+                 "project": google_interop.PROJECT}
+        return vault, {"GOOGLE_APPLICATION_CREDENTIALS": str(self.folder / "app.json")}
+
+    def guide(self) -> dict[str, str]:
+        return {"VAULT_TYPE": "gcp", "GOOGLE_CLOUD_PROJECT": google_interop.PROJECT,
+                "GOOGLE_APPLICATION_CREDENTIALS": str(self.folder / "app.json"),
+                "COFFER_VAULT_ENDPOINT": self.backend.endpoint, "COFFER_VAULT_TOKEN_ENDPOINT": self.backend.endpoint}
+
+    def path(self, connection: str) -> str:
+        return f"projects/{google_interop.PROJECT}/secrets/{google_interop.name_of(PREFIX, self.user, connection)}"
+
+    def put(self, connection: str, text: str) -> None:
+        self.secrets.create_secret(
+            parent=f"projects/{google_interop.PROJECT}", secret_id=self.path(connection).rpartition("/")[2],
+            secret={"replication": {"automatic": {}}})
+        self.secrets.add_secret_version(parent=self.path(connection), payload={"data": text.encode()})
+
+    def fetch(self, connection: str) -> str:
+        answer = self.secrets.access_secret_version(name=f"{self.path(connection)}/versions/latest")
+        text = answer.payload.data.decode()
+        # A sealed record stands in an object, beside what a listing tells.
+        return json.loads(text).get("coffer", text) if text.startswith("{") else text
+
+    def test_the_guides_variables_are_enough(self) -> None:
+        daemon = self.by_variables()
+        self.store(daemon, "new", '{"a":1}')
+        self.assertRegex(self.fetch("new"), "^coffer1:")
+        self.assertEqual(json.loads(self.printed(daemon, "new")), {"a": 1})
+        # A key file names its project.
+        daemon = self.by_variables(GOOGLE_CLOUD_PROJECT="")
+        self.assertEqual(json.loads(self.printed(daemon, "new")), {"a": 1})
+        self.assertEqual(daemon.coffer("doctor").returncode, 0)
+
+    def test_each_of_the_guides_variables_that_is_missing_is_one_error(self) -> None:
+        federation = str(self.folder / "federation.json")
+        for changed, named in (
+            ({"GOOGLE_CLOUD_PROJECT": "", "GOOGLE_APPLICATION_CREDENTIALS": federation}, "GOOGLE_CLOUD_PROJECT"),
+            ({"GOOGLE_APPLICATION_CREDENTIALS": "/nowhere/key.json"}, "/nowhere/key.json does not exist"),
+            ({"GOOGLE_APPLICATION_CREDENTIALS": "key.json"}, "GOOGLE_APPLICATION_CREDENTIALS: expected the path of a file"),
+            ({"GOOGLE_CLOUD_PROJECT": "No Project"}, "GOOGLE_CLOUD_PROJECT: expected a project's id or number"),
+            ({"COFFER_VAULT_TOKEN_ENDPOINT": ""}, "token_uri is not at googleapis.com"),
+        ):
+            with self.subTest(changed=changed):
+                ended = self.start(env=self.guide() | {"CREDENTIAL_ENCRYPTION_KEY": PASSPHRASE} | changed)
+                self.assert_refused(ended, CONFIGURATION, named)
+
+    def test_without_credentials_of_the_guide_the_call_says_where_they_were_looked_for(self) -> None:
+        daemon = self.by_variables(GOOGLE_APPLICATION_CREDENTIALS="", GCE_METADATA_HOST="127.0.0.1:1")
+        ended = daemon.coffer("get", self.user, "c")
+        self.assertEqual(ended.returncode, Status.UNAUTHENTICATED, ended)
+        for source in (b"GOOGLE_APPLICATION_CREDENTIALS", b"gcloud", b"metadata server"):
+            self.assertIn(source, ended.stderr)
+
+
 class EmbeddedFormats(guide.GuideOnEmbedded, SystemTest):
     pass
 
@@ -473,8 +550,8 @@ def main() -> int:
     loader = unittest.TestLoader()
     if arguments.k:
         loader.testNamePatterns = [f"*{arguments.k}*"]
-    tests = unittest.TestSuite(
-        loader.loadTestsFromTestCase(kind) for kind in (OpenBaoFormats, AWSFormats, CloudflareFormats, EmbeddedFormats))
+    kinds = (OpenBaoFormats, AWSFormats, CloudflareFormats, GoogleFormats, EmbeddedFormats)
+    tests = unittest.TestSuite(loader.loadTestsFromTestCase(kind) for kind in kinds)
     count = tests.countTestCases()
     if count == 0:
         parser.error(f"no test has {arguments.k!r} in its name")

@@ -56,10 +56,11 @@ def main() -> int:
     import aws
     import cloudflare_backend
     import etcd
+    import google_cloud
     import openbao
     import postgres
     import servers
-    kinds = (openbao.OpenBao, aws.AWS, cloudflare_backend.Cloudflare, postgres.Postgres, etcd.Etcd)
+    kinds = (openbao.OpenBao, aws.AWS, cloudflare_backend.Cloudflare, google_cloud.Google, postgres.Postgres, etcd.Etcd)
     backends = [kind() for kind in kinds if arguments.only in (None, kind.name)]
     if not backends:
         parser.error(f"there is no kind of vault of the name {arguments.only}")

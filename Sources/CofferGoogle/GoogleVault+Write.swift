@@ -1,0 +1,236 @@
+package import CofferCore
+internal import CofferHTTP
+package import CofferVault
+internal import CofferVaultKit
+
+extension GoogleVault {
+    package func write(
+        _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
+    ) async throws(Failure) -> VaultReceipt {
+        guard condition == .none else { throw noConditions() }
+        let secret = names.name(of: key.key)
+        // Before anything is asked: whether it fits does not depend on what is there.
+        var payload = try GoogleDocument.payload(of: item, created: item.updatedAt, vault: name)
+        return try await during(deadline) { () throws(Failure) in
+            var created = item.updatedAt
+            let before = try await self.current(secret, deadline)
+            if case .item(let old, _) = before, case .sealed = item.payload, old.isLive(at: self.clock.wall) {
+                // An attempt before this one whose answer was lost.
+                if old.version == item.version { return VaultReceipt(version: old.version, createdAt: old.createdAt) }
+                created = old.createdAt
+                payload = try GoogleDocument.payload(of: item, created: created, vault: self.name)
+            }
+            let write = GoogleWrite(vault: self, key: key.key, secret: secret, payload: payload, deadline: deadline)
+            let version = try await write.run(secretExists: before.number != nil)
+            self.memory.noteWrite(secret, number: version.number, now: self.clock.boot)
+            let receipt = try self.receipt(of: item, created: created, version, payload, secret)
+            if let previous = before.number { try await self.destroy(behind: version.number, previous, secret, deadline) }
+            return receipt
+        }
+    }
+
+    private func receipt(
+        of item: VaultItem, created: WallMilliseconds, _ version: GoogleVersion, _ payload: Secret, _ secret: String
+    ) throws(Failure) -> VaultReceipt {
+        guard case .text = item.payload else { return VaultReceipt(version: item.version, createdAt: created) }
+        guard let time = version.created else { throw .googleGarbled(vault: name, writing: true) }
+        memory.note(
+            GoogleMemory.Times(created: time, written: item.updatedAt),
+            of: GoogleMemory.VersionKey(
+                secret: secret, number: version.number, checksum: CRC32C.checksum(payload)))
+        return VaultReceipt(
+            version: GoogleVersion.text(number: version.number, created: time), createdAt: item.updatedAt)
+    }
+
+    // MARK: Old versions
+
+    /// Destroys what the write before this one had left, and what others have added since: never the newest
+    /// `versionsKept`.
+    ///
+    /// - Parameters:
+    ///   - number: of the version that was written.
+    ///   - previous: the newest one before.
+    private func destroy(
+        behind number: UInt64, _ previous: UInt64, _ secret: String, _ deadline: BootInstant
+    ) async throws(Failure) {
+        let kept = UInt64(options.versionsKept)
+        guard kept > 0, number > kept else { return }
+        let last = number - kept
+        // Usually one. Of more than a few at once the rest stay: a Store has to end.
+        let first = max(previous > kept ? previous - kept + 1 : 1, last > 8 ? last - 7 : 1)
+        for old in stride(from: first, through: last, by: 1) {
+            do throws(GoogleFault) {
+                _ = try await client.call(
+                    .post, "\(path(of: secret))/versions/\(old):destroy", .object([JSON.Member]()), writing: true,
+                    deadline: deadline)
+            } catch {
+                // The record is stored. What is destroyed or gone is as it should be; what failed in passing stays a
+                // version too many until the record is deleted. What is never allowed is said.
+                guard case .refused(let refusal) = error, refusal.kind == .denied else { continue }
+                throw Failure(
+                    .permissionDenied, .vaultRefused,
+                    "Google Secret Manager: the record is stored, but its old version may not be destroyed; grant "
+                        + "secretmanager.versions.destroy, or set versions_kept: 0",
+                    vault: name, mayHaveWritten: true)
+            }
+        }
+    }
+
+    // MARK: Removing
+
+    package func remove(
+        _ key: VaultKey, ifVersion: String?, deadline: BootInstant
+    ) async throws(Failure) -> Bool {
+        guard ifVersion == nil else { throw noConditions() }
+        let secret = names.name(of: key.key)
+        return try await during(deadline) { () throws(Failure) in
+            let existed = try await self.exists(secret, deadline)
+            // In any case: "latest" may lag behind a write, and what has expired goes too.
+            do throws(GoogleFault) {
+                _ = try await self.client.call(.delete, self.path(of: secret), writing: true, deadline: deadline)
+            } catch {
+                guard case .refused(let refusal) = error, refusal.kind == .notFound else {
+                    throw self.failure(error, writing: true)
+                }
+            }
+            self.memory.forget(secret)
+            return existed
+        }
+    }
+
+    /// Whether a live record is there. Only its payload shows whether it is alive; where that may not be had, the
+    /// secret has to do.
+    private func exists(_ secret: String, _ deadline: BootInstant) async throws(Failure) -> Bool {
+        do throws(Failure) {
+            switch try await current(secret, deadline) {
+            case .absent: return false
+            case .unreadable, .blocked: return true
+            case .item(let item, _): return item.isLive(at: clock.wall)
+            }
+        } catch {
+            guard error.code == .permissionDenied else { throw error }
+        }
+        do throws(GoogleFault) {
+            _ = try await client.call(.get, path(of: secret), deadline: deadline)
+            return true
+        } catch {
+            if case .refused(let refusal) = error, refusal.kind == .notFound { return false }
+            throw failure(error)
+        }
+    }
+
+    private func noConditions() -> Failure {
+        Failure(
+            .failedPrecondition, .notSupported,
+            "a vault of kind \(kind) cannot do conditional writes or deletes; leave out if_version and if_absent",
+            vault: name)
+    }
+}
+
+/// One write: a version, and its secret if there is none.
+private struct GoogleWrite {
+    /// Between two attempts, doubled each time.
+    static let firstPause = 100
+    static let longestPause = 1_600
+
+    let vault: GoogleVault
+    let key: RecordKey
+    let secret: String
+    let payload: Secret
+    let deadline: BootInstant
+
+    /// - Throws: what the last step failed with, when another one would not help or would come too late.
+    func run(secretExists: Bool) async throws(Failure) -> GoogleVersion {
+        var mustCreate = !secretExists
+        var (attempts, wait) = (0, Self.firstPause)
+        while true {
+            if mustCreate { try await create() }
+            do throws(GoogleFault) {
+                return try await add()
+            } catch {
+                guard case .refused(let refusal) = error, refusal.kind == .notFound else {
+                    var failure = vault.failure(error, writing: true)
+                    // A secret without a version is no record, but it was made.
+                    if mustCreate { failure.isUnsent = false }
+                    throw failure
+                }
+            }
+            // It was deleted in the meantime; or it was made, and not everywhere knows of it.
+            mustCreate = true
+            attempts += 1
+            guard attempts > 1 else { continue }
+            guard try await rest(wait) else { throw notThereYet }
+            wait = min(2 * wait, Self.longestPause)
+        }
+    }
+
+    private func create() async throws(Failure) {
+        do throws(GoogleFault) {
+            _ = try await vault.client.call(
+                .post, "\(vault.parent)?secretId=\(secret)", description, writing: true, deadline: deadline)
+        } catch {
+            if case .refused(let refusal) = error, refusal.kind == .exists { return }
+            // A secret without a version is no record.
+            throw vault.failure(error, writing: true).ofRead
+        }
+    }
+
+    private func add() async throws(GoogleFault) -> GoogleVersion {
+        let body = JSON.object([
+            (
+                "payload",
+                .object([
+                    ("data", .string(Base64.text(payload))),
+                    ("dataCrc32c", .string(String(CRC32C.checksum(payload)))),
+                ])
+            )
+        ])
+        let answer = try await vault.client.call(
+            .post, "\(vault.path(of: secret)):addVersion", body, writing: true, deadline: deadline)
+        guard let version = GoogleVersion(answer) else {
+            throw .failed(.googleGarbled(vault: vault.name, writing: true))
+        }
+        return version
+    }
+
+    /// Labels take no ids: they have small letters, digits, `_` and `-` only.
+    private var description: JSON {
+        var members: [(name: String, value: JSON)] = []
+        // A regional secret is where it is.
+        if vault.options.location == nil { members.append(("replication", replication)) }
+        members.append(("labels", .object([("managed-by", .string("coffer"))])))
+        members.append(
+            (
+                "annotations",
+                .object([
+                    (GoogleVault.userAnnotation, .string(key.user)), (GoogleVault.connectionAnnotation, .string(key.connection)),
+                ])
+            ))
+        return .object(members)
+    }
+
+    private var replication: JSON {
+        guard !vault.options.replicas.isEmpty else { return .object([("automatic", .object([JSON.Member]()))]) }
+        let replicas = vault.options.replicas.map { JSON.object([("location", .string($0))]) }
+        return .object([("userManaged", .object([("replicas", .array(replicas))]))])
+    }
+
+    /// False if the time would be over then.
+    private func rest(_ milliseconds: Int) async throws(Failure) -> Bool {
+        let share = Int(vault.random.bytes(1)[0])
+        let duration = Duration.milliseconds(milliseconds / 2 + milliseconds * share / 512)
+        guard vault.clock.boot + duration < deadline else { return false }
+        await vault.pause(duration)
+        guard !Task.isCancelled else {
+            throw Failure(.cancelled, .cancelled, "the call was cancelled", vault: vault.name)
+        }
+        return true
+    }
+
+    private var notThereYet: Failure {
+        Failure(
+            .unavailable, .vaultFailed,
+            "Google Secret Manager: the secret was created, and the service does not know it everywhere yet; try again in a moment",
+            vault: vault.name, retryable: true, retryAfterMilliseconds: 1_000)
+    }
+}

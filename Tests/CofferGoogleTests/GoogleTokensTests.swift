@@ -1,0 +1,159 @@
+import CofferCore
+import CofferVaultConformance
+import CofferVaultKit
+import Synchronization
+import Testing
+
+@testable import CofferGoogle
+
+/// When a new token is fetched, on a clock that stands still.
+@Suite(.timeLimit(.minutes(1))) struct GoogleTokensTests {
+    private final class Source: Sendable {
+        let clock = ManualClock()
+        /// Seconds that what it gives lives; nil = it fails.
+        let life = Mutex<Int64?>(3_600)
+        let calls = Mutex(0)
+        let isHeld = Mutex(false)
+
+        func tokens() -> GoogleTokens {
+            GoogleTokens(clock: clock, vault: "cloud") { _ throws(Failure) in try await self.login() }
+        }
+
+        private func login() async throws(Failure) -> GoogleToken {
+            let number = calls.withLock { calls in
+                calls += 1
+                return calls
+            }
+            while isHeld.withLock({ $0 }) { try? await Task.sleep(for: .milliseconds(1)) }
+            guard let life = life.withLock({ $0 }),
+                let token = GoogleToken(Secret("t\(number)"), seconds: life, now: clock.wall)
+            else { throw .googleCredentials("no", vault: "cloud") }
+            return token
+        }
+
+        func advance(seconds: UInt64) { clock.advance(milliseconds: seconds * 1_000) }
+        func live(_ seconds: Int64?) { life.withLock { $0 = seconds } }
+        func hold(_ isHeld: Bool) { self.isHeld.withLock { $0 = isHeld } }
+        var count: Int { calls.withLock { $0 } }
+    }
+
+    private let source = Source()
+
+    private func token(_ tokens: GoogleTokens) async throws(Failure) -> GoogleToken {
+        try await tokens.token(deadline: source.clock.boot + .seconds(20))
+    }
+
+    private func header(_ tokens: GoogleTokens) async throws(Failure) -> String {
+        try await token(tokens).authorization.text ?? ""
+    }
+
+    /// Waits for what goes on in the background.
+    private func settles(_ tokens: GoogleTokens, on expected: String) async throws {
+        for _ in 0..<10_000 {
+            if try await header(tokens) == expected { return }
+            try await Task.sleep(for: .milliseconds(1))
+        }
+        Issue.record("the token was not replaced by \(expected)")
+    }
+
+    @Test func oneLoginForAll() async throws {
+        source.hold(true)
+        let tokens = source.tokens()
+        let headers = try await withThrowingTaskGroup(of: String.self) { group in
+            for _ in 0..<50 { group.addTask { try await header(tokens) } }
+            group.addTask {
+                try await Task.sleep(for: .milliseconds(50))
+                source.hold(false)
+                return "Bearer t1"
+            }
+            return try await group.reduce(into: Set<String>()) { $0.insert($1) }
+        }
+        #expect(headers == ["Bearer t1"] && source.count == 1)
+    }
+
+    /// 225 seconds before the end in the background, in the last minute with everybody waiting.
+    @Test func isReplacedBeforeItExpires() async throws {
+        let tokens = source.tokens()
+        _ = try await header(tokens)
+        source.advance(seconds: 3_600 - 226)
+        #expect(try await header(tokens) == "Bearer t1")
+        #expect(source.count == 1)
+        source.advance(seconds: 2)
+        // Nobody waits for it.
+        source.hold(true)
+        #expect(try await header(tokens) == "Bearer t1")
+        source.hold(false)
+        try await settles(tokens, on: "Bearer t2")
+        source.advance(seconds: 3_600 - 59)
+        #expect(try await header(tokens) == "Bearer t3")
+    }
+
+    @Test func aSourceThatFailsDoesNoHarmBeforeTheEnd() async throws {
+        let tokens = source.tokens()
+        _ = try await header(tokens)
+        source.live(nil)
+        source.advance(seconds: 3_600 - 30)
+        #expect(try await header(tokens) == "Bearer t1")
+        #expect(source.count == 2)
+        // It is not asked with every call.
+        #expect(try await header(tokens) == "Bearer t1")
+        #expect(source.count == 2)
+        source.advance(seconds: 31)
+        await #expect(throws: Failure.self) { try await header(tokens) }
+        source.live(3_600)
+        let before = source.count
+        #expect(try await header(tokens) == "Bearer t\(before + 1)")
+    }
+
+    @Test func aShortLifeIsNotSpentWaiting() async throws {
+        source.live(60)
+        let tokens = source.tokens()
+        _ = try await header(tokens)
+        source.advance(seconds: 44)
+        #expect(try await header(tokens) == "Bearer t1")
+        #expect(source.count == 1)
+        source.advance(seconds: 7)
+        #expect(try await header(tokens) == "Bearer t2")
+    }
+
+    @Test func whatIsRejectedIsReplacedOnceForAll() async throws {
+        let tokens = source.tokens()
+        let first = try await token(tokens)
+        let deadline = source.clock.boot + .seconds(20)
+        let second = try await tokens.replacement(for: first, deadline: deadline)
+        #expect(try await tokens.replacement(for: first, deadline: deadline).isSame(as: second))
+        #expect(source.count == 2)
+    }
+
+    @Test func aReloadKeepsWhatItHasIfItFails() async throws {
+        let tokens = source.tokens()
+        let deadline = source.clock.boot + .seconds(20)
+        #expect(try await tokens.reload(deadline: deadline) == false)
+        _ = try await header(tokens)
+        #expect(try await tokens.reload(deadline: deadline))
+        #expect(try await header(tokens) == "Bearer t2")
+        source.live(nil)
+        await #expect(throws: Failure.self) { try await tokens.reload(deadline: deadline) }
+        #expect(try await header(tokens) == "Bearer t2")
+    }
+
+    @Test func whatTakesTooLongIsNotWaitedFor() async throws {
+        source.hold(true)
+        defer { source.hold(false) }
+        let tokens = source.tokens()
+        let found = await failure { () async throws(Failure) in
+            try await tokens.token(deadline: source.clock.boot + .milliseconds(20))
+        }
+        #expect(found?.code == .deadlineExceeded && found?.isUnsent == true && found?.mayHaveWritten == false)
+    }
+
+    @Test(arguments: ["", "with blank", "ü", "line\nend"])
+    func whatIsNoTokenIsNone(text: String) {
+        #expect(GoogleToken(Secret(text), seconds: 60, now: 0) == nil)
+    }
+
+    @Test(arguments: [nil, -1, 86_401] as [Int64?])
+    func livesThatNoTokenHasAreNone(seconds: Int64?) {
+        #expect(GoogleToken(Secret("t"), seconds: seconds, now: 0) == nil)
+    }
+}
