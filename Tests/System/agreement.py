@@ -50,10 +50,27 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     "kv_namespace": (["credentials"], ["''"]),
     "store": (["default"], ["''"]),
     "scopes": (["[workers]", "[workers, ai_gateway]"], ["[]", "[mail]"]),
+    "project": (["my-project", "'12345'"], ["No Project"]),
+    "location": (["europe-west3"], ["Europe"]),
+    "replicas": (["[]", "[europe-west3, europe-west4]"], ["[Europe]"]),
+    "versions_kept": (["0", "1000"], ["-1", "1001"]),
+    "credentials_file": (["FOLDER/google.json"], ["FOLDER/token"]),
+    "quota_project": (["billed-project"], ["''"]),
+    "token_endpoint": (["https://127.0.0.1:1"], ["http://tokens.example"]),
+    "url": (["postgresql://u@127.0.0.1:1/d", "postgresql://u@/d"], ["postgresql://u:password@db.example/d", "mysql://u@db.example/d"]),
+    "password_file": (["FOLDER/token"], ["''"]),
+    "tls": (["verify-full", "verify-ca", "disable"], ["maybe"]),
+    "schema": (["coffer_1"], ["Coffer"]),
+    "create_tables": (["true", "false"], ["1"]),
+    "connections": (["1", "256"], ["0"]),
+    "endpoints": (["['https://127.0.0.1:1']", "['https://127.0.0.1:1', 'http://localhost:2']"], ["[]", "['http://etcd.example:2379']"]),
+    "user": (["coffer"], ["''"]),
+    "user_password_file": (["FOLDER/token"], ["''"]),
 }
 #: What a vault of this type cannot do without, most of the time.
 NEEDED = {"vault": {"address": 0.95, "auth": 0.95}, "aws": {"region": 0.9},
-          "cloudflare": {"kv_namespace": 0.95, "api_token_file": 0.95}, "cloudflare-secrets-store": {"api_token_file": 0.95}}
+          "cloudflare": {"kv_namespace": 0.95, "api_token_file": 0.95}, "cloudflare-secrets-store": {"api_token_file": 0.95},
+          "gcp": {"project": 0.95}, "postgres": {"url": 0.95}, "etcd": {"endpoints": 0.95}}
 
 
 class Agreement(SystemTest):
@@ -69,7 +86,9 @@ class Agreement(SystemTest):
             other = subprocess.run(
                 ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout"], check=True, capture_output=True, text=True)
             cls.files = {"ca.pem": certificate.read_text(), "key.pem": key.read_text(), "open.pem": key.read_text(),
-                         "other.pem": other.stdout, "token": "t\n"}
+                         "other.pem": other.stdout, "token": "t\n",
+                         "google.json": json.dumps({"type": "authorized_user", "client_id": "c", "client_secret": "s",
+                                                    "refresh_token": "r"})}
 
     def test_check_and_start_agree_on_generated_configurations(self) -> None:
         chance = random.Random(14)
