@@ -145,27 +145,3 @@ final class CuttableTransport: HTTPTransport {
         return stream
     }
 }
-
-/// All records that a feed told of, and how often everything.
-final class HeardChanges: Sendable {
-    private let state = Mutex<(records: Set<String>, everything: Int)>(([], 0))
-    private let task: Mutex<Task<Void, Never>?> = Mutex(nil)
-
-    init(_ vault: EtcdVault) {
-        guard let changes = vault.changes else { return }
-        let task = Task { for await change in changes { note(change) } }
-        self.task.withLock { $0 = task }
-    }
-
-    private func note(_ change: VaultChange) {
-        state.withLock { state in
-            switch change {
-            case .record(let key): state.records.insert(key.connection)
-            case .everything: state.everything += 1
-            }
-        }
-    }
-
-    var records: Set<String> { state.withLock { $0.records } }
-    var everything: Int { state.withLock { $0.everything } }
-}

@@ -3,7 +3,6 @@ import CofferVault
 import CofferVaultConformance
 import CofferVaultKit
 import Foundation
-import Synchronization
 import Testing
 
 @testable import CofferPostgres
@@ -122,28 +121,4 @@ private func testKey(_ user: String, _ connection: String) throws(Failure) -> Va
     VaultKey(
         key: try RecordKey(user: user, connection: connection), tag: [UInt8](repeating: 1, count: 32),
         userTag: [UInt8](repeating: 2, count: 32))
-}
-
-/// Changes that a vault has told so far.
-final class HeardChanges: Sendable {
-    private let state = Mutex<[VaultChange]>([])
-    private let task: Mutex<Task<Void, Never>?> = Mutex(nil)
-
-    init(_ vault: PostgresVault) {
-        let changes = vault.changes
-        let task = Task {
-            guard let changes else { return }
-            for await change in changes { state.withLock { $0.append(change) } }
-        }
-        self.task.withLock { $0 = task }
-    }
-
-    deinit { task.withLock { $0?.cancel() } }
-
-    var all: [VaultChange] { state.withLock { $0 } }
-    func forget() { state.withLock { $0 = [] } }
-
-    static func record(_ user: String, _ connection: String) throws -> VaultChange {
-        .record(try RecordKey(user: user, connection: connection))
-    }
 }
