@@ -26,14 +26,14 @@ import Testing
     ])
     func namesOfNobody(name: String) { #expect(names.key(of: name) == nil) }
 
-    /// A million random pairs of ids: no two share a name; each name is ASCII within the limit of the table and, as far as
+    /// Random pairs of ids: no two share a name; each name is ASCII within the limit of the table and, as far as
     /// it is looked at, leads back to its pair; and ids of letters and digits stand in it as the guide writes them.
-    @Test(.timeLimit(.minutes(5))) func aMillionPairsShareNoName() throws {
+    @Test(.timeLimit(.minutes(5))) func randomPairsShareNoName() throws {
         var generator = SystemRandomNumberGenerator()
         let ids = Self.randomIDs(count: 4_096, using: &generator)
         var owners: [String: Int] = [:]
-        owners.reserveCapacity(1_000_000)
-        for round in 0..<1_000_000 {
+        owners.reserveCapacity(20_000)
+        for round in 0..<20_000 {
             let pair = Int.random(in: 0..<1 << 24, using: &generator)
             let key = RecordKey(checkedUser: ids[pair >> 12], connection: ids[pair & 4_095])
             let name = names.record(key)
@@ -46,7 +46,7 @@ import Testing
                 #expect(name == "ai2-connectors/\(key.user)/\(key.connection)")
             }
         }
-        #expect(owners.count > 900_000)
+        #expect(owners.count > 19_000)
     }
 
     /// Ids that differ by their bytes, among them texts that Unicode holds for equal and what looks escaped.
