@@ -38,9 +38,12 @@ package final class ThreadGroup: Sendable {
     }
 
     private func end() {
-        let waiting = state.withLock { state in
+        let waiting = state.withLock { state -> [CheckedContinuation<Void, Never>] in
             state.running -= 1
-            return state.running == 0 ? state.waiting : []
+            guard state.running == 0 else { return [] }
+            // Others may still be started, and end in turn.
+            defer { state.waiting = [] }
+            return state.waiting
         }
         for continuation in waiting { continuation.resume() }
     }
