@@ -130,6 +130,37 @@ final class PostgresConnection {
         try? WorkerThread(name: "coffer-pq-stop") { cancellation.send() }.detach()
     }
 
+    /// Runs statements without parameters whose rows do not matter.
+    ///
+    /// - Parameter look: called when something has come, and each time that nothing has for `interval`.
+    func ask(
+        _ script: String, deadline: BootInstant, every interval: Duration, look: (_ isLate: Bool) -> Void
+    ) throws(PostgresFault) {
+        guard link.send(script: script) else { throw .lost(isSent: false) }
+        try send(deadline)
+        while true {
+            while link.isBusy {
+                switch try wait(forRoom: false, min(deadline, clock.boot + interval)) {
+                case .timeout:
+                    guard clock.boot < deadline else { throw .late(isSent: false) }
+                    look(true)
+                case .woken: throw .woken
+                case .broken: throw .lost(isSent: false)
+                case .ready:
+                    guard link.consume() else { throw .lost(isSent: false) }
+                    look(false)
+                }
+            }
+            guard let rows = link.next() else { return }
+            switch rows.outcome {
+            case .success: continue
+            case .failure(""): throw .lost(isSent: false)
+            case .failure(let state): throw .refused(state)
+            case .garbled: throw .garbled
+            }
+        }
+    }
+
     // MARK: Notifications
 
     /// Waits until something comes, or until then.

@@ -6,11 +6,9 @@ internal import Synchronization
 /// The thread that hears of changes: a connection of its own on which PostgreSQL tells what was written.
 ///
 /// Nothing is kept for a listener that is away. So everything may have changed when it has connected again, and while
-/// it cannot connect what is cached is doubted again and again.
+/// it cannot connect, or the server gives no sign of life, what is cached is doubted again and again.
 final class PostgresListener: Sendable {
-    /// How often the connection is tried, so that one which died silently is noticed.
-    private static let heartbeat = Duration.seconds(5)
-    /// How long the answer to that may take, and connecting.
+    /// How long connecting may take, and a sign of life: after that the connection is given up.
     private static let patience = Duration.seconds(5)
     /// Between attempts to connect; what is cached is doubted as often.
     private static let retry = Duration.milliseconds(500)
@@ -37,7 +35,7 @@ final class PostgresListener: Sendable {
         self.vault = vault
         self.dependencies = dependencies
         wake = try PostgresWake()
-        sweep = Sweep(notice: dependencies.notice)
+        sweep = Sweep(first: dependencies.clock.boot + Self.sweepInterval, notice: dependencies.notice)
     }
 
     /// Ends `run`; may be called more than once, and before it.
@@ -81,15 +79,24 @@ final class PostgresListener: Sendable {
             script: "LISTEN \"\(server.tables.channel)\"", deadline: clock.boot + Self.patience)
         feed.post(.everything)
         begun()
-        var beat = clock.boot + Self.heartbeat
         while true {
-            if try connection.waitForInput(until: beat) == false, clock.boot >= beat {
-                _ = try connection.run(script: "SELECT 1", deadline: clock.boot + Self.patience)
-                beat = clock.boot + Self.heartbeat
-                sweepIfDue()
-            }
-            while let payload = connection.notification() { tell(payload) }
+            if try !connection.waitForInput(until: clock.boot + dependencies.silence) { try prove(connection) }
+            tellAll(connection)
+            sweepIfDue()
         }
+    }
+
+    /// Waits for a sign of life. Until it comes, others may write what is not heard.
+    private func prove(_ connection: PostgresConnection) throws(PostgresFault) {
+        let begun = dependencies.clock.boot
+        try connection.ask("SELECT 1", deadline: begun + Self.patience, every: dependencies.silence) { isLate in
+            tellAll(connection)
+            if isLate { feed.post(.everything) }
+        }
+    }
+
+    private func tellAll(_ connection: PostgresConnection) {
+        while let payload = connection.notification() { tell(payload) }
     }
 
     /// `writer:name`; a name that is empty stands for all.
@@ -119,15 +126,18 @@ final class PostgresListener: Sendable {
     /// Removes what has expired, as one call among others.
     private final class Sweep: LaneCaller {
         private struct State {
-            var next = BootInstant(nanoseconds: 0)
+            var next: BootInstant
             var isUnderWay = false
             var isTold = false
         }
 
-        private let state = Mutex(State())
+        private let state: Mutex<State>
         private let notice: @Sendable (String) -> Void
 
-        init(notice: @escaping @Sendable (String) -> Void) { self.notice = notice }
+        init(first: BootInstant, notice: @escaping @Sendable (String) -> Void) {
+            state = Mutex(State(next: first))
+            self.notice = notice
+        }
 
         /// Whether it is time.
         func begin(_ now: BootInstant) -> Bool {

@@ -15,13 +15,20 @@ package struct PostgresDependencies: Sendable {
     let random: any RandomSource
     /// Logs what an operator should know.
     let notice: @Sendable (String) -> Void
+    /// How long the connection that listens may be silent before the server is asked for a sign of life. After as long
+    /// without an answer, what is cached is doubted.
+    let silence: Duration
+
+    /// Twice this time is the longest for which a connection that died without a word is trusted.
+    private static let standardSilence = Duration.milliseconds(300)
 
     package init(
-        clock: any Clock = SystemClock(), random: any RandomSource = SystemRandom(),
+        clock: any Clock = SystemClock(), random: any RandomSource = SystemRandom(), silence: Duration? = nil,
         notice: @escaping @Sendable (String) -> Void = { _ in }
     ) {
         self.clock = clock
         self.random = random
+        self.silence = silence ?? Self.standardSilence
         self.notice = notice
     }
 }

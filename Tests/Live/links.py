@@ -14,7 +14,7 @@ class Links:
     """
 
     def __init__(self) -> None:
-        self._cut: set[int] = set()
+        self._cut: set[object] = set()
         ready: Future[asyncio.AbstractEventLoop] = Future()
         threading.Thread(target=asyncio.run, args=(self._run(ready),), daemon=True).start()
         self._loop = ready.result(10)
@@ -31,6 +31,10 @@ class Links:
         """Nothing goes from this process to others, or from others to it."""
         self._cut = {pid}
 
+    def cut_connections(self, ports: list[int]) -> None:
+        """Nothing goes over those that leave for their targets from these ports."""
+        self._cut = {("port", port) for port in ports}
+
     def heal(self) -> None:
         self._cut = set()
 
@@ -44,10 +48,11 @@ class Links:
 
     async def _open(self, target: int, owner: Callable[[], int], nodes: Callable[[], list[int]]) -> int:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            ends = {owner(), caller(writer, nodes())}
+            ends: set[object] = {owner(), caller(writer, nodes())}
             try:
                 await self._whole(ends)
                 answers, requests = await asyncio.open_connection("127.0.0.1", target)
+                ends.add(("port", requests.get_extra_info("sockname")[1]))
             except OSError:
                 writer.close()
                 return
@@ -64,7 +69,7 @@ class Links:
         listener = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=128)
         return listener.sockets[0].getsockname()[1]
 
-    async def _copy(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, ends: set[int]) -> None:
+    async def _copy(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, ends: set[object]) -> None:
         try:
             while block := await source.read(1 << 16):
                 await self._whole(ends)
@@ -73,7 +78,7 @@ class Links:
         except OSError:
             pass
 
-    async def _whole(self, ends: set[int]) -> None:
+    async def _whole(self, ends: set[object]) -> None:
         while self._cut & ends:
             await asyncio.sleep(0.02)
 

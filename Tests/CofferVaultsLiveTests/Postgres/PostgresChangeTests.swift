@@ -1,6 +1,7 @@
 import CofferCore
 import CofferVault
 import CofferVaultConformance
+import Glibc
 import Testing
 
 @testable import CofferPostgres
@@ -19,9 +20,9 @@ import Testing
         try PostgresPlace.sql(script, database: "changes").text(0, 0)
     }
 
-    /// A vault that listens.
-    private func listening() async throws -> (PostgresVault, HeardChanges) {
-        let vault = try PostgresPlace.vault(settings)
+    /// A vault that listens, and doubts nothing because the server is slow unless `silence` says so.
+    private func listening(silence: Duration? = .seconds(5)) async throws -> (PostgresVault, HeardChanges) {
+        let vault = try PostgresPlace.vault(settings, silence: silence)
         let heard = HeardChanges(vault)
         try await listens(heard)
         return (vault, heard)
@@ -90,6 +91,21 @@ import Testing
         let isHeard = try await eventually { heard.all == [expected] }
         #expect(isHeard, "\(heard.all)")
         await other.close()
+        await vault.close()
+    }
+
+    /// The server's process is stopped, as if something on the way forwarded nothing any more: all is doubted, again and
+    /// again, until the connection is given up and another one listens.
+    @Test(.timeLimit(.minutes(3))) func doubtsEverythingWhileTheServerGivesNoSignOfLife() async throws {
+        let (vault, heard) = try await listening(silence: nil)
+        let process = try sql(
+            "SELECT pid FROM pg_stat_activity WHERE datname = 'changes' AND application_name = 'cofferd-listen'")
+        let stopped = try #require(process.flatMap { pid_t($0) })
+        #expect(kill(stopped, SIGSTOP) == 0)
+        defer { kill(stopped, SIGCONT) }
+        heard.forget()
+        #expect(try await eventually { heard.everything >= 3 })
+        try await listens(heard)
         await vault.close()
     }
 

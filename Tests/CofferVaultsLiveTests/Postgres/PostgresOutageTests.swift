@@ -65,7 +65,8 @@ import Testing
             ) { () throws(Failure) in
                 try await vault.write("v2", deadline: began + .milliseconds(400))
             }
-            #expect(SystemClock().boot < began + .milliseconds(1_500))
+            // The lock is held until it has ended, however long that takes.
+            #expect(SystemClock().boot < began + .seconds(5))
             let isCancelled = try await eventually { waiting == "0" }
             #expect(isCancelled)
         }

@@ -49,12 +49,12 @@ enum PostgresPlace {
     }
 
     static func vault(
-        _ settings: [String: String], password: String? = nil, clock: any Clock = SystemClock(),
+        _ settings: [String: String], password: String? = nil, clock: any Clock = SystemClock(), silence: Duration? = nil,
         notice: @escaping @Sendable (String) -> Void = { _ in }
     ) throws -> PostgresVault {
         try PostgresVault(
             name: "live", options: try options(settings, password: password),
-            dependencies: PostgresDependencies(clock: clock, notice: notice))
+            dependencies: PostgresDependencies(clock: clock, silence: silence, notice: notice))
     }
 
     /// As the owner of everything, by the socket.
