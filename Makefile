@@ -6,8 +6,8 @@
 BUILD_PACKAGES = build-essential pkg-config libprotobuf-c-dev libssl-dev libsqlite3-dev libyaml-dev libcurl4-openssl-dev \
 	libpq-dev
 TEST_PACKAGES = $(BUILD_PACKAGES) protobuf-compiler protobuf-c-compiler libprotobuf-dev cmake valgrind gdb \
-	python3 python3-venv postgresql-15 pgbouncer etcd-server etcd-client $(if $(shell command -v node 2>/dev/null),,nodejs) \
-	$(if $(shell command -v tsc 2>/dev/null),,node-typescript)
+	python3 python3-venv pgbouncer etcd-server etcd-client $(if $(wildcard /usr/lib/postgresql/*/bin/postgres),,postgresql) \
+	$(if $(shell command -v node 2>/dev/null),,nodejs) $(if $(shell command -v tsc 2>/dev/null),,node-typescript)
 BENCH_PACKAGES = $(BUILD_PACKAGES) memcached redis-server nginx libgrpc++-dev protobuf-compiler \
 	protobuf-compiler-grpc libprotobuf-dev valgrind openssl python3 python3-venv
 

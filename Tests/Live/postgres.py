@@ -1,4 +1,4 @@
-"""PostgreSQL 15 and PgBouncer, set up as the live tests of PostgresVault expect them."""
+"""PostgreSQL and PgBouncer, set up as the live tests of PostgresVault expect them."""
 
 import os
 import pwd
@@ -13,7 +13,10 @@ from pathlib import Path
 
 from servers import Backend, CannotStart, Process, certificates, free_ports
 
-PROGRAMS = Path("/usr/lib/postgresql/15/bin")
+#: Of the newest version that is installed, where Debian puts them.
+PROGRAMS = max(
+    (path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/postgres")), key=lambda path: int(path.parent.name),
+    default=Path("/usr/lib/postgresql/bin"))
 MANUAL = Path(__file__).resolve().parents[2] / "docs/postgresql.md"
 PASSWORD = "live-password"
 #: `app` makes its own schemas; `nobody` may connect and do nothing; `reader` is read-only by its own setting; `plain`
@@ -198,6 +201,7 @@ default_pool_size = 20
 
 class Postgres(Backend):
     name = "postgres"
+    folder_of_tests = "Postgres"
 
     def __init__(self) -> None:
         self._folder: Folder | None = None
