@@ -234,8 +234,15 @@ let package = Package(
         .target(
             name: "CofferCacheSimulation", dependencies: ["CofferCore", "CofferCache", "CofferWorkload"],
             path: "Tests/CofferCacheSimulation", swiftSettings: safe),
+        .target(
+            name: "CofferNameSurvey",
+            dependencies: [
+                "CofferCore", "CofferAWS", "CofferCloudflare", "CofferEtcd", "CofferGoogle", "CofferPostgres",
+            ],
+            path: "Tests/CofferNameSurvey", swiftSettings: safe),
         .executableTarget(
-            name: "coffer-simulate", dependencies: ["CofferCacheSimulation", "CofferWorkload", arguments],
+            name: "coffer-simulate",
+            dependencies: ["CofferCore", "CofferCacheSimulation", "CofferNameSurvey", "CofferWorkload", arguments],
             path: "Tests/Simulate", swiftSettings: safe, linkerSettings: program),
         .target(
             name: "CFaultyVFS", path: "Tests/CFaultyVFS",

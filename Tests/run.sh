@@ -178,6 +178,7 @@ end build-release
 end swift-package
 step simulation .build/release/coffer-simulate ${soak:+--seeds 1000000 --pairs 10000000}
 step flood .build/release/coffer-simulate flood ${soak:+--keys 10000000}
+step names .build/release/coffer-simulate names ${soak:+--pairs 10000000}
 step trace Tests/trace.sh .build/release
 step readme Tests/readme.sh
 # The daemon's own tests wait most of their time, too.

@@ -1,4 +1,4 @@
-internal import CofferCore
+package import CofferCore
 internal import CofferVault
 internal import CofferVaultKit
 
@@ -7,7 +7,7 @@ internal import CofferVaultKit
 /// The service forbids a name that ends in a hyphen and six characters: it could
 /// be taken for the end of an ARN. Such a name is written with one more escape,
 /// so that ids of `[A-Za-z0-9]` keep the name that the predecessor gave them.
-struct AWSNames: Sendable {
+package struct AWSNames: Sendable {
     static let maximumBytes = 512
     private static let escape = NameEscape(plain: "-_.@+")
 
@@ -16,7 +16,7 @@ struct AWSNames: Sendable {
     let prefersLiteral: Bool
 
     /// - Throws: INVALID_ARGUMENT for a prefix that cannot begin a name.
-    init(prefix: String, prefersLiteral: Bool = false, vault: String) throws(Failure) {
+    package init(prefix: String, prefersLiteral: Bool = false, vault: String) throws(Failure) {
         let isPlain = prefix.utf8.allSatisfy { $0.isASCIILetterOrDigit || "/_+=.@-".utf8.contains($0) }
         guard isPlain, (1...128).contains(prefix.utf8.count), !prefix.hasPrefix("/"), !prefix.hasSuffix("/") else {
             throw Failure(
@@ -86,7 +86,7 @@ struct AWSNames: Sendable {
     }
 
     /// May be longer than `maximumBytes`: the daemon asks for no record of such a name.
-    func name(of key: RecordKey) -> String {
+    package func name(of key: RecordKey) -> String {
         let start = userPrefix(key.user)
         let plain = Self.escape.escape(key.connection)
         guard Self.looksLikeARN(start + plain) else { return start + plain }
@@ -126,7 +126,7 @@ struct AWSNames: Sendable {
     }
 
     /// Whose record this is; nil for a name that this adapter does not give.
-    func key(ofName name: String) -> RecordKey? {
+    package func key(ofName name: String) -> RecordKey? {
         guard name.hasPrefix(allPrefix) else { return nil }
         let segments = name.dropFirst(allPrefix.count).split(separator: "/", omittingEmptySubsequences: false)
         guard segments.count == 2, let user = Self.escape.unescape(segments[0]),

@@ -1,4 +1,4 @@
-internal import CofferCore
+package import CofferCore
 internal import CofferVaultKit
 
 /// The keys of records in a namespace: "{prefix}:{user}:{connection}".
@@ -6,7 +6,7 @@ internal import CofferVaultKit
 /// The TypeScript code joins the ids as they are. So does this, but for what could not be told apart then or is no
 /// legal part of a key: a colon, white space other than a blank and characters that do not show become `%` and two hex digits for
 /// each byte, and so does a percent sign that looks like the beginning of such an escape.
-struct CloudflareKVNames: Sendable {
+package struct CloudflareKVNames: Sendable {
     static let maximumBytes = 512
     private static let digits = Array("0123456789ABCDEF".utf8)
     private static let percent = UInt8(ascii: "%")
@@ -14,8 +14,10 @@ struct CloudflareKVNames: Sendable {
 
     let prefix: String
 
+    package init(prefix: String) { self.prefix = prefix }
+
     /// May be longer than `maximumBytes`: the daemon asks for no record of such a name.
-    func name(of key: RecordKey) -> String { userPrefix(key.user) + Self.escape(key.connection) }
+    package func name(of key: RecordKey) -> String { userPrefix(key.user) + Self.escape(key.connection) }
 
     /// What the names of this user's records begin with, and no others'.
     func userPrefix(_ user: String) -> String { "\(allPrefix)\(Self.escape(user)):" }
@@ -24,7 +26,7 @@ struct CloudflareKVNames: Sendable {
     var allPrefix: String { prefix + ":" }
 
     /// Whose record this is; nil for a name that this adapter does not give.
-    func key(ofName name: String) -> RecordKey? {
+    package func key(ofName name: String) -> RecordKey? {
         guard name.utf8.starts(with: allPrefix.utf8) else { return nil }
         let ids = Array(name.utf8.dropFirst(allPrefix.utf8.count))
         guard let middle = ids.firstIndex(of: Self.colon), let user = Self.unescape(Array(ids[..<middle])),

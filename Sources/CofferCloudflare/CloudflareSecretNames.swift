@@ -1,17 +1,19 @@
-internal import CofferCore
+package import CofferCore
 internal import CofferCrypto
 
 /// The names of secrets in a store: "{prefix}-{user}-{connection}", each id in lower-case base32 without
 /// padding, as names may have letters, digits, `_` and `-` only. An id of more than 38 bytes is `0` and its SHA-256 in
 /// base32: `0` is no digit of base32, so no other id has the same part.
-struct CloudflareSecretNames: Sendable {
+package struct CloudflareSecretNames: Sendable {
     /// Two such ids and a prefix of one letter make a name of 125 bytes.
     static let longestPlainID = 38
     private static let digits = Array("abcdefghijklmnopqrstuvwxyz234567".utf8)
 
     let prefix: String
 
-    func name(of key: RecordKey) -> String { "\(prefix)-\(Self.part(key.user))-\(Self.part(key.connection))" }
+    package init(prefix: String) { self.prefix = prefix }
+
+    package func name(of key: RecordKey) -> String { "\(prefix)-\(Self.part(key.user))-\(Self.part(key.connection))" }
 
     /// What is wrong with a prefix; nil = nothing.
     static func mistake(inPrefix prefix: String) -> String? {

@@ -1,20 +1,20 @@
-internal import CofferCore
+package import CofferCore
 internal import CofferVaultKit
 
 /// The keys of records in etcd, and back: `{prefix}/{user}/{connection}`.
 ///
 /// An id of letters, digits and `-_.@:|` stays as it is; of another one each other byte becomes
 /// `=` and two hex digits. Neither `=` nor `/` stays, so no two records share a key.
-struct EtcdNames: Sendable {
+package struct EtcdNames: Sendable {
     private static let escape = NameEscape(plain: "-_.@:|")
     /// The longest key that a record can have: 256 bytes of prefix, two ids of 256 bytes, all escaped.
     private static let maximumKeyBytes = 256 + 2 * (1 + 3 * 256)
 
     private let folder: String
 
-    init(prefix: String) { folder = prefix + "/" }
+    package init(prefix: String) { folder = prefix + "/" }
 
-    func name(of key: RecordKey) -> String {
+    package func name(of key: RecordKey) -> String {
         "\(folder)\(Self.escape.escape(key.user))/\(Self.escape.escape(key.connection))"
     }
 
@@ -27,7 +27,7 @@ struct EtcdNames: Sendable {
     }
 
     /// The record that has this name; nil for what no record of ours has.
-    func key(of bytes: [UInt8]) -> RecordKey? {
+    package func key(of bytes: [UInt8]) -> RecordKey? {
         // All bytes of our names are ASCII.
         guard bytes.count <= Self.maximumKeyBytes, bytes.starts(with: folder.utf8), bytes.allSatisfy({ $0 < 0x80 }) else {
             return nil

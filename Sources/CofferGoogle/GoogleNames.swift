@@ -1,4 +1,4 @@
-internal import CofferCore
+package import CofferCore
 internal import CofferCrypto
 internal import CofferVaultKit
 
@@ -8,7 +8,7 @@ internal import CofferVaultKit
 /// Where that is longer than the service accepts, "{prefix}-h-{user}-{connection}" with SHA-256 of each in base32:
 /// "h" is no id in base32, which has at least two digits. Such a secret has its ids in its annotations. The whole
 /// digest is taken, so that nobody can choose an id that makes another one's name.
-struct GoogleNames: Sendable {
+package struct GoogleNames: Sendable {
     /// The service's own limit.
     static let maximumBytes = 255
     /// Leaves room for two digests.
@@ -20,7 +20,7 @@ struct GoogleNames: Sendable {
     let prefix: String
 
     /// - Throws: INVALID_ARGUMENT for a prefix that cannot begin a name.
-    init(prefix: String, vault: String) throws(Failure) {
+    package init(prefix: String, vault: String) throws(Failure) {
         guard Self.isPrefix(prefix) else {
             throw Failure(.invalidArgument, .badField, "prefix: \(Self.prefixRule)", vault: vault)
         }
@@ -32,7 +32,7 @@ struct GoogleNames: Sendable {
             && text.utf8.allSatisfy { $0.isASCIILetterOrDigit || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") }
     }
 
-    func name(of key: RecordKey) -> String {
+    package func name(of key: RecordKey) -> String {
         let name = plainStart(key.user) + Base32.text(key.connection.utf8)
         return name.utf8.count <= Self.maximumBytes ? name : hashedStart(key.user) + Self.digest(key.connection)
     }
@@ -53,7 +53,7 @@ struct GoogleNames: Sendable {
     /// Whose record this is; nil for a name that this adapter does not give.
     ///
     /// - Parameter annotated: the ids in the secret's annotations, which are trusted only if they make the name.
-    func key(of name: String, annotated: () -> RecordKey?) -> RecordKey? {
+    package func key(of name: String, annotated: () -> RecordKey?) -> RecordKey? {
         guard name.hasPrefix(start) else { return nil }
         let parts = name.dropFirst(start.count).split(separator: "-", omittingEmptySubsequences: false)
         let key: RecordKey?

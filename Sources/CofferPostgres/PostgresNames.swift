@@ -1,11 +1,11 @@
-internal import CofferCore
+package import CofferCore
 internal import CofferVaultKit
 
 /// The names of records in the table, and back: `{prefix}/{user}/{connection}`.
 ///
 /// An id of letters, digits and `- _ . @ + : |` stays as it is; every other byte becomes `=` and two hex digits, the
 /// slash too. So no two records share a name, and a prefix with a slash in it shares none with a shorter one.
-struct PostgresNames: Sendable {
+package struct PostgresNames: Sendable {
     /// What a name can have: prefix and slashes, and two ids of which every byte is escaped.
     static let maximumBytes = 2_048
 
@@ -13,15 +13,15 @@ struct PostgresNames: Sendable {
     /// With the slash behind it.
     let folder: String
 
-    init(prefix: String) { folder = prefix + "/" }
+    package init(prefix: String) { folder = prefix + "/" }
 
-    func record(_ key: RecordKey) -> String { user(key.user) + Self.escape.escape(key.connection) }
+    package func record(_ key: RecordKey) -> String { user(key.user) + Self.escape.escape(key.connection) }
 
     /// What the names of a user's records begin with.
     func user(_ id: String) -> String { folder + Self.escape.escape(id) + "/" }
 
     /// Nil for a name that `record` does not make.
-    func key(of name: String) -> RecordKey? {
+    package func key(of name: String) -> RecordKey? {
         guard name.utf8.starts(with: folder.utf8) else { return nil }
         let parts = name.utf8.dropFirst(folder.utf8.count).split(
             separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)

@@ -4,8 +4,8 @@ import Glibc
 
 @main struct Simulate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "coffer-simulate", abstract: "Simulates the cache, and plays traces on it and on others.",
-        subcommands: [Seeds.self, FloodCache.self, MakeTrace.self, ReplayTrace.self], defaultSubcommand: Seeds.self)
+        commandName: "coffer-simulate", abstract: "Simulates the cache, plays traces on it and on others, and surveys the names of vaults.",
+        subcommands: [Seeds.self, FloodCache.self, MakeTrace.self, ReplayTrace.self, SurveyNames.self], defaultSubcommand: Seeds.self)
 }
 
 /// Plays the cache's simulation for many seeds, and its race for many pairs.
