@@ -62,6 +62,7 @@ def start_ministack(folder: Path, port: int) -> Process:
 
 class AWS(Backend):
     name = "aws"
+    folder_of_tests = "AWS"
 
     def __init__(self) -> None:
         self.processes: list[Process] = []

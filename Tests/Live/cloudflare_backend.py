@@ -34,6 +34,7 @@ def start(folder: Path) -> tuple[Process, str]:
 
 class Cloudflare(Backend):
     name = "cloudflare"
+    folder_of_tests = "Cloudflare"
     process: Process | None = None
 
     def start(self, folder: Path) -> dict[str, str]:

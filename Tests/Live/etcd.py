@@ -40,7 +40,13 @@ class Node:
 
     def start(self) -> None:
         self.process = Process(self._command, self._log)
-        self._pid_file.write_text(str(self.process.pid))
+        whole = self._pid_file.with_suffix(".new")
+        whole.write_text(str(self.process.pid))
+        whole.rename(self._pid_file)
+
+    def forget_process(self) -> None:
+        """Its number may be another process's from now on."""
+        self._pid_file.unlink(missing_ok=True)
 
     def is_healthy(self) -> bool:
         command = ["curl", "-s", "--noproxy", "*", "--max-time", "2", f"{self.address}/health"]
@@ -93,8 +99,10 @@ class Supervisor:
         # The thread that started a process must live on: its end is the end of the process.
         while not self._stopping.wait(0.1):
             for node in self._nodes:
-                if node.process.has_ended and not self._stopping.wait(SECONDS_AWAY):
-                    node.start()
+                if node.process.has_ended:
+                    node.forget_process()
+                    if not self._stopping.wait(SECONDS_AWAY):
+                        node.start()
         for node in self._nodes:
             node.process.stop()
 
@@ -105,6 +113,7 @@ class Supervisor:
 
 class Etcd(Backend):
     name = "etcd"
+    folder_of_tests = "Etcd"
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []

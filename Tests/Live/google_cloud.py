@@ -4,7 +4,6 @@ Called so, as `google` is a package of Google's own.
 """
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +24,6 @@ def openssl(*arguments: str) -> None:
 
 def lay_out(folder: Path, endpoint: str) -> None:
     """The files with credentials, closed to others: a key for each role, federation by file and address, a login."""
-    os.umask(0o077)
     openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", str(folder / "private.pem"))
     openssl("pkey", "-in", str(folder / "private.pem"), "-pubout", "-out", str(folder / "key.pem"))
     # Google's own client takes a line end for a part of the token.
@@ -49,10 +47,13 @@ def lay_out(folder: Path, endpoint: str) -> None:
         "url": f"{endpoint}/subject", "headers": {"X-Live": "yes"}, "format": {"type": "json", "subject_token_field_name": "id"}}})
     put("user.json", {"type": "authorized_user", "client_id": "live", "client_secret": "live-secret",
                       "refresh_token": "live-refresh", "token_uri": f"{endpoint}/token"})
+    for path in folder.iterdir():
+        path.chmod(0o600)
 
 
 class Google(Backend):
     name = "gcp"
+    folder_of_tests = "Google"
 
     def __init__(self) -> None:
         self.processes: list[Process] = []

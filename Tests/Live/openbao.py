@@ -150,6 +150,7 @@ class Reviewer(ThreadingHTTPServer):
 
 class OpenBao(Backend):
     name = "OpenBao"
+    folder_of_tests = "HashiCorp"
 
     def __init__(self) -> None:
         self._servers: list[Server] = []

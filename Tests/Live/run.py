@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from pathlib import Path
 
@@ -19,6 +20,7 @@ sys.dont_write_bytecode = True
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 PYTHON = ROOT / ".build-python/bin/python"
+TESTS = ROOT / "Tests/CofferVaultsLiveTests"
 
 
 def enter_environment() -> None:
@@ -44,27 +46,22 @@ def run_tests(command: list[str], environment: dict[str, str]) -> bool:
     return tests.returncode == 0 and ran
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Tests against real vaults.")
-    parser.add_argument("--package", type=Path, default=ROOT, help="the Swift package; default: this one")
-    parser.add_argument("--scratch-path", default=".build", help="SwiftPM's build folder; default: .build")
-    parser.add_argument("--filter", default="CofferVaultsLiveTests", help="of swift test")
-    parser.add_argument("--build", action="store_true", help="build the tests first")
-    parser.add_argument("--only", help="the name of one kind of vault")
-    arguments = parser.parse_args()
+def suites(backends: list) -> str:
+    """A pattern of `swift test` for the suites of these vaults."""
+    names = []
+    for backend in backends:
+        found = [name for file in sorted((TESTS / backend.folder_of_tests).glob("*.swift"))
+                 for name in re.findall(r"(?:struct|class) (\w+Tests)\b", file.read_text())]
+        assert found, f"{backend.name} has no Swift tests in {TESTS / backend.folder_of_tests}"
+        names += found
+    return rf"^{TESTS.name}\.({'|'.join(names)})/"
 
-    import aws
-    import cloudflare_backend
-    import etcd
-    import google_cloud
-    import openbao
-    import postgres
+
+def run_group(backends: list, arguments: argparse.Namespace) -> tuple[int, list[str]]:
+    """The tests of these vaults, with their servers: how many parts passed, and which failed."""
     import servers
-    kinds = (openbao.OpenBao, aws.AWS, cloudflare_backend.Cloudflare, google_cloud.Google, postgres.Postgres, etcd.Etcd)
-    backends = [kind() for kind in kinds if arguments.only in (None, kind.name)]
-    if not backends:
-        parser.error(f"there is no kind of vault of the name {arguments.only}")
-    passed, failed = 0, []
+    passed, failed, began = 0, [], time.monotonic()
+    names = ", ".join(backend.name for backend in backends)
     with tempfile.TemporaryDirectory(prefix="coffer-live-") as folder:
         try:
             environment = dict(os.environ)
@@ -76,13 +73,13 @@ def main() -> int:
                 backend.before()
             command = [
                 "swift", "test", "--package-path", str(arguments.package), "--scratch-path", arguments.scratch_path,
-                "--filter", arguments.filter]
+                "--filter", arguments.filter or suites(backends)]
             if not arguments.build:
                 command.append("--skip-build")
             if run_tests(command, environment):
                 passed += 1
             else:
-                failed.append("the Swift tests")
+                failed.append(f"{names}: the Swift tests")
             for backend in backends:
                 try:
                     backend.after()
@@ -91,10 +88,46 @@ def main() -> int:
                     traceback.print_exc()
                     failed.append(f"{backend.name}: what the tests left")
         except servers.CannotStart as error:
-            failed.append(f"a server could not start: {error}")
+            failed.append(f"{names}: a server could not start: {error}")
         finally:
             for backend in backends:
                 backend.stop()
+    print(f"{names}: {time.monotonic() - began:.0f} s", flush=True)
+    return passed, failed
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Tests against real vaults.")
+    parser.add_argument("--package", type=Path, default=ROOT, help="the Swift package; default: this one")
+    parser.add_argument("--scratch-path", default=".build", help="SwiftPM's build folder; default: .build")
+    parser.add_argument("--filter", help="of swift test; with --only")
+    parser.add_argument("--build", action="store_true", help="build the tests first")
+    parser.add_argument("--only", help="the name of one kind of vault")
+    arguments = parser.parse_args()
+    if arguments.filter and not arguments.only:
+        parser.error("--filter needs --only, which says what servers it is for")
+
+    import aws
+    import cloudflare_backend
+    import etcd
+    import google_cloud
+    import openbao
+    import postgres
+    #: Beside each other as far as two processors last: all at once, calls would run out of time.
+    groups = [[openbao.OpenBao, aws.AWS], [cloudflare_backend.Cloudflare, google_cloud.Google], [postgres.Postgres], [etcd.Etcd]]
+    known = {kind.folder_of_tests for group in groups for kind in group}
+    unknown = {path.name for path in TESTS.iterdir() if path.is_dir()} ^ known
+    assert not unknown, f"{TESTS} and the kinds of vaults differ in {', '.join(sorted(unknown))}"
+    passed, failed, ran = 0, [], False
+    for group in groups:
+        backends = [kind() for kind in group if arguments.only in (None, kind.name)]
+        if backends:
+            ran = True
+            more, wrong = run_group(backends, arguments)
+            passed += more
+            failed += wrong
+    if not ran:
+        parser.error(f"there is no kind of vault of the name {arguments.only}")
     for what in failed:
         print(f"FAILED: {what}")
     print(f"{passed} passed, {len(failed)} failed")

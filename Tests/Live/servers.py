@@ -21,6 +21,8 @@ class Backend:
     """One kind of vault: its servers, and what Python itself looks at around the Swift tests."""
 
     name = ""
+    #: Where its Swift tests are, below Tests/CofferVaultsLiveTests.
+    folder_of_tests = ""
 
     def start(self, folder: Path) -> dict[str, str]:
         """Starts the servers and returns the environment of the tests. Raises CannotStart."""

@@ -93,7 +93,11 @@ struct EtcdNode: Sendable {
         return (try? String(contentsOfFile: "\(folder)/n\(index + 1).pid", encoding: .utf8)).flatMap { pid_t($0) }
     }
 
-    func send(_ signal: Int32) { if let pid { kill(pid, signal) } }
+    /// Whether there is such a process, and it was sent.
+    @discardableResult
+    func send(_ signal: Int32) -> Bool { pid.map { kill($0, signal) == 0 } ?? false }
+
+    private var isThere: Bool { send(0) }
 
     /// Runs `body` while the node is stopped.
     func stopped<R>(_ body: () async throws -> R) async throws -> R {
@@ -104,10 +108,11 @@ struct EtcdNode: Sendable {
 
     /// All three answer reads, which needs a leader.
     static func allWork() async throws {
-        for member in try EtcdLive.members("CLUSTER") {
+        for (index, member) in try EtcdLive.members("CLUSTER").enumerated() {
             let request = HTTPRequest(.post, "/v3/kv/range", body: Secret(#"{"key":"YQ=="}"#))
             let works = try await eventually(seconds: 30) {
-                (try? await member.transport.send(request, deadline: SystemClock().boot + .seconds(2)))?.status == 200
+                let answer = try? await member.transport.send(request, deadline: SystemClock().boot + .seconds(2))
+                return answer?.status == 200 && EtcdNode(index: index).isThere
             }
             guard works else { throw Live.Missing(name: "a node of the cluster") }
         }
