@@ -176,11 +176,12 @@ step node-client node_client
 step oracle python3 Tests/Fuzzing/oracle.py .build-debug/debug/coffer-oracle
 end build-release
 end swift-package
+begin names idle .build/release/coffer-simulate names ${soak:+--pairs 10000000}
 step simulation .build/release/coffer-simulate ${soak:+--seeds 1000000 --pairs 10000000}
 step flood .build/release/coffer-simulate flood ${soak:+--keys 10000000}
-step names .build/release/coffer-simulate names ${soak:+--pairs 10000000}
 step trace Tests/trace.sh .build/release
 step readme Tests/readme.sh
+end names
 # The daemon's own tests wait most of their time, too.
 begin clients idle clients
 step system python3 Tests/System/run.py --bin .build/release "${soak[@]}"

@@ -87,7 +87,7 @@ import Testing
 
     private func context(_ secrets: [String: String], _ variables: [String: String] = [:]) -> VaultContext {
         VaultContext(
-            clock: SystemClock(), random: SystemRandom(), dataFolder: "/nonexistent",
+            clock: SystemClock(), random: SystemRandom(), dataFolder: "/nonexistent", patience: .seconds(1),
             secret: { names in names.lazy.compactMap { secrets[$0] }.first.map { Secret($0) } },
             variable: { variables[$0].map { Secret($0) } }, readFile: { _, _ throws(Failure) in Secret("from-file\n") },
             readFileLater: { _, _, _ async throws(Failure) in Secret("from-file\n") }, tlsFiles: { _ throws(Failure) in nil },
