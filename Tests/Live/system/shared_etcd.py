@@ -16,11 +16,11 @@ from servers import free_ports
 from stage import configuration, new_daemon
 
 KEYS = 10
-STORES, GETS = 80, 320
+STORES, GETS = 200, 500
 #: After a Store is acknowledged, the other daemon serves what is older for at most so long in 99 of 100 Gets, and never
 #: longer than the second.
 SOON, LATEST = 0.05, 1.0
-SECONDS = 60
+SECONDS = 32
 OPERATIONS = 20_000
 
 
