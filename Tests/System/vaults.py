@@ -155,6 +155,16 @@ class VaultsConfiguration(StartupTest):
         self.assertFalse((self.place.data / "vault.db").exists())
         self.assertEqual(daemon.coffer("doctor", "--vault", "mine").returncode, 0)
 
+    def test_only_a_daemon_that_uses_postgresql_has_libpq(self) -> None:
+        nobody = "postgresql://u@127.0.0.1:1/d"
+        for vault, uses in (("{type: embedded}", False), (f"{{type: postgres, tls: disable, url: '{nobody}'}}", True)):
+            with self.subTest(vault=vault):
+                daemon = self.running(config=f"vaults: {{main: {vault}}}\n")
+                daemon.coffer("get", "u", "c")
+                with open(f"/proc/{daemon.pid}/maps") as maps:
+                    self.assertEqual("/libpq.so" in maps.read(), uses)
+                daemon.dispose()
+
     def test_secrets_in_variables_are_gone_once_it_serves(self) -> None:
         canary = Canaries()
         names = ["CREDENTIAL_ENCRYPTION_KEY", "VAULT_TOKEN", "BAO_TOKEN", "VAULT_SECRET_ID", "BAO_SECRET_ID"]
