@@ -80,7 +80,7 @@ package struct AWSNames: Sendable {
         let segments = name.dropFirst(allPrefix.count).split(separator: "/", omittingEmptySubsequences: false)
         guard segments.count == 2,
             let key = try? RecordKey(user: String(segments[0]), connection: String(segments[1])),
-            literalName(of: key) == name
+            literalName(of: key)?.hasSameBytes(as: name) == true
         else { return nil }
         return key
     }
@@ -131,7 +131,7 @@ package struct AWSNames: Sendable {
         let segments = name.dropFirst(allPrefix.count).split(separator: "/", omittingEmptySubsequences: false)
         guard segments.count == 2, let user = Self.escape.unescape(segments[0]),
             let connection = Self.escape.unescape(segments[1]),
-            let key = try? RecordKey(user: user, connection: connection), self.name(of: key) == name
+            let key = try? RecordKey(user: user, connection: connection), self.name(of: key).hasSameBytes(as: name)
         else { return nil }
         return key
     }

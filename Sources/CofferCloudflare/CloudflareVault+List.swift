@@ -24,7 +24,7 @@ extension CloudflareVault {
             var page = VaultPage(entries: [], next: listed.next?.bytes(listing: start))
             for (name, key) in listed.keys {
                 do throws(Failure) {
-                    let found = try (values[name] ?? .success(.absent)).get()
+                    let found = try (values[ByteText(name)] ?? .success(.absent)).get()
                     guard let item = try found.live(at: now, vault: self.name) else { continue }
                     page.entries.append(VaultPage.Entry(name: .key(key), item: item))
                 } catch {
@@ -55,16 +55,18 @@ extension CloudflareVault {
         let after = Array((cursor?.lastKey ?? "").utf8)
         let all = list.compactMap { $0["name"]?.text }.filter { after.lexicographicallyPrecedes($0.utf8) }
         let taken = all.prefix(max(limit, 1))
-        // The service's filter is not relied on.
+        // The service is not relied on to filter, or to name a key once.
+        var known: Set<ByteText> = []
         let keys = taken.compactMap { name in
-            name.utf8.starts(with: start.utf8) ? names.key(ofName: name).map { (name: name, key: $0) } : nil
+            name.utf8.starts(with: start.utf8) && known.insert(ByteText(name)).inserted
+                ? names.key(ofName: name).map { (name: name, key: $0) } : nil
         }
         if taken.count < all.count {
             return (keys, CloudflareListCursor(token: cursor?.token ?? "", lastKey: taken.last ?? ""))
         }
         let token = answer.information?["cursor"]?.text ?? ""
         guard !token.isEmpty else { return (keys, nil) }
-        guard token.utf8.count <= CloudflareListCursor.maximumTokenBytes, token != cursor?.token else {
+        guard token.utf8.count <= CloudflareListCursor.maximumTokenBytes, cursor?.token.hasSameBytes(as: token) != true else {
             throw .cloudflareGarbled(client.product, vault: name, writing: false)
         }
         return (keys, CloudflareListCursor(token: token, lastKey: ""))

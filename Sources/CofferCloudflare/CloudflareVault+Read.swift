@@ -34,14 +34,15 @@ extension CloudflareVault {
     }
 
     func current(named name: String, _ deadline: BootInstant) async throws(Failure) -> Found {
-        try await values(of: [name], deadline)[name]?.get() ?? .absent
+        try await values(of: [name], deadline)[ByteText(name)]?.get() ?? .absent
     }
 
     package func readMany(_ keys: [VaultKey], deadline: BootInstant) async -> [Result<VaultItem?, Failure>] {
-        let wanted = keys.map { names.name(of: $0.key) }
+        let wanted = keys.map { ByteText(names.name(of: $0.key)) }
         do throws(Failure) {
             let outcomes = try await during(deadline) { () async throws(Failure) in
-                await self.values(of: Set(wanted).sorted(), deadline)
+                var known: Set<ByteText> = []
+                return await self.values(of: wanted.filter { known.insert($0).inserted }.map(\.text), deadline)
             }
             let now = clock.wall
             return wanted.map { name in
@@ -56,18 +57,21 @@ extension CloudflareVault {
         }
     }
 
+    /// What reads of keys gave, by key.
+    typealias Outcomes = [ByteText: Result<Found, Failure>]
+
     /// An outcome for each of the keys, by bulk reads: one gives value, metadata and expiry together.
-    func values(of names: [String], _ deadline: BootInstant) async -> [String: Result<Found, Failure>] {
+    func values(of names: [String], _ deadline: BootInstant) async -> Outcomes {
         let chunks = stride(from: 0, to: names.count, by: Self.batchSize).map {
             Array(names[$0..<min($0 + Self.batchSize, names.count)])
         }
         guard chunks.count > 1 else { return await values(ofChunk: names, deadline) }
-        return await withTaskGroup(of: [String: Result<Found, Failure>].self) { group in
+        return await withTaskGroup(of: Outcomes.self) { group in
             var waiting = chunks.makeIterator()
             for chunk in (0..<Self.callsAtOnce).compactMap({ _ in waiting.next() }) {
                 group.addTask { await self.values(ofChunk: chunk, deadline) }
             }
-            var all: [String: Result<Found, Failure>] = [:]
+            var all: Outcomes = [:]
             for await some in group {
                 all.merge(some) { $1 }
                 if let chunk = waiting.next() { group.addTask { await self.values(ofChunk: chunk, deadline) } }
@@ -76,7 +80,7 @@ extension CloudflareVault {
         }
     }
 
-    private func values(ofChunk names: [String], _ deadline: BootInstant) async -> [String: Result<Found, Failure>] {
+    private func values(ofChunk names: [String], _ deadline: BootInstant) async -> Outcomes {
         guard !names.isEmpty else { return [:] }
         do throws(CloudflareFault) {
             let answer = try await ask(deadline) { path in
@@ -90,10 +94,10 @@ extension CloudflareVault {
         } catch {
             guard isTooMuch(error) else {
                 let failure = client.failure(error)
-                return Dictionary(uniqueKeysWithValues: names.map { ($0, .failure(failure)) })
+                return outcomes(of: names) { _ in .failure(failure) }
             }
             // Nobody's record is as large as that.
-            guard names.count > 1 else { return [names[0]: .success(.unreadable)] }
+            guard names.count > 1 else { return outcomes(of: names) { _ in .success(.unreadable) } }
             let half = names.count / 2
             let first = await values(ofChunk: Array(names[..<half]), deadline)
             return first.merging(await values(ofChunk: Array(names[half...]), deadline)) { $1 }
@@ -109,21 +113,25 @@ extension CloudflareVault {
         }
     }
 
-    private func outcomes(of names: [String], _ answer: CloudflareAnswer) -> [String: Result<Found, Failure>] {
+    private func outcomes(of names: [String], _ answer: CloudflareAnswer) -> Outcomes {
         guard let members = answer.result["values"]?.members else {
             let failure = Failure.cloudflareGarbled(client.product, vault: self.name, writing: false)
-            return Dictionary(uniqueKeysWithValues: names.map { ($0, .failure(failure)) })
+            return outcomes(of: names) { _ in .failure(failure) }
         }
-        // By bytes: to String, texts that Unicode holds equivalent are one text, and they are two keys.
-        let values = Dictionary(members.map { (Array($0.name.utf8), $0.value) }) { first, _ in first }
-        return Dictionary(
-            uniqueKeysWithValues: names.map { name in
-                // What was left out is not said to be absent.
-                guard let value = values[Array(name.utf8)] else {
-                    return (name, .failure(.cloudflareGarbled(client.product, vault: self.name, writing: false)))
-                }
-                return (name, .success(found(value)))
-            })
+        let values = Dictionary(members.map { (ByteText($0.name), $0.value) }) { first, _ in first }
+        return outcomes(of: names) { name in
+            // What was left out is not said to be absent.
+            guard let value = values[name] else {
+                return .failure(.cloudflareGarbled(client.product, vault: self.name, writing: false))
+            }
+            return .success(found(value))
+        }
+    }
+
+    private func outcomes(of names: [String], _ outcome: (ByteText) -> Result<Found, Failure>) -> Outcomes {
+        var all: Outcomes = [:]
+        for name in names.map(ByteText.init) { all[name] = outcome(name) }
+        return all
     }
 
     private func found(_ entry: JSON) -> Found {

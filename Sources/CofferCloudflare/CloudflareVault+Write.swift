@@ -16,15 +16,15 @@ extension CloudflareVault {
             var created = item.updatedAt
             if case .item(let old) = try await self.current(named: name, deadline), old.isLive(at: self.clock.wall) {
                 // An attempt before this one whose answer was lost.
-                if old.version == item.version, old.payload == item.payload {
+                if old.version.hasSameBytes(as: item.version), old.payload == item.payload {
                     return VaultReceipt(version: old.version, createdAt: old.createdAt)
                 }
                 if old.createdAt != 0 { created = old.createdAt }
             }
             let value = try CloudflareDocument.value(of: item, created: created, limit: limit, vault: self.name)
             let metadata = CloudflareDocument.metadata(of: item, key.key, created: created)
-            try await self.waitForTurn(name, deadline)
-            defer { self.pacing.end(name, now: self.clock.boot) }
+            try await self.waitForTurn(ByteText(name), deadline)
+            defer { self.pacing.end(ByteText(name), now: self.clock.boot) }
             try await self.put(name, value, metadata, expiry: self.capabilities.vaultExpiry(of: item), deadline)
             return VaultReceipt(version: item.version, createdAt: created)
         }
@@ -43,8 +43,8 @@ extension CloudflareVault {
                 case .unreadable: true
                 }
             // In any case: reads may lag behind a write, and what has expired goes too.
-            try await self.waitForTurn(name, deadline)
-            defer { self.pacing.end(name, now: self.clock.boot) }
+            try await self.waitForTurn(ByteText(name), deadline)
+            defer { self.pacing.end(ByteText(name), now: self.clock.boot) }
             do throws(CloudflareFault) {
                 _ = try await self.ask(deadline) { path in
                     var call = CloudflareCall(.delete, Self.valuePath(path, name))
@@ -87,7 +87,7 @@ extension CloudflareVault {
     }
 
     /// Begins a write of the key, once it may be written again. `pacing.end` follows.
-    private func waitForTurn(_ name: String, _ deadline: BootInstant) async throws(Failure) {
+    private func waitForTurn(_ name: ByteText, _ deadline: BootInstant) async throws(Failure) {
         while let turn = pacing.begin(name, now: clock.boot) {
             guard turn < deadline else {
                 throw Failure(

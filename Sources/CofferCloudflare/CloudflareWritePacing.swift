@@ -8,12 +8,12 @@ final class CloudflareWritePacing: Sendable {
     /// Keys that are remembered; the times of all are over within seconds.
     private static let maximumCount = 16_384
 
-    private let next = Mutex<[String: BootInstant]>([:])
+    private let next = Mutex<[ByteText: BootInstant]>([:])
 
     /// Begins a write, unless it is too early for it.
     ///
     /// - Returns: when to try again; nil = it has begun.
-    func begin(_ key: String, now: BootInstant) -> BootInstant? {
+    func begin(_ key: ByteText, now: BootInstant) -> BootInstant? {
         next.withLock { next in
             if let turn = next[key], now < turn { return turn }
             Self.set(key, now, &next)
@@ -22,9 +22,9 @@ final class CloudflareWritePacing: Sendable {
     }
 
     /// A write that began has ended, one way or the other.
-    func end(_ key: String, now: BootInstant) { next.withLock { Self.set(key, now, &$0) } }
+    func end(_ key: ByteText, now: BootInstant) { next.withLock { Self.set(key, now, &$0) } }
 
-    private static func set(_ key: String, _ now: BootInstant, _ next: inout [String: BootInstant]) {
+    private static func set(_ key: ByteText, _ now: BootInstant, _ next: inout [ByteText: BootInstant]) {
         if next.count >= maximumCount { next = next.filter { now < $0.value } }
         if next.count < maximumCount { next[key] = now + interval }
     }

@@ -16,13 +16,13 @@ import Testing
 
     private func put(_ name: String, _ value: String, _ metadata: String? = nil, expiration: UInt64? = nil) {
         fixture.fake.state.withLock {
-            $0.keys[name] = FakeCloudflare.Entry(
+            $0.keys[ByteText(name)] = FakeCloudflare.Entry(
                 value: value, metadata: metadata.flatMap { try? JSON.parse(Secret($0)) }, expiration: expiration)
         }
     }
 
     private func entry(_ name: String = "connectors:user123:conn456") -> FakeCloudflare.Entry? {
-        fixture.fake.state.withLock { $0.keys[name] }
+        fixture.fake.state.withLock { $0.keys[ByteText(name)] }
     }
 
     private func metadata() -> String { entry()?.metadata?.encode().text ?? "" }
@@ -224,11 +224,22 @@ import Testing
             let page = try await vault.list(user: user, after: cursor, limit: 1, deadline: fixture.deadline)
             for case .key(let key) in page.entries.map(\.name) { names.append(key.connection) }
             // What was listed already goes away meanwhile.
-            if names.count == 3 { fixture.fake.state.withLock { $0.keys["connectors:u:c10"] = nil } }
+            if names.count == 3 { fixture.fake.state.withLock { $0.keys[ByteText("connectors:u:c10")] = nil } }
             cursor = page.next
         } while cursor != nil
         #expect(names == (10..<22).map { "c\($0)" })
         #expect(fixture.fake.requests.filter { $0.method == .get }.allSatisfy { FakeCloudflare.query($0.path)["limit"] == "10" })
+    }
+
+    @Test func listsAKeyOnceThatThePageRepeats() async throws {
+        for name in ["connectors:u:jos\u{E9}", "connectors:u:jose\u{301}"] { put(name, "{}") }
+        let names = ["jose\u{301}", "jose\u{301}", "jos\u{E9}", "jos\u{E9}"].map { "connectors:u:" + $0 }
+        let body = JSON.object([
+            ("success", .bool(true)), ("result", .array(names.map { .object([("name", .string($0))]) })),
+        ])
+        fixture.fake.plan("GET keys", .response(HTTPResponse(status: 200, body: body.encode())))
+        let page = try await fixture.vault().list(user: nil, after: nil, limit: 10, deadline: fixture.deadline)
+        #expect(page.entries.count == 2 && page.entries.allSatisfy { (try? $0.item.get()) != nil })
     }
 
     @Test func aCursorOfAnotherListingIsRefused() async throws {

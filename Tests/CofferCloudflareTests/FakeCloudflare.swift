@@ -27,7 +27,8 @@ final class FakeCloudflare: HTTPTransport {
     }
 
     struct State {
-        var keys: [String: Entry] = [:]
+        /// By bytes, as the service tells keys apart.
+        var keys: [ByteText: Entry] = [:]
         var secrets: [SecretEntry] = []
         var quota = 100
         var requests: [HTTPRequest] = []
@@ -107,7 +108,7 @@ final class FakeCloudflare: HTTPTransport {
         case "POST bulk/get": return read(body?["keys"]?.elements?.compactMap(\.text) ?? [], state)
         case "PUT values": return put(request, query, &state)
         case "DELETE values":
-            state.keys[Self.key(request)] = nil
+            state.keys[ByteText(Self.key(request))] = nil
             return ok(.null)
         case "GET keys": return list(query, state)
         case "GET stores/secrets":
@@ -148,7 +149,7 @@ final class FakeCloudflare: HTTPTransport {
     }
 
     private func live(_ name: String, _ state: State) -> Entry? {
-        guard let entry = state.keys[name] else { return nil }
+        guard let entry = state.keys[ByteText(name)] else { return nil }
         return entry.expiration.map { clock.wall < $0 * 1_000 } ?? true ? entry : nil
     }
 
@@ -159,7 +160,7 @@ final class FakeCloudflare: HTTPTransport {
         guard form["metadata"]?.utf8.count ?? 0 <= 1_024, let value = form["value"] else {
             return Self.refusal(400, 10047, "invalid metadata")
         }
-        state.keys[Self.key(request)] = Entry(
+        state.keys[ByteText(Self.key(request))] = Entry(
             value: value, metadata: form["metadata"].flatMap { try? JSON.parse(Secret($0)) },
             expiration: ttl.map { clock.wall / 1_000 + $0 })
         return ok(.null)
@@ -170,7 +171,7 @@ final class FakeCloudflare: HTTPTransport {
         guard (10...1_000).contains(limit) else { return Self.refusal(400, 10028, "invalid limit") }
         let after = query["cursor"].map { String($0.dropFirst(6)) } ?? ""
         guard query["cursor"]?.hasPrefix("after ") ?? true else { return Self.refusal(400, 10041, "invalid cursor") }
-        let all = state.keys.keys.filter { live($0, state) != nil && $0.hasPrefix(query["prefix"] ?? "") }
+        let all = state.keys.keys.map(\.text).filter { live($0, state) != nil && $0.utf8.starts(with: (query["prefix"] ?? "").utf8) }
             .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
             .filter { after.utf8.lexicographicallyPrecedes($0.utf8) }
         let cursor = all.count > limit ? "after \(all[limit - 1])" : ""

@@ -74,6 +74,43 @@ extension Bench {
         try require(try await read(first)?.version == "first", "a record changed through another tag")
     }
 
+    /// Ids that Unicode holds equivalent, and `String` for the same, are two ids: é in one scalar and in two.
+    func tellsEquivalentIDsApart() async throws {
+        let ids = ["jos\u{E9}", "jose\u{301}"]
+        let keys = [try key("u", ids[0]), try key("u", ids[1]), try key(ids[0], "c"), try key(ids[1], "c")]
+        for (index, key) in keys.enumerated() {
+            try require(try await read(key) == nil, "record \(index) is there before it was written")
+            try await write(key, item("v\(index)", payload: [UInt8(index)]))
+        }
+        for (index, outcome) in await vault.readMany(keys + keys, deadline: deadline).enumerated() {
+            let version = try outcome.get()?.version
+            try require(version == "v\(index % 4)", "GetMany gave \(version ?? "nothing") for record \(index)")
+        }
+        for (index, key) in keys.enumerated() {
+            try require(try await read(key)?.payload == .sealed([UInt8(index)]), "Get gave another record than \(index)")
+        }
+        if hasListing {
+            for limit in [1, 100] {
+                let listed = try await listAll(keys[0].vaultUser, limit: limit)
+                try require(
+                    listed.count == 2 && Set(listed.map(\.tag)) == Set(keys[..<2].map(\.tag)),
+                    "a user with two equivalent connections has \(listed.count) by \(limit)")
+                let user = try await listAll(keys[2].vaultUser, limit: limit)
+                try require(user.map(\.tag) == [keys[2].tag], "a user was listed with the records of an equivalent one")
+                let all = try await listAll(nil, limit: limit)
+                try require(
+                    keys.allSatisfy { key in all.count { $0.tag == key.tag } == 1 },
+                    "equivalent ids are not listed once each by \(limit)")
+            }
+        }
+        for index in [0, 3] { try require(try await remove(keys[index]), "record \(index) was not there to be removed") }
+        for (index, key) in keys.enumerated() {
+            try require(
+                try await read(key)?.version == (index == 0 || index == 3 ? nil : "v\(index)"),
+                "removing equivalent ids changed record \(index)")
+        }
+    }
+
     func keepsCreated() async throws {
         let key = try key("u", "c")
         let created = try await write(key, item("v1"))

@@ -12,7 +12,7 @@ internal import CofferVault
 /// with FAILED_PRECONDITION.
 package enum VaultConformance: String, CaseIterable, Sendable {
     case readsWhatWasWritten, replacesWhole, removes, keepsBinaryOfEverySize, refusesWrongSizes
-    case tellsTagsApartByOneBit
+    case tellsTagsApartByOneBit, tellsEquivalentIDsApart
     case keepsCreated, resetsCreatedAfterExpiry
     case conditionIfAbsent, conditionIfVersion, conditionOnRemove
     case expiresToTheStep, expiredIsAbsentEverywhere
@@ -48,6 +48,7 @@ package enum VaultConformance: String, CaseIterable, Sendable {
         case .keepsBinaryOfEverySize: try await bench.keepsBinaryOfEverySize()
         case .refusesWrongSizes: try await bench.refusesWrongSizes()
         case .tellsTagsApartByOneBit: try await bench.tellsTagsApartByOneBit()
+        case .tellsEquivalentIDsApart: try await bench.tellsEquivalentIDsApart()
         case .keepsCreated: try await bench.keepsCreated()
         case .resetsCreatedAfterExpiry: try await bench.resetsCreatedAfterExpiry()
         case .conditionIfAbsent: try await bench.conditionIfAbsent()

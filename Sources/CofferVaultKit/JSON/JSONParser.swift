@@ -375,23 +375,13 @@ private struct JSONParser {
 /// Tells whether a name came before, by its bytes: by looking at all of them while they
 /// are few, which is cheaper than to hash them.
 private struct MemberNames {
-    private struct Name: Hashable {
-        let text: String
-
-        static func == (a: Self, b: Self) -> Bool { a.text.hasSameBytes(as: b.text) }
-
-        func hash(into hasher: inout Hasher) {
-            text.utf8.forEach { hasher.combine($0) }
-        }
-    }
-
     private static let few = 16
-    private var many: Set<Name> = []
+    private var many: Set<ByteText> = []
 
     /// - Returns: false if the name is among `members`, whose names were inserted before.
     mutating func insert(_ name: String, behind members: [JSON.Member]) -> Bool {
         if members.count < Self.few { return !members.contains { $0.name.hasSameBytes(as: name) } }
-        if members.count == Self.few { many = Set(members.map { Name(text: $0.name) }) }
-        return many.insert(Name(text: name)).inserted
+        if members.count == Self.few { many = Set(members.map { ByteText($0.name) }) }
+        return many.insert(ByteText(name)).inserted
     }
 }
