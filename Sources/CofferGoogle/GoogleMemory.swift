@@ -3,7 +3,7 @@ internal import Synchronization
 
 /// What an adapter remembers of versions, so that it has not to ask again.
 final class GoogleMemory: Sendable {
-    /// Of each kind; at 200 bytes each some 3 MiB. Beyond that it starts from nothing.
+    /// Of each kind; with two versions of each secret some 6 MiB in all. Beyond that it starts from nothing.
     static let maximumCount = 8_192
 
     /// A version that cannot be another one: of a secret that was made again the same number has another payload.
@@ -25,9 +25,21 @@ final class GoogleMemory: Sendable {
         let until: BootInstant
     }
 
+    /// Versions of a secret that are not destroyed.
+    private struct Versions {
+        /// The oldest first.
+        var live: [GoogleVersion]
+        /// Also of those that are destroyed.
+        var newest: UInt64
+    }
+
+    /// Of one secret. Where there are more they are listed again.
+    private static let maximumVersions = 64
+
     /// For how long after a write "latest" may be an older version than the one that was written.
     private let lag: Duration
     private let writes = Mutex<[String: Write]>([:])
+    private let versions = Mutex<[String: Versions]>([:])
     private let times = Mutex<[VersionKey: Times]>([:])
 
     init(lag: Duration) { self.lag = lag }
@@ -53,7 +65,42 @@ final class GoogleMemory: Sendable {
     }
 
     /// The secret was deleted.
-    func forget(_ secret: String) { writes.withLock { $0[secret] = nil } }
+    func forget(_ secret: String) {
+        writes.withLock { $0[secret] = nil }
+        forgetVersions(of: secret)
+    }
+
+    // MARK: Versions that are not destroyed
+
+    /// Every one, the oldest first; nil = not known.
+    func versions(of secret: String) -> [GoogleVersion]? { versions.withLock { $0[secret]?.live } }
+
+    /// This version was just written. If it does not follow the newest that was known, others wrote too, and nothing is
+    /// known any more.
+    func noteVersion(_ version: GoogleVersion, of secret: String) {
+        versions.withLock { all in
+            // A new secret.
+            guard version.number > 1 else { return Self.set(secret, [version], &all) }
+            guard let known = all[secret], !known.live.contains(version) else { return }
+            all[secret] = nil
+            if version.number == known.newest + 1 { Self.set(secret, known.live + [version], &all) }
+        }
+    }
+
+    func keepVersions(_ live: [GoogleVersion], of secret: String) {
+        versions.withLock { Self.set(secret, live, &$0) }
+    }
+
+    func forgetVersion(_ number: UInt64, of secret: String) {
+        versions.withLock { $0[secret]?.live.removeAll { $0.number == number } }
+    }
+
+    func forgetVersions(of secret: String) { versions.withLock { $0[secret] = nil } }
+
+    private static func set(_ secret: String, _ live: [GoogleVersion], _ all: inout [String: Versions]) {
+        if all.count >= maximumCount { all = [:] }
+        all[secret] = live.count > maximumVersions ? nil : live.last.map { Versions(live: live, newest: $0.number) }
+    }
 
     func times(of version: VersionKey) -> Times? { times.withLock { $0[version] } }
 

@@ -16,7 +16,7 @@ extension GoogleVault {
             let before = try await self.current(secret, deadline)
             if case .item(let old, _) = before, case .sealed = item.payload, old.isLive(at: self.clock.wall) {
                 // An attempt before this one whose answer was lost.
-                if old.version == item.version { return VaultReceipt(version: old.version, createdAt: old.createdAt) }
+                if old.version.hasSameBytes(as: item.version) { return VaultReceipt(version: old.version, createdAt: old.createdAt) }
                 created = old.createdAt
                 payload = try GoogleDocument.payload(of: item, created: created, vault: self.name)
             }
@@ -24,7 +24,7 @@ extension GoogleVault {
             let version = try await write.run(secretExists: before.number != nil)
             self.memory.noteWrite(secret, number: version.number, now: self.clock.boot)
             let receipt = try self.receipt(of: item, created: created, version, payload, secret)
-            if let previous = before.number { try await self.destroy(behind: version.number, previous, secret, deadline) }
+            try await self.destroyVersions(behind: version, of: secret, deadline)
             return receipt
         }
     }
@@ -40,40 +40,6 @@ extension GoogleVault {
                 secret: secret, number: version.number, checksum: CRC32C.checksum(payload)))
         return VaultReceipt(
             version: GoogleVersion.text(number: version.number, created: time), createdAt: item.updatedAt)
-    }
-
-    // MARK: Old versions
-
-    /// Destroys what the write before this one had left, and what others have added since: never the newest
-    /// `versionsKept`.
-    ///
-    /// - Parameters:
-    ///   - number: of the version that was written.
-    ///   - previous: the newest one before.
-    private func destroy(
-        behind number: UInt64, _ previous: UInt64, _ secret: String, _ deadline: BootInstant
-    ) async throws(Failure) {
-        let kept = UInt64(options.versionsKept)
-        guard kept > 0, number > kept else { return }
-        let last = number - kept
-        // Usually one. Of more than a few at once the rest stay: a Store has to end.
-        let first = max(previous > kept ? previous - kept + 1 : 1, last > 8 ? last - 7 : 1)
-        for old in stride(from: first, through: last, by: 1) {
-            do throws(GoogleFault) {
-                _ = try await client.call(
-                    .post, "\(path(of: secret))/versions/\(old):destroy", .object([JSON.Member]()), writing: true,
-                    deadline: deadline)
-            } catch {
-                // The record is stored. What is destroyed or gone is as it should be; what failed in passing stays a
-                // version too many until the record is deleted. What is never allowed is said.
-                guard case .refused(let refusal) = error, refusal.kind == .denied else { continue }
-                throw Failure(
-                    .permissionDenied, .vaultRefused,
-                    "Google Secret Manager: the record is stored, but its old version may not be destroyed; grant "
-                        + "secretmanager.versions.destroy, or set versions_kept: 0",
-                    vault: name, mayHaveWritten: true)
-            }
-        }
     }
 
     // MARK: Removing

@@ -11,6 +11,8 @@ struct GoogleVersion: Equatable, Sendable {
     let number: UInt64
     let state: State
     let created: WallMilliseconds?
+    /// Changes with the state, and is another one for a version of the same number of another secret.
+    let etag: String?
 
     /// Trusts nothing; nil for what is no version.
     init?(_ answer: JSON) {
@@ -22,6 +24,7 @@ struct GoogleVersion: Equatable, Sendable {
         default: state = .enabled
         }
         created = answer["createTime"]?.text.flatMap(Timestamp.milliseconds(of:))
+        etag = answer["etag"]?.text?.unlessEmpty
     }
 
     /// The last part of "projects/…/secrets/…/versions/7".

@@ -13,6 +13,10 @@ final class FakeSecretManager: HTTPTransport {
         var checksum: String?
         var state = "ENABLED"
         let created: WallMilliseconds
+        /// Another one after each change.
+        var etag = Version.newETag()
+
+        static func newETag() -> String { "\"\(String(UInt64.random(in: 1 << 52 ... 1 << 56), radix: 16))\"" }
     }
 
     struct Stored {
@@ -23,7 +27,7 @@ final class FakeSecretManager: HTTPTransport {
     }
 
     enum Operation: String, CaseIterable {
-        case create, get, delete, list, addVersion, access, getVersion, destroy, unknown
+        case create, get, delete, list, addVersion, access, getVersion, listVersions, destroy, unknown
     }
 
     enum Answer {
@@ -31,6 +35,10 @@ final class FakeSecretManager: HTTPTransport {
         case error(HTTPError)
         /// Does it, and then loses the answer.
         case lost
+        /// Says nothing until the deadline.
+        case silence
+        /// Does it, and then the other; at the same time nobody else is served.
+        case after(@Sendable (inout State) -> Void)
     }
 
     struct State {
@@ -43,6 +51,7 @@ final class FakeSecretManager: HTTPTransport {
 
     let state = Mutex(State())
     let clock: any Clock
+    private var manual: ManualClock? { clock as? ManualClock }
 
     init(clock: any Clock) { self.clock = clock }
 
@@ -102,6 +111,12 @@ final class FakeSecretManager: HTTPTransport {
                 case .lost:
                     _ = answer(call, &state)
                     throw HTTPError(.interrupted, isUnsent: false)
+                case .silence:
+                    manual?.advance(milliseconds: (deadline.nanoseconds - clock.boot.nanoseconds + 999_999) / 1_000_000)
+                    throw HTTPError(.deadline, isUnsent: false)
+                case .after(let change):
+                    defer { change(&state) }
+                    return answer(call, &state)
                 }
             }
             return answer(call, &state)
@@ -121,7 +136,7 @@ final class FakeSecretManager: HTTPTransport {
             return ok([("name", .string("projects/1/secrets/\(name)"))])
         case .list: return list(call, state)
         case .unknown: return Self.refusal(404, "NOT_FOUND")
-        case .get, .delete, .addVersion, .access, .getVersion, .destroy:
+        case .get, .delete, .addVersion, .access, .getVersion, .listVersions, .destroy:
             guard var secret = state.secrets[call.secret] else { return Self.refusal(404, "NOT_FOUND") }
             defer { if state.secrets[call.secret] != nil { state.secrets[call.secret] = secret } }
             switch call.operation {
@@ -130,6 +145,7 @@ final class FakeSecretManager: HTTPTransport {
                 state.secrets[call.secret] = nil
                 return ok([])
             case .addVersion: return add(call, &secret)
+            case .listVersions: return listVersions(call, secret)
             default: return version(call, &secret)
             }
         }
@@ -155,11 +171,29 @@ final class FakeSecretManager: HTTPTransport {
     }
 
     private func described(_ call: FakeCall, _ number: Int, _ secret: Stored) -> HTTPResponse {
+        ok(members(call, number, secret))
+    }
+
+    private func members(_ call: FakeCall, _ number: Int, _ secret: Stored) -> [(name: String, value: JSON)] {
         let version = secret.versions[number - 1]
-        return ok([
+        return [
             ("name", .string("projects/1/secrets/\(call.secret)/versions/\(number)")), ("state", .string(version.state)),
-            ("createTime", .string(Timestamp.text(version.created))),
-        ])
+            ("createTime", .string(Timestamp.text(version.created))), ("etag", .string(version.etag)),
+        ]
+    }
+
+    /// The newest first, the destroyed ones too.
+    private func listVersions(_ call: FakeCall, _ secret: Stored) -> HTTPResponse {
+        let size = call.query["pageSize"].flatMap { Int($0) } ?? 25_000
+        let all = (1...max(secret.versions.count, 1)).reversed().filter { number in
+            number <= secret.versions.count && call.query["pageToken"].flatMap { Int($0) }.map { number < $0 } ?? true
+        }
+        guard !all.isEmpty else { return ok([]) }
+        var answer: [(name: String, value: JSON)] = [
+            ("versions", .array(all.prefix(size).map { .object(members(call, $0, secret)) }))
+        ]
+        if all.count > size { answer.append(("nextPageToken", .string("\(all[size - 1])"))) }
+        return ok(answer)
     }
 
     private func version(_ call: FakeCall, _ secret: inout Stored) -> HTTPResponse {
@@ -168,7 +202,11 @@ final class FakeSecretManager: HTTPTransport {
         if call.operation == .getVersion { return described(call, number, secret) }
         let version = secret.versions[number - 1]
         if call.operation == .destroy {
-            guard version.state != "DESTROYED" else { return Self.refusal(400, "FAILED_PRECONDITION") }
+            let etag = call.body["etag"]?.text
+            guard version.state != "DESTROYED", etag == nil || etag == version.etag else {
+                return Self.refusal(400, "FAILED_PRECONDITION")
+            }
+            secret.versions[number - 1].etag = Version.newETag()
             (secret.versions[number - 1].state, secret.versions[number - 1].data) = ("DESTROYED", nil)
             return described(call, number, secret)
         }
@@ -229,6 +267,7 @@ struct FakeCall {
         case (.get, 1): operation = .get
         case (.delete, 1): operation = .delete
         case (.post, 2) where parts[1] == "addVersion": operation = .addVersion
+        case (.get, 2) where parts[1] == "versions": operation = .listVersions
         case (.get, 3): operation = .getVersion
         case (.get, 4) where parts[3] == "access": operation = .access
         case (.post, 4) where parts[3] == "destroy": operation = .destroy

@@ -176,14 +176,112 @@ import Testing
         #expect(fixture.fake.calls.count { $0 == .destroy } == gone)
     }
 
-    /// Versions that another writer added between the read and the write are destroyed by the next one.
-    @Test func versionsOfOthersAreNotLeftBehind() async throws {
+    private func expectTwoLive(of count: Int) {
+        #expect(states(fixture) == [String](repeating: "DESTROYED", count: count - 2) + ["ENABLED", "ENABLED"])
+    }
+
+    @Test func destroysVersionsThatOthersAdded() async throws {
         let vault = try fixture.vault()
         for number in 1...3 { _ = try await fixture.write(vault, fixture.item("v\(number)")) }
         for _ in 0..<3 { fixture.fake.put(GoogleFixture.secret, "{}") }
-        for number in 4...6 { _ = try await fixture.write(vault, fixture.item("v\(number)")) }
-        #expect(states(fixture).suffix(2) == ["ENABLED", "ENABLED"])
-        #expect(try await vault.read(try fixture.key(), deadline: fixture.deadline)?.version == "v6")
+        _ = try await fixture.write(vault, fixture.item("v4"))
+        expectTwoLive(of: 7)
+        #expect(try await vault.read(try fixture.key(), deadline: fixture.deadline)?.version == "v4")
+        fixture.fake.forget()
+        _ = try await fixture.write(vault, fixture.item("v5"))
+        #expect(fixture.fake.calls == [.access, .addVersion, .destroy], "what is known is not listed again")
+    }
+
+    @Test func destroysWhatAnotherDaemonLeft() async throws {
+        for number in 1...7 { fixture.fake.put(GoogleFixture.secret, "{\"n\":\(number)}") }
+        _ = try await fixture.write(try fixture.vault(), fixture.item("v8"))
+        expectTwoLive(of: 8)
+    }
+
+    /// Not all at once: a Store has to end.
+    @Test(arguments: [(20, 3), (1_050, 1)]) func destroysManyVersionsByAndBy(count: Int, stores: Int) async throws {
+        for number in 1...count { fixture.fake.put(GoogleFixture.secret, "{\"n\":\(number)}") }
+        let vault = try fixture.vault()
+        for number in 1...stores {
+            _ = try await fixture.write(vault, fixture.item("v\(number)"))
+            let gone = min(8 * number, count + number - 2)
+            #expect(states(fixture).map { $0 == "DESTROYED" } == (1...count + number).map { $0 <= gone })
+        }
+        #expect(fixture.fake.calls.count { $0 == .listVersions } == (count > 1_000 ? 2 : 1))
+    }
+
+    @Test(arguments: [400, 404, 429, 503, 0])
+    func destroysLaterWhatItCouldNotDestroy(status: Int) async throws {
+        let vault = try fixture.vault()
+        for number in 1...2 { _ = try await fixture.write(vault, fixture.item("v\(number)")) }
+        let names = [400: "FAILED_PRECONDITION", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE"]
+        if let name = names[status] {
+            fixture.fake.plan(.destroy, status, name)
+        } else {
+            fixture.fake.plan(.destroy, .error(HTTPError(.interrupted, isUnsent: true)))
+        }
+        _ = try await fixture.write(vault, fixture.item("v3"))
+        #expect(states(fixture) == ["ENABLED", "ENABLED", "ENABLED"])
+        _ = try await fixture.write(vault, fixture.item("v4"))
+        expectTwoLive(of: 4)
+    }
+
+    @Test func destroysTheVersionOfAWriteWhoseAnswerWasLost() async throws {
+        let vault = try fixture.vault()
+        for number in 1...2 { _ = try await fixture.write(vault, fixture.item("v\(number)")) }
+        fixture.fake.plan(.addVersion, .lost)
+        _ = await failure { () async throws(Failure) in try await fixture.write(vault, fixture.item("v3")) }
+        for number in 4...5 { _ = try await fixture.write(vault, fixture.item("v\(number)")) }
+        expectTwoLive(of: 5)
+    }
+
+    /// Deleted and stored again elsewhere between this write and its destructions: the numbers are the same, and the only
+    /// version of the new secret is the record.
+    @Test(arguments: [1, 2]) func neverDestroysVersionsOfASecretThatWasMadeAgain(kept: Int) async throws {
+        let fixture = GoogleFixture(options: GoogleOptions(project: "p", versionsKept: kept))
+        let vault = try fixture.vault()
+        for number in 1...kept { _ = try await fixture.write(vault, fixture.item("v\(number)")) }
+        for isListed in [false, true] {
+            if isListed { vault.memory.forgetVersions(of: GoogleFixture.secret) }
+            fixture.manual.advance(milliseconds: 1_000)
+            let payload = Secret("{}")
+            let made = FakeSecretManager.Version(
+                data: Base64.text(payload).text, checksum: String(CRC32C.checksum(payload)), created: fixture.manual.wall)
+            fixture.fake.plan(.addVersion, .after { $0.secrets[GoogleFixture.secret]?.versions = [made] })
+            _ = try await fixture.write(vault, fixture.item("again"))
+            #expect(states(fixture) == ["ENABLED"])
+            for number in 0..<kept { fixture.fake.put(GoogleFixture.secret, "{\"n\":\(number)}") }
+        }
+    }
+
+    /// Of two daemons that store at once, the one that comes later to destroy leaves the newer version.
+    @Test func neverDestroysWhatIsNewer() async throws {
+        let fixture = GoogleFixture(options: GoogleOptions(project: "p", versionsKept: 1))
+        let vault = try fixture.vault()
+        _ = try await fixture.write(vault, fixture.item("v1"))
+        vault.memory.forgetVersions(of: GoogleFixture.secret)
+        let now = fixture.manual.wall
+        fixture.fake.plan(
+            .addVersion,
+            .after { state in
+                let payload = Secret("{}")
+                state.secrets[GoogleFixture.secret]?.versions.append(
+                    .init(data: Base64.text(payload).text, checksum: String(CRC32C.checksum(payload)), created: now + 1))
+            })
+        _ = try await fixture.write(vault, fixture.item("v2"))
+        #expect(states(fixture) == ["DESTROYED", "DESTROYED", "ENABLED"] || states(fixture) == ["DESTROYED", "ENABLED", "ENABLED"])
+        #expect(states(fixture).last == "ENABLED")
+    }
+
+    @Test(arguments: [FakeSecretManager.Operation.destroy, .listVersions])
+    func aStoreWaitsASecondAtMostForDestruction(operation: FakeSecretManager.Operation) async throws {
+        let vault = try fixture.vault()
+        for number in 1...2 { _ = try await fixture.write(vault, fixture.item("v\(number)")) }
+        if operation == .listVersions { vault.memory.forgetVersions(of: GoogleFixture.secret) }
+        fixture.fake.plan(operation, .silence)
+        let before = fixture.manual.boot
+        #expect(try await fixture.write(vault, fixture.item("v3")).version == "v3")
+        #expect(fixture.manual.boot <= before + .milliseconds(1_001) && fixture.fake.calls.last == operation)
     }
 
     @Test(arguments: [(400, "FAILED_PRECONDITION"), (404, "NOT_FOUND"), (503, "UNAVAILABLE"), (429, "RESOURCE_EXHAUSTED")])
@@ -201,7 +299,7 @@ import Testing
         fixture.fake.plan(.destroy, 403, "PERMISSION_DENIED")
         let found = await failure { () async throws(Failure) in try await fixture.write(vault, fixture.item("v3")) }
         #expect(found?.code == .permissionDenied && found?.mayHaveWritten == true && found?.retryable == false)
-        #expect(found?.message.contains("secretmanager.versions.destroy") == true)
+        #expect(found?.message.contains("secretmanager.versions.destroy and secretmanager.versions.list") == true)
     }
 
     // MARK: Removing

@@ -179,7 +179,8 @@ def sent(endpoint: str, folder: Path) -> dict[str, dict]:
         "getVersion": lambda: client.get_secret_version(name=f"{path}/versions/1"),
         "get": lambda: client.get_secret(name=path),
         "list": lambda: client.list_secrets(request={"parent": parent, "filter": f"name:{start}", "page_size": 7}),
-        "destroy": lambda: client.destroy_secret_version(name=f"{path}/versions/1"),
+        "destroy": lambda: client.destroy_secret_version(request={
+            "name": f"{path}/versions/1", "etag": client.get_secret_version(name=f"{path}/versions/1").etag}),
         "delete": lambda: client.delete_secret(name=path),
     }
     found = {}

@@ -36,8 +36,8 @@ LARGEST = 65_536
 _SECRETS, _VERSIONS = "secretmanager.secrets.", "secretmanager.versions."
 #: What the manual's role has.
 APP = {_SECRETS + name for name in ("create", "delete", "get", "list")} | {
-    _VERSIONS + name for name in ("access", "add", "destroy", "get")}
-ADMIN = APP | {_SECRETS + "update", _VERSIONS + "list", _VERSIONS + "enable", _VERSIONS + "disable"}
+    _VERSIONS + name for name in ("access", "add", "destroy", "get", "list")}
+ADMIN = APP | {_SECRETS + "update", _VERSIONS + "enable", _VERSIONS + "disable"}
 ROLES = {"app": APP, "admin": ADMIN, "nodestroy": APP - {_VERSIONS + "destroy"}, "reader": {_VERSIONS + "access", _VERSIONS + "get"},
          "nobody": set()}
 #: google.rpc.Code, and the HTTP status of each.
@@ -261,7 +261,12 @@ class Service:
         self._need(_VERSIONS + "list")
         versions = self._find(name).versions
         listed = [self._described_version(name, number, version) for number, version in enumerate(versions, 1)]
-        return {"versions": listed[::-1], "totalSize": len(listed)}
+        size = min(int(query.get("pageSize", 0)) or 25_000, 25_000)
+        after = int(query.get("pageToken") or 0)
+        page = {"versions": listed[::-1][after:after + size], "totalSize": len(listed)}
+        if len(listed) > after + size:
+            page["nextPageToken"] = str(after + size)
+        return page
 
     def _version(self, method: str, verb: str | None, name: str, number: str, body: dict) -> dict:
         verbs = {("GET", "access"): "access", ("GET", None): "get", ("POST", "destroy"): "destroy", ("POST", "disable"): "disable",

@@ -62,7 +62,10 @@ import Testing
         }
         let object = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: NSObject]
         // What is null says nothing.
-        return object.map { $0.filter { !($0.value is NSNull) } as NSDictionary }
+        guard var object = object?.filter({ !($0.value is NSNull) }) else { return nil }
+        // Of another version.
+        if object["etag"] != nil { object["etag"] = "ETAG" as NSString }
+        return object as NSDictionary
     }
 
     private func ours(_ request: HTTPRequest) throws -> Meaning {
