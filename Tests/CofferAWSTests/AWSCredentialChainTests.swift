@@ -150,6 +150,31 @@ import Testing
         #expect(try await key(chain).hasPrefix("KEY"))
     }
 
+    @Test func usesWhatItHasWhileASearchHangs() async throws {
+        let chain = source.chain()
+        _ = try await key(chain)
+        source.hold(true)
+        defer { source.hold(false) }
+        source.advance(minutes: 55)
+        let begin = ContinuousClock.now
+        #expect(try await key(chain) == "KEY1")
+        #expect(ContinuousClock.now - begin < .seconds(10) && source.count == 2)
+        // Nor does the next one wait at all.
+        for _ in 0..<1_000 { #expect(try await key(chain) == "KEY1") }
+    }
+
+    @Test func searchesOnceASecondWhileTheyAreRefused() async throws {
+        source.live(nil)
+        let chain = source.chain()
+        for second in 1...3 {
+            for _ in 0..<50 { await #expect(throws: Failure.self) { try await key(chain) } }
+            #expect(source.count == second)
+            source.clock.advance(milliseconds: 1_000)
+        }
+        source.live(60)
+        #expect(try await key(chain) == "KEY4")
+    }
+
     /// The service decides about credentials that come expired.
     @Test func staleOnesAreUsed() async throws {
         source.live(-1)

@@ -101,8 +101,52 @@ import Testing
         source.advance(seconds: 31)
         await #expect(throws: Failure.self) { try await header(tokens) }
         source.live(3_600)
+        source.advance(seconds: 1)
         let before = source.count
         #expect(try await header(tokens) == "Bearer t\(before + 1)")
+    }
+
+    /// In the last minute a call waits for the next token, but not long while it has one.
+    @Test func usesWhatItHasWhileALoginHangs() async throws {
+        let tokens = source.tokens()
+        _ = try await header(tokens)
+        source.hold(true)
+        defer { source.hold(false) }
+        source.advance(seconds: 3_600 - 30)
+        let begin = ContinuousClock.now
+        #expect(try await header(tokens) == "Bearer t1")
+        #expect(ContinuousClock.now - begin < .seconds(10) && source.count == 2)
+        // Nor does the next one wait at all.
+        source.clock.advance(milliseconds: 1_000)
+        for _ in 0..<1_000 { _ = try await header(tokens) }
+        source.hold(false)
+        source.advance(seconds: 30)
+        try await settles(tokens, on: "Bearer t2")
+    }
+
+    @Test func asksOnceASecondForATokenThatIsRefused() async throws {
+        source.live(nil)
+        let tokens = source.tokens()
+        for second in 1...3 {
+            for _ in 0..<50 { await #expect(throws: Failure.self) { try await header(tokens) } }
+            #expect(source.count == second)
+            source.clock.advance(milliseconds: 999)
+            await #expect(throws: Failure.self) { try await header(tokens) }
+            #expect(source.count == second)
+            source.clock.advance(milliseconds: 1)
+        }
+        source.live(3_600)
+        #expect(try await header(tokens) == "Bearer t4")
+    }
+
+    /// An operator who has mended the credentials need not wait.
+    @Test func aReloadForgetsTheRefusal() async throws {
+        source.live(nil)
+        let tokens = source.tokens()
+        await #expect(throws: Failure.self) { try await header(tokens) }
+        source.live(3_600)
+        _ = try await tokens.reload(deadline: source.clock.boot + .seconds(20))
+        #expect(try await header(tokens) == "Bearer t2")
     }
 
     @Test func aShortLifeIsNotSpentWaiting() async throws {

@@ -7,7 +7,12 @@ internal import Synchronization
 /// everybody waiting, or from the last quarter and sixth of a shorter life.
 final class AWSCredentialChain: Sendable {
     /// How long one search may take.
-    static let patience = Duration.seconds(30)
+    static let longestSearch = Duration.seconds(30)
+    /// How long a call waits for others while those that are held are still good.
+    static let longestWait = Duration.seconds(1)
+    /// How long a search that failed is not made again while none are held: when a source refused, and when it failed.
+    static let refusalPause = Duration.seconds(1)
+    static let failurePause = Duration.milliseconds(200)
     /// Between two searches while the credentials that are held still do.
     static let pause = Duration.seconds(30)
     /// Before credentials that had expired when they came are replaced.
@@ -25,6 +30,8 @@ final class AWSCredentialChain: Sendable {
         var held: Held?
         /// No search before that, as long as what is held does.
         var next = BootInstant(nanoseconds: 0)
+        /// What the last search failed with, and until when it stands for others.
+        var refusal: (failure: Failure, until: BootInstant)?
     }
 
     private let find: @Sendable (BootInstant) async throws(Failure) -> AWSCredentials
@@ -100,6 +107,7 @@ final class AWSCredentialChain: Sendable {
     /// - Returns: the current credentials; nil if none were found yet.
     private func askAgain() -> AWSCredentials? {
         state.withLock { state in
+            state.refusal = nil
             guard let held = state.held else { return nil }
             state.held = Held(
                 credentials: held.credentials, advisory: 0, mandatory: held.mandatory, isStale: held.isStale)
@@ -112,24 +120,38 @@ final class AWSCredentialChain: Sendable {
 
     private func look() async -> Result<AWSCredentials, Failure> {
         // Another search may have ended between the caller's look and this one.
-        if let fresh = state.withLock({ $0.held }), clock.now < fresh.advisory { return .success(fresh.credentials) }
+        if let known = known() { return known }
         do throws(Failure) {
-            let found = try await find(clock.boot + Self.patience)
-            finish(found)
+            let found = try await find(clock.boot + Self.longestSearch)
+            keep(found)
             return .success(found)
         } catch {
-            finish(nil)
+            let boot = clock.boot
+            state.withLock { state in
+                state.next = boot + Self.pause
+                state.refusal = (error, boot + (error.code == .unauthenticated ? Self.refusalPause : Self.failurePause))
+            }
             return .failure(error)
         }
     }
 
-    private func finish(_ found: AWSCredentials?) {
+    /// What need not be looked for: fresh credentials, or why there were none a moment ago.
+    private func known() -> Result<AWSCredentials, Failure>? {
+        let (now, boot) = (clock.now, clock.boot)
+        return state.withLock { state in
+            if let held = state.held {
+                if now < held.advisory { return .success(held.credentials) }
+                if now < held.credentials.expiresAt ?? .max { return nil }
+            }
+            guard let refusal = state.refusal, boot < refusal.until else { return nil }
+            return .failure(refusal.failure)
+        }
+    }
+
+    private func keep(_ found: AWSCredentials) {
         let (now, boot) = (clock.now, clock.boot)
         state.withLock { state in
-            guard let found else {
-                state.next = boot + Self.pause
-                return
-            }
+            state.refusal = nil
             guard let expires = found.expiresAt else {
                 state.held = Held(credentials: found, advisory: .max, mandatory: .max, isStale: false)
                 return
@@ -142,15 +164,24 @@ final class AWSCredentialChain: Sendable {
         }
     }
 
+    /// A source that fails or hangs does no harm before what it gave has expired.
     private func found(by deadline: BootInstant) async throws(Failure) -> AWSCredentials {
-        switch try await outcome(by: deadline) {
-        case .success(let credentials): return credentials
-        case .failure(let failure):
-            // A source that fails does no harm before what it gave has expired.
-            if let held = state.withLock({ $0.held }), clock.now < held.credentials.expiresAt ?? .max {
-                return held.credentials
-            }
-            throw failure
+        let end = liveCredentials() == nil ? deadline : min(deadline, clock.boot + Self.longestWait)
+        do throws(Failure) {
+            return try await outcome(by: end).get()
+        } catch {
+            guard !Task.isCancelled, let credentials = liveCredentials() else { throw error }
+            // The search goes on, and others need not wait for it too.
+            let next = clock.boot + Self.pause
+            state.withLock { $0.next = next }
+            return credentials
+        }
+    }
+
+    private func liveCredentials() -> AWSCredentials? {
+        let now = clock.now
+        return state.withLock { state in
+            state.held.flatMap { now < $0.credentials.expiresAt ?? .max ? $0.credentials : nil }
         }
     }
 

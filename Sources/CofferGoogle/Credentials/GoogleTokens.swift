@@ -38,7 +38,13 @@ final class GoogleTokens: Sendable {
     static let advisory: UInt64 = 225_000
     static let mandatory: UInt64 = 60_000
     /// How long one login may take.
-    static let patience = Duration.seconds(30)
+    static let longestLogin = Duration.seconds(30)
+    /// How long a call waits for another token while the one that is held is still good.
+    static let longestWait = Duration.seconds(1)
+    /// How long a login that failed is not tried again while no token is held: when the credentials were refused, and
+    /// when their source failed.
+    static let refusalPause = Duration.seconds(1)
+    static let failurePause = Duration.milliseconds(200)
     /// Between two logins while the token that is held still does.
     static let pause = Duration.seconds(30)
 
@@ -52,6 +58,8 @@ final class GoogleTokens: Sendable {
         var held: Held?
         /// No login before that, as long as what is held does.
         var next = BootInstant(nanoseconds: 0)
+        /// What the last login failed with, and until when it stands for others.
+        var refusal: (failure: Failure, until: BootInstant)?
     }
 
     private let login: @Sendable (BootInstant) async throws(Failure) -> GoogleToken
@@ -123,6 +131,7 @@ final class GoogleTokens: Sendable {
     /// - Returns: the current token; nil if there was no login yet.
     private func askAgain() -> GoogleToken? {
         state.withLock { state in
+            state.refusal = nil
             guard let held = state.held else { return nil }
             state.held = Held(token: held.token, advisory: 0, mandatory: held.mandatory)
             return held.token
@@ -134,24 +143,38 @@ final class GoogleTokens: Sendable {
 
     private func fetch() async -> Result<GoogleToken, Failure> {
         // Another login may have ended between the caller's look and this one.
-        if let fresh = state.withLock({ $0.held }), clock.wall < fresh.advisory { return .success(fresh.token) }
+        if let known = known() { return known }
         do throws(Failure) {
-            let token = try await login(clock.boot + Self.patience)
+            let token = try await login(clock.boot + Self.longestLogin)
             keep(token)
             return .success(token)
         } catch {
-            keep(nil)
+            let boot = clock.boot
+            state.withLock { state in
+                state.next = boot + Self.pause
+                state.refusal = (error, boot + (error.code == .unauthenticated ? Self.refusalPause : Self.failurePause))
+            }
             return .failure(error)
         }
     }
 
-    private func keep(_ token: GoogleToken?) {
+    /// What need not be asked for: a fresh token, or why there was none a moment ago.
+    private func known() -> Result<GoogleToken, Failure>? {
+        let (now, boot) = (clock.wall, clock.boot)
+        return state.withLock { state in
+            if let held = state.held {
+                if now < held.advisory { return .success(held.token) }
+                if now < held.token.expiresAt { return nil }
+            }
+            guard let refusal = state.refusal, boot < refusal.until else { return nil }
+            return .failure(refusal.failure)
+        }
+    }
+
+    private func keep(_ token: GoogleToken) {
         let (now, boot) = (clock.wall, clock.boot)
         state.withLock { state in
-            guard let token else {
-                state.next = boot + Self.pause
-                return
-            }
+            state.refusal = nil
             let life = token.expiresAt > now ? token.expiresAt - now : 0
             state.held = Held(
                 token: token, advisory: token.expiresAt - min(Self.advisory, life / 4),
@@ -160,14 +183,23 @@ final class GoogleTokens: Sendable {
         }
     }
 
+    /// A source that fails or hangs does no harm before what it gave has expired.
     private func fetched(by deadline: BootInstant) async throws(Failure) -> GoogleToken {
-        switch try await outcome(by: deadline) {
-        case .success(let token): return token
-        case .failure(let failure):
-            // A source that fails does no harm before what it gave has expired.
-            if let held = state.withLock({ $0.held }), clock.wall < held.token.expiresAt { return held.token }
-            throw failure
+        let end = liveToken() == nil ? deadline : min(deadline, clock.boot + Self.longestWait)
+        do throws(Failure) {
+            return try await outcome(by: end).get()
+        } catch {
+            guard !Task.isCancelled, let token = liveToken() else { throw error }
+            // The login goes on, and others need not wait for it too.
+            let next = clock.boot + Self.pause
+            state.withLock { $0.next = next }
+            return token
         }
+    }
+
+    private func liveToken() -> GoogleToken? {
+        let now = clock.wall
+        return state.withLock { state in state.held.flatMap { now < $0.token.expiresAt ? $0.token : nil } }
     }
 
     /// Of the login that is under way, or of a new one.
