@@ -50,8 +50,13 @@ package struct GoogleDependencies: Sendable {
 package struct GooglePlace: Hashable, Sendable {
     /// How it is to be reached.
     package enum Kind: Hashable, Sendable {
-        /// A public service: by TLS, through the configured proxy if there is one.
+        /// Secret Manager: with the vault's own settings of TLS, through the configured proxy if there is one.
         case service
+        /// A server of tokens: its certificate is checked by the system's authorities and its own name, and it is shown
+        /// no certificate of the vault's. Through the configured proxy if there is one.
+        case tokens
+        /// The configured token endpoint: as `tokens`, but by the vault's authorities.
+        case tokenEndpoint
         /// The instance's metadata or a source of identity on this host or link: plain HTTP is allowed, and it is
         /// never reached through a proxy.
         case local

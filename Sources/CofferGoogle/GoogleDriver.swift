@@ -117,6 +117,12 @@ package struct GoogleDriver: VaultDriver {
     private static func way(to place: GooglePlace, _ vault: VaultConfiguration, _ files: TLSFiles?) -> HTTPEndpoint {
         switch place.kind {
         case .service: return HTTPEndpoint(place.origin, vault, files)
+        case .tokens, .tokenEndpoint:
+            var endpoint = HTTPEndpoint(place.origin, vault, nil)
+            // What is the vault's server's alone.
+            (endpoint.serverName, endpoint.certificateFile, endpoint.certificateKeyFile) = (nil, nil, nil)
+            if place.kind == .tokens { endpoint.authorityFile = nil }
+            return endpoint
         case .local:
             var endpoint = HTTPEndpoint(origin: place.origin)
             endpoint.allowsPlainHTTP = true

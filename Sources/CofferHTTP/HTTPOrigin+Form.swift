@@ -30,6 +30,9 @@ extension HTTPOrigin {
 
     var url: String { "\(isSecure ? "https" : "http")://\(authorityHost):\(port)" }
 
+    /// The host is a link-local address by its very text: the metadata of a cloud's instance.
+    package var isLinkLocal: Bool { Address(literal: host)?.kind == .linkLocal }
+
     /// The host is this machine by its very text. A name that leads to it is not.
     package var isLoopback: Bool {
         host == "localhost" || Address(literal: host)?.kind == .loopback

@@ -110,7 +110,9 @@ import Testing
         BadFile(text: federation(#"{"environment_id":"aws1"}"#), says: "credential_source.environment_id is not supported"),
         BadFile(text: federation("{}"), says: "neither file nor url"), BadFile(text: federation("null"), says: "credential_source is missing"),
         BadFile(text: federation(#"{"url":"ftp://h/t"}"#), says: "credential_source.url"),
-        BadFile(text: federation(#"{"url":"http://h/t","headers":{"a b":"c"}}"#), says: "credential_source.headers"),
+        BadFile(text: federation(#"{"url":"http://h/t"}"#), says: "credential_source.url is plain http to another host"),
+        BadFile(text: federation(#"{"url":"http://10.0.0.1/t"}"#), says: "credential_source.url is plain http to another host"),
+        BadFile(text: federation(#"{"url":"https://h/t","headers":{"a b":"c"}}"#), says: "credential_source.headers"),
         BadFile(text: federation(#"{"file":"t","format":{"type":"json"}}"#), says: "subject_token_field_name is missing"),
         BadFile(text: federation(#"{"file":"t"}"#).replacing("sts.googleapis.com", with: "sts.example"), says: "token_url is not at googleapis.com"),
         BadFile(text: federation(#"{"file":"t"}"#, #","service_account_impersonation_url":"https://iam.example/x""#), says: "service_account_impersonation_url is not at"),
@@ -166,6 +168,25 @@ import Testing
         #expect(exchange.requests.first?.sentText.contains("subject_token=subject&") == true)
     }
 
+    @Test(arguments: [
+        ("https://tokens.example/t", GooglePlace.Kind.tokens), ("http://127.0.0.1:81/t", .local), ("http://localhost/t", .local),
+        ("http://[::1]/t", .local), ("http://169.254.169.254/t", .local), ("http://mine.example:80/t", .tokenEndpoint),
+    ])
+    func aSourceIsReachedAsItsAddressSays(url: String, kind: GooglePlace.Kind) async throws {
+        let places = Mutex<[GooglePlace]>([])
+        let dependencies = GoogleDependencies(
+            ["GOOGLE_APPLICATION_CREDENTIALS": "f"], files: ["f": Self.federation(#"{"url":"\#(url)"}"#)], clock: clock
+        ) { place in
+            places.withLock { $0.append(place) }
+            return Self.answering()
+        }
+        let login = try GoogleLogin(
+            GoogleOptions(tokenEndpoint: "http://mine.example"), dependencies: dependencies,
+            transports: GoogleTransports(dependencies), clock: clock, vault: "cloud")
+        _ = try await login.token(deadline: deadline)
+        #expect(places.withLock { $0.map(\.kind) } == [kind, .tokens])
+    }
+
     @Test(arguments: [nil, "{}", "[]"] as [String?])
     func aSourceWithoutATokenIsSaid(content: String?) async throws {
         var files = ["f": Self.federation(#"{"file":"/token","format":{"type":"json","subject_token_field_name":"id"}}"#)]
@@ -210,6 +231,14 @@ import Testing
         let login = try login([:], [:], places: ["metadata.google.internal": Self.answering(404, "", headers: Self.metadata)])
         let found = await failure { () async throws(Failure) in try await login.token(deadline: deadline) }
         #expect(found?.code == .unauthenticated && found?.message.contains("attach a service account") == true)
+    }
+
+    @Test(arguments: [429, 500, 503]) func aMetadataServerThatFailsIsNotOneThatIsMissing(status: Int) async throws {
+        let headers: HTTPFields = ["Metadata-Flavor": "Google", "Retry-After": "3"]
+        let login = try login([:], [:], places: ["metadata.google.internal": Self.answering(status, "", headers: headers)])
+        let found = await failure { () async throws(Failure) in try await login.token(deadline: deadline) }
+        #expect(found?.code == .unavailable && found?.reason == .vaultFailed && found?.retryable == true)
+        #expect(found?.retryAfterMilliseconds == 3_000 && found?.message.contains("HTTP status \(status)") == true)
     }
 
     @Test func whereNothingIsFoundEverySourceIsNamed() async throws {

@@ -133,6 +133,13 @@ struct GoogleCredentialsReader {
         }
         guard let text = json["url"]?.text?.unlessEmpty else { throw wrong("credential_source has neither file nor url") }
         guard let url = HTTPURL(text) else { throw wrong("credential_source.url is no http:// or https:// address") }
+        let origin = url.origin
+        guard origin.isSecure || origin.isLoopback || origin.isLinkLocal || origin == tokenOrigin else {
+            throw wrong(
+                "credential_source.url is plain http to another host, and anyone on the network path can read the token; use "
+                    + "https, a loopback or link-local address, or set token_endpoint to that server"
+            )
+        }
         var headers: [HTTPHeader] = []
         for header in json["headers"]?.members ?? [] {
             guard let value = header.value.secret, value.isHeaderValue(),

@@ -41,7 +41,7 @@ struct GoogleLogin: Sendable {
             }
             return origin
         }
-        tokens = GoogleTokenService(transports: transports, clock: clock, vault: vault)
+        tokens = GoogleTokenService(transports: transports, tokenOrigin: tokenOrigin, clock: clock, vault: vault)
         metadata = try GoogleMetadata(dependencies, transports: transports, clock: clock, vault: vault)
         self.clock = clock
         self.vault = vault

@@ -39,10 +39,10 @@ struct GoogleMetadata: Sendable {
         } catch {
             throw error as? Failure ?? .internalError("the metadata server cannot be asked")
         }
-        // Whoever answers without it is somebody else.
+        // The metadata server always sends it.
         guard response.headers[Self.flavor.lowercased()] == "Google" else {
             throw .googleCredentials(
-                "what answers in the place of the metadata server is not it: the header \(Self.flavor) is missing",
+                "another server than the metadata server answers at its address: the header \(Self.flavor) is missing; check GCE_METADATA_HOST and proxies on the way",
                 vault: vault, code: .unavailable, retryable: true)
         }
         guard response.status == 200 else { throw refused(response) }
@@ -57,7 +57,7 @@ struct GoogleMetadata: Sendable {
     private func refused(_ response: HTTPResponse) -> Failure {
         guard response.status == 404 || response.status == 403 else {
             return Failure(
-                .unavailable, .vaultUnreachable,
+                .unavailable, .vaultFailed,
                 "Google credentials: the metadata server gave no token (HTTP status \(response.status))", vault: vault,
                 retryable: true, retryAfterMilliseconds: response.retryAfterMilliseconds)
         }

@@ -12,6 +12,8 @@ struct GoogleTokenService: Sendable {
     private static let maximumSubjectBytes = 65_536
 
     let transports: GoogleTransports
+    /// Of the configured token endpoint.
+    let tokenOrigin: HTTPOrigin?
     let clock: any Clock
     let vault: String
 
@@ -52,7 +54,7 @@ struct GoogleTokenService: Sendable {
         let request = HTTPRequest(
             .post, url.path, headers: [HTTPHeader("Content-Type", "application/x-www-form-urlencoded")],
             body: PercentEncoding.form(form))
-        let answer = try await ask(request, of: url.origin, kind: .service, "the token server", deadline)
+        let answer = try await ask(request, of: url.origin, kind: kind(of: url.origin), "the token server", deadline)
         guard let token = Self.token(answer, quotaProject, clock.wall) else { throw garbled("the token server") }
         return token
     }
@@ -75,7 +77,7 @@ struct GoogleTokenService: Sendable {
             .post, url.path,
             headers: [HTTPHeader("Authorization", token.authorization), HTTPHeader("Content-Type", "application/json")],
             body: body.encode())
-        let answer = try await ask(request, of: url.origin, kind: .service, "IAM Credentials", deadline)
+        let answer = try await ask(request, of: url.origin, kind: kind(of: url.origin), "IAM Credentials", deadline)
         guard let expires = answer["expireTime"]?.text.flatMap(Timestamp.milliseconds(of:)),
             let token = GoogleToken(answer["accessToken"]?.secret, expiresAt: expires, quotaProject: token.quotaProject)
         else { throw garbled("IAM Credentials") }
@@ -85,11 +87,17 @@ struct GoogleTokenService: Sendable {
     /// What the source of the other issuer's tokens answers.
     func subject(at url: HTTPURL, _ headers: [HTTPHeader], deadline: BootInstant) async throws(Failure) -> Secret {
         let response = try await send(
-            HTTPRequest(.get, url.path, headers: headers), of: url.origin, kind: url.origin.isSecure ? .service : .local,
+            HTTPRequest(.get, url.path, headers: headers), of: url.origin, kind: kind(of: url.origin),
             "credential_source.url", deadline)
         guard response.status == 200 else { throw refused(response, "credential_source.url") }
         guard (1...Self.maximumSubjectBytes).contains(response.body.count) else { throw garbled("credential_source.url") }
         return response.body
+    }
+
+    /// What is by plain http is on this host or link, or the token endpoint.
+    private func kind(of origin: HTTPOrigin) -> GooglePlace.Kind {
+        if origin == tokenOrigin { return .tokenEndpoint }
+        return origin.isSecure ? .tokens : .local
     }
 
     private func ask(
