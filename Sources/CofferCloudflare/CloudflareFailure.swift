@@ -28,7 +28,8 @@ extension Failure {
             (.throttled, "too many requests; Cloudflare allows 1,200 in 5 minutes, and one write a second of one key")
         case .tooLarge: (.tooLarge, "the record is too large; store a smaller credential")
         case .badParameter: (.badRequest, "a parameter was refused; check prefix and the size of the credential")
-        case .unavailable: (refusal.status == 503 ? .unavailable : .unclear, "the service is not available; try again")
+        // Nowhere does Cloudflare say that such a call was not carried out.
+        case .unavailable: (.unclear, "the service is not available; try again")
         case .status: byStatus(refusal.status)
         default: nil
         }

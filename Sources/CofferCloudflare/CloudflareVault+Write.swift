@@ -86,20 +86,30 @@ extension CloudflareVault {
         "\(namespace)/values/\(PercentEncoding.text(name))"
     }
 
-    /// Begins a write of the key, once it may be written again. `pacing.end` follows.
+    /// Waits until the key may be written. `pacing.end` follows the write.
+    ///
+    /// - Throws: RESOURCE_EXHAUSTED at once if that is too late, or further away than anybody waits.
     private func waitForTurn(_ name: ByteText, _ deadline: BootInstant) async throws(Failure) {
-        while let turn = pacing.begin(name, now: clock.boot) {
-            guard turn < deadline else {
-                throw Failure(
-                    .resourceExhausted, .vaultRefused,
-                    "Cloudflare Workers KV allows one write a second of one key, and this record was written less than that ago; write it less often",
-                    vault: self.name, retryable: true, retryAfterMilliseconds: 1_000, isUnsent: true)
-            }
-            await pause(.nanoseconds(Int64(clamping: turn.nanoseconds - min(clock.boot, turn).nanoseconds)))
+        let turn: BootInstant
+        switch pacing.reserve(name, now: clock.boot, latest: deadline) {
+        case .at(let time): turn = time
+        case .tooFar(let time):
+            let wait = UInt32(clamping: left(until: time).wholeNanoseconds / 1_000_000)
+            throw Failure(
+                .resourceExhausted, .vaultRefused,
+                "Cloudflare Workers KV allows one write a second of one key, and others write this record now; write it less often",
+                vault: self.name, retryable: true, retryAfterMilliseconds: max(wait, 1_000), isUnsent: true)
+        }
+        while clock.boot < turn {
+            await pause(left(until: turn))
             guard !Task.isCancelled else {
                 throw Failure(.cancelled, .cancelled, "the call was cancelled", vault: self.name, isUnsent: true)
             }
         }
+    }
+
+    private func left(until time: BootInstant) -> Duration {
+        .nanoseconds(Int64(clamping: time.nanoseconds - min(clock.boot, time).nanoseconds))
     }
 
     private func noConditions() -> Failure {

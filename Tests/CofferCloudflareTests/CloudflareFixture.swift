@@ -26,12 +26,12 @@ struct CloudflareFixture: VaultFixture {
     }
 
     /// Its clock goes on instead of a pause.
-    func vault() -> CloudflareVault {
+    func vault(pause: (@Sendable (Duration) async -> Void)? = nil) -> CloudflareVault {
         let manual = manual
         return CloudflareVault(
             name: "kv", client: client(.workersKV), account: account, namespace: namespace, prefix: "connectors",
             clock: manual, random: SystemRandom(),
-            pause: { manual.advance(milliseconds: UInt64($0.wholeNanoseconds / 1_000_000) + 1) })
+            pause: pause ?? { manual.advance(milliseconds: UInt64($0.wholeNanoseconds / 1_000_000) + 1) })
     }
 
     func store(_ name: String? = FakeCloudflare.store, scopes: [String] = ["workers"]) -> CloudflareSecretsStore {

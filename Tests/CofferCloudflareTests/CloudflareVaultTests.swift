@@ -211,6 +211,55 @@ import Testing
         #expect(failure?.mayHaveWritten == false && fixture.fake.calls.count { $0 == "PUT values" } == 1)
     }
 
+    /// Nobody waits long for a key that many write: who waits keeps a place that writers of other keys could have.
+    @Test func writersOfAHotKeyAreRefusedAtOnce() async throws {
+        let fixture = self.fixture
+        let manual = fixture.manual
+        let vault = fixture.vault(pause: { duration in
+            let end = manual.boot + duration
+            while manual.boot < end, !Task.isCancelled { try? await Task.sleep(for: .milliseconds(1)) }
+        })
+        let hot = try fixture.key()
+        /// Writes that have ended, and those of them that were refused.
+        let (ended, refused) = (Counter(), Counter())
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<20 {
+                group.addTask {
+                    let failure = await fixture.failure { () throws(Failure) in
+                        try await vault.write(hot, fixture.item("v\(number)"), condition: .none, deadline: fixture.deadline)
+                    }
+                    if let failure {
+                        refused.add()
+                        #expect(failure.code == .resourceExhausted && failure.isUnsent && failure.retryAfterMilliseconds >= 1_000)
+                    }
+                    ended.add()
+                }
+            }
+            // All but one end without that any time passes, and writers of another key wait for nobody.
+            while ended.count < 19 { try await Task.sleep(for: .milliseconds(1)) }
+            #expect(refused.count == 18)
+            _ = try await vault.write(try fixture.key("another"), fixture.item(), condition: .none, deadline: fixture.deadline)
+            manual.advance(milliseconds: 1_051)
+            try await group.waitForAll()
+        }
+        #expect(ended.count == 20 && refused.count == 18 && fixture.fake.calls.count { $0 == "PUT values" } == 3)
+    }
+
+    @Test func turnsAreGivenInOrder() {
+        let (pacing, key, now) = (CloudflareWritePacing(), ByteText("k"), fixture.manual.boot)
+        let (far, second) = (now + .seconds(60), now + CloudflareWritePacing.interval)
+        #expect(pacing.reserve(key, now: now, latest: far) == .at(now))
+        #expect(pacing.reserve(key, now: now, latest: second) == .tooFar(second))
+        #expect(pacing.reserve(key, now: now, latest: far) == .at(second))
+        let third = second + CloudflareWritePacing.interval
+        #expect(pacing.reserve(key, now: now, latest: far) == .tooFar(third))
+        #expect(pacing.reserve(key, now: now + .milliseconds(200), latest: far) == .at(third))
+        // A write that takes long puts off those that come after it.
+        pacing.end(key, now: third + .seconds(5))
+        #expect(pacing.reserve(key, now: third + .seconds(5), latest: far) == .at(third + .seconds(5) + CloudflareWritePacing.interval))
+        #expect(pacing.reserve(ByteText("other"), now: now, latest: far) == .at(now))
+    }
+
     // MARK: Listings
 
     @Test func aPageOfOneIsCutFromTen() async throws {
@@ -298,4 +347,10 @@ import Testing
         let failure = await fixture.failure { () throws(Failure) in try await vault.check(deadline: deadline) }
         #expect(failure?.code == .failedPrecondition && failure?.message.contains("account_id") == true)
     }
+}
+
+private final class Counter: Sendable {
+    private let value = Mutex(0)
+    var count: Int { value.withLock { $0 } }
+    func add() { value.withLock { $0 += 1 } }
 }
