@@ -2,7 +2,7 @@ internal import CofferCore
 internal import CofferHTTP
 internal import CofferVaultKit
 
-/// What goes wrong with Google, in words of ours.
+/// What goes wrong with Google. Texts of the service are not passed on.
 extension Failure {
     private static let service = "Google Secret Manager"
 
@@ -88,7 +88,7 @@ extension Failure {
                 "the endpoint's port expects TLS and got plain http; write https://, or correct the proxy before it if it is "
                     + "https already"
             )
-        default: (.internal, "a refusal has no words; this is a fault of the daemon, please report it")
+        default: (.internal, "a refusal has no explanation; this is a fault of the daemon, please report it")
         }
     }
 
@@ -100,6 +100,14 @@ extension Failure {
             .failedPrecondition, .vaultRefused,
             "\(service): the newest version of the secret is \(what), and older ones are not read in its place; \(remedy), or delete it",
             vault: vault)
+    }
+
+    /// "latest" led to a version that is destroyed, and there is a newer one.
+    static func googleBehind(vault: String) -> Failure {
+        Failure(
+            .unavailable, .vaultFailed,
+            "\(service): the service does not show the newest version of the secret yet; try again in a moment", vault: vault,
+            retryable: true, retryAfterMilliseconds: 200)
     }
 
     /// A success whose body is not what the service promises.

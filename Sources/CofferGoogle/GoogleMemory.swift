@@ -25,6 +25,11 @@ final class GoogleMemory: Sendable {
         let until: BootInstant
     }
 
+    private struct Removal {
+        let version: String
+        let until: BootInstant
+    }
+
     /// Versions of a secret that are not destroyed.
     private struct Versions {
         /// The oldest first.
@@ -39,6 +44,7 @@ final class GoogleMemory: Sendable {
     /// For how long after a write "latest" may be an older version than the one that was written.
     private let lag: Duration
     private let writes = Mutex<[String: Write]>([:])
+    private let removals = Mutex<[String: Removal]>([:])
     private let versions = Mutex<[String: Versions]>([:])
     private let times = Mutex<[VersionKey: Times]>([:])
 
@@ -68,6 +74,27 @@ final class GoogleMemory: Sendable {
     func forget(_ secret: String) {
         writes.withLock { $0[secret] = nil }
         forgetVersions(of: secret)
+        // The same text may be stored again, as a version of the same number and another time.
+        times.withLock { times in times = times.filter { $0.key.secret != secret } }
+    }
+
+    /// The secret was deleted, when this version of the record was the newest.
+    func noteRemoval(of secret: String, version: String, now: BootInstant) {
+        removals.withLock { removals in
+            if removals.count >= Self.maximumCount { removals = removals.filter { now < $0.value.until } }
+            if removals.count >= Self.maximumCount { removals = [:] }
+            removals[secret] = Removal(version: version, until: now + lag)
+        }
+    }
+
+    /// What is shown was removed a moment ago.
+    func isRemoved(_ version: String, of secret: String, now: BootInstant) -> Bool {
+        removals.withLock { removals in
+            guard let removal = removals[secret] else { return false }
+            if now < removal.until { return removal.version.hasSameBytes(as: version) }
+            removals[secret] = nil
+            return false
+        }
     }
 
     // MARK: Versions that are not destroyed
@@ -83,7 +110,7 @@ final class GoogleMemory: Sendable {
             guard version.number > 1 else { return Self.set(secret, [version], &all) }
             guard let known = all[secret], !known.live.contains(version) else { return }
             all[secret] = nil
-            if version.number == known.newest + 1 { Self.set(secret, known.live + [version], &all) }
+            if version.number == known.newest &+ 1 { Self.set(secret, known.live + [version], &all) }
         }
     }
 

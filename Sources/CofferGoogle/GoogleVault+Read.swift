@@ -45,13 +45,20 @@ extension GoogleVault {
     package func read(_ key: VaultKey, deadline: BootInstant) async throws(Failure) -> VaultItem? {
         let secret = names.name(of: key.key)
         return try await during(deadline) { () throws(Failure) in
-            try await self.current(secret, deadline).live(at: self.clock.wall, vault: self.name)
+            let found = try await self.current(secret, deadline)
+            // A Store elsewhere destroys versions before its own, and "latest" may lead to one of them for a moment.
+            if case .blocked(let version) = found, version.state == .destroyed,
+                try await self.describe("\(version.number &+ 1)", of: secret, deadline) != nil
+            {
+                throw .googleBehind(vault: self.name)
+            }
+            return try found.live(at: self.clock.wall, vault: self.name)
         }
     }
 
     /// "latest" may be behind a version that was just added, which its number finds at once.
     func current(_ secret: String, _ deadline: BootInstant) async throws(Failure) -> Found {
-        let found = try await found(try await version("latest", of: secret, deadline), of: secret, deadline)
+        let found = try await shown(secret, deadline)
         guard let written = memory.lastWrite(secret, now: clock.boot), found.number ?? 0 < written else { return found }
         let exact = try await self.found(try await version("\(written)", of: secret, deadline), of: secret, deadline)
         guard case .item = exact else {
@@ -60,6 +67,14 @@ extension GoogleVault {
             return found
         }
         return exact
+    }
+
+    /// What "latest" leads to. After a removal that may be the version that was removed: a text has no order by which
+    /// others could tell that it is older.
+    private func shown(_ secret: String, _ deadline: BootInstant) async throws(Failure) -> Found {
+        let found = try await found(try await version("latest", of: secret, deadline), of: secret, deadline)
+        if case .item(let item, _) = found, memory.isRemoved(item.version, of: secret, now: clock.boot) { return .absent }
+        return found
     }
 
     /// An answer to a version's access.

@@ -50,7 +50,7 @@ extension GoogleVault {
         guard ifVersion == nil else { throw noConditions() }
         let secret = names.name(of: key.key)
         return try await during(deadline) { () throws(Failure) in
-            let existed = try await self.exists(secret, deadline)
+            let (existed, version) = try await self.exists(secret, deadline)
             // In any case: "latest" may lag behind a write, and what has expired goes too.
             do throws(GoogleFault) {
                 _ = try await self.client.call(.delete, self.path(of: secret), writing: true, deadline: deadline)
@@ -60,27 +60,30 @@ extension GoogleVault {
                 }
             }
             self.memory.forget(secret)
+            if let version { self.memory.noteRemoval(of: secret, version: version, now: self.clock.boot) }
             return existed
         }
     }
 
-    /// Whether a live record is there. Only its payload shows whether it is alive; where that may not be had, the
-    /// secret has to do.
-    private func exists(_ secret: String, _ deadline: BootInstant) async throws(Failure) -> Bool {
+    /// Whether a live record is there, and its version. Only its payload shows whether it is alive; where that may not be
+    /// had, the secret has to do.
+    private func exists(
+        _ secret: String, _ deadline: BootInstant
+    ) async throws(Failure) -> (exists: Bool, version: String?) {
         do throws(Failure) {
             switch try await current(secret, deadline) {
-            case .absent: return false
-            case .unreadable, .blocked: return true
-            case .item(let item, _): return item.isLive(at: clock.wall)
+            case .absent: return (false, nil)
+            case .unreadable, .blocked: return (true, nil)
+            case .item(let item, _): return (item.isLive(at: clock.wall), item.version)
             }
         } catch {
             guard error.code == .permissionDenied else { throw error }
         }
         do throws(GoogleFault) {
             _ = try await client.call(.get, path(of: secret), deadline: deadline)
-            return true
+            return (true, nil)
         } catch {
-            if case .refused(let refusal) = error, refusal.kind == .notFound { return false }
+            if case .refused(let refusal) = error, refusal.kind == .notFound { return (false, nil) }
             throw failure(error)
         }
     }

@@ -3,6 +3,7 @@ import CofferHTTP
 import CofferVault
 import CofferVaultConformance
 import CofferVaultKit
+import Synchronization
 import Testing
 
 @testable import CofferGoogle
@@ -99,7 +100,8 @@ import Testing
         let failure = try #require(found)
         #expect(failure.code == .failedPrecondition && failure.isOfOneRecord && !failure.retryable)
         #expect(failure.message.contains(state.lowercased()))
-        #expect(fixture.fake.calls == [.access, .getVersion])
+        // Of a destroyed one also whether there is a newer one.
+        #expect(fixture.fake.calls == [.access, .getVersion] + (state == "DESTROYED" ? [.getVersion] : []))
         // A Store or Delete gets over it.
         _ = try await fixture.write(vault, fixture.item("v3"))
         #expect(try await read(vault)?.version == "v3")
@@ -159,6 +161,35 @@ import Testing
         #expect(try await read(vault) == nil)
         _ = try await fixture.write(try fixture.vault(), fixture.item("theirs"))
         #expect(try await read(vault)?.version == "theirs")
+    }
+
+    /// Another daemon has stored, and destroyed the version before.
+    @Test func aDestroyedVersionBeforeTheNewestIsAskedForAgain() async throws {
+        for _ in 0..<2 { fixture.fake.put(GoogleFixture.secret, Self.json) }
+        fixture.fake.change(GoogleFixture.secret) { ($0.known, $0.versions[0].state) = (1, "DESTROYED") }
+        let vault = try fixture.vault()
+        let found = await failure { () async throws(Failure) in try await read(vault) }
+        #expect(found?.code == .unavailable && found?.retryable == true && found?.isOfOneRecord == false)
+        _ = try await fixture.write(vault, fixture.item("v3"))
+        fixture.fake.change(GoogleFixture.secret) { $0.known = nil }
+        #expect(try await read(vault)?.version == "v3")
+    }
+
+    /// The text of another program has no order: only its version tells that it is the one that was deleted.
+    @Test func aTextThatWasDeletedIsNotServedByALaggingService() async throws {
+        let vault = try fixture.vault()
+        fixture.fake.put(GoogleFixture.secret, Self.json)
+        let before = try #require(fixture.fake.state.withLock { $0.secrets[GoogleFixture.secret] })
+        #expect(try await vault.remove(try fixture.key(), ifVersion: nil, deadline: fixture.deadline))
+        fixture.fake.state.withLock { $0.secrets[GoogleFixture.secret] = before }
+        #expect(try await read(vault) == nil)
+        fixture.manual.advance(milliseconds: 31_000)
+        #expect(try await read(vault) != nil)
+        // What is stored after the removal has another time, and is served.
+        #expect(try await vault.remove(try fixture.key(), ifVersion: nil, deadline: fixture.deadline))
+        fixture.manual.advance(milliseconds: 1)
+        fixture.fake.put(GoogleFixture.secret, Self.json)
+        #expect(try await read(vault) != nil)
     }
 
     // MARK: Lists
