@@ -24,13 +24,18 @@ final class CloudflareDirectory: Sendable {
     /// 5,000 elements: five times the namespaces that an account may have.
     private static let maximumPages = 100
     /// A look-up goes on after the call that began it has ended.
-    private static let patience = Duration.seconds(10)
+    private static let longestSearch = Duration.seconds(10)
+    /// How long a look-up that failed is not made again: when nothing fits the configuration, which only people change,
+    /// and otherwise.
+    static let mismatchPause = Duration.seconds(5)
+    static let failurePause = Duration.milliseconds(200)
 
     private let client: CloudflareClient
     private let account: String?
     private let wanted: Wanted
     private let work: SharedWork<Result<String, Failure>>
     private let found = Mutex<String?>(nil)
+    private let refusal = Mutex<(failure: Failure, until: BootInstant)?>(nil)
     private let isFixed: Bool
     private let clock: any Clock
 
@@ -46,10 +51,13 @@ final class CloudflareDirectory: Sendable {
     /// The path of what was looked for, below the API's root.
     func path(deadline: BootInstant) async throws(Failure) -> String {
         if let path = found.withLock({ $0 }) { return path }
+        if let known = refusal.withLock({ $0 }), clock.boot < known.until { throw known.failure }
         let outcome = await work.value(by: deadline) { () async -> Result<String, Failure> in
             do throws(Failure) {
-                return .success(try await self.search(deadline: self.clock.boot + Self.patience))
+                return .success(try await self.search(deadline: self.clock.boot + Self.longestSearch))
             } catch {
+                let pause = error.code == .failedPrecondition ? Self.mismatchPause : Self.failurePause
+                self.refusal.withLock { $0 = (error, self.clock.boot + pause) }
                 return .failure(error)
             }
         }
@@ -67,7 +75,7 @@ final class CloudflareDirectory: Sendable {
         return String(path.prefix("/accounts/".count + 32))
     }
 
-    /// It may have been made anew under its name since: the next call looks again.
+    /// It may have been created again under its name since: the next call looks it up.
     func forget() {
         if !isFixed { found.withLock { $0 = nil } }
     }
@@ -102,7 +110,7 @@ final class CloudflareDirectory: Sendable {
         let fitting = wanted.name.map { name in all.filter { $0.name.hasSameBytes(as: name) } } ?? all
         guard fitting.count == 1 else {
             let named = wanted.name.map { " named \($0)" } ?? ""
-            let count = fitting.isEmpty ? "no \(wanted.what)" : "\(fitting.count) of \(wanted.what)"
+            let count = fitting.isEmpty ? "no \(wanted.what)" : "\(fitting.count) \(wanted.what)s"
             throw .cloudflareSetUp(
                 "the account has \(count)\(named); set \(wanted.setting) to the id of one that exists", client.product,
                 vault: client.vault)

@@ -2,7 +2,7 @@ internal import CofferCore
 internal import CofferHTTP
 internal import CofferVaultKit
 
-/// What goes wrong with Cloudflare's API, in words of ours.
+/// What goes wrong with Cloudflare's API. Texts of the service are not passed on.
 extension Failure {
     static func cloudflare(_ refusal: CloudflareRefusal, _ product: CloudflareProduct, vault: String) -> Failure {
         if let (fault, text) = generic(refusal) {
@@ -24,8 +24,7 @@ extension Failure {
             (.unauthenticated, "the API token is not accepted; check that it is whole, active and not expired, or create another one")
         case .denied:
             (.denied, "access was denied; check that the API token is valid, is for this account, and has the permissions that the manual names")
-        case .throttled:
-            (.throttled, "too many requests; Cloudflare allows 1,200 in 5 minutes, and one write a second of one key")
+        case .throttled: (.throttled, tooMany)
         case .tooLarge: (.tooLarge, "the record is too large; store a smaller credential")
         case .badParameter: (.badRequest, "a parameter was refused; check prefix and the size of the credential")
         // Nowhere does Cloudflare say that such a call was not carried out.
@@ -35,9 +34,14 @@ extension Failure {
         }
     }
 
+    private static let tooMany =
+        "too many requests; Cloudflare allows 1,200 in 5 minutes, and one write a second of one key"
+
     /// Nothing that the API says: by the status alone.
     private static func byStatus(_ status: Int) -> (HTTPFault, String) {
         switch status {
+        // Cloudflare's edge says so with a page.
+        case 429: return (.throttled, tooMany)
         // Of Cloudflare's edge, which may have passed the request on.
         case 500...599: return (.unclear, "the service reported an internal error (\(status)); try again")
         default: break
@@ -51,7 +55,7 @@ extension Failure {
     ) -> (code: StatusCode, reason: Reason, text: String) {
         switch kind {
         // Where a key or secret may be missing, its absence is no failure.
-        case .keyNotFound, .secretNotFound:
+        case .keyNotFound:
             (.unavailable, .vaultFailed, "the answer does not fit the call; check which server is at api_url")
         case .namespaceNotFound:
             (.failedPrecondition, .vaultRefused, "the KV namespace does not exist; check kv_namespace and account_id")
@@ -71,6 +75,8 @@ extension Failure {
             (.invalidArgument, .badField, "page_token: is no longer valid; start from the first page")
         case .nameExists:
             (.aborted, .vaultRefused, "another writer created the secret at the same time; try again")
+        case .secretNotFound:
+            (.aborted, .vaultRefused, "another writer deleted the secret at the same time; try again")
         case .quota:
             (
                 .resourceExhausted, .vaultRefused,
@@ -88,7 +94,7 @@ extension Failure {
                 "the API does not know the call; check which server is at api_url"
             )
         case .unauthenticated, .denied, .throttled, .tooLarge, .badParameter, .unavailable, .status:
-            (.internal, .internal, "a refusal has no words; this is a fault of the daemon, please report it")
+            (.internal, .internal, "a refusal has no explanation; this is a fault of the daemon, please report it")
         }
     }
 

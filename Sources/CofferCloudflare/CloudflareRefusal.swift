@@ -96,7 +96,7 @@ struct CloudflareRefusal: Sendable {
         case 1001 where message.contains("store_not_found"): .storeNotFound
         case 1001: status == 404 ? .storeNotFound : .badParameter
         case 1003 where message.contains("already_exists"): .nameExists
-        case 1003: .quota
+        case 1003 where message.contains("exceeded"): .quota
         default: nil
         }
     }

@@ -16,6 +16,8 @@ package final class CloudflareSecretsStore: VaultAdapter {
     /// Cloudflare's own limit of a value.
     static let maximumBytes = 65_536
     private static let pageSize = 100
+    /// 10,000 secrets whose names have the one that is looked for in them.
+    private static let maximumPages = 100
 
     private let client: CloudflareClient
     private let directory: CloudflareDirectory
@@ -129,8 +131,7 @@ package final class CloudflareSecretsStore: VaultAdapter {
 
     /// The secret of exactly this name: the service's search finds parts of names, and comments.
     private func find(_ secret: String, _ deadline: BootInstant) async throws(CloudflareFault) -> Found? {
-        var page = 1
-        while true {
+        for page in 1...Self.maximumPages {
             let query = [
                 (name: "search", value: secret), (name: "page", value: String(page)),
                 (name: "per_page", value: String(Self.pageSize)),
@@ -143,9 +144,11 @@ package final class CloudflareSecretsStore: VaultAdapter {
                 }
                 return Found(id: id, created: element["created"]?.text.flatMap(Timestamp.milliseconds(of:)))
             }
-            guard list.count >= Self.pageSize else { return nil }
-            page += 1
+            // The service may give fewer to a page than it was asked for, and need not say how many there are.
+            let pages = answer.information?["total_pages"]?.integer
+            if list.isEmpty || pages.map({ page >= $0 }) == true { return nil }
         }
+        throw .failed(garbled(writing: false))
     }
 
     private func create(_ secret: String, _ value: Secret, _ deadline: BootInstant) async throws(CloudflareFault) {

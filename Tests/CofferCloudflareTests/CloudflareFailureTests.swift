@@ -114,6 +114,16 @@ import Testing
         #expect(failure?.retryAfterMilliseconds == 7_000 && failure?.effects.vault == .limited)
     }
 
+    @Test func aPageOfTheEdgeThatSaysTooManyIsTheLimitOfTheRate() async throws {
+        let fixture = CloudflareFixture()
+        let headers: HTTPFields = ["retry-after-ms": "1500.2", "Retry-After": "9"]
+        fixture.fake.plan("POST bulk/get", .response(HTTPResponse(status: 429, headers: headers, body: Secret("<html>"))))
+        let (vault, key) = (fixture.vault(), try fixture.key())
+        let failure = await fixture.failure { () throws(Failure) in try await vault.read(key, deadline: fixture.deadline) }
+        #expect(failure?.code == .resourceExhausted && failure?.retryAfterMilliseconds == 1_501)
+        #expect(failure?.message.contains("1,200 in 5 minutes") == true)
+    }
+
     // MARK: Secrets Store
 
     static let secretsStore: [Row] = [

@@ -55,7 +55,8 @@ import Testing
         let failure = await fixture.failure { () throws(Failure) in
             try await store.write(key, fixture.item(), condition: .none, deadline: fixture.deadline)
         }
-        #expect(failure?.code == .unavailable)
+        #expect(failure?.code == .aborted && failure?.retryable == true)
+        #expect(failure?.message.contains("deleted the secret at the same time") == true)
     }
 
     @Test func aQuotaThatIsUsedUpIsSaidWithItsFigures() async throws {
@@ -87,6 +88,33 @@ import Testing
             #expect(failure?.code == .invalidArgument && failure?.message.contains("65536") == true)
         }
         #expect(fixture.fake.calls.count == 2)
+    }
+
+    /// Its search finds parts of names too, and its pages may be smaller than they were asked to be.
+    @Test(arguments: [true, false]) func findsASecretOnALaterPage(tellsPages: Bool) async throws {
+        try await write(fixture.store(), "{}")
+        fixture.fake.state.withLock { state in
+            (state.secretsInPage, state.tellsPages) = (20, tellsPages)
+            let name = state.secrets[0].name
+            let others = (0..<50).map { number in
+                FakeCloudflare.SecretEntry(
+                    id: String(repeating: "e", count: 30) + "\(number + 10)", name: "\(name)-\(number)", value: "", scopes: [])
+            }
+            state.secrets = others + state.secrets
+        }
+        try await write(fixture.store(), "[]")
+        #expect(secrets.count == 51 && secrets.last?.value == "[]")
+        let key = try fixture.key("nobody")
+        #expect(try await fixture.store().remove(key, ifVersion: nil, deadline: fixture.deadline) == false)
+    }
+
+    @Test func anUnknownRefusalIsNoQuota() async throws {
+        fixture.fake.plan("POST stores/secrets", 400, code: 1003, "something else")
+        let (store, key) = (fixture.store(), try fixture.key())
+        let failure = await fixture.failure { () throws(Failure) in
+            try await store.write(key, fixture.item(), condition: .none, deadline: fixture.deadline)
+        }
+        #expect(failure?.code == .invalidArgument && failure?.message.contains("quota") == false)
     }
 
     @Test(arguments: [nil, "default"])

@@ -332,6 +332,22 @@ import Testing
         #expect(failure?.message.contains("no KV namespace named another; set kv_namespace") == true)
     }
 
+    /// Two calls for each Get would use up what Cloudflare allows.
+    @Test func aTitleThatNobodyHasIsLookedUpEveryFiveSeconds() async throws {
+        var fixture = CloudflareFixture()
+        fixture.namespace = "another"
+        let vault = fixture.vault()
+        for round in 1...3 {
+            for _ in 0..<20 {
+                let deadline = fixture.deadline
+                let failure = await fixture.failure { () throws(Failure) in try await vault.check(deadline: deadline) }
+                #expect(failure?.code == .failedPrecondition)
+            }
+            #expect(fixture.fake.calls.count == 2 * round)
+            fixture.advance(milliseconds: 5_000)
+        }
+    }
+
     @Test(arguments: [0, 2])
     func anAccountThatIsNotTheOnlyOneMustBeNamed(count: Int) async throws {
         var fixture = CloudflareFixture()

@@ -31,6 +31,10 @@ final class FakeCloudflare: HTTPTransport {
         var keys: [ByteText: Entry] = [:]
         var secrets: [SecretEntry] = []
         var quota = 100
+        /// Secrets to a page, at most.
+        var secretsInPage = 100
+        /// Whether listings of secrets say how many pages there are.
+        var tellsPages = true
         var requests: [HTTPRequest] = []
         /// Answers to give first: by what the call is, each once, in order.
         var planned: [(call: String, answer: Answer)] = []
@@ -115,7 +119,7 @@ final class FakeCloudflare: HTTPTransport {
             let found = state.secrets.filter { $0.name.contains(query["search"] ?? "") }.map { secret in
                 JSON.object([("id", .string(secret.id)), ("name", .string(secret.name))])
             }
-            return ok(page(query, found))
+            return secrets(query, found, state)
         case "POST stores/secrets": return create(body?.elements?.first, &state)
         case "PATCH stores/secrets", "DELETE stores/secrets": return change(request, body, &state)
         case "GET quota":
@@ -134,6 +138,15 @@ final class FakeCloudflare: HTTPTransport {
     }
 
     private func page(_ query: [String: String], _ all: [JSON]) -> JSON { .array(query["page"] == "1" ? all : []) }
+
+    private func secrets(_ query: [String: String], _ all: [JSON], _ state: State) -> HTTPResponse {
+        let size = min(Int(query["per_page"] ?? "") ?? 100, state.secretsInPage)
+        let page = Int(query["page"] ?? "") ?? 1
+        let pages = (all.count + size - 1) / size
+        return ok(
+            .array(Array(all.dropFirst((page - 1) * size).prefix(size))),
+            .object([("page", .integer(page))] + (state.tellsPages ? [("total_pages", .integer(pages))] : [])))
+    }
 
     private func read(_ names: [String], _ state: State) -> HTTPResponse {
         guard (1...100).contains(names.count) else { return Self.refusal(400, 10029, "invalid request") }
