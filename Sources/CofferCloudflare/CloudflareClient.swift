@@ -59,6 +59,8 @@ struct CloudflareCall: Sendable {
 struct CloudflareAnswer: Sendable {
     let result: JSON
     let information: JSON?
+    /// The size of the whole answer.
+    let bytes: Int
 }
 
 /// Calls of Cloudflare's API with an API token, answered in its envelope
@@ -78,7 +80,9 @@ struct CloudflareClient: Sendable {
 
     func call(_ call: CloudflareCall, deadline: BootInstant) async throws(CloudflareFault) -> CloudflareAnswer {
         let response = try await send(call, deadline)
-        let json = try? JSON.parse(answer: response.body, recordAt: Self.recordDepth)
+        let json = await LargeAnswer.look(at: response.body.count) {
+            try? JSON.parse(answer: response.body, recordAt: Self.recordDepth)
+        }
         guard (200...299).contains(response.status), let json, json["success"]?.bool == true else {
             // A success without an envelope is the page of somebody in between.
             if (200...299).contains(response.status), json?["success"]?.bool == nil {
@@ -86,7 +90,8 @@ struct CloudflareClient: Sendable {
             }
             throw .refused(CloudflareRefusal(response, json, product, isOfWrite: call.isWriting))
         }
-        return CloudflareAnswer(result: json["result"] ?? .null, information: json["result_info"])
+        return CloudflareAnswer(
+            result: json["result"] ?? .null, information: json["result_info"], bytes: response.body.count)
     }
 
     /// What a fault means to the caller of the vault.

@@ -90,7 +90,7 @@ extension CloudflareVault {
                         ("keys", .array(names.map(JSON.string))), ("type", .string("text")), ("withMetadata", .bool(true)),
                     ]), isWriting: false)
             }
-            return outcomes(of: names, answer)
+            return await LargeAnswer.look(at: answer.bytes) { self.outcomes(of: names, answer) }
         } catch {
             guard isTooMuch(error) else {
                 let failure = client.failure(error)
