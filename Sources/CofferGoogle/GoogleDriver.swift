@@ -114,7 +114,7 @@ package struct GoogleDriver: VaultDriver {
         }
     }
 
-    private static func way(to place: GooglePlace, _ vault: VaultConfiguration, _ files: TLSFiles?) -> HTTPEndpoint {
+    static func way(to place: GooglePlace, _ vault: VaultConfiguration, _ files: TLSFiles?) -> HTTPEndpoint {
         switch place.kind {
         case .service: return HTTPEndpoint(place.origin, vault, files)
         case .tokens, .tokenEndpoint:
