@@ -21,6 +21,8 @@ final class FakeSecretManager: HTTPTransport {
 
     struct Stored {
         let body: JSON
+        /// Of all secrets that were ever made.
+        let number: Int
         var versions: [Version] = []
         /// The newest version that "latest" knows of; nil = all.
         var known: Int?
@@ -43,10 +45,16 @@ final class FakeSecretManager: HTTPTransport {
 
     struct State {
         var secrets: [String: Stored] = [:]
+        private var made = 0
         var calls: [Operation] = []
         var requests: [HTTPRequest] = []
         /// Answers to give first: by operation, each once, in order.
         var planned: [(operation: Operation, answer: Answer)] = []
+
+        mutating func nextNumber() -> Int {
+            made += 1
+            return made
+        }
     }
 
     let state = Mutex(State())
@@ -79,7 +87,7 @@ final class FakeSecretManager: HTTPTransport {
     /// Puts a version there, as another program does.
     func put(_ secret: String, _ text: String, annotations: JSON = .null) {
         state.withLock { state in
-            var stored = state.secrets[secret] ?? Stored(body: .object([("annotations", annotations)]))
+            var stored = state.secrets[secret] ?? Stored(body: .object([("annotations", annotations)]), number: state.nextNumber())
             let payload = Secret(text)
             stored.versions.append(
                 Version(
@@ -132,7 +140,7 @@ final class FakeSecretManager: HTTPTransport {
             let name = call.query["secretId"] ?? ""
             guard state.secrets[name] == nil else { return Self.refusal(409, "ALREADY_EXISTS") }
             guard isName(name) else { return Self.refusal(400, "INVALID_ARGUMENT") }
-            state.secrets[name] = Stored(body: call.body)
+            state.secrets[name] = Stored(body: call.body, number: state.nextNumber())
             return ok([("name", .string("projects/1/secrets/\(name)"))])
         case .list: return list(call, state)
         case .unknown: return Self.refusal(404, "NOT_FOUND")
@@ -219,14 +227,15 @@ final class FakeSecretManager: HTTPTransport {
         ])
     }
 
+    /// The newest first.
     private func list(_ call: FakeCall, _ state: State) -> HTTPResponse {
         let parts = (call.query["filter"] ?? "").components(separatedBy: " OR ").map { $0.dropFirst("name:".count) }
         let after = call.query["pageToken"] ?? ""
         let size = call.query["pageSize"].flatMap { Int($0) } ?? 25_000
-        guard after.isEmpty || after.hasPrefix("after ") else { return Self.refusal(400, "INVALID_ARGUMENT") }
-        let names = state.secrets.keys.sorted().filter { name in
-            "after \(name)" > after && parts.contains { name.contains($0) }
-        }
+        let last = after.isEmpty ? Int.max : after.hasPrefix("after ") ? Int(after.dropFirst(6)) : nil
+        guard let last else { return Self.refusal(400, "INVALID_ARGUMENT") }
+        let names = state.secrets.filter { $0.value.number < last }.sorted { $0.value.number > $1.value.number }.map(\.key)
+            .filter { name in parts.contains { name.contains($0) } }
         var members: [(name: String, value: JSON)] = []
         if !names.isEmpty {
             let listed = names.prefix(size).map { name in
@@ -237,7 +246,7 @@ final class FakeSecretManager: HTTPTransport {
             }
             members.append(("secrets", .array(listed)))
         }
-        if names.count > size { members.append(("nextPageToken", .string("after \(names[size - 1])"))) }
+        if names.count > size { members.append(("nextPageToken", .string("after \(state.secrets[names[size - 1]]?.number ?? 0)"))) }
         return ok(members)
     }
 }

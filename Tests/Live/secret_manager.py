@@ -198,22 +198,28 @@ class Service:
         terms = [term.split(":", 1) for term in query.get("filter", "").split(" OR ") if term]
         if any(len(term) != 2 or term[0] != "name" for term in terms):
             raise Refusal("INVALID_ARGUMENT", "filter: not understood here.")
-        names = sorted(name for name in self.secrets if name.rpartition("/")[0] == parent and (
-            not terms or any(part in name.rpartition("/")[2] for _, part in terms)))
+        def place(name: str) -> tuple[float, str]:
+            # The newest first.
+            return -self.secrets[name].created, name
+
+        names = sorted((name for name in self.secrets if name.rpartition("/")[0] == parent and (
+            not terms or any(part in name.rpartition("/")[2] for _, part in terms))), key=place)
         after = query.get("pageToken", "")
         if after:
             try:
-                last = base64.urlsafe_b64decode(after).decode()
+                listed, time_text, last = base64.urlsafe_b64decode(after).decode().split(" ")
+                behind = float(time_text), last
             except ValueError:
                 raise Refusal("INVALID_ARGUMENT", "page_token: not valid.") from None
-            if not last.startswith(parent):
+            if listed != parent:
                 raise Refusal("INVALID_ARGUMENT", "page_token: not valid.")
-            names = [name for name in names if name > last]
+            names = [name for name in names if place(name) > behind]
         page = {"totalSize": len(names)}
         if names:
             page["secrets"] = [self._described(name, self.secrets[name]) for name in names[:size]]
         if len(names) > size:
-            page["nextPageToken"] = base64.urlsafe_b64encode(names[size - 1].encode()).decode()
+            page["nextPageToken"] = base64.urlsafe_b64encode(
+                " ".join((parent, repr(place(names[size - 1])[0]), names[size - 1])).encode()).decode()
         return page
 
     def _secret(self, method: str, verb: str | None, name: str, query: dict[str, str], body: dict) -> dict:
