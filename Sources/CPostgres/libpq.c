@@ -179,8 +179,9 @@ struct coffer_pq_cancel *coffer_pq_get_cancel(struct coffer_pq_connection *conne
 void coffer_pq_cancel(struct coffer_pq_cancel *cancel) {
     char ignored[256];
     pq.PQcancel((PGcancel *)cancel, ignored, sizeof ignored);
-    pq.PQfreeCancel((PGcancel *)cancel);
 }
+
+void coffer_pq_free_cancel(struct coffer_pq_cancel *cancel) { pq.PQfreeCancel((PGcancel *)cancel); }
 
 void coffer_pq_finish(struct coffer_pq_connection *connection) { pq.PQfinish(conn(connection)); }
 

@@ -40,6 +40,9 @@ struct PostgresAddress: Sendable {
         // The password goes into memory that is wiped; all else is no secret.
         let (password, rest) = uri.withBytes { Self.separate($0) }
         guard let rest else { throw Mistake(text: "is not UTF-8") }
+        guard password?.containsNUL != true else {
+            throw Mistake(text: "the password has a NUL byte (%00), which PostgreSQL refuses; choose another one")
+        }
         guard let scheme = ["postgresql://", "postgres://"].first(where: rest.hasPrefix) else {
             throw Mistake(text: "expected postgresql://user@host:port/database")
         }
@@ -144,8 +147,8 @@ struct PostgresAddress: Sendable {
         switch parts[0] {
         case "host": names = value.split(separator: ",").map(String.init)
         case "port":
-            ports = value.split(separator: ",").compactMap { UInt16(digits: String($0)) }
-            guard !ports.isEmpty, !ports.contains(0) else { throw Mistake(text: "port: expected numbers from 1 to 65535") }
+            ports = value.split(separator: ",", omittingEmptySubsequences: false).map { UInt16(digits: String($0)) ?? 0 }
+            guard !ports.contains(0) else { throw Mistake(text: "port: expected numbers from 1 to 65535") }
         case "user": user = value
         case "dbname": database = value
         case "sslmode": sslMode = value
@@ -184,4 +187,9 @@ struct PostgresAddress: Sendable {
         }
         return plain
     }
+}
+
+extension Secret {
+    /// libpq gets options that end in a NUL: one within a password would begin another option.
+    var containsNUL: Bool { withBytes { bytes in (0..<bytes.byteCount).contains { bytes.byte(at: $0) == 0 } } }
 }

@@ -28,8 +28,13 @@ struct PostgresCall: Sendable {
 
 /// What a call gave.
 enum PostgresReply: Sendable {
-    /// By their names, those that are there; a failure is that of the one record.
-    case records([(name: String, item: Result<VaultItem, Failure>)])
+    /// A failure is that of the one record.
+    typealias Record = (name: String, item: Result<VaultItem, Failure>)
+
+    /// By their names, those that are there.
+    case records([Record])
+    /// The first of those that were found: as many as a page holds.
+    case page([Record], found: Int)
     /// When the record first came to be; nil = the condition was not met.
     case written(createdAt: WallMilliseconds?)
     /// Whether a live record was there, and whether it is gone.

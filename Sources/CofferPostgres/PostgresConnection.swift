@@ -118,10 +118,17 @@ final class PostgresConnection {
         }
     }
 
+    /// Milliseconds between two looks at the clock.
+    private static let longestWait: UInt64 = 60_000
+
     private func wait(forRoom: Bool, _ deadline: BootInstant) throws(PostgresFault) -> PostgresLink.Event {
-        let left = deadline.milliseconds(since: clock.boot)
-        guard left > 0 else { return .timeout }
-        return link.wait(forRoom: forRoom, wake: wake, milliseconds: Int32(min(left, 60_000)))
+        while true {
+            let left = deadline.milliseconds(since: clock.boot)
+            guard left > 0 else { return .timeout }
+            // Deadlines count time asleep, and poll(2) does not.
+            let event = link.wait(forRoom: forRoom, wake: wake, milliseconds: Int32(min(left, Self.longestWait)))
+            guard event == .timeout else { return event }
+        }
     }
 
     /// On a thread of its own: it connects to the server, which may take as long as the system lets it.

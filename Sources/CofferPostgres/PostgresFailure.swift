@@ -62,6 +62,10 @@ extension Failure {
             .postgresSetUp(
                 "a connection pooler in transaction mode is between cofferd and PostgreSQL, where prepared statements and "
                     + "notifications get lost; name the server itself in the url, or a pool in session mode", vault)
+        case .encoding:
+            .postgresSetUp(
+                "the database has the encoding SQL_ASCII, which lets texts through that are not UTF-8; create one with the "
+                    + "encoding UTF8", vault)
         case .standby:
             Failure(
                 .unavailable, .vaultFailed, "the server is a standby, which cannot be written to; name the primary in the "
@@ -78,8 +82,16 @@ extension Failure {
         }
     }
 
+    /// Nothing was asked of the tables: what is cached may stand in until somebody has mended the set-up.
     private static func postgresSetUp(_ message: String, _ vault: String) -> Failure {
-        Failure(.failedPrecondition, .vaultRefused, message, vault: vault)
+        Failure(.failedPrecondition, .vaultRefused, message, vault: vault, isUnsent: true)
+    }
+
+    /// The same as the answer to a statement.
+    fileprivate var afterSending: Failure {
+        var failure = self
+        failure.isUnsent = false
+        return failure
     }
 
     /// The same where connecting failed: nothing of the call was sent.
@@ -124,7 +136,7 @@ struct PostgresState {
                 .permissionDenied, .vaultRefused,
                 text("the daemon's role may not do this; compare its rights with the manual's page on PostgreSQL"),
                 vault: vault)
-        case "26000", "42P05": .postgres(.pooled, .read, vault: vault)
+        case "26000", "42P05": Failure.postgres(.pooled, .read, vault: vault).afterSending
         case "0A000": changed(vault)
         default: byClass(vault)
         }

@@ -26,6 +26,8 @@ enum PostgresFault: Error, Equatable {
     case pooled
     /// The server is a standby.
     case standby
+    /// The database checks no texts: its encoding is SQL_ASCII.
+    case encoding
     /// The tables are not there, and may not or cannot be made.
     case noTables(PostgresTables.Refusal)
     /// The tables are of a later version.
@@ -37,10 +39,18 @@ enum PostgresFault: Error, Equatable {
     var isOfConnection: Bool {
         switch self {
         case .refused(let state):
-            // A demoted primary, and a statement that somebody else prepared or changed.
-            state.hasPrefix("57P") || state.hasPrefix("08") || ["", "25006", "26000", "42P05", "0A000"].contains(state)
+            // A demoted primary, a statement that somebody else prepared or changed, and tables that are gone: the next
+            // connection looks for them.
+            state.hasPrefix("57P") || state.hasPrefix("08")
+                || ["", "25006", "26000", "42P05", "0A000"].contains(state) || isOfTables
         default: true
         }
+    }
+
+    /// The schema, a table or a column is missing.
+    var isOfTables: Bool {
+        guard case .refused(let state) = self else { return false }
+        return ["42P01", "3F000", "42703"].contains(state)
     }
 
     /// - Parameter message: libpq's, of a connection that failed; of a refusal it ends in `:  28P01`.
@@ -52,9 +62,12 @@ enum PostgresFault: Error, Equatable {
                 return
             }
         }
+        // Without what is quoted: hosts and files may be called anything.
+        let words = message.split(separator: "\"", omittingEmptySubsequences: false).enumerated()
+            .filter { $0.offset.isMultiple(of: 2) }.map(\.element).joined()
         if needsPassword {
             self = .noPassword
-        } else if !message.contains("SSL SYSCALL"), message.contains("SSL") || message.contains("certificate") {
+        } else if !words.contains("SSL SYSCALL"), words.contains("SSL") || words.contains("certificate") {
             self = .untrusted
         } else {
             self = .unreachable

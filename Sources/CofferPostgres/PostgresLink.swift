@@ -17,6 +17,9 @@ internal import Glibc
     /// Whether libpq could read a file.
     static func canRead(_ path: String) -> Bool { unsafe access(path, R_OK) == 0 }
 
+    /// Blocks the thread.
+    static func pause(milliseconds: UInt32) { usleep(milliseconds * 1_000) }
+
     /// Begins to connect.
     ///
     /// - Parameter options: as ``PostgresOptions`` writes them. libpq copies them.
@@ -168,18 +171,16 @@ internal import Glibc
 
 /// Ends the statement of a connection from outside: a copy of its address and key.
 @safe final class PostgresCancellation: @unchecked Sendable {
-    // Handed from the thread that makes it to the one that sends it; no two touch `handle` at a time.
-    private var handle: OpaquePointer?
+    // Handed from the thread that makes it to the one that sends it, or not sent; no two touch `handle` at a time.
+    private let handle: OpaquePointer
 
     fileprivate init(_ handle: OpaquePointer) { unsafe self.handle = handle }
 
-    deinit { send() }
+    /// Without asking the server, where no thread could be started for that: the lane's thread may not block.
+    deinit { unsafe coffer_pq_free_cancel(handle) }
 
-    /// Asks the server; blocks for as long as the system takes to connect. Does nothing the second time.
-    func send() {
-        guard let handle = unsafe handle.take() else { return }
-        unsafe coffer_pq_cancel(handle)
-    }
+    /// Asks the server; blocks for as long as the system takes to connect.
+    func send() { unsafe coffer_pq_cancel(handle) }
 }
 
 /// Ends a wait of another thread.

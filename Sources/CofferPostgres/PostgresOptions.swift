@@ -18,17 +18,21 @@ package struct PostgresDependencies: Sendable {
     /// How long the connection that listens may be silent before the server is asked for a sign of life. After as long
     /// without an answer, what is cached is doubted.
     let silence: Duration
+    /// Called before each thread starts, with its name. Throws as the system would.
+    let beforeThread: @Sendable (String) throws(Failure) -> Void
 
     /// Twice this time is the longest for which a connection that died without a word is trusted.
     private static let standardSilence = Duration.milliseconds(300)
 
     package init(
         clock: any Clock = SystemClock(), random: any RandomSource = SystemRandom(), silence: Duration? = nil,
+        beforeThread: @escaping @Sendable (String) throws(Failure) -> Void = { (_: String) throws(Failure) in },
         notice: @escaping @Sendable (String) -> Void = { _ in }
     ) {
         self.clock = clock
         self.random = random
         self.silence = silence ?? Self.standardSilence
+        self.beforeThread = beforeThread
         self.notice = notice
     }
 }
@@ -69,9 +73,9 @@ package struct PostgresOptions: Sendable {
             ("sslkey", vault[RemoteSettings.clientKeyFile].unlessEmpty ?? "/nonexistent/client.key"),
             ("sslcrl", "/nonexistent/crl.pem"), ("sslcrldir", "/nonexistent/crl"), ("passfile", "/nonexistent/pgpass"),
         ]
-        if !address.isLocal && tls != .disable {
-            files.append(("sslrootcert", try Self.authorities(vault[RemoteSettings.caFile])))
-        }
+        let usesTLS = !address.isLocal && tls != .disable
+        files.append(
+            ("sslrootcert", usesTLS ? try Self.authorities(vault[RemoteSettings.caFile]) : "/nonexistent/ca.pem"))
         self.files = files
     }
 
@@ -91,14 +95,15 @@ package struct PostgresOptions: Sendable {
         return found
     }
 
-    /// libpq's options for one of the hosts, as `coffer_pq_start` takes them. All that could come from the environment
-    /// or the home folder is said here.
+    /// libpq's options for one of the hosts, as `coffer_pq_start` takes them. Each that could come from the environment
+    /// or the home folder is set here, or the daemon does not start with it: see ``PostgresSettings/foreignVariables``.
     ///
     /// - Parameter program: what the server shows as the program's name.
     func link(to host: PostgresAddress.Host, password: Secret?, program: String = "cofferd") -> Secret {
         let plain = [
             ("host", host.name), ("port", String(host.port)), ("user", user), ("dbname", database),
             ("sslmode", host.isLocal ? "disable" : tls.rawValue), ("ssl_min_protocol_version", "TLSv1.2"),
+            ("ssl_max_protocol_version", "TLSv1.3"), ("connect_timeout", "0"), ("krbsrvname", "postgres"),
             ("gssencmode", "disable"), ("channel_binding", "prefer"), ("target_session_attrs", "any"),
             ("application_name", program), ("client_encoding", "UTF8"), ("keepalives", "1"), ("keepalives_idle", "30"),
             ("keepalives_interval", "10"), ("keepalives_count", "3"), ("tcp_user_timeout", "20000"),

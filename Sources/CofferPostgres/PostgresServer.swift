@@ -10,6 +10,8 @@ final class PostgresServer: Sendable {
         var host = 0
         /// The tables are there, in this version.
         var hasTables = false
+        /// Of the file at the last reload, or at the first connection.
+        var password: Secret?
     }
 
     let options: PostgresOptions
@@ -19,6 +21,7 @@ final class PostgresServer: Sendable {
     /// Who wrote, in notifications: those of this adapter are not news to it.
     let writer: String
     private let known = Mutex(Known())
+    private let proofs = PostgresProofs()
 
     init(_ options: PostgresOptions, _ dependencies: PostgresDependencies) {
         self.options = options
@@ -74,15 +77,20 @@ final class PostgresServer: Sendable {
         let process: String
         do throws(PostgresFault) {
             let rows = try connection.run(script: settings, deadline: deadline)
-            guard let text = rows.text(0, 0), let isStandby = rows.text(0, 1) else { throw PostgresFault.garbled }
+            guard let text = rows.text(0, 0), let isStandby = rows.text(0, 1), let encoding = rows.text(0, 2) else {
+                throw PostgresFault.garbled
+            }
             guard isStandby == "f" else { throw PostgresFault.standby }
+            guard encoding != "SQL_ASCII" else { throw PostgresFault.encoding }
             process = text
         } catch {
             throw error.ofConnecting
         }
         // Only a pooler says another number than the server itself.
         if process != String(connection.process) {
-            try requireOwnSession(connection, process, link, wake, deadline)
+            try proofs.require(host, always: wake != nil, clock: clock, deadline: deadline) { () throws(PostgresFault) in
+                try requireOwnSession(connection, process, link, wake, deadline)
+            }
         }
         return connection
     }
@@ -90,14 +98,14 @@ final class PostgresServer: Sendable {
     /// Names are looked up nowhere but in PostgreSQL's own schema, and a commit is on the disk when it is acknowledged.
     private var settings: String {
         """
-        SELECT set_config('search_path', 'pg_catalog', false), \
+        SELECT pg_catalog.set_config('search_path', 'pg_catalog', false); SELECT \
         set_config('statement_timeout', '\(options.statementMilliseconds)', false), \
         set_config('idle_in_transaction_session_timeout', '60000', false), \
         set_config('default_transaction_isolation', 'read committed', false), \
         set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' \
         ELSE current_setting('synchronous_commit') END, false), \
         set_config('coffer.writer', '\(writer)', false); \
-        SELECT pg_backend_pid(), pg_is_in_recovery()
+        SELECT pg_backend_pid(), pg_is_in_recovery(), current_setting('server_encoding')
         """
     }
 
@@ -127,14 +135,31 @@ final class PostgresServer: Sendable {
     private func password() throws(PostgresFault) -> Secret? {
         switch options.password {
         case .none: return nil
-        case .value(let password): return password
+        case .value(let password):
+            guard !password.containsNUL else {
+                throw .noFile(Failure(
+                    .failedPrecondition, .vaultRefused,
+                    "the password has a NUL byte, which PostgreSQL refuses; choose another one", isUnsent: true))
+            }
+            return password
         case .file(let path, let read):
             do throws(Failure) {
                 guard let text = try read() else { throw Failure.fileUnreadable(path, "it does not exist") }
-                return text.withoutLineEnd
+                let password = text.withoutLineEnd
+                guard !password.containsNUL else { throw Failure.fileUnreadable(path, "it has a NUL byte, which PostgreSQL refuses in a password") }
+                known.withLock { $0.password = $0.password ?? password }
+                return password
             } catch {
                 throw .noFile(error)
             }
+        }
+    }
+
+    /// - Returns: whether it is another than the last one.
+    func note(password: Secret) -> Bool {
+        known.withLock { known in
+            defer { known.password = password }
+            return known.password.map { !$0.isEqual(to: password) } ?? false
         }
     }
 }

@@ -27,7 +27,7 @@ final class PostgresSession {
             return try perform(call.work, try connected(deadline), deadline)
         } catch {
             if error.isOfConnection { connection = nil }
-            if case .refused(let state) = error, ["42P01", "3F000", "42703"].contains(state) { server.forgetTables() }
+            if error.isOfTables { server.forgetTables() }
             throw .postgres(error, call.work.purpose, vault: vault)
         }
     }
@@ -51,12 +51,15 @@ final class PostgresSession {
         let none = PostgresParameters()
         switch work {
         case .read(let name):
-            return records(try connection.run(statements.read, none.adding(name).adding(now), deadline: deadline))
+            let rows = try connection.run(statements.read, none.adding(name).adding(now), deadline: deadline)
+            return .records(try records(rows))
         case .readMany(let names):
-            return records(try connection.run(statements.readMany, none.adding(names).adding(now), deadline: deadline))
+            let rows = try connection.run(statements.readMany, none.adding(names).adding(now), deadline: deadline)
+            return .records(try records(rows))
         case .list(let after, let before, let limit):
             let parameters = none.adding(after).adding(before).adding(now).adding(Int64(limit))
-            return records(try connection.run(statements.list, parameters, deadline: deadline))
+            let rows = try connection.run(statements.list, parameters, deadline: deadline)
+            return .page(try records(rows), found: Int(rows.integer(0, Self.foundColumn) ?? 0))
         case .write(let name, let envelope, let item, let condition):
             return try write(name, envelope, item, condition, connection, now, deadline)
         case .remove(let name, nil):
@@ -103,10 +106,17 @@ final class PostgresSession {
     /// PostgreSQL refuses a NUL in a text; no record's version has one, nor is it empty.
     private static func version(_ version: String) -> String { version.utf8.contains(0) ? "" : version }
 
-    private func records(_ rows: PostgresRows) -> PostgresReply {
-        .records((0..<rows.count).compactMap { row in
-            rows.text(row, 0).map { (name: $0, item: item(rows, row)) }
-        })
+    /// Of a row of `list`, behind those of the record.
+    private static let foundColumn = 6
+
+    private func records(_ rows: PostgresRows) throws(PostgresFault) -> [PostgresReply.Record] {
+        var records: [PostgresReply.Record] = []
+        for row in 0..<rows.count {
+            // The server checks texts by its own encoding and gives them as UTF-8.
+            guard let name = rows.text(row, 0) else { throw .garbled }
+            records.append((name: name, item: item(rows, row)))
+        }
+        return records
     }
 
     /// Trusts nothing: others may write to the table.

@@ -24,7 +24,7 @@ enum PostgresSettings {
         "tls", .choice, .value(.verifyFull),
         summary:
             "What is asked of the server's certificate: that it comes from `ca_file` and names the host (`verify-full`), or the former alone; `disable` uses no TLS. Unix sockets use none",
-        risk: "`verify-ca`: any host with a certificate of that authority is believed. `disable`: anyone on the network path sees names and sealed records, and can change what the daemon gets")
+        risk: "`verify-ca`: any host with a certificate of that authority is believed, and can ask for the password. `disable`: anyone on the network path sees names and sealed records, can change what the daemon gets, and can ask for the password")
     static let schema = VaultSetting<String>(
         "schema",
         .text("a name of at most 48 letters a to z, digits and _, which begins with a letter") { isSchema($0) },
@@ -46,8 +46,14 @@ enum PostgresSettings {
 
     static let urlVariable = "DATABASE_URL"
     static let passwordVariable = "PGPASSWORD"
-    /// What libpq would obey beside the options that it is given.
-    static let foreignVariables = ["PGSERVICE", "PGSERVICEFILE", "PGOPTIONS", "PGREQUIREPEER"]
+    /// What libpq would obey beside the options that it is given: it takes an option with an empty value from the
+    /// environment, and older versions refuse options that newer ones know. Of all versions up to 18; a live test compares
+    /// them with those of the libpq that is installed (`PQconndefaults`).
+    static let foreignVariables = [
+        "PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE", "PGOPTIONS", "PGREQUIREPEER", "PGREQUIREAUTH", "PGREQUIRESSL",
+        "PGLOADBALANCEHOSTS", "PGSSLCERTMODE", "PGSSLCOMPRESSION", "PGSSLNEGOTIATION", "PGSSLSNI", "PGGSSLIB",
+        "PGGSSDELEGATION", "PGMINPROTOCOLVERSION", "PGMAXPROTOCOLVERSION", "PGDATESTYLE", "PGTZ", "PGGEQO",
+    ]
 
     private static func isSchema(_ text: String) -> Bool {
         let isLetter: (UInt8) -> Bool = { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) }

@@ -8,6 +8,8 @@ struct PostgresStatement: Sendable {
 struct PostgresStatements: Sendable {
     /// Records that one sweep removes at most.
     static let sweepSize: Int64 = 500
+    /// A page ends with the record that makes it as large as this: libpq holds all rows of an answer in memory.
+    static let pageBytes = 4 << 20
     /// A record stays in the table for so long after its expiry: the clocks of hosts differ.
     static let sweepGraceMilliseconds: Int64 = 60_000
 
@@ -24,7 +26,8 @@ struct PostgresStatements: Sendable {
     let remove: PostgresStatement
     /// $1 = name, $2 = now, $3 = version. One row: how many live ones were there, and how many were removed.
     let removeIfVersion: PostgresStatement
-    /// $1 = behind which name, $2 = before which, $3 = now, $4 = how many.
+    /// $1 = behind which name, $2 = before which, $3 = now, $4 = how many to find. Gives as many of them as a page holds, each
+    /// with how many were found.
     let list: PostgresStatement
     /// $1 = the time until which records have expired.
     let sweep: PostgresStatement
@@ -57,14 +60,23 @@ struct PostgresStatements: Sendable {
                 """)
         remove = PostgresStatement(
             name: "remove", sql: "DELETE FROM \(table) AS c WHERE name = $1 RETURNING \(live("$2"))")
+        // Locked before it is counted: whoever else removes it at the same time is waited for.
         removeIfVersion = PostgresStatement(
             name: "remove_if_version",
             sql: """
-                WITH gone AS (DELETE FROM \(table) AS c WHERE name = $1 AND version = $3 AND \(live("$2")) RETURNING 1) \
-                SELECT (SELECT count(*) FROM \(table) AS c WHERE name = $1 AND \(live("$2"))), (SELECT count(*) FROM gone)
+                WITH there AS MATERIALIZED (SELECT name, version FROM \(table) AS c WHERE name = $1 AND \(live("$2")) FOR UPDATE), \
+                gone AS (DELETE FROM \(table) AS c USING there WHERE c.name = there.name AND there.version = $3 RETURNING 1) \
+                SELECT (SELECT count(*) FROM there), (SELECT count(*) FROM gone)
                 """)
+        // The length of a stored value is known without reading it.
         list = PostgresStatement(
-            name: "list", sql: select("name > $1 AND name < $2", "$3") + " ORDER BY name LIMIT $4")
+            name: "list",
+            sql: """
+                SELECT \(columns), found FROM (SELECT \(columns), count(*) OVER () AS found, \
+                sum(octet_length(envelope)) OVER (ORDER BY name ROWS UNBOUNDED PRECEDING) - octet_length(envelope) AS before \
+                FROM (\(select("name > $1 AND name < $2", "$3")) ORDER BY name LIMIT $4) AS next) AS page \
+                WHERE before < \(Self.pageBytes) ORDER BY name
+                """)
         sweep = PostgresStatement(
             name: "sweep",
             sql: """

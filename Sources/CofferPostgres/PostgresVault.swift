@@ -15,7 +15,14 @@ package final class PostgresVault: VaultAdapter {
         conditionalWrites: true, listing: true, maximumPayloadBytes: VaultCapabilities.localPayloadBytes)
     package let identity: [UInt8]
 
-    private enum Life { case new, running, closed }
+    /// How far the threads are started, in this order. Without the watch calls have no deadlines, and without the
+    /// listener the cache would serve what others have replaced.
+    private struct Started {
+        var hasWatch = false
+        var hasListener = false
+        var connections = 0
+        var isClosed = false
+    }
 
     private let names: PostgresNames
     private let server: PostgresServer
@@ -25,8 +32,7 @@ package final class PostgresVault: VaultAdapter {
     private let listener: PostgresListener
     private let feed = ChangeFeed()
     private let dependencies: PostgresDependencies
-    private let life = Mutex(Life.new)
-    private let lastPassword = Mutex<Secret?>(nil)
+    private let started = Mutex(Started())
 
     /// Connects to nothing yet.
     ///
@@ -39,7 +45,9 @@ package final class PostgresVault: VaultAdapter {
         identity = Self.identity(options)
         watch = DeadlineWatch(clock: dependencies.clock)
         lane = Lane(vault: name, clock: dependencies.clock, watch: watch, capacity: options.queue)
-        listener = try PostgresListener(server, names, feed, sweeping: lane, vault: name, dependencies)
+        listener = try PostgresListener(
+            server, names, feed, PostgresDoubt(feed, watch, clock: dependencies.clock), sweeping: lane, vault: name,
+            dependencies)
     }
 
     /// Not of the address: a database that was restored elsewhere is the same one.
@@ -92,8 +100,9 @@ package final class PostgresVault: VaultAdapter {
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
     ) async throws(Failure) -> VaultReceipt {
         let envelope = try envelope(of: item)
-        let work = PostgresCall.Work.write(names.record(key.key), envelope: envelope, item, condition)
-        guard case .written(let created) = try await submit(work, deadline) else { throw Self.confused }
+        let name = names.record(key.key)
+        let reply = try await change(name, .write(name, envelope: envelope, item, condition), deadline)
+        guard case .written(let created) = reply else { throw Self.confused }
         guard let created else { throw condition == .ifAbsent ? .alreadyExists : .versionMismatch }
         return VaultReceipt(version: item.version, createdAt: created)
     }
@@ -101,7 +110,8 @@ package final class PostgresVault: VaultAdapter {
     package func remove(
         _ key: VaultKey, ifVersion: String?, deadline: BootInstant
     ) async throws(Failure) -> Bool {
-        let reply = try await submit(.remove(names.record(key.key), ifVersion: ifVersion), deadline)
+        let name = names.record(key.key)
+        let reply = try await change(name, .remove(name, ifVersion: ifVersion), deadline)
         guard case .removed(let wasThere, let isGone) = reply else { throw Self.confused }
         guard isGone || !wasThere else { throw .versionMismatch }
         return isGone
@@ -116,28 +126,22 @@ package final class PostgresVault: VaultAdapter {
         let limit = min(max(1, limit), PostgresSession.pageRows)
         // One more shows whether a page follows.
         let work = PostgresCall.Work.list(after: cursor.name, before: PostgresNames.end(of: start), limit: limit + 1)
-        guard case .records(let records) = try await submit(work, deadline) else { throw Self.confused }
+        guard case .page(let given, let found) = try await submit(work, deadline) else { throw Self.confused }
+        let records = given.prefix(limit)
         var page = VaultPage(entries: [], next: nil)
-        var bytes = 0
-        for (index, record) in records.enumerated() {
-            guard index < limit, bytes < Self.pageBytes else {
-                page.next = PostgresCursor(name: records[index - 1].name).bytes(listing: start)
-                break
-            }
+        if let last = records.last, found > records.count {
+            page.next = PostgresCursor(name: last.name).bytes(listing: start)
+        }
+        for record in records {
             // A name that is nobody's is another program's row.
             guard let key = names.key(of: record.name) else { continue }
             switch record.item {
-            case .success(let item):
-                bytes += item.payload.count
-                page.entries.append(VaultPage.Entry(name: .key(key), item: item))
+            case .success(let item): page.entries.append(VaultPage.Entry(name: .key(key), item: item))
             case .failure(let failure): page.entries.append(VaultPage.Entry(name: .key(key), failure: failure))
             }
         }
         return page
     }
-
-    /// So that no page has to hold a hundred large records.
-    private static let pageBytes = 4 << 20
 
     package func check(deadline: BootInstant) async throws(Failure) {
         guard case .checked = try await submit(.check("\(names.folder)coffer.check"), deadline) else {
@@ -146,7 +150,7 @@ package final class PostgresVault: VaultAdapter {
     }
 
     package func close() async {
-        life.withLock { $0 = .closed }
+        started.withLock { $0.isClosed = true }
         lane.close()
         listener.stop()
         await threads.ended()
@@ -169,38 +173,61 @@ package final class PostgresVault: VaultAdapter {
         }
     }
 
-    /// - Throws: RESOURCE_EXHAUSTED when the system gives no thread; those that have started do the work.
-    private func start() throws(Failure) {
-        let isFirst = life.withLock { life in
-            guard life == .new else { return false }
-            life = .running
-            return true
+    /// Writes or removes the record of this name. If that fails and may be done later, the listener does not take its
+    /// notification for one of a write that is known.
+    private func change(
+        _ name: String, _ work: PostgresCall.Work, _ deadline: BootInstant
+    ) async throws(Failure) -> PostgresReply {
+        do throws(Failure) { return try await submit(work, deadline) } catch {
+            if error.mayHaveWritten { listener.expect(name) }
+            throw error
         }
-        guard isFirst else { return }
+    }
+
+    /// Starts what does not run yet; the next call goes on where this one failed.
+    ///
+    /// - Throws: RESOURCE_EXHAUSTED when the system gives no thread for the watch, the listener or any connection.
+    private func start() throws(Failure) {
+        var failure: Failure?
+        started.withLock { started in
+            guard !started.isClosed, started.connections < server.options.connections else { return }
+            do throws(Failure) { try start(&started) } catch { failure = error }
+            // Some connections are enough to work with.
+            if started.connections > 0 { failure = nil }
+        }
+        if let failure { throw failure }
+    }
+
+    private func start(_ started: inout Started) throws(Failure) {
         let (lane, server, watch, listener, name) = (lane, server, watch, listener, name)
-        for _ in 0..<server.options.connections {
+        if !started.hasWatch {
+            try dependencies.beforeThread("coffer-pq-watch")
+            // Not of the group: it ends calls for as long as the others may be stuck.
+            try WorkerThread(name: "coffer-pq-watch") { watch.run() }.detach()
+            started.hasWatch = true
+        }
+        if !started.hasListener {
+            try dependencies.beforeThread("coffer-pq-listen")
+            try threads.start("coffer-pq-listen") { listener.run() }
+            started.hasListener = true
+        }
+        while started.connections < server.options.connections {
+            try dependencies.beforeThread("coffer-postgres")
             try threads.start("coffer-postgres") {
                 let session = PostgresSession(server, vault: name)
                 lane.serve { call throws(Failure) in try session.perform(call) }
                 session.close()
             }
+            started.connections += 1
         }
-        try threads.start("coffer-pq-listen") { listener.run() }
-        // Not of the group: it ends calls for as long as the others may be stuck.
-        try WorkerThread(name: "coffer-pq-watch") { watch.run() }.detach()
     }
 
     // MARK: Credentials
 
     /// The password that its file has now, which new connections read by themselves.
     ///
-    /// - Returns: whether it is another than before.
-    func note(password: Secret) -> Bool {
-        lastPassword.withLock { last in
-            defer { last = password }
-            return last.map { !$0.isEqual(to: password) } ?? false
-        }
-    }
+    /// - Returns: whether it is another than at the last reload, or than at the first connection.
+    func note(password: Secret) -> Bool { server.note(password: password.withoutLineEnd) }
 }
 
 /// Where a page ended: a name, bound to the listing that it is of.

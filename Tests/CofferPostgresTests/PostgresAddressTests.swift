@@ -37,6 +37,8 @@ import Testing
         "", "u@h/d", "http://u@h/d", "postgresql://", "postgresql://h/d", "postgresql://u@h", "postgresql://u@h/",
         "postgresql://u@h:0/d", "postgresql://u@h:65536/d", "postgresql://u@h:x/d", "postgresql://u@h:+1/d",
         "postgresql://u@a,,b/d", "postgresql://u@[::1/d", "postgresql://u@[::1]x/d", "postgresql://u@h/d?port=",
+        "postgresql://u@a,b/d?port=1,x", "postgresql://u@a/d?port=5432,", "postgresql://u:p%00host%00elsewhere@h/d",
+        "postgresql://u:%00@h/d",
         "postgresql://u@h/d?options=-c", "postgresql://u@h/d?password=p", "postgresql://u@h/d?sslrootcert=/x",
         "postgresql://u@h/d%00e", "postgresql://u@h/d%FF", "postgresql://u@h,i/d?port=1,2,3",
         "postgresql://u@\(Array(repeating: "h", count: 17).joined(separator: ","))/d",

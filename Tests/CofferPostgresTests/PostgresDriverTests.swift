@@ -120,8 +120,29 @@ import Testing
         #expect(wrong == "DATABASE_URL: expected a port from 1 to 65535")
         let open = try opening([:], secrets: ["DATABASE_URL": "postgres://u:s3cret@h/d?sslmode=disable"])
         #expect(open?.hasPrefix("DATABASE_URL: sslmode=disable would send everything without TLS") == true)
-        for name in ["PGSERVICE", "PGOPTIONS", "PGREQUIREPEER", "PGSERVICEFILE"] {
+        for name in ["PGSERVICE", "PGOPTIONS", "PGREQUIREPEER", "PGSERVICEFILE", "PGHOSTADDR", "PGREQUIREAUTH"] {
             #expect(try opening(["url": "postgresql://u@/d"], variables: [name: "x"])?.hasPrefix("\(name) is set") == true)
+        }
+    }
+
+    /// A NUL would end the password in C, and what is behind it would be options.
+    @Test func aPasswordWithANULIsRefused() throws {
+        let vault = try vault(["url": "postgresql://u@127.0.0.1:1/d", "tls": "disable"])
+        let address = try PostgresAddress(vault[PostgresSettings.url])
+        let passwords: [PostgresPassword] = [
+            .value(Secret("p\0host\0elsewhere")),
+            .file("/p") { () throws(Failure) in Secret("p\0host\0elsewhere\n") },
+        ]
+        for password in passwords {
+            let server = PostgresServer(try PostgresOptions(vault, address, password), PostgresDependencies())
+            do throws(PostgresFault) {
+                _ = try server.connect(deadline: SystemClock().boot + .seconds(5))
+                Issue.record("it connects")
+            } catch {
+                let failure = Failure.postgres(error, .read, vault: "v")
+                #expect(failure.code == .failedPrecondition && failure.message.contains("NUL"), "\(failure)")
+                #expect(failure.isUnsent && !failure.message.contains("elsewhere"))
+            }
         }
     }
 
@@ -138,7 +159,8 @@ import Testing
         #expect(values["sslmode"] == "verify-full" && values["sslrootcert"] == "/ca.pem" && values["password"] == "p w")
         for name in [
             "gssencmode", "passfile", "sslcert", "sslkey", "sslcrl", "sslcrldir", "target_session_attrs", "channel_binding",
-            "client_encoding", "application_name", "ssl_min_protocol_version",
+            "client_encoding", "application_name", "ssl_min_protocol_version", "ssl_max_protocol_version", "krbsrvname",
+            "connect_timeout", "sslrootcert",
         ] {
             #expect(values[name]?.isEmpty == false, "\(name)")
         }

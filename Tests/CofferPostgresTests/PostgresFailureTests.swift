@@ -72,7 +72,7 @@ import Testing
         (.lost(isSent: true), true), (.late(isSent: true), true), (.garbled, true), (.lost(isSent: false), false),
         (.late(isSent: false), false), (.unreachable, false), (.untrusted, false), (.noPassword, false), (.standby, false),
         (.noLibrary, false), (.pooled, false), (.noTables(.denied), false), (.noTables(.notAllowed), false),
-        (.newerTables(9), false), (.noFile(.fileUnreadable("/f", "why")), false), (.woken, false),
+        (.newerTables(9), false), (.encoding, false), (.noFile(.fileUnreadable("/f", "why")), false), (.woken, false),
     ] as [(PostgresFault, Bool)])
     func brokenConnections(fault: PostgresFault, mayHaveWritten: Bool) {
         let write = Failure.postgres(fault, .write, vault: "v")
@@ -92,6 +92,15 @@ import Testing
         }
     }
 
+    /// A set-up that somebody broke does not end what is cached.
+    @Test(arguments: [
+        .noLibrary, .pooled, .noTables(.denied), .noTables(.notAllowed), .newerTables(9), .encoding,
+    ] as [PostgresFault])
+    func setUpFaultsLetTheCacheStandIn(fault: PostgresFault) {
+        let failure = Failure.postgres(fault, .read, vault: "v")
+        #expect(failure.code == .failedPrecondition && failure.isUnsent && failure.effects.mayServeStale)
+    }
+
     @Test(arguments: [
         ("connection to server at \"127.0.0.1\", port 5432 failed: FATAL:  28P01", false, .refusedConnection("28P01")),
         ("connection to server at \"h\", port 5432 failed: VALGARO:  57P03\n", false, .refusedConnection("57P03")),
@@ -103,13 +112,15 @@ import Testing
         ("root certificate file \"/x\" does not exist", false, .untrusted),
         ("server does not support SSL, but SSL was required", false, .untrusted),
         ("SSL SYSCALL error: Connection reset by peer", false, .unreachable),
+        ("could not translate host name \"SSL.certificate.example\" to address: Name or service not known", false, .unreachable),
+        ("connection to server on socket \"/certificates/.s.PGSQL.5432\" failed: No such file or directory", false, .unreachable),
         ("server closed the connection unexpectedly", false, .unreachable), ("", false, .unreachable),
     ] as [(String, Bool, PostgresFault)])
     func connecting(message: String, needsPassword: Bool, fault: PostgresFault) {
         #expect(PostgresFault(connecting: message, needsPassword: needsPassword) == fault)
     }
 
-    @Test(arguments: [("23505", false), ("57014", false), ("42P01", false), ("40001", false), ("57P01", true), ("08006", true), ("25006", true), ("26000", true), ("0A000", true), ("", true)])
+    @Test(arguments: [("23505", false), ("57014", false), ("42P01", true), ("3F000", true), ("42703", true), ("40001", false), ("57P01", true), ("08006", true), ("25006", true), ("26000", true), ("0A000", true), ("", true)])
     func connectionsThatAreKept(state: String, isOfConnection: Bool) {
         #expect(PostgresFault.refused(state).isOfConnection == isOfConnection)
     }

@@ -138,6 +138,7 @@ class Server:
         self.sql("GRANT CREATE ON DATABASE coffer TO app, plain")
         self.sql("ALTER ROLE reader SET default_transaction_read_only = on")
         self.sql("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+        self.sql("CREATE DATABASE unchecked ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
         self.sql("CREATE DATABASE changes")
         self.sql("GRANT CREATE ON DATABASE latin, changes TO app")
 
@@ -219,7 +220,7 @@ class Postgres(Backend):
         main, other = self._servers
         main.sql("CREATE DATABASE manual")
         for block in manual_sql():
-            main.sql(block.replace("'choose-one'", f"'{PASSWORD}'"), "manual")
+            main.sql(block.replace("'choose-one'", f"'{PASSWORD}'").replace("DATABASE credentials", "DATABASE manual"), "manual")
         for mode in ("transaction", "session"):
             self._poolers.append(Pooler(self._folder, main, mode))
         control = self._folder.path / "control"

@@ -77,9 +77,10 @@ int32_t coffer_pq_notification(
     struct coffer_pq_connection *_Nonnull connection, uint8_t *_Nonnull payload, int32_t size);
 
 /* What ends the statement that is under way; it may be used by another thread, also once the connection is closed.
- * coffer_pq_cancel blocks for as long as the system takes to connect, and releases it. */
+ * coffer_pq_cancel blocks for as long as the system takes to connect. coffer_pq_free_cancel releases it. */
 struct coffer_pq_cancel *_Nullable coffer_pq_get_cancel(struct coffer_pq_connection *_Nonnull connection);
 void coffer_pq_cancel(struct coffer_pq_cancel *_Nonnull cancel);
+void coffer_pq_free_cancel(struct coffer_pq_cancel *_Nonnull cancel);
 
 /* Closes the connection. */
 void coffer_pq_finish(struct coffer_pq_connection *_Nonnull connection);

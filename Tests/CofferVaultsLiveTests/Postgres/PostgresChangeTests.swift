@@ -58,6 +58,44 @@ import Testing
         await vault.close()
     }
 
+    /// A write that waited for a lock fails by its deadline. If its cancellation does not arrive, it commits when the lock
+    /// goes: here another session does what it would, under this daemon's mark.
+    @Test(.timeLimit(.minutes(3))) func tellsOfAnOwnWriteThatCommitsAfterItFailed() async throws {
+        let (vault, heard) = try await listening()
+        let ears = try PostgresPlace.admin(database: "changes")
+        _ = try ears.run(script: "LISTEN \"\(schema)_changed\"", deadline: Live.deadline)
+        for user in ["late", "sound"] { try await vault.write("v0", user) }
+        _ = try ears.run(script: "SELECT 1", deadline: Live.deadline)
+        let told = try #require(ears.notification())
+        let mark = String(decoding: told.prefix { $0 != UInt8(ascii: ":") }, as: UTF8.self)
+        #expect(mark.utf8.count == 16)
+        let table = "\"\(schema)\".credential"
+        let lock = try PostgresPlace.admin(database: "changes")
+        for isRemoval in [false, true] {
+            heard.forget()
+            _ = try lock.run(script: "BEGIN; SELECT * FROM \(table) FOR UPDATE", deadline: Live.deadline)
+            let outcome = await failure { () async throws(Failure) in
+                let deadline = SystemClock().boot + .milliseconds(400)
+                if isRemoval {
+                    try await vault.remove("late", deadline: deadline)
+                } else {
+                    try await vault.write("v1", "late", deadline: deadline)
+                }
+            }
+            #expect(outcome?.mayHaveWritten == true)
+            _ = try lock.run(script: "ROLLBACK", deadline: Live.deadline)
+            _ = try sql(
+                "SET coffer.writer = '\(mark)'; UPDATE \(table) SET version = 'v1' WHERE name LIKE '%/sound/%'; "
+                    + "UPDATE \(table) SET version = 'v1' WHERE name LIKE '%/late/%'")
+            let expected = try HeardChanges.record("late", "c")
+            let isHeard = try await eventually { heard.all.contains(expected) }
+            #expect(isHeard, "removal: \(isRemoval)")
+            // A write whose outcome is known is no news.
+            #expect(heard.all == [expected])
+        }
+        await vault.close()
+    }
+
     @Test(.timeLimit(.minutes(3))) func tellsOfWhatPeopleDoInTheTable() async throws {
         let (vault, heard) = try await listening()
         let table = "\"\(schema)\".credential"

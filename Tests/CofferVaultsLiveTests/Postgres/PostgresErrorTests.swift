@@ -115,7 +115,7 @@ import Testing
         try await owner.write("v1")
         await owner.close()
         _ = try PostgresPlace.sql("INSERT INTO \"\(schema)\".schema_version (version) VALUES (2)")
-        try await fails(["schema": schema], .failedPrecondition, .vaultRefused, "of version 2")
+        try await fails(["schema": schema], .failedPrecondition, .vaultRefused, "of version 2", unsent: true)
     }
 
     /// Somebody drops the tables under a daemon.
@@ -127,7 +127,16 @@ import Testing
         await PostgresPlace.expect(.failedPrecondition, .vaultRefused, "42P01") { () throws(Failure) in
             try await vault.write("v2")
         }
+        // The next call looks for them and makes them.
+        try await vault.write("v3")
+        #expect(try await vault.read()?.version == "v3")
         await vault.close()
+    }
+
+    /// Such a database would give names that are no UTF-8, where a list ends early.
+    @Test(.timeLimit(.minutes(1))) func aDatabaseThatChecksNoTexts() async throws {
+        try await fails(
+            ["url": try PostgresPlace.url(database: "unchecked")], .failedPrecondition, .vaultRefused, "SQL_ASCII", unsent: true)
     }
 
     @Test(.timeLimit(.minutes(1))) func aTableThatChangesUnderAStatement() async throws {

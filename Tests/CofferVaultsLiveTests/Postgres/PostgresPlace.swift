@@ -117,6 +117,12 @@ extension PostgresVault {
     }
 }
 
+extension PostgresVault {
+    func remove(_ user: String, deadline: BootInstant = Live.deadline) async throws(Failure) {
+        _ = try await remove(try testKey(user, "c"), ifVersion: nil, deadline: deadline)
+    }
+}
+
 private func testKey(_ user: String, _ connection: String) throws(Failure) -> VaultKey {
     VaultKey(
         key: try RecordKey(user: user, connection: connection), tag: [UInt8](repeating: 1, count: 32),

@@ -1,6 +1,7 @@
 """Two daemons on one PostgreSQL: what one stores is what the other serves."""
 
 import bisect
+import itertools
 import statistics
 import tempfile
 import time
@@ -17,13 +18,14 @@ from stage import configuration, new_daemon
 KEYS = 50
 #: A second, through the one daemon and through the other.
 STORES, GETS = 200, 1_000
-SECONDS, SOAK_SECONDS = 20, 120
+SECONDS, SOAK_SECONDS = 50, 150
 OPERATIONS = 20_000
 #: A Store shows through the other daemon after so many seconds: of 100 Stores 99, and every one.
 USUAL, LONGEST = 0.05, 1
-#: The second holds for those, too, that are stored while the other daemon's connection is dead without a word.
-SILENCE = 2.5
-#: How often the connections that listen are cut: by turns both with a word, and one without.
+#: The second holds for those, too, that are stored while the other daemon hears nothing: its connection is dead without a
+#: word, for less than it waits for a sign of life and for longer; or it was cut, and new ones hang.
+OUTAGES = [("silent", 2.5), ("hanging", 8), ("silent", 8)]
+#: Seconds between outages, and between an outage and the next cut of both connections that listen.
 CUT_EVERY = 4
 LISTENERS = "FROM pg_stat_activity WHERE application_name = 'cofferd-listen'"
 
@@ -39,7 +41,9 @@ class Shared(SystemTest):
         links = Links()
         self.addCleanup(links.close)
         daemons = []
-        for port in (server.port, links.door(server.port, int, list)):
+        # Connections of one number can be cut as if they were of one process.
+        self.number = 1
+        for port in (server.port, links.door(server.port, lambda: self.number, list)):
             vault = settings | {"url": f"postgresql://app@127.0.0.1:{port}/coffer"}
             daemons.append(new_daemon(configuration({"main": vault}, f"key: {{file: {key}}}")))
             self.addCleanup(daemons[-1].dispose)
@@ -53,21 +57,32 @@ class Shared(SystemTest):
         silences = []
         try:
             end = time.monotonic() + options.sized(SECONDS, SOAK_SECONDS)
-            while time.monotonic() < end:
+            for kind, seconds in itertools.cycle(OUTAGES):
+                if time.monotonic() > end:
+                    break
                 time.sleep(CUT_EVERY)
                 eventually("each daemon listens", 20, lambda: server.sql(f"SELECT count(*) {LISTENERS}") == "2")
                 server.sql(f"SELECT pg_terminate_backend(pid) {LISTENERS}")
                 time.sleep(CUT_EVERY)
                 eventually("each daemon listens again", 20, lambda: server.sql(f"SELECT count(*) {LISTENERS}") == "2")
                 begun = time.time()
-                links.cut_connections([int(port) for port in server.sql(f"SELECT client_port {LISTENERS}").split()])
-                time.sleep(SILENCE)
+                self.interrupt(kind, server, links)
+                time.sleep(seconds)
                 links.heal()
                 silences.append((begun, time.time()))
         finally:
             for traffic in (stores, gets):
                 traffic.stop()
         self.check(stores.samples, gets.samples, silences)
+
+    def interrupt(self, kind: str, server: Server, links: Links) -> None:
+        """The second daemon hears nothing until the links heal; its other connections work."""
+        if kind == "silent":
+            links.cut_connections([int(port) for port in server.sql(f"SELECT client_port {LISTENERS}").split()])
+            return
+        self.number += 1
+        links.cut(self.number)
+        server.sql(f"SELECT pg_terminate_backend(pid) {LISTENERS}")
 
     def database(self) -> tuple[Server, dict[str, object]]:
         folder = Folder()
@@ -92,7 +107,7 @@ class Shared(SystemTest):
         usual, longest = heard[len(heard) * 99 // 100], heard[-1]
         print(f"  {len(stores)} Stores, {len(gets)} Gets, {cached} of them from the cache; a Store shows on the other host after "
               f"{statistics.median(heard) * 1_000:.1f} ms (median), {usual * 1_000:.1f} ms (99 of 100), "
-              f"{longest * 1_000:.1f} ms (all), while the connection is dead without a word {unheard * 1_000:.1f} ms", flush=True)
+              f"{longest * 1_000:.1f} ms (all), while the daemon there hears nothing {unheard * 1_000:.1f} ms", flush=True)
         self.assertGreater(len(stores) + len(gets), OPERATIONS)
         self.assertGreater(cached, len(gets) / 2, "the cache hardly took part")
         self.assertLess(usual, USUAL)
