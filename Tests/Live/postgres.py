@@ -95,7 +95,7 @@ class Server:
         settings = {
             "listen_addresses": "127.0.0.1", "unix_socket_directories": self.path, "ssl": "on",
             "ssl_cert_file": self.path / "server.pem", "ssl_key_file": self.path / "server.key",
-            "fsync": "off", "full_page_writes": "off", "max_connections": 1000, "shared_buffers": "32MB",
+            "fsync": "off", "full_page_writes": "off", "max_connections": 1000, "shared_buffers": "128MB",
             "password_encryption": "scram-sha-256"}
         command = [str(PROGRAMS / "postgres"), "-D", str(self.data), "-p", str(self.port)]
         for name, value in settings.items():

@@ -149,7 +149,7 @@ import Testing
         await vault.close()
     }
 
-    /// Each takes as long for a record among a hundred thousand as among a thousand.
+    /// A page, 256 records of a user and a sweep take as long among a hundred thousand records as among a thousand.
     @Test(.timeLimit(.minutes(3))) func aHundredThousandRecordsTakeNoLongerEachThanAThousand() async throws {
         let tables = try [1_000, 100_000].map { try FilledTable(schema: schema + "_\($0)", count: $0) }
         /// By turns, so that a busy host slows both; the fastest of many counts.
@@ -160,18 +160,19 @@ import Testing
             }
             #expect(best[1] < best[0] * 1.3, "\(what): \(best)")
         }
-        try compare("a page of List", turns: 60) { table, turn in
-            try table.time(.list(after: table.name(turn), before: "ai2-connectors0", limit: 101)) { reply in
+        try compare("a page of List", turns: 150) { table, turn in
+            try table.time(.list(after: table.name(turn % 50), before: "ai2-connectors0", limit: 101)) { reply in
                 if case .page(let records, found: 101) = reply { records.count == 101 } else { false }
             }
         }
-        try compare("GetMany of 256", turns: 60) { table, turn in
-            let names = (0..<256).map { table.name(($0 * (table.count / 256) + turn) % table.count) }
+        try compare("GetMany of 256", turns: 100) { table, turn in
+            let first = turn * FilledTable.recordsOfUser % table.count
+            let names = (first..<first + 256).map { table.name($0) }
             return try table.time(.readMany(names)) { reply in
                 if case .records(let records) = reply { records.count == 256 } else { false }
             }
         }
-        try compare("a sweep of 500", turns: 8) { table, _ in
+        try compare("a sweep of 500", turns: 12) { table, _ in
             try table.fill("zz", 500, expires: SystemClock().wall - 3_600_000)
             return try table.time(.sweep(SystemClock().wall)) { reply in
                 if case .swept(500) = reply { true } else { false }
@@ -194,9 +195,9 @@ import Testing
             cursor = page.next
         } while cursor != nil
         #expect(count == 100_000)
-        // But for the noise of a shared machine.
-        func median(_ some: ArraySlice<Duration>) -> Duration { some.sorted()[some.count / 2] }
-        #expect(median(pages.suffix(100)) < median(pages.prefix(100)) * 1.5)
+        // The fastest of each: the machine may be busy with others.
+        let (first, last) = (try #require(pages.prefix(100).min()), try #require(pages.suffix(100).min()))
+        #expect(last < first * 1.5)
         await vault.close()
         for expected in [500, 500, 0] {
             _ = try table.time(.sweep(SystemClock().wall)) { reply in
@@ -208,6 +209,11 @@ import Testing
 
 /// A table with records that a statement made, and a session of the adapter's to ask it.
 private final class FilledTable {
+    /// Of an envelope: as a token with its sealing has.
+    private static let bytes = 500
+    /// Which lie side by side in the table. Records from all over it cost 3 µs more each, for as many blocks.
+    static let recordsOfUser = 500
+
     private let schema: String
     private let session: PostgresSession
     let count: Int
@@ -223,12 +229,14 @@ private final class FilledTable {
         _ = try PostgresPlace.sql("VACUUM ANALYZE \"\(schema)\".credential")
     }
 
-    func name(_ number: Int) -> String { "ai2-connectors/user\(number % 100)/c\(number)" }
+    func name(_ number: Int) -> String { "ai2-connectors/user\(number / Self.recordsOfUser)/c\(number)" }
 
+    /// Without notifications, which a hundred thousand in one transaction would fill the queue with.
     func fill(_ user: String, _ count: Int, expires: WallMilliseconds) throws {
         _ = try PostgresPlace.sql(
-            "INSERT INTO \"\(schema)\".credential SELECT 'ai2-connectors/\(user)' || n % 100 || '/c' || n, 'v', 'x', 0, 0, "
-                + "\(expires) FROM generate_series(0, \(count - 1)) AS n")
+            "SET session_replication_role = replica; INSERT INTO \"\(schema)\".credential "
+                + "SELECT 'ai2-connectors/\(user)' || n / \(Self.recordsOfUser) || '/c' || n, 'v', convert_to(repeat('x', \(Self.bytes)), 'UTF8'), "
+                + "0, 0, \(expires) FROM generate_series(0, \(count - 1)) AS n")
     }
 
     /// How long the call takes.
@@ -236,7 +244,8 @@ private final class FilledTable {
         let began = ContinuousClock.now
         let reply = try session.perform(PostgresCall(work: work, deadline: Live.deadline))
         let time = ContinuousClock.now - began
-        #expect(isRight(reply), "\(reply)")
+        let isExpected = isRight(reply)
+        #expect(isExpected)
         return time
     }
 }
