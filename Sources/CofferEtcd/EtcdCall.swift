@@ -10,9 +10,10 @@ struct EtcdCall: Sendable {
         case read
         /// Nothing that a record depends on, and repeating it leaves the same: a login, a lease with an id of ours.
         case preparation
-        /// Records. Repeating it does no harm: a guard refuses the second one, or it changes nothing more.
+        /// Records. It compares the revision of what it changes, which no record ever has again: of several copies etcd
+        /// applies one at most, however late they come.
         case repeatableWrite
-        /// Records, and a second one may do what was not asked for.
+        /// Records, and a copy that comes late may do harm: a creation makes a record again that was removed since.
         case singleWrite
 
         var isWrite: Bool { self == .repeatableWrite || self == .singleWrite }

@@ -107,6 +107,14 @@ extension Failure {
         Failure(.unavailable, .vaultFailed, message, vault: vault, retryable: true)
     }
 
+    /// Nothing was done: each attempt found the record changed.
+    static func etcdContended(_ vault: String) -> Failure {
+        Failure(
+            .unavailable, .vaultFailed,
+            "other writers changed this record before each of \(EtcdVault.maximumAttempts) attempts; try again", vault: vault,
+            retryable: true)
+    }
+
     static func etcdLogin(_ message: String, _ vault: String) -> Failure {
         Failure(.unauthenticated, .vaultRefused, message, vault: vault)
     }

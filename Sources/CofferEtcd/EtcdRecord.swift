@@ -55,16 +55,15 @@ enum EtcdTransaction {
     enum Guard {
         /// Nobody has written the record since it was read.
         case unchanged(EtcdRecord)
-        /// The record has not been removed since it was read, whoever wrote it; nil = there is none. Writers of one record
-        /// do not get into each other's way by it.
-        case existing(EtcdRecord?)
+        /// There is no record.
+        case absent
     }
 
     private static func compare(_ name: String, _ guarding: Guard) -> JSON {
         let (target, member, revision) =
             switch guarding {
             case .unchanged(let record): ("MOD", "mod_revision", record.revision)
-            case .existing(let record): ("CREATE", "create_revision", record?.creation ?? 0)
+            case .absent: ("CREATE", "create_revision", 0)
             }
         return .object([
             ("key", .base64(name)), ("target", .string(target)), ("result", .string("EQUAL")), (member, .int64(revision)),

@@ -3,12 +3,14 @@ package import CofferVault
 internal import CofferVaultKit
 
 extension EtcdVault {
-    /// How often a write is tried that others come in between of.
-    private static let maximumAttempts = 16
+    /// Attempts while other writers change the same record.
+    static let maximumAttempts = 16
+    /// Between those attempts, at most; the first pause is shorter.
+    private static let longestPause = Duration.milliseconds(160)
 
-    /// Stores by transactions that compare what is replaced with what was read: so the record keeps its time of creation, and
-    /// a condition holds at the moment of the write. A write with a condition that is sent again, because its answer was
-    /// lost, finds its own record there and is not made twice.
+    /// Reads the record, and stores by a transaction that compares the revision of what it replaces. So the record keeps its
+    /// time of creation, a condition holds at the moment of the write, and a copy of the write that etcd applies late
+    /// changes nothing. A record that does not exist has no revision: its creation is sent once.
     package func write(
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
     ) async throws(Failure) -> VaultReceipt {
@@ -16,11 +18,9 @@ extension EtcdVault {
         try begin(deadline)
         defer { gate.leave() }
         let name = names.name(of: key.key)
-        var current: EtcdRecord?
-        if case .ifVersion = condition {
-            current = try await record(name, deadline: deadline)
-            try check(condition, current)
-        }
+        // A creation finds out by its own comparison.
+        let current = condition == .ifAbsent ? nil : try await record(name, deadline: deadline)
+        if condition != .ifAbsent { try check(condition, current) }
         let expiry = capabilities.vaultExpiry(of: item)
         let lease = expiry == 0 ? 0 : try await leases.grant(until: expiry, deadline: deadline)
         watch.beginWrite(name)
@@ -53,56 +53,59 @@ extension EtcdVault {
         _ write: Write, over known: EtcdRecord?, deadline: BootInstant
     ) async throws(Failure) -> (VaultReceipt, revision: Int64?, replaced: Int64) {
         var current = known
-        var doubt: Failure?
-        for _ in 0..<Self.maximumAttempts {
+        for attempt in 0..<Self.maximumAttempts {
             let created = (try? current?.live(at: clock.wall)?.get())?.createdAt ?? write.item.updatedAt
             let document = SealedDocument.json(write.envelope, of: write.item, created: created).encode()
             let put = EtcdTransaction.put(
                 write.name, value: Base64.text(JSONString(document).bytes), lease: write.lease)
             let call = EtcdTransaction.call(
-                write.name, if: guarding(write, current), do: put, for: purpose(write, current))
-            let reply = try await transact(call, after: doubt, deadline: deadline)
-            doubt = doubt ?? reply.doubt
+                write.name, if: current.map { .unchanged($0) } ?? .absent, do: put,
+                for: current == nil ? .singleWrite : .repeatableWrite)
+            let reply = try await client.require(call, deadline: deadline)
             let receipt = VaultReceipt(version: write.item.version, createdAt: created)
             if reply.answer.json?["succeeded"]?.bool == true {
                 return (receipt, reply.answer.revision, current?.lease ?? 0)
             }
             let found = try foundInstead(reply)
-            if doubt != nil, let found, isWrite(write, found) {
-                return (receipt, found.revision, current?.lease ?? 0)
+            if let doubt = reply.doubt,
+                let made = try await revision(of: write, over: current, before: found, doubt, deadline: deadline)
+            {
+                return (receipt, made, current?.lease ?? 0)
             }
-            do throws(Failure) {
-                try check(write.condition, found)
-            } catch {
-                throw doubt == nil ? error : doubt!.afterChange
-            }
+            try check(write.condition, found)
             current = found
+            guard await pauseForOthers(attempt, deadline) else { break }
         }
-        let failure = Failure(
-            .unavailable, .vaultFailed, "other writers of this record were faster \(Self.maximumAttempts) times; try again",
-            vault: name, retryable: true)
-        throw doubt == nil ? failure : failure.afterChange
+        throw .etcdContended(name)
     }
 
-    private func guarding(_ write: Write, _ current: EtcdRecord?) -> EtcdTransaction.Guard {
-        guard let current, write.condition != .none else { return .existing(current) }
-        return .unchanged(current)
+    /// Waits after an attempt that other writers came before, so that not all of them try again at once.
+    ///
+    /// - Returns: false if the deadline comes first.
+    func pauseForOthers(_ attempt: Int, _ deadline: BootInstant) async -> Bool {
+        let dependencies = client.wire.dependencies
+        let pause = min(Duration.milliseconds(5) * (1 << min(attempt, 8)), Self.longestPause)
+        return await dependencies.pause(pause * dependencies.jitter(from: 0), until: deadline)
     }
 
-    /// A record that does not exist has no revision to tell it from another that does not exist later.
-    private func purpose(_ write: Write, _ current: EtcdRecord?) -> EtcdCall.Purpose {
-        current != nil || write.condition == .none ? .repeatableWrite : .singleWrite
-    }
-
-    /// - Parameter doubt: of earlier transactions of the same call.
-    private func transact(
-        _ call: EtcdCall, after doubt: Failure?, deadline: BootInstant
-    ) async throws(Failure) -> EtcdReply {
-        do throws(Failure) {
-            return try await client.require(call, deadline: deadline)
-        } catch {
-            throw doubt == nil ? error : error.afterChange
+    /// What became of an earlier copy of this write, by the record's own history: whether it is among what was stored since.
+    ///
+    /// - Parameters:
+    ///   - known: what the copy was to replace. It is replaced now, so a copy that was not applied never will be.
+    ///   - found: what the record is now.
+    /// - Returns: the revision that the copy made; nil = it surely made none.
+    /// - Throws: `doubt`, if the history does not tell: the record was removed meanwhile, or etcd was compacted.
+    private func revision(
+        of write: Write, over known: EtcdRecord?, before found: EtcdRecord?, _ doubt: Failure, deadline: BootInstant
+    ) async throws(Failure) -> Int64? {
+        var each = found
+        for _ in 0..<Self.maximumAttempts {
+            guard let known, let record = each else { break }
+            if record.revision == known.revision { return nil }
+            if isWrite(write, record) { return record.revision }
+            each = (try? await self.record(write.name, at: record.revision - 1, deadline: deadline)) ?? nil
         }
+        throw doubt.afterChange
     }
 
     /// What a transaction read whose comparison failed.

@@ -15,7 +15,7 @@ package final class EtcdVault: VaultAdapter {
     package let kind = "etcd"
     package let capabilities = VaultCapabilities(
         conditionalWrites: true, listing: true, maximumPayloadBytes: maximumPayloadBytes,
-        shortestTTL: EtcdLeases.shortest, repeatableWrites: true)
+        shortestTTL: EtcdLeases.shortest)
     package let identity: [UInt8]
 
     let names: EtcdNames
@@ -57,10 +57,14 @@ package final class EtcdVault: VaultAdapter {
     }
 
     /// What is stored under this name, expired or not.
+    ///
+    /// - Parameter revision: of the store, at which to look; nil = now.
     nonisolated(nonsending)
-        func record(_ name: String, deadline: BootInstant) async throws(Failure) -> EtcdRecord?
+        func record(_ name: String, at revision: Int64? = nil, deadline: BootInstant) async throws(Failure) -> EtcdRecord?
     {
-        let call = EtcdCall("kv/range", [("key", .base64(name))], for: .read)
+        var members: [(name: String, value: JSON)] = [("key", .base64(name))]
+        if let revision { members.append(("revision", .int64(revision))) }
+        let call = EtcdCall("kv/range", members, for: .read)
         return try record(in: try await client.require(call, deadline: deadline).answer.json)
     }
 

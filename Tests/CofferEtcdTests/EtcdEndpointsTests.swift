@@ -104,56 +104,109 @@ import Testing
 
     // MARK: Lost answers
 
-    private static let lost: Script = { _, _ throws(HTTPError) in throw HTTPError(.interrupted, isUnsent: false) }
+    private static func kv(_ version: String, revision: Int, creation: Int = 2) -> String {
+        let bed = Bed({ _, _ in .done })
+        return bed.kv(bed.item(version), revision: revision, creation: creation)
+    }
+
+    private static func range(_ kv: String?) -> HTTPResponse {
+        .etcd(revision: 9, kv.map { #","kvs":[\#($0)],"count":"1""# } ?? "")
+    }
+
+    /// A transaction whose comparison failed.
+    private static func instead(_ kv: String?) -> HTTPResponse {
+        .etcd(revision: 9, #","responses":[{"response_range":{\#(kv.map { #""kvs":[\#($0)]"# } ?? "")}}]"#)
+    }
+
+    /// Reads show this record; answers to writes are lost.
+    private static func losing(_ kv: String?) -> Script {
+        { request, _ throws(HTTPError) in
+            if request.path.hasSuffix("txn") { throw HTTPError(.interrupted, isUnsent: false) }
+            return range(kv)
+        }
+    }
+
+    private static let old = kv("v0", revision: 5)
 
     /// The write was done, and its answer lost: the same write at another member finds its own record.
-    @Test func aWriteWhoseAnswerWasLostIsNotMadeTwice() async throws {
-        let item = Bed({ _, _ in .done }).item()
-        let found = Bed({ _, _ in .done }).kv(item, revision: 9)
-        let bed = Bed(Self.lost, { _, _ in .etcd(revision: 9, #","responses":[{"response_range":{"kvs":[\#(found)],"count":"1"}}]"#) })
-        let receipt = try await bed.write(item)
-        #expect(receipt.version == "v1" && receipt.createdAt == item.createdAt)
-        #expect(bed.members.map(\.requests.count) == [1, 1])
+    @Test(arguments: [WriteCondition.none, .ifVersion("v0")])
+    func aWriteWhoseAnswerWasLostIsNotMadeTwice(condition: WriteCondition) async throws {
+        let bed = Bed(Self.losing(Self.old), { _, _ in Self.instead(Self.kv("v1", revision: 9)) })
+        #expect(try await bed.write(nil, condition).version == "v1")
+        #expect(bed.members.map(\.requests.count) == [2, 1])
+        #expect(bed.members[1].requests[0].text.contains(#""mod_revision":"5""#))
     }
 
-    /// The record is another's: an unconditional write is made again, over that one.
-    @Test func aWriteThatAnotherOneReplacedIsMadeAgain() async throws {
-        let other = Bed({ _, _ in .done }).kv(Bed({ _, _ in .done }).item("other"), revision: 9)
-        let bed = Bed(Self.lost, { _, number in
-            number == 0 ? .etcd(revision: 9, #","responses":[{"response_range":{"kvs":[\#(other)]}}]"#) : .done
+    /// What replaced the record says whether the write came before it.
+    @Test func aWriteThatWasDoneAndReplacedIsNotMadeAgain() async throws {
+        let bed = Bed(Self.losing(Self.old), { request, number in
+            number == 0 ? Self.instead(Self.kv("other", revision: 9)) : Self.range(Self.kv("v1", revision: 7))
+        })
+        #expect(try await bed.write().version == "v1")
+        #expect(bed.members[1].paths == ["kv/txn", "kv/range"])
+        #expect(bed.members[1].requests[1].text.contains(#""revision":"8""#))
+    }
+
+    /// The record is another's, and this write was never done: it is made again, over that one.
+    @Test func aWriteThatAnotherOneForestalledIsMadeAgain() async throws {
+        let bed = Bed(Self.losing(Self.old), { request, number in
+            switch number {
+            case 0: Self.instead(Self.kv("other", revision: 9))
+            case 1: Self.range(Self.old)
+            default: .done
+            }
         })
         _ = try await bed.write()
-        #expect(bed.members[1].requests.count == 2)
-        #expect(bed.members[1].requests[1].text.contains(#""create_revision":"2""#))
+        #expect(bed.members[1].paths == ["kv/txn", "kv/range", "kv/txn"])
+        #expect(bed.members[1].requests[2].text.contains(#""mod_revision":"9""#))
+        let conditional = Bed(Self.losing(Self.old), { _, number in
+            number == 0 ? Self.instead(Self.kv("other", revision: 9)) : Self.range(Self.old)
+        })
+        let failure = await failure { () async throws(Failure) in try await conditional.write(nil, .ifVersion("v0")) }
+        #expect(failure == .versionMismatch)
     }
 
-    /// What must be so at the moment of the write cannot be said any more.
-    @Test func aConditionalWriteWhoseAnswerWasLostIsInDoubt() async throws {
-        let current = Bed({ _, _ in .done }).kv(Bed({ _, _ in .done }).item("v0"), revision: 5)
-        let other = Bed({ _, _ in .done }).kv(Bed({ _, _ in .done }).item("other"), revision: 9)
-        let losing: Script = { request, _ throws(HTTPError) in
-            if request.path.hasSuffix("txn") { throw HTTPError(.interrupted, isUnsent: false) }
-            return .etcd(revision: 5, #","kvs":[\#(current)],"count":"1""#)
+    /// Removed meanwhile, or the history is compacted: nobody knows.
+    @Test(arguments: [WriteCondition.none, .ifVersion("v0")])
+    func aWriteThatNobodyKnowsOfIsInDoubt(condition: WriteCondition) async throws {
+        let removed = Bed(Self.losing(Self.old), { _, _ in Self.instead(nil) })
+        let compacted = Bed(Self.losing(Self.old), { _, number in
+            number == 0 ? Self.instead(Self.kv("other", revision: 9)) : .fault(400, 11, "etcdserver: mvcc: required revision has been compacted")
+        })
+        for bed in [removed, compacted] {
+            let failure = await failure { () async throws(Failure) in try await bed.write(nil, condition) }
+            #expect(failure?.mayHaveWritten == true && failure?.code == .unavailable)
+            #expect(bed.members[1].paths.count { $0 == "kv/txn" } == 1)
         }
-        let bed = Bed(losing, { _, _ in .etcd(revision: 9, #","responses":[{"response_range":{"kvs":[\#(other)]}}]"#) })
-        let failure = await failure { () async throws(Failure) in try await bed.write(nil, .ifVersion("v0")) }
-        #expect(failure?.mayHaveWritten == true && failure?.code == .unavailable)
     }
 
     /// A record that is not there has no revision to tell a second write by.
-    @Test func aNewRecordWithAConditionIsSentOnce() async {
-        let bed = Bed(Self.lost, { _, _ in .done })
-        let failure = await failure { () async throws(Failure) in try await bed.write(nil, .ifAbsent) }
+    @Test(arguments: [WriteCondition.none, .ifAbsent]) func aNewRecordIsSentOnce(condition: WriteCondition) async {
+        let bed = Bed(Self.losing(nil), { _, _ in .done })
+        let failure = await failure { () async throws(Failure) in try await bed.write(nil, condition) }
         #expect(failure?.mayHaveWritten == true)
-        #expect(bed.members.map(\.requests.count) == [1, 0])
+        #expect(bed.members[1].requests.isEmpty)
     }
 
-    @Test func aRemovalThatMayHaveBeenDoneIsInDoubt() async throws {
-        let gone = Bed(Self.lost, { _, _ in .etcd() })
-        #expect(await failure { () async throws(Failure) in try await gone.remove() }?.mayHaveWritten == true)
-        let there = Bed({ _, _ in .done }).kv(revision: 5)
-        let bed = Bed(Self.lost, { _, _ in .etcd(revision: 9, #","deleted":"1","prev_kvs":[\#(there)]"#) })
-        #expect(try await bed.remove())
+    /// The pool does not send again what may have been done either.
+    @Test func unconditionalWritesAreNotRepeatableAsAWhole() {
+        #expect(!Bed({ _, _ in .done }).vault.capabilities.repeatableWrites)
+    }
+
+    @Test(arguments: [nil, "v0"]) func aRemovalThatMayHaveBeenDoneIsInDoubt(version: String?) async throws {
+        for found in [nil, Self.kv("other", revision: 9, creation: 9)] {
+            let gone = Bed(Self.losing(Self.old), { _, _ in Self.instead(found) })
+            #expect(await failure { () async throws(Failure) in try await gone.remove(version) }?.mayHaveWritten == true)
+            #expect(gone.members[1].requests.count == 1)
+        }
+        let there = Bed(Self.losing(Self.old), { _, _ in .done })
+        #expect(try await there.remove(version))
+        // Replaced, and never removed since: the first copy did nothing, and never will.
+        let replaced = Bed(Self.losing(Self.old), { _, number in
+            number == 0 ? Self.instead(Self.kv("v0", revision: 8)) : .done
+        })
+        #expect(try await replaced.remove(version))
+        #expect(replaced.members[1].requests[1].text.contains(#""mod_revision":"8""#))
     }
 
     /// A member that hangs costs a second, or half of the time that there is.

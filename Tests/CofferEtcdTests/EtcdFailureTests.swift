@@ -48,8 +48,11 @@ import Testing
         Row(500, 13, "something", .internal, .vaultFailed, false, true),
     ]
 
-    @Test(arguments: rows) func ofAWrite(row: Row) async throws {
-        let bed = Bed { _, _ in .fault(row.status, row.code, row.words) }
+    @Test(arguments: rows, [false, true]) func ofAWrite(row: Row, isThere: Bool) async throws {
+        let kv = isThere ? #","kvs":[\#(Bed({ _, _ in .done }).kv(revision: 5))],"count":"1""# : ""
+        let bed = Bed { request, _ in
+            request.path.hasSuffix("range") ? .etcd(revision: 7, kv) : .fault(row.status, row.code, row.words)
+        }
         let failure = try #require(await failure { () async throws(Failure) in try await bed.write() })
         #expect(failure.code == row.expected && failure.reason == row.reason)
         #expect(failure.retryable == row.isRetryable)
@@ -86,7 +89,11 @@ import Testing
         ]
 
     @Test(arguments: writes) func aFailedWriteSaysWhetherItMayHaveHappened(row: FailedWrite) async throws {
-        let bed = Bed { _, _ throws(HTTPError) in try row.fault.response() }
+        let kv = Bed({ _, _ in .done }).kv(revision: 5)
+        let bed = Bed { request, _ throws(HTTPError) in
+            guard request.path.hasSuffix("txn") else { return .etcd(revision: 7, #","kvs":[\#(kv)],"count":"1""#) }
+            return try row.fault.response()
+        }
         let writing = await failure { () async throws(Failure) in try await bed.write() }
         #expect(FailedWrite.violation(in: writing, mayHaveWritten: row.mayHaveWritten) == nil)
         let removal = await failure { () async throws(Failure) in try await bed.remove() }
@@ -94,12 +101,16 @@ import Testing
     }
 
     /// What only reads before it changes anything has changed nothing.
-    @Test(arguments: writes) func theFirstStepOfAConditionalWriteChangesNothing(row: FailedWrite) async throws {
+    @Test(arguments: writes) func theFirstStepOfAWriteChangesNothing(row: FailedWrite) async throws {
         let bed = Bed { _, _ throws(HTTPError) in try row.fault.response() }
-        let writing = await failure { () async throws(Failure) in try await bed.write(nil, .ifVersion("v0")) }
-        #expect(FailedWrite.violation(in: writing, mayHaveWritten: false) == nil)
-        let removal = await failure { () async throws(Failure) in try await bed.remove("v0") }
-        #expect(FailedWrite.violation(in: removal, mayHaveWritten: false) == nil)
+        for condition in [WriteCondition.none, .ifVersion("v0")] {
+            let writing = await failure { () async throws(Failure) in try await bed.write(nil, condition) }
+            #expect(FailedWrite.violation(in: writing, mayHaveWritten: false) == nil)
+        }
+        for version in [nil, "v0"] {
+            let removal = await failure { () async throws(Failure) in try await bed.remove(version) }
+            #expect(FailedWrite.violation(in: removal, mayHaveWritten: false) == nil)
+        }
     }
 
     @Test func plainHTTPToATLSPortIsNamed() async {
@@ -119,7 +130,7 @@ import Testing
         var item = bed.item()
         item.payload = .sealed([UInt8](repeating: 1, count: EtcdVault.maximumPayloadBytes + 1))
         let failure = await failure { () async throws(Failure) in try await bed.write(item) }
-        #expect(failure?.code == .invalidArgument && failure?.message.contains("1100000") == true)
+        #expect(failure?.code == .invalidArgument && failure?.message.contains("1100000") == true && failure?.vault == "v")
         #expect(bed.member.requests.isEmpty)
     }
 }

@@ -18,27 +18,53 @@ import Testing
         #expect(bed.member.requests[0].text == #"{"key":"YWkyLWNvbm5lY3RvcnMvdS9j"}"#)
     }
 
-    @Test func aNewRecordIsOneCall() async throws {
+    @Test func aNewRecordIsAReadAndACreation() async throws {
         let bed = Bed { _, _ in .done }
         let receipt = try await bed.write()
         #expect(receipt == VaultReceipt(version: "v1", createdAt: bed.clock.wall))
-        let text = bed.member.requests[0].text
+        #expect(bed.member.paths == ["kv/range", "kv/txn"])
+        let text = bed.member.requests[1].text
         #expect(text.hasPrefix(#"{"compare":[{"key":"YWkyLWNvbm5lY3RvcnMvdS9j","target":"CREATE","result":"EQUAL","create_revision":"0"}],"success":[{"request_put":{"key":"#))
         #expect(text.hasSuffix(#"}}],"failure":[{"request_range":{"key":"YWkyLWNvbm5lY3RvcnMvdS9j"}}]}"#))
         #expect(!text.contains("lease"))
     }
 
-    /// A record that is replaced keeps its time of creation; one that was removed and made again meanwhile is compared again.
-    @Test func replacingComparesWhenTheRecordCameToBe() async throws {
+    /// A creation compares by itself.
+    @Test func aNewRecordWithAConditionIsOneCall() async throws {
+        let bed = Bed { _, _ in .done }
+        try await bed.write(nil, .ifAbsent)
+        #expect(bed.member.paths == ["kv/txn"])
+    }
+
+    /// A record that is replaced keeps its time of creation; one that others wrote meanwhile is compared again.
+    @Test func replacingComparesTheRevision() async throws {
         var old = Bed(Self.empty).item("v0")
         old.createdAt -= 5_000
-        let (first, second) = (Bed(Self.empty).kv(old, creation: 4), Bed(Self.empty).kv(old, creation: 6))
+        let (first, second) = (Bed(Self.empty).kv(old, revision: 4), Bed(Self.empty).kv(old, revision: 6))
         let bed = Bed { _, number in
-            number == 2 ? .done : .etcd(revision: 7, #","responses":[{"response_range":{"kvs":[\#(number == 0 ? first : second)]}}]"#)
+            switch number {
+            case 0: .etcd(revision: 7, #","kvs":[\#(first)],"count":"1""#)
+            case 1: .etcd(revision: 7, #","responses":[{"response_range":{"kvs":[\#(second)]}}]"#)
+            default: .done
+            }
         }
         #expect(try await bed.write().createdAt == old.createdAt)
-        #expect(bed.member.requests[1].text.contains(#""target":"CREATE","result":"EQUAL","create_revision":"4""#))
-        #expect(bed.member.requests[2].text.contains(#""create_revision":"6""#))
+        #expect(bed.member.requests[1].text.contains(#""target":"MOD","result":"EQUAL","mod_revision":"4""#))
+        #expect(bed.member.requests[2].text.contains(#""mod_revision":"6""#))
+    }
+
+    @Test func removingComparesTheRevision() async throws {
+        let old = Bed(Self.empty).kv(revision: 5)
+        let bed = Bed { request, _ in
+            request.path.hasSuffix("range") ? .etcd(revision: 7, #","kvs":[\#(old)],"count":"1""#) : .done
+        }
+        #expect(try await bed.remove())
+        #expect(bed.member.paths == ["kv/range", "kv/txn"])
+        #expect(bed.member.requests[1].text.contains(#""target":"MOD","result":"EQUAL","mod_revision":"5""#))
+        #expect(bed.member.requests[1].text.contains("request_delete_range"))
+        let none = Bed(Self.empty)
+        #expect(try await none.remove() == false)
+        #expect(none.member.paths == ["kv/range"])
     }
 
     /// A condition is compared with the very write that was read.
@@ -56,7 +82,7 @@ import Testing
         let bed = Bed { _, _ in .etcd(revision: 7, #","responses":[{"response_range":{"kvs":[\#(other)]}}]"#) }
         let failure = await failure { () async throws(Failure) in try await bed.write() }
         #expect(failure?.code == .unavailable && failure?.mayHaveWritten == false)
-        #expect(bed.member.requests.count == 16)
+        #expect(bed.member.requests.count == 17, "a read and 16 attempts")
     }
 
     // MARK: Leases
@@ -64,18 +90,17 @@ import Testing
     @Test func aRecordThatExpiresHasALeaseOfItsOwn() async throws {
         let bed = Bed { request, _ in request.path.hasSuffix("grant") ? .etcd() : .done }
         try await bed.write(bed.item(seconds: 90))
-        #expect(bed.member.paths == ["lease/grant", "kv/txn"])
+        #expect(bed.member.paths == ["kv/range", "lease/grant", "kv/txn"])
         // The record's time and a minute; the id is marked as ours.
-        #expect(bed.member.requests[0].text == #"{"TTL":"150","ID":"868913253104386048"}"#.replacing("868913253104386048", with: String(Int64(0x0C0F) << 48)))
-        #expect(bed.member.requests[1].text.contains(#""lease":"\#(Int64(0x0C0F) << 48)""#))
+        #expect(bed.member.requests[1].text == #"{"TTL":"150","ID":"868913253104386048"}"#.replacing("868913253104386048", with: String(Int64(0x0C0F) << 48)))
+        #expect(bed.member.requests[2].text.contains(#""lease":"\#(Int64(0x0C0F) << 48)""#))
     }
 
     @Test func theLeaseOfWhatIsReplacedOrRemovedIsRevoked() async throws {
         let lease = Int64(0x0C0F) << 48 | 5
         let old = Bed(Self.empty).kv(revision: 5, lease: lease)
-        let bed = Bed { request, number in
-            if request.path.hasSuffix("deleterange") { return .etcd(revision: 7, #","deleted":"1","prev_kvs":[\#(old)]"#) }
-            return number == 0 ? .etcd(revision: 7, #","responses":[{"response_range":{"kvs":[\#(old)]}}]"#) : .done
+        let bed = Bed { request, _ in
+            request.path.hasSuffix("range") ? .etcd(revision: 7, #","kvs":[\#(old)],"count":"1""#) : .done
         }
         try await bed.write()
         #expect(try await bed.remove())
@@ -87,10 +112,12 @@ import Testing
     /// Revoking a lease removes all keys that it has: one that is not marked may have others.
     @Test func theLeaseOfAnotherProgramIsLeftAlone() async throws {
         let old = Bed(Self.empty).kv(revision: 5, lease: 7_587_848_943_239_472_643)
-        let bed = Bed { _, _ in .etcd(revision: 7, #","deleted":"1","prev_kvs":[\#(old)]"#) }
+        let bed = Bed { request, _ in
+            request.path.hasSuffix("range") ? .etcd(revision: 7, #","kvs":[\#(old)],"count":"1""#) : .done
+        }
         #expect(try await bed.remove())
         await bed.vault.close()
-        #expect(bed.member.paths == ["kv/deleterange"])
+        #expect(bed.member.paths == ["kv/range", "kv/txn"])
     }
 
     @Test func aLeaseThatNoRecordGotIsRevoked() async throws {
@@ -107,7 +134,10 @@ import Testing
     /// The grant's answer was lost; asked again, etcd says that it has the lease.
     @Test func aLeaseThatWasGrantedInDoubtIsUsed() async throws {
         let bed = Bed(
-            { _, _ throws(HTTPError) in throw HTTPError(.interrupted, isUnsent: false) },
+            { request, _ throws(HTTPError) in
+                if request.path.hasSuffix("range") { return .etcd() }
+                throw HTTPError(.interrupted, isUnsent: false)
+            },
             { request, _ in request.path.hasSuffix("grant") ? .fault(412, 9, "etcdserver: lease already exists") : .done })
         try await bed.write(bed.item(seconds: 9))
         #expect(bed.members[1].paths == ["lease/grant", "kv/txn"])
@@ -115,10 +145,10 @@ import Testing
 
     @Test func anotherIdIsTakenForALeaseThatIsTaken() async throws {
         let bed = Bed { request, number in
-            request.path.hasSuffix("grant") ? number == 0 ? .fault(400, 9, "etcdserver: lease already exists") : .etcd() : .done
+            request.path.hasSuffix("grant") ? number == 1 ? .fault(400, 9, "etcdserver: lease already exists") : .etcd() : .done
         }
         try await bed.write(bed.item(seconds: 9))
-        #expect(bed.member.paths == ["lease/grant", "lease/grant", "kv/txn"])
+        #expect(bed.member.paths == ["kv/range", "lease/grant", "lease/grant", "kv/txn"])
     }
 
     // MARK: What others wrote

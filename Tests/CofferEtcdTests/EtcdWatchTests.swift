@@ -71,7 +71,7 @@ import Testing
     }
 }
 
-/// Where a lost watch goes on.
+/// Where a lost watch resumes.
 @Suite struct EtcdWatchPositionTests {
     private func at(_ seconds: UInt64) -> BootInstant { BootInstant(nanoseconds: seconds * 1_000_000_000) }
 
@@ -82,7 +82,7 @@ import Testing
         #expect(position.next == 10)
     }
 
-    @Test func aLostWatchGoesOnBehindTheLastChange() {
+    @Test func aLostWatchResumesBehindTheLastChange() {
         var position = EtcdWatchPosition()
         _ = position.created(revision: 9, at: at(1))
         position.changed(revision: 12, isWhole: true)
@@ -103,50 +103,81 @@ import Testing
         #expect(position.next == 10)
     }
 
-    @Test func whatWasCompactedBeginsAnew() {
+    @Test func whatWasCompactedBeginsWithWhatComesNext() {
         var position = EtcdWatchPosition()
         _ = position.created(revision: 9, at: at(1))
-        position.compacted()
+        position.forget()
         #expect(position.next == nil)
         let said3 = position.created(revision: 70, at: at(2))
         #expect(said3)
     }
 
-    /// Not before etcd had time to send what was missed, and not from a stream that is lost.
-    @Test func aWatchWithoutChangesKeepsUpWithTheStore() {
+    /// Not by a stream that broke, and not before etcd had time to send what was missed.
+    @Test func aStreamThatEtcdEndedHasBroughtWhatTheStoreHadAtFirst() {
         var position = EtcdWatchPosition()
         _ = position.created(revision: 9, at: at(1))
         position.lost()
-        _ = position.created(revision: 50, at: at(10))
-        position.proved(at: at(14))
+        position.ended(at: at(20))
         #expect(position.next == 10)
-        position.lost()
-        position.proved(at: at(20))
+        _ = position.created(revision: 50, at: at(20))
+        position.ended(at: at(24))
         #expect(position.next == 10)
-        _ = position.created(revision: 60, at: at(20))
-        position.proved(at: at(25))
-        #expect(position.next == 61)
+        position.ended(at: at(25))
+        #expect(position.next == 51)
         position.progressed(to: 80)
         #expect(position.next == 81)
     }
 
+    /// A probe proves nothing of the stream: what it knows of the store is not skipped.
+    @Test func aProbeSkipsNoChange() {
+        var position = EtcdWatchPosition()
+        _ = position.created(revision: 9, at: at(1))
+        let comparisons = [9, 12].map { position.compare(revision: $0, cluster: "1", before: 9) }
+        #expect(comparisons == [.current, .ahead])
+        position.believe(12)
+        let believed = position.compare(revision: 12, cluster: "1", before: 12)
+        #expect(believed == .current && position.next == 10)
+        // The next stream has to bring it.
+        position.lost()
+        let again = position.compare(revision: 12, cluster: "1", before: 12)
+        #expect(again == .ahead && position.next == 10)
+    }
+
+    @Test func aStoreThatIsBehindOrAnotherHasAnotherHistory() {
+        var position = EtcdWatchPosition()
+        _ = position.created(revision: 9, at: at(1))
+        position.changed(revision: 12, isWhole: true)
+        // Heard between the probe's question and its answer.
+        let late = position.compare(revision: 11, cluster: "1", before: 9)
+        #expect(late == .current)
+        let others = [(11, "1"), (40, "2")].map { position.compare(revision: $0.0, cluster: $0.1, before: 12) }
+        #expect(others == [.otherHistory, .otherHistory])
+    }
+
+    /// 300 ms, 600 ms, … 60 s while suspicions come in a row, and from the beginning after a time without.
+    @Test func streamsAreReplacedLessAndLessOften() {
+        var suspicion = EtcdWatchSuspicion()
+        var due: [UInt64] = []
+        for tenth in UInt64(10)..<10_000 where suspicion.isDue(at: BootInstant(nanoseconds: tenth * 100_000_000)) {
+            due.append(tenth)
+        }
+        #expect(due.starts(with: [10, 13, 19, 31, 55, 103, 199, 391, 775]))
+        #expect(zip(due, due.dropFirst()).map { $1 - $0 }.suffix(5) == [600, 600, 600, 600, 600])
+        let later = due.last! + 5_000
+        let pauses = [later, later + 3].map { suspicion.isDue(at: BootInstant(nanoseconds: $0 * 100_000_000)) }
+        #expect(pauses == [true, true])
+    }
+
     @Test func whileNothingIsHeardEverythingMayHaveChanged() {
+        func at(_ milliseconds: UInt64) -> BootInstant { BootInstant(nanoseconds: milliseconds * 1_000_000) }
         var trust = EtcdWatchTrust()
-        let said4 = trust.isOver(at: at(1))
-        #expect(!said4)
-        trust.lost(at: at(1))
-        trust.lost(at: at(1))
-        let said5 = trust.isOver(at: at(1))
-        #expect(!said5)
-        let said6 = trust.isOver(at: at(2))
-        #expect(said6)
-        let said7 = trust.isOver(at: at(3))
-        #expect(!said7)
-        let said8 = trust.isOver(at: at(4))
-        #expect(said8)
-        trust.resumed()
-        let said9 = trust.isOver(at: at(60))
-        #expect(!said9)
+        var over: [UInt64] = []
+        for now in stride(from: UInt64(0), to: 3_000, by: 100) {
+            if now == 1_000 || now == 1_100 { trust.lost(at: at(now)) }
+            if now == 2_500 { trust.resumed() }
+            if trust.isOver(at: at(now)) { over.append(now) }
+        }
+        #expect(over == [1_300, 1_800, 2_300])
     }
 }
 
@@ -188,6 +219,20 @@ import Testing
         #expect(said19)
     }
 
+    /// The store was restored: another program's write may have the revision of one of ours.
+    @Test func revisionsOfAnotherHistoryAreForgotten() {
+        var own = EtcdOwnWrites()
+        own.begin("a")
+        _ = own.end("a", revision: 5)
+        own.begin("b")
+        _ = own.isForeign("b", revision: 6)
+        own.forgetRevisions()
+        let foreign = own.isForeign("a", revision: 5)
+        #expect(foreign)
+        let isForeign = own.end("b", revision: 7)
+        #expect(!isForeign)
+    }
+
     @Test func aBoundedNumberIsRemembered() {
         var own = EtcdOwnWrites()
         for revision in 1...Int64(EtcdOwnWrites.maximumRemembered + 1) {
@@ -203,28 +248,42 @@ import Testing
 
 /// The feed of a vault whose stream is scripted.
 @Suite(.timeLimit(.minutes(1))) struct EtcdWatchFeedTests {
-    /// Streams that say what they are told, and end when they are told.
+    /// Streams that say and end what the test says, of a store that has what the test says.
     final class Streams: HTTPTransport {
         final class One: Sendable {
             let request: HTTPRequest
+            /// How long the answer's head may take.
+            let patience: Duration
             let feed = AsyncStream<String?>.makeStream()
-            init(_ request: HTTPRequest) { self.request = request }
+
+            init(_ request: HTTPRequest, _ patience: Duration) {
+                self.request = request
+                self.patience = patience
+            }
+
             func say(_ line: String) { feed.continuation.yield(line + "\n") }
             func end() { feed.continuation.finish() }
         }
 
         private let streams = Mutex<[One]>([])
-        private let isAlive = Mutex(true)
+        /// nil = it hangs.
+        private let store: Mutex<(@Sendable (HTTPRequest) -> HTTPResponse)?> = Mutex({ _ in .etcd(revision: 9) })
         var all: [One] { streams.withLock { $0 } }
-        func hang() { isAlive.withLock { $0 = false } }
+        func hang() { store.withLock { $0 = nil } }
+        func answer(_ answer: @escaping @Sendable (HTTPRequest) -> HTTPResponse) { store.withLock { $0 = answer } }
+
+        /// What linearizable reads say from now on.
+        func has(revision: Int, cluster: String = "1") {
+            answer { _ in HTTPResponse(200, #"{"header":{"cluster_id":"\#(cluster)","revision":"\#(revision)"}}"#) }
+        }
 
         func send(_ request: HTTPRequest, deadline: BootInstant) async throws(HTTPError) -> HTTPResponse {
-            guard isAlive.withLock({ $0 }) else { throw HTTPError(.deadline, isUnsent: false) }
-            return .etcd()
+            guard let answer = store.withLock({ $0 }) else { throw HTTPError(.deadline, isUnsent: false) }
+            return answer(request)
         }
 
         func stream(_ request: HTTPRequest, idle: Duration, deadline: BootInstant) async throws(HTTPError) -> HTTPStream {
-            let one = One(request)
+            let one = One(request, .milliseconds(Int64(deadline.milliseconds(since: SystemClock().boot))))
             streams.withLock { $0.append(one) }
             let lines = Lines(one.feed.stream)
             return HTTPStream(
@@ -251,15 +310,15 @@ import Testing
         line(#","events":[{"kv":{"key":"\#(Base64.text(Array(name.utf8)))","mod_revision":"\#(revision)","value":"AA=="}}]"#, revision: revision)
     }
 
-    private func vault(_ streams: Streams...) -> EtcdVault {
+    private func vault(_ streams: Streams..., login: EtcdOptions.Login? = nil) -> EtcdVault {
         EtcdVault(
-            name: "v", options: EtcdOptions(),
+            name: "v", options: EtcdOptions(login: login),
             members: streams.enumerated().map { index, streams in
                 EtcdMember(origin: HTTPOrigin(isSecure: true, host: "e\(index)", port: 1), transport: streams)
             }, dependencies: EtcdDependencies { _, _ in Secret("") })
     }
 
-    @Test func aLostStreamGoesOnFromItsRevisionAndThenFromNowAfterACompaction() async throws {
+    @Test func aLostStreamResumesAtItsRevisionAndAfterACompactionWithWhatComesNext() async throws {
         let streams = Streams()
         let vault = vault(streams)
         var changes = try #require(vault.changes as? ChangeFeed).makeAsyncIterator()
@@ -269,8 +328,10 @@ import Testing
         #expect(streams.all[0].request.header("Grpc-Metadata-hasleader") == "true")
         streams.all[0].say(Self.line(#","created":true"#))
         #expect(await changes.next() == .everything)
+        streams.has(revision: 12)
         streams.all[0].say(Self.change("ai2-connectors/u/c", 12))
         #expect(await changes.next() == .record(try RecordKey(user: "u", connection: "c")))
+        streams.has(revision: 15)
         streams.all[0].end()
         #expect(try await eventually { streams.all.count == 2 })
         #expect(streams.all[1].request.text.contains(#""start_revision":"13""#))
@@ -278,6 +339,7 @@ import Testing
         streams.all[1].say(Self.change("other", 14))
         streams.all[1].say(Self.change("ai2-connectors/u/d", 15))
         #expect(await changes.next() == .record(try RecordKey(user: "u", connection: "d")))
+        streams.has(revision: 50)
         streams.all[1].say(Self.line(#","canceled":true,"compact_revision":"30""#))
         #expect(try await eventually { streams.all.count == 3 })
         #expect(!streams.all[2].request.text.contains("start_revision"))
@@ -287,7 +349,7 @@ import Testing
         #expect(await changes.next() == nil)
     }
 
-    /// A member that falls silent and answers no read: another one is listened to within three seconds.
+    /// A member that falls silent and answers no read: another one is listened to.
     @Test func aSilentMemberIsLeft() async throws {
         let (first, second) = (Streams(), Streams())
         let vault = vault(first, second)
@@ -302,7 +364,109 @@ import Testing
         await vault.close()
     }
 
-    /// Nothing is heard: everything may have changed, and that is said again.
+    private static let connection = try! RecordKey(user: "u", connection: "c")
+
+    /// A stream that stands, with its first probe answered.
+    private func listening(
+        to streams: Streams, _ vault: EtcdVault
+    ) async throws -> ChangeFeed.Iterator {
+        var changes = try #require(vault.changes as? ChangeFeed).makeAsyncIterator()
+        #expect(await changes.next() == .everything)
+        #expect(try await eventually { streams.all.count == 1 })
+        streams.all[0].say(Self.line(#","created":true"#))
+        #expect(await changes.next() == .everything)
+        streams.has(revision: 12)
+        streams.all[0].say(Self.change("ai2-connectors/u/c", 12))
+        #expect(await changes.next() == .record(Self.connection))
+        return changes
+    }
+
+    /// etcd would accept the watch of a revision that the restored store does not have yet, and send nothing until it has.
+    @Test(arguments: [(10, "1"), (40, "2")])
+    func aRestoredStoreIsHeardWithWhatComesNext(revision: Int, cluster: String) async throws {
+        let streams = Streams()
+        let vault = vault(streams)
+        var changes = try await listening(to: streams, vault)
+        streams.has(revision: revision, cluster: cluster)
+        streams.all[0].end()
+        #expect(try await eventually { streams.all.count == 2 })
+        #expect(streams.all[1].request.text.contains(#""start_revision":"13""#))
+        streams.all[1].say(Self.line(#","created":true"#, revision: revision))
+        #expect(try await eventually { streams.all.count == 3 })
+        #expect(!streams.all[2].request.text.contains("start_revision"))
+        streams.all[2].say(Self.line(#","created":true"#, revision: revision))
+        #expect(await changes.next() == .everything)
+        await vault.close()
+    }
+
+    /// The store has a change, the member works, and the stream brings nothing: its connection broke without notice.
+    @Test func aChangeThatNeverArrivesIsAskedForAgain() async throws {
+        let streams = Streams()
+        let vault = vault(streams)
+        var changes = try await listening(to: streams, vault)
+        streams.has(revision: 13)
+        #expect(try await eventually { streams.all.count == 2 })
+        #expect(streams.all[1].request.text.contains(#""start_revision":"13""#))
+        streams.all[1].say(Self.line(#","created":true"#, revision: 13))
+        streams.all[1].say(Self.change("ai2-connectors/u/d", 13))
+        var heard = await changes.next()
+        while heard == .everything { heard = await changes.next() }
+        #expect(heard == .record(try RecordKey(user: "u", connection: "d")))
+        await vault.close()
+    }
+
+    /// etcd ends a stream by request, after which the next one need not look through all that other keys had since.
+    @Test func aStreamIsAskedToEnd() async throws {
+        let streams = Streams()
+        let vault = vault(streams)
+        _ = try await listening(to: streams, vault)
+        #expect(streams.all[0].request.header("Grpc-Timeout") == "60S")
+        await vault.close()
+    }
+
+    /// A latency of 2 s is no reason to give a stream up before it begins.
+    @Test func aStreamHasThreeSecondsToBegin() async throws {
+        let streams = Streams()
+        let vault = vault(streams)
+        _ = vault.changes
+        #expect(try await eventually { streams.all.count == 1 })
+        #expect((.seconds(2) ... .seconds(3)).contains(streams.all[0].patience))
+        await vault.close()
+    }
+
+    /// The first watch has not begun: nothing is known of changes.
+    @Test func beforeTheFirstWatchStandsEverythingIsDoubted() async throws {
+        let streams = Streams()
+        let vault = vault(streams)
+        var changes = try #require(vault.changes as? ChangeFeed).makeAsyncIterator()
+        for _ in 0..<4 { #expect(await changes.next() == .everything) }
+        #expect(streams.all.count == 1)
+        await vault.close()
+    }
+
+    /// A probe whose token is refused proves nothing, and the next one has another token.
+    @Test func aRefusedTokenProvesNothing() async throws {
+        let streams = Streams()
+        let logins = Mutex(0)
+        streams.answer { request in
+            if request.path.hasSuffix("authenticate") {
+                return .etcd(revision: 9, #","token":"t\#(logins.withLock { $0 += 1; return $0 })""#)
+            }
+            return logins.withLock { $0 } < 3 ? .fault(401, 16, "etcdserver: invalid auth token") : .etcd(revision: 9)
+        }
+        let vault = vault(streams, login: EtcdOptions.Login(user: "u", password: .value(Secret("p"))))
+        var changes = try #require(vault.changes as? ChangeFeed).makeAsyncIterator()
+        #expect(await changes.next() == .everything)
+        #expect(try await eventually { streams.all.count == 1 })
+        streams.all[0].say(Self.line(#","created":true"#))
+        #expect(await changes.next() == .everything)
+        #expect(await changes.next() == .everything, "two probes prove nothing")
+        #expect(try await eventually { logins.withLock { $0 } == 3 })
+        #expect(streams.all.count == 1)
+        await vault.close()
+    }
+
+    /// Nothing is heard: everything may have changed, and that is posted again.
     @Test func whileNoWatchStandsEverythingIsDoubted() async throws {
         let vault = EtcdVault(
             name: "v", options: EtcdOptions(),

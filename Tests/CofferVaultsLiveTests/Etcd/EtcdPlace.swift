@@ -106,6 +106,12 @@ struct EtcdNode: Sendable {
         return try await body()
     }
 
+    /// Runs `body`, in which the node may be stopped.
+    func continued<R>(_ body: () async throws -> R) async throws -> R {
+        defer { send(SIGCONT) }
+        return try await body()
+    }
+
     /// All three answer reads, which needs a leader.
     static func allWork() async throws {
         for (index, member) in try EtcdLive.members("CLUSTER").enumerated() {
