@@ -29,11 +29,15 @@ extension EtcdFault {
             return HTTPFault.tooLarge.failure(
                 "the record is larger than etcd accepts; raise its --max-request-bytes, or store less", vault: vault,
                 writing: false)
-        case .noSuchLease, .leaseTaken:
-            return .etcdDown("etcd lost the lease of this record before the record was stored; try again", vault)
+        case .noSuchLease:
+            return Failure(
+                .failedPrecondition, .vaultRefused,
+                "etcd does not know the lease that it granted for this record; check its log, and that all endpoints are members of one cluster",
+                vault: vault)
+        case .leaseTaken: return .etcdDown("etcd has leases with all ids that were tried; try again", vault)
         case .compacted: return .etcdDown("etcd no longer has the revision asked for; try again", vault)
         case .noToken, .badToken, .loginRefused, .authenticationIsOff, .denied: return access(vault)
-        case .outOfSpace, .tooManyRequests, .notServing, .unavailable, .timeout, .internalError, .corrupt:
+        case .outOfSpace, .tooManyRequests, .notServing, .notCapable, .unavailable, .timeout, .internalError, .corrupt:
             return cluster(vault, isWrite: isWrite)
         }
     }
@@ -68,6 +72,11 @@ extension EtcdFault {
                 "etcd has too many requests that are not yet applied; try later", vault: vault, writing: false,
                 retryAfterMilliseconds: 100)
         case .notServing: .etcdDown("etcd has no leader at this moment; nothing was done, try again", vault)
+        case .notCapable:
+            Failure(
+                .failedPrecondition, .vaultRefused,
+                "no member of etcd can serve this call; expected a voting member of version 3.4 or newer among the endpoints",
+                vault: vault)
         case .timeout:
             HTTPFault.timeout.failure("etcd did not finish the call in its own time", vault: vault, writing: false)
         case .corrupt:

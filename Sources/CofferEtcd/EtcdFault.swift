@@ -31,6 +31,8 @@ enum EtcdFault: Equatable, Sendable {
     case outOfSpace, tooManyRequests
     /// This member did nothing: it knows no leader, or cannot serve this kind of call.
     case notServing
+    /// This member did nothing, and never will: it is a learner, or of a version that lacks what was asked for.
+    case notCapable
     /// It may have done it: it ran out of time, lost its leader, or stops.
     case unavailable, timeout
     case internalError, corrupt
@@ -69,6 +71,7 @@ enum EtcdFault: Equatable, Sendable {
             case 8: Self.exhausted(says)
             case 9 where says("lease already exists"): .leaseTaken
             case 9 where says("authentication is not enabled"): .authenticationIsOff
+            case 9 where says("not capable") || says("not supported for learner"): .notCapable
             case 9: .notServing
             case 11: .compacted
             case 14: Self.unavailable(says)
@@ -96,17 +99,16 @@ enum EtcdFault: Equatable, Sendable {
     }
 
     private static func unavailable(_ says: (String) -> Bool) -> EtcdFault {
+        if says("not capable") || says("not supported for learner") { return .notCapable }
         // "leader changed" is said of reads only.
-        for words in ["no leader", "not capable", "not supported for learner", "leader changed"] where says(words) {
-            return .notServing
-        }
+        if says("no leader") || says("leader changed") { return .notServing }
         return says("timed out") ? .timeout : .unavailable
     }
 
     /// Another member may serve the call, or this one in a moment.
     var isOfMember: Bool {
         switch self {
-        case .notServing, .unavailable, .timeout, .corrupt: true
+        case .notServing, .notCapable, .unavailable, .timeout, .corrupt: true
         // What a gateway before the member says.
         case .foreign(let status): status == 502 || status == 503 || status == 504
         default: false

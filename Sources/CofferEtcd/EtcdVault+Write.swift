@@ -26,15 +26,15 @@ extension EtcdVault {
         watch.beginWrite(name)
         var written: Int64?
         defer { watch.endWrite(name, key.key, revision: written) }
+        var write = Write(name: name, item: item, envelope: envelope, condition: condition, lease: lease)
         do throws(Failure) {
-            let write = Write(name: name, item: item, envelope: envelope, condition: condition, lease: lease)
-            let (receipt, revision, replaced) = try await put(write, over: current, deadline: deadline)
+            let (receipt, revision, replaced) = try await put(&write, over: current, deadline: deadline)
             written = revision
             leases.revoke(replaced)
             return receipt
         } catch {
             // One that a record may have is left to its TTL.
-            if !error.mayHaveWritten { leases.revoke(lease) }
+            if !error.mayHaveWritten { leases.revoke(write.lease) }
             throw error
         }
     }
@@ -45,12 +45,13 @@ extension EtcdVault {
         let item: VaultItem
         let envelope: [UInt8]
         let condition: WriteCondition
-        let lease: Int64
+        var lease: Int64
+        var hasLostLease = false
     }
 
     /// - Returns: what the caller gets, the revision that the write made, and the lease of what it replaced; 0 = none.
     private func put(
-        _ write: Write, over known: EtcdRecord?, deadline: BootInstant
+        _ write: inout Write, over known: EtcdRecord?, deadline: BootInstant
     ) async throws(Failure) -> (VaultReceipt, revision: Int64?, replaced: Int64) {
         var current = known
         for attempt in 0..<Self.maximumAttempts {
@@ -61,7 +62,9 @@ extension EtcdVault {
             let call = EtcdTransaction.call(
                 write.name, if: current.map { .unchanged($0) } ?? .absent, do: put,
                 for: current == nil ? .singleWrite : .repeatableWrite)
-            let reply = try await client.require(call, deadline: deadline)
+            let reply = try await client.call(call, deadline: deadline)
+            if reply.answer.fault == .noSuchLease, try await hasNewLease(&write, reply, deadline) { continue }
+            if let fault = reply.answer.fault { throw client.failure(fault, reply, call.purpose) }
             let receipt = VaultReceipt(version: write.item.version, createdAt: created)
             if reply.answer.json?["succeeded"]?.bool == true {
                 return (receipt, reply.answer.revision, current?.lease ?? 0)
@@ -77,6 +80,16 @@ extension EtcdVault {
             guard await pauseForOthers(attempt, deadline) else { break }
         }
         throw .etcdContended(name)
+    }
+
+    /// Grants another lease in place of one that etcd has lost, once.
+    private func hasNewLease(
+        _ write: inout Write, _ reply: EtcdReply, _ deadline: BootInstant
+    ) async throws(Failure) -> Bool {
+        guard write.lease != 0, !write.hasLostLease, reply.doubt == nil else { return false }
+        write.hasLostLease = true
+        write.lease = try await leases.grant(until: capabilities.vaultExpiry(of: write.item), deadline: deadline)
+        return true
     }
 
     /// Waits after an attempt that other writers came before, so that not all of them try again at once.

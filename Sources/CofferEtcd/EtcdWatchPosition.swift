@@ -123,7 +123,7 @@ struct EtcdWatchTrust {
 
 /// Tells this adapter's own writes from those of others: the daemon knows its own.
 struct EtcdOwnWrites {
-    /// Revisions of own writes that are remembered, because etcd tells of them later.
+    /// Revisions of own writes that are remembered, because their changes come later.
     static let maximumRemembered = 4_096
 
     private struct Pending {

@@ -9,7 +9,7 @@ final class EtcdWire: Sendable {
     static let silence = Duration.seconds(1)
     /// For how long a call is repeated to members that wait for a leader. An election takes about as long as
     /// etcd's election timeout, which is 1 s unless its operator chose another.
-    static let patience = Duration.seconds(4)
+    static let electionTimeout = Duration.seconds(4)
     private static let shortestPause = Duration.milliseconds(25)
     private static let longestPause = Duration.milliseconds(250)
 
@@ -46,7 +46,7 @@ final class EtcdWire: Sendable {
     ) async throws(Failure) -> EtcdReply {
         var round = Round(last: .notBegun(vault: vault))
         guard now < deadline else { throw round.last }
-        let end = min(deadline, now + Self.patience)
+        let end = min(deadline, now + Self.electionTimeout)
         let request = call.request(token: token)
         var doubt: Failure?
         var pause = Self.shortestPause
@@ -72,7 +72,7 @@ final class EtcdWire: Sendable {
         let order = order
         for (number, member) in order.enumerated() {
             let mayLeave = number < order.count - 1 && purpose.isRepeatable
-            switch await send(request, to: member, mayLeave ? patienceWithOne(deadline) : deadline) {
+            switch await send(request, to: member, mayLeave ? limitForOne(deadline) : deadline) {
             case .success(let answer):
                 guard let fault = answer.fault, fault.isOfMember else {
                     noteSuccess(member)
@@ -80,7 +80,7 @@ final class EtcdWire: Sendable {
                 }
                 noteFailure(member)
                 round.last = fault.failure(vault: vault, isWrite: purpose.isWrite)
-                round.passes = true
+                round.passes = round.passes || fault != .notCapable
                 if fault.leavesDoubt { try note(round.last, purpose, &doubt) }
             case .failure(let error):
                 let failure = error.failure(vault: vault, of: "etcd", at: "endpoints")
@@ -107,7 +107,7 @@ final class EtcdWire: Sendable {
     }
 
     /// At most half of what is left, so that there is time for another member.
-    private func patienceWithOne(_ deadline: BootInstant) -> BootInstant {
+    private func limitForOne(_ deadline: BootInstant) -> BootInstant {
         let now = now
         let half = Duration.nanoseconds(Int64(clamping: (deadline.nanoseconds - min(now, deadline).nanoseconds) / 2))
         return now + min(Self.silence, half)

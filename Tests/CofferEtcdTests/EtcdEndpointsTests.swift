@@ -37,7 +37,7 @@ import Testing
         }
     }
 
-    /// 250 ms, 500 ms, … 30 s; a success begins anew.
+    /// 250 ms, 500 ms, … 30 s; a success ends that.
     @Test func pausesDoubleUpToALimit() {
         var endpoints = EtcdEndpoints(count: 3)
         var now: UInt64 = 0

@@ -143,6 +143,18 @@ import Testing
         #expect(bed.members[1].paths == ["lease/grant", "kv/txn"])
     }
 
+    /// The lease is gone before the record is stored: another one is granted, once.
+    @Test func aLostLeaseIsGrantedAgainOnce() async throws {
+        let gone = HTTPResponse.fault(404, 5, "etcdserver: requested lease not found")
+        let bed = Bed { request, number in request.path.hasSuffix("txn") && number == 2 ? gone : .done }
+        try await bed.write(bed.item(seconds: 9))
+        #expect(bed.member.paths == ["kv/range", "lease/grant", "kv/txn", "lease/grant", "kv/txn"])
+        let always = Bed { request, _ in request.path.hasSuffix("txn") ? gone : .done }
+        let failure = await failure { () async throws(Failure) in try await always.write(always.item(seconds: 9)) }
+        #expect(failure?.code == .failedPrecondition && failure?.mayHaveWritten == false)
+        #expect(always.member.paths.count { $0 == "kv/txn" } == 2)
+    }
+
     @Test func anotherIdIsTakenForALeaseThatIsTaken() async throws {
         let bed = Bed { request, number in
             request.path.hasSuffix("grant") ? number == 1 ? .fault(400, 9, "etcdserver: lease already exists") : .etcd() : .done

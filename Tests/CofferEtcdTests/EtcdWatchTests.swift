@@ -318,6 +318,14 @@ import Testing
             }, dependencies: EtcdDependencies { _, _ in Secret("") })
     }
 
+    /// The next record, or the end. On a busy host everything may be doubted before the first probe is answered.
+    private func next(_ changes: inout ChangeFeed.Iterator) async -> VaultChange? {
+        while true {
+            let change = await changes.next()
+            if change != .everything { return change }
+        }
+    }
+
     @Test func aLostStreamResumesAtItsRevisionAndAfterACompactionWithWhatComesNext() async throws {
         let streams = Streams()
         let vault = vault(streams)
@@ -330,7 +338,7 @@ import Testing
         #expect(await changes.next() == .everything)
         streams.has(revision: 12)
         streams.all[0].say(Self.change("ai2-connectors/u/c", 12))
-        #expect(await changes.next() == .record(try RecordKey(user: "u", connection: "c")))
+        #expect(await next(&changes) == .record(try RecordKey(user: "u", connection: "c")))
         streams.has(revision: 15)
         streams.all[0].end()
         #expect(try await eventually { streams.all.count == 2 })
@@ -338,7 +346,7 @@ import Testing
         streams.all[1].say(Self.line(#","created":true"#, revision: 40))
         streams.all[1].say(Self.change("other", 14))
         streams.all[1].say(Self.change("ai2-connectors/u/d", 15))
-        #expect(await changes.next() == .record(try RecordKey(user: "u", connection: "d")))
+        #expect(await next(&changes) == .record(try RecordKey(user: "u", connection: "d")))
         streams.has(revision: 50)
         streams.all[1].say(Self.line(#","canceled":true,"compact_revision":"30""#))
         #expect(try await eventually { streams.all.count == 3 })
@@ -346,7 +354,7 @@ import Testing
         streams.all[2].say(Self.line(#","created":true"#, revision: 50))
         #expect(await changes.next() == .everything)
         await vault.close()
-        #expect(await changes.next() == nil)
+        #expect(await next(&changes) == nil)
     }
 
     /// A member that falls silent and answers no read: another one is listened to.
@@ -377,7 +385,7 @@ import Testing
         #expect(await changes.next() == .everything)
         streams.has(revision: 12)
         streams.all[0].say(Self.change("ai2-connectors/u/c", 12))
-        #expect(await changes.next() == .record(Self.connection))
+        #expect(await next(&changes) == .record(Self.connection))
         return changes
     }
 
@@ -409,9 +417,7 @@ import Testing
         #expect(streams.all[1].request.text.contains(#""start_revision":"13""#))
         streams.all[1].say(Self.line(#","created":true"#, revision: 13))
         streams.all[1].say(Self.change("ai2-connectors/u/d", 13))
-        var heard = await changes.next()
-        while heard == .everything { heard = await changes.next() }
-        #expect(heard == .record(try RecordKey(user: "u", connection: "d")))
+        #expect(await next(&changes) == .record(try RecordKey(user: "u", connection: "d")))
         await vault.close()
     }
 

@@ -98,7 +98,7 @@ import Testing
         #expect(failure?.code == .failedPrecondition && failure?.reason == .vaultUnreachable && failure?.isUnsent == true)
     }
 
-    /// etcd closes such a connection without a word.
+    /// etcd closes such a connection and says nothing.
     @Test func plainHTTPToTLSIsABrokenConnection() async throws {
         let address = try EtcdLive.variable("TLS").replacing("https://", with: "http://")
         let member = EtcdMember(

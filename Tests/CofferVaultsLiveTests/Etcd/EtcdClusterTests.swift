@@ -118,7 +118,7 @@ import Testing
             let writer = EtcdLive.vault([members[other]], folder: folder)
             let key = try Live.key("u", "c\(round)")
             _ = try await writer.write(key, Live.sealed("old"), condition: .none, deadline: EtcdLive.deadline)
-            try await slow.continued {
+            try await slow.continued { () async throws -> Void in
                 if round % 2 == 0 {
                     #expect(try await vault.remove(key, ifVersion: nil, deadline: EtcdLive.deadline))
                 } else {
@@ -133,7 +133,7 @@ import Testing
         }
     }
 
-    /// Whether a creation that has no answer was done, nothing tells later: it is sent to no other member.
+    /// Whether a creation that has no answer was done, cannot be found out later: it is sent to no other member.
     @Test func aCreationThatComesLateWasNotAcknowledged() async throws {
         try await EtcdNode.allWork()
         let members = try EtcdLive.members("CLUSTER")
@@ -143,7 +143,7 @@ import Testing
             origin: members[slow.index].origin, transport: StoppingTransport(members[slow.index].transport, slow))
         let vault = EtcdLive.vault([stopping, members[(leader + 2) % 3]])
         let key = try Live.key("u", "c")
-        try await slow.continued {
+        try await slow.continued { () async throws -> Void in
             let failure = await failure { () async throws(Failure) in
                 try await vault.write(key, Live.sealed("v"), condition: .none, deadline: SystemClock().boot + .seconds(3))
             }
