@@ -90,8 +90,8 @@ import Testing
             let expected = try HeardChanges.record("late", "c")
             let isHeard = try await eventually { heard.all.contains(expected) }
             #expect(isHeard, "removal: \(isRemoval)")
-            // A write whose outcome is known is no news.
-            #expect(heard.all == [expected])
+            // The one that failed may have been done as well. A write whose outcome is known is no news.
+            #expect(heard.all.allSatisfy { $0 == expected }, "\(heard.all)")
         }
         await vault.close()
     }

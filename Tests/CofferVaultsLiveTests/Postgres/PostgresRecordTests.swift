@@ -152,13 +152,20 @@ import Testing
     /// A page, 256 records of a user and a sweep take as long among a hundred thousand records as among a thousand.
     @Test(.timeLimit(.minutes(3))) func aHundredThousandRecordsTakeNoLongerEachThanAThousand() async throws {
         let tables = try [1_000, 100_000].map { try FilledTable(schema: schema + "_\($0)", count: $0) }
-        /// By turns, so that a busy host slows both; the fastest of many counts.
+        /// By turns, so that a busy host slows both; the fastest of many counts. A process of the server's may share its
+        /// processor with others all the time: then new ones are asked. What grows with the table does so each time.
         func compare(_ what: String, turns: Int, _ run: (_ table: FilledTable, _ turn: Int) throws -> Duration) throws {
-            var best = [Duration.seconds(60), .seconds(60)]
-            for turn in 0..<turns {
-                for index in tables.indices { best[index] = min(best[index], try run(tables[index], turn)) }
+            var tried: [[Duration]] = []
+            for _ in 0..<5 {
+                var best = [Duration.seconds(60), .seconds(60)]
+                for turn in 0..<turns {
+                    for index in tables.indices { best[index] = min(best[index], try run(tables[index], turn)) }
+                }
+                if best[1] < best[0] * 1.3 { return }
+                tried.append(best)
+                for table in tables { try table.reconnect() }
             }
-            #expect(best[1] < best[0] * 1.3, "\(what): \(best)")
+            Issue.record("\(what): \(tried)")
         }
         try compare("a page of List", turns: 150) { table, turn in
             try table.time(.list(after: table.name(turn % 50), before: "ai2-connectors0", limit: 101)) { reply in
@@ -215,19 +222,24 @@ private final class FilledTable {
     static let recordsOfUser = 500
 
     private let schema: String
-    private let session: PostgresSession
+    private var session: PostgresSession
     let count: Int
 
     init(schema: String, count: Int) throws {
         self.schema = schema
         self.count = count
-        session = PostgresSession(
-            PostgresServer(try PostgresPlace.options(["schema": schema]), PostgresDependencies()), vault: "s")
+        session = try Self.session(schema)
         // Makes the tables.
         _ = try session.perform(PostgresCall(work: .check("none"), deadline: Live.deadline))
         try fill("user", count, expires: 0)
         _ = try PostgresPlace.sql("VACUUM ANALYZE \"\(schema)\".credential")
     }
+
+    private static func session(_ schema: String) throws -> PostgresSession {
+        PostgresSession(PostgresServer(try PostgresPlace.options(["schema": schema]), PostgresDependencies()), vault: "s")
+    }
+
+    func reconnect() throws { session = try Self.session(schema) }
 
     func name(_ number: Int) -> String { "ai2-connectors/user\(number / Self.recordsOfUser)/c\(number)" }
 
