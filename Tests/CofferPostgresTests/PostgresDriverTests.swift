@@ -146,6 +146,18 @@ import Testing
         }
     }
 
+    /// The first reload says whether the password is another than the one that connections were made with.
+    @Test func aReloadKnowsThePasswordOfTheFirstConnection() throws {
+        let vault = try vault(["url": "postgresql://u@127.0.0.1:1/d", "tls": "disable"])
+        let password = PostgresPassword.file("/p") { () throws(Failure) in Secret("first\n") }
+        let options = try PostgresOptions(vault, try PostgresAddress(vault[PostgresSettings.url]), password)
+        let server = PostgresServer(options, PostgresDependencies())
+        #expect(throws: PostgresFault.self) { _ = try server.connect(deadline: SystemClock().boot + .seconds(5)) }
+        #expect(!server.note(password: Secret("first")))
+        #expect(server.note(password: Secret("second")))
+        #expect(!server.note(password: Secret("second")))
+    }
+
     /// Every option is there by name, so that libpq looks for none of these in the environment or the home folder.
     @Test func libpqIsToldEverything() throws {
         let vault = try vault(["url": "postgresql://u@h:5433/d", "ca_file": "/ca.pem"])
