@@ -44,6 +44,17 @@ enum EtcdLive {
             })
     }
 
+    /// Returns once the watch of `heard` brings what `writer` writes: the record "first". That everything may have changed is
+    /// also posted before a watch stands.
+    static func waitForWatch(_ heard: HeardChanges, _ writer: EtcdVault) async throws {
+        let key = try Live.key("u", "first")
+        let hears = try await eventually(seconds: 30) {
+            _ = try? await writer.write(key, Live.sealed(UUID().uuidString), condition: .none, deadline: deadline)
+            return heard.records.contains("first")
+        }
+        guard hears else { throw Live.Missing(name: "a watch") }
+    }
+
     /// What an operator sees: the gateway's answer to a call.
     static func ask(
         _ name: String, _ path: String, _ body: [String: Any], token: String? = nil

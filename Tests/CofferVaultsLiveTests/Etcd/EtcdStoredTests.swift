@@ -56,10 +56,12 @@ import Testing
             key, Live.sealed("v1", expiresAt: SystemClock().wall + 1_000), condition: .none, deadline: EtcdLive.deadline)
         let record = try #require(try await range(folder, token).first)
         let heard = HeardChanges(vault)
-        #expect(try await eventually { heard.everything >= 2 })
+        let other = EtcdLive.vault(try EtcdLive.members("TLS"), login: try EtcdLive.login(), folder: folder)
+        try await EtcdLive.waitForWatch(heard, other)
         _ = try await EtcdLive.ask("TLS", "lease/revoke", ["ID": record["lease"] as? String ?? ""], token: token)
-        #expect(try await eventually { heard.records == ["c"] })
+        #expect(try await eventually { heard.records == ["first", "c"] })
         #expect(try await vault.read(key, deadline: EtcdLive.deadline) == nil)
+        await other.close()
         await vault.close()
     }
 

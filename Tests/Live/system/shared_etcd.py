@@ -186,7 +186,7 @@ class Shared(SystemTest):
     def check(self, stores: list[Sample], gets: list[Sample], silences: list[tuple[float, float]]) -> None:
         failed = [each for each in stores + gets if not each.reached]
         cached = sum(each.source == 1 for each in gets)
-        waits = waits_of([each for each in stores if each.reached], [each for each in gets if each.reached and each.credential])
+        waits = waits_of(stores, [each for each in gets if each.reached and each.credential])
         heard = sorted(wait for stored, wait in waits if not any(begun <= stored <= end for begun, end in silences))
         unheard = max(wait for stored, wait in waits if any(begun <= stored <= end for begun, end in silences))
         usual, longest = heard[len(heard) * 99 // 100], heard[-1]
@@ -212,9 +212,11 @@ def status_of(call) -> Status:
 def waits_of(stores: list[Sample], gets: list[Sample]) -> list[tuple[float, float]]:
     """Of each Store, when it was acknowledged, and how long after that a Get began that gave something older.
 
-    A Store that was sent before another one was acknowledged may have come before that one or behind it.
+    A Store that was sent before another one was acknowledged may have come before that one or behind it. One that failed
+    may have been done at any time.
     """
     by_value = {each.credential: each for each in stores}
+    stores = [each for each in stores if each.reached]
     by_key: dict[str, list[Sample]] = {}
     for each in sorted(stores, key=lambda each: each.sent):
         by_key.setdefault(each.key, []).append(each)
@@ -222,6 +224,8 @@ def waits_of(stores: list[Sample], gets: list[Sample]) -> list[tuple[float, floa
     waits = {each.credential: 0.0 for each in stores}
     for each in gets:
         shown = by_value.get(each.credential)
+        if shown and not shown.reached:
+            continue
         # What was there before the first of these Stores is older than all of them.
         for later in by_key[each.key][bisect.bisect_right(sent[each.key], shown.answered if shown else 0):]:
             if later.sent > each.sent:
