@@ -3,8 +3,11 @@ package import CofferVault
 internal import CofferVaultKit
 
 extension EtcdVault {
-    /// Attempts while other writers change the same record.
-    static let maximumAttempts = 16
+    /// Attempts while other writers change the same record: one of them gets on with each, and as many calls of one daemon
+    /// may be under way. The deadline mostly comes first.
+    static let maximumAttempts = 128
+    /// Earlier values of a record that are looked at for a write whose answer was lost.
+    private static let maximumHistory = 16
     /// Between those attempts, at most; the first pause is shorter.
     private static let longestPause = Duration.milliseconds(160)
 
@@ -112,7 +115,7 @@ extension EtcdVault {
         of write: Write, over known: EtcdRecord?, before found: EtcdRecord?, _ doubt: Failure, deadline: BootInstant
     ) async throws(Failure) -> Int64? {
         var each = found
-        for _ in 0..<Self.maximumAttempts {
+        for _ in 0..<Self.maximumHistory {
             guard let known, let record = each else { break }
             if record.revision == known.revision { return nil }
             if isWrite(write, record) { return record.revision }

@@ -82,7 +82,7 @@ import Testing
         let bed = Bed { _, _ in .etcd(revision: 7, #","responses":[{"response_range":{"kvs":[\#(other)]}}]"#) }
         let failure = await failure { () async throws(Failure) in try await bed.write() }
         #expect(failure?.code == .unavailable && failure?.mayHaveWritten == false)
-        #expect(bed.member.requests.count == 17, "a read and 16 attempts")
+        #expect(bed.member.requests.count == 129, "a read and 128 attempts")
     }
 
     // MARK: Leases
