@@ -2,17 +2,38 @@ import CofferCache
 import CofferCore
 import CofferVault
 
-/// Changes that vaults tell of: what is cached does not outlive them.
+/// Changes that vaults tell of: what is cached does not outlive them. And what is read of a vault that lags soon after the
+/// start, when nobody here knows what was written before.
 extension CredentialService {
+    /// How long what is read of such a vault is believed, as long as it may lag behind the start.
+    static let earlyTrust = Duration.seconds(5)
+
     /// Returns when the task is cancelled, or when no vault has more to tell.
     func followChanges() async {
         await withTaskGroup(of: Void.self) { group in
             for member in pool.vaults {
+                if let lag = member.store.lag { group.addTask { await self.doubtEarlyReads(of: member, lag) } }
                 guard let changes = member.store.changes else { continue }
                 group.addTask {
                     for await change in changes { self.note(change, of: member.name) }
                 }
             }
+        }
+    }
+
+    private func doubtEarlyReads(of member: VaultPool.Member, _ lag: Duration) async {
+        let end = clock.boot + lag
+        var last = clock.boot
+        while last < end {
+            do {
+                try await member.store.sleep(until: last + Self.earlyTrust)
+            } catch {
+                return
+            }
+            last = max(clock.boot, last + Self.earlyTrust)
+            let isOnly = pool.vaults.count == 1
+            // What this daemon has written is cached as it was written, and the vault may not show it yet.
+            cache.doubt { (isOnly || leads($0, to: member.name)) && !member.store.knowsWrites(of: $0) }
         }
     }
 

@@ -104,7 +104,7 @@ final class AcknowledgedWrites: Sendable {
     }
 
     /// For how long after a write the vault may lag.
-    private let lag: Duration
+    let lag: Duration
     private let state = Mutex(State())
 
     init(lag: Duration) { self.lag = lag }
@@ -172,6 +172,11 @@ final class AcknowledgedWrites: Sendable {
             guard found.isOlder(than: entry.floor) else { return .current }
             return entry.isRemoval ? .removed : .behind
         }
+    }
+
+    /// Something is known of the record, so that no answer is believed that is older.
+    func knows(_ tag: [UInt8], now: BootInstant) -> Bool {
+        state.withLock { $0.underWay[tag] != nil || Self.entry(tag, &$0, now) != nil }
     }
 
     /// A record was written of late that is alive and was not removed since.

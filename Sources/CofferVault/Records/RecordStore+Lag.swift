@@ -1,4 +1,4 @@
-import CofferCore
+package import CofferCore
 
 /// Reads of a vault that lags: what is older than a write that was acknowledged is asked for
 /// again, and never given.
@@ -51,6 +51,17 @@ extension RecordStore {
             for (index, outcome) in zip(open, again) { outcomes[index] = outcome }
         }
     }
+
+    /// How long the vault may not show what was written before the start, of which nobody here knows; nil = it does not lag.
+    package var lag: Duration? { acknowledged?.lag }
+
+    /// Writes of the record are known, so that nothing older is cached.
+    package func knowsWrites(of key: RecordKey) -> Bool {
+        guard let acknowledged, acknowledged.count > 0 else { return false }
+        return acknowledged.knows(name(of: key).tag, now: clock.boot)
+    }
+
+    package func sleep(until time: BootInstant) async throws { try await sleeper.sleep(until: time) }
 
     /// It was removed, and the vault lists it still.
     func isRemoved(_ record: Record) -> Bool {
