@@ -58,8 +58,8 @@ class Node:
     def wait(self) -> None:
         self.process.wait_until(self.is_healthy)
 
-    def ctl(self, *arguments: str, user: str = "") -> None:
-        """etcdctl, as the manual's page has it."""
+    def ctl(self, *arguments: str, user: str = "") -> str:
+        """etcdctl, as the manual's page has it; what it prints."""
         command = ["etcdctl", "--endpoints", self.address, *arguments]
         if self.tls:
             command += ["--cacert", str(self.tls / "ca.pem")]
@@ -68,6 +68,7 @@ class Node:
         done = subprocess.run(command, capture_output=True, timeout=60, env={"ETCDCTL_API": "3", "PATH": "/usr/bin:/bin:/usr/local/bin"})
         if done.returncode != 0:
             raise CannotStart(f"etcdctl {arguments[0]} {arguments[1]} failed: {done.stderr.decode(errors='replace')}")
+        return done.stdout.decode()
 
 
 def set_up_access(node: Node) -> None:

@@ -100,6 +100,8 @@ class Service:
         self.requests: list[dict] = []
         #: Answers to give instead, each once: (text in the request line, status, body, headers).
         self.planned: list[dict] = []
+        #: Seconds for which "latest" leads to what it led to before a version was added.
+        self.lag = 0.0
 
     # Tokens
 
@@ -274,6 +276,9 @@ class Service:
             page["nextPageToken"] = str(after + size)
         return page
 
+    def _latest(self, secret: Secret) -> int:
+        return sum(version.created <= time.time() - self.lag for version in secret.versions)
+
     def _version(self, method: str, verb: str | None, name: str, number: str, body: dict) -> dict:
         verbs = {("GET", "access"): "access", ("GET", None): "get", ("POST", "destroy"): "destroy", ("POST", "disable"): "disable",
                  ("POST", "enable"): "enable"}
@@ -282,7 +287,7 @@ class Service:
         action = verbs[method, verb]
         self._need(_VERSIONS + action)
         secret = self._find(name)
-        index = len(secret.versions) if number == "latest" else int(number) if number.isdigit() else 0
+        index = self._latest(secret) if number == "latest" else int(number) if number.isdigit() else 0
         if not 1 <= index <= len(secret.versions):
             raise Refusal("NOT_FOUND", f"Secret Version [{name}/versions/{number}] not found.")
         version = secret.versions[index - 1]
@@ -431,6 +436,8 @@ class Handler(BaseHTTPRequestHandler):
             self.service.planned.append(body)
         if name == "expire":
             self.service.tokens.clear()
+        if name == "lag":
+            self.service.lag = body["seconds"]
         return {}
 
 

@@ -81,8 +81,8 @@ class Tap:
             writer.close()
             return
         copies = [
-            asyncio.create_task(self._copy(reader, requests, self._sent)),
-            asyncio.create_task(self._copy(replies, writer, self._received))]
+            asyncio.create_task(self._copy(reader, requests, self._sent, writer)),
+            asyncio.create_task(self._copy(replies, writer, self._received, requests))]
         self._writers.add(writer)
         try:
             await asyncio.wait(copies, return_when=asyncio.FIRST_COMPLETED)
@@ -93,7 +93,10 @@ class Tap:
             for end in (requests, writer):
                 end.close()
 
-    async def _copy(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, kept: bytearray) -> None:
+    async def _copy(
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, kept: bytearray, origin: asyncio.StreamWriter
+    ) -> None:
+        """`origin` writes to where `source` reads from."""
         try:
             while block := await source.read(1 << 16):
                 with self._lock:
