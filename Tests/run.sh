@@ -171,9 +171,13 @@ begin swift-package chrt --idle 0 Tests/swift-package.sh
 begin live-formats python3 Tests/Live/formats.py --bin .build-debug/debug
 step live python3 Tests/Live/run.py --scratch-path .build-debug
 end live-formats
+# So does this one, for faults to end.
+begin hard-life python3 Tests/Live/hardlife/run.py --bin .build-debug/debug "${soak[@]}"
 step python-client clients/python/check.sh .build-debug/debug
 step node-client node_client
 step oracle python3 Tests/Fuzzing/oracle.py .build-debug/debug/coffer-oracle
+end hard-life
+grep -A 12 -a '^An outage' "$logs/hard-life"
 end build-release
 end swift-package
 begin names idle .build/release/coffer-simulate names ${soak:+--pairs 10000000}

@@ -69,6 +69,8 @@ class Entry:
     lacks: dict[str, Lack] = {}
     #: Of calls that fail by these faults, where it is not what the faults say.
     statuses: dict[str, frozenset[Status]] = {}
+    #: What the doctor says of refused credentials, and of a missing right.
+    advice: dict[Status, str] = {}
     #: What takes the place of a sealed record that somebody has damaged.
     garbage = '{"coffer":"coffer1:AAAA"}'
     #: A List tells the ids of a record that does not open.

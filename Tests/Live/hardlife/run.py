@@ -28,9 +28,16 @@ HERE = Path(__file__).resolve().parent
 TESTS = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(TESTS / "Live/system"), str(TESTS / "Live"), str(TESTS / "System")]
 
-#: A module of entries/ for each, and the class in it. Those that take longest begin first.
-KINDS = {"hashicorp": "HashiCorp", "etcd": "Etcd", "postgres": "Postgres", "aws": "AWS", "gcp": "GCP", "cloudflare": "Cloudflare",
-         "embedded": "Embedded"}
+#: A module of entries/ for each, the class in it, and the type of vault. Those that take longest begin first.
+KINDS = {
+    "hashicorp": ("HashiCorp", "vault"), "etcd": ("Etcd", "etcd"), "postgres": ("Postgres", "postgres"),
+    "cloudflare": ("Cloudflare", "cloudflare"), "gcp": ("GCP", "gcp"), "aws": ("AWS", "aws"), "embedded": ("Embedded", "embedded"),
+}
+#: Types of vaults that are not among them, and why.
+WITHOUT = {
+    "memory": "forgets everything when the daemon stops",
+    "cloudflare-secrets-store": "gives nothing back: Tests/CofferVaultsLiveTests/Cloudflare has its tests",
+}
 #: How many of them run at once on two processors.
 BESIDE = 3
 
@@ -81,6 +88,18 @@ def run_all(kinds: list[str], arguments: list[str], titles: list[str]) -> int:
     return 0 if passed and not failed else 1
 
 
+def check_types() -> None:
+    """Every type of vault that the daemon knows has an entry, or a reason to have none. Raises AssertionError."""
+    from harness.daemon import run
+    with tempfile.NamedTemporaryFile(mode="w", suffix=".yaml") as file:
+        file.write("vaults: {a: {type: none-of-them}}\n")
+        file.flush()
+        said = run("cofferd", "--check", "--config", file.name).stderr.decode()
+    known = set(re.search(r"no vault of type none-of-them; expected one of (.*)", said)[1].split(", "))
+    listed = {type for _, type in KINDS.values()} | set(WITHOUT)
+    assert known == listed, f"the daemon's types of vaults and those of the suite differ in {', '.join(sorted(known ^ listed))}"
+
+
 def table(titles: list[str], lives: list[Life]) -> str:
     """All rows; a reason that is too long for a cell is a note below."""
     notes: list[str] = []
@@ -95,7 +114,8 @@ def table(titles: list[str], lives: list[Life]) -> str:
 
     rows = [["row", *(life.kind for life in lives)]] + [[title, *(cell(life, title) for life in lives)] for title in titles]
     lines = ["| " + " | ".join(each) + " |" for each in rows]
-    return "\n".join(lines + [f"({number}) {text}" for number, text in enumerate(notes, 1)])
+    lines += [f"({number}) {text}" for number, text in enumerate(notes, 1)]
+    return "\n".join(lines + [f"{type} has no rows: it {reason}" for type, reason in WITHOUT.items()])
 
 
 def outages(lives: list[Life]) -> str:
@@ -112,8 +132,9 @@ def outages(lives: list[Life]) -> str:
 def run_one(kind: str, pattern: str | None, report: Path | None, result: unittest.TestResult) -> None:
     import rows
     case = rows.HardLife
-    case.entry = getattr(importlib.import_module(f"entries.{kind}"), KINDS[kind])()
+    case.entry = getattr(importlib.import_module(f"entries.{kind}"), KINDS[kind][0])()
     case.__qualname__ = kind
+    case.plays_at_once = not pattern
     loader = unittest.TestLoader()
     if pattern:
         loader.testNamePatterns = [pattern if "*" in pattern else f"*{pattern}*"]
@@ -149,6 +170,7 @@ def main() -> int:
     if missing:
         parser.error(f"{options.bin} lacks {', '.join(missing)}; build them: swift build -c release")
     if not arguments.only:
+        check_types()
         import rows
         return run_all(list(KINDS), sys.argv[1:], titles_of(rows.HardLife))
     try:

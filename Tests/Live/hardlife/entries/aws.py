@@ -19,6 +19,10 @@ EXPIRED = Fault("expired", answer=answer(
 
 class AWS(Entry):
     name = "aws"
+    advice = {
+        Status.UNAUTHENTICATED: "Check that the access key, profile or role",
+        Status.PERMISSION_DENIED: "IAM policy lets it create, read, update and delete secrets",
+    }
     lacks = {"nodes": Lack("one address, behind which the service has its nodes", refuses_settings(
         "aws", "nodes: ['https://127.0.0.1:1']", "endpoints: ['https://127.0.0.1:1']"))}
     room = 65_086

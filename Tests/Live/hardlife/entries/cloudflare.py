@@ -13,6 +13,10 @@ from servers import Process
 
 class Cloudflare(Entry):
     name = "cloudflare"
+    advice = {
+        Status.UNAUTHENTICATED: "Check that the API token is whole, active and not expired",
+        Status.PERMISSION_DENIED: "may edit Workers KV Storage",
+    }
     lacks = {"nodes": Lack("one address, behind which the service has its nodes", refuses_settings(
         "cloudflare", "nodes: ['https://127.0.0.1:1']", "endpoints: ['https://127.0.0.1:1']"))}
     longest_ids = {"u": 250, "ü": 125}

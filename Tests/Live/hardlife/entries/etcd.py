@@ -28,6 +28,10 @@ def renews_tokens(test: SystemTest) -> None:
 
 class Etcd(Entry):
     name = "etcd"
+    advice = {
+        Status.UNAUTHENTICATED: "Check user, and that user_password_file",
+        Status.PERMISSION_DENIED: "may read and write all keys below its prefix",
+    }
     lacks = {
         "expiring credentials": Lack("a password has no end, and tokens are renewed", renews_tokens),
         "lag": Lack("reads show the write before them", shows_writes),

@@ -23,6 +23,10 @@ EXPIRED = Fault("expired", answer=answer("401 Unauthorized", json.dumps({"error"
 
 class GCP(Entry):
     name = "gcp"
+    advice = {
+        Status.UNAUTHENTICATED: "Check that the service account, key or federation",
+        Status.PERMISSION_DENIED: "service account has the role in the manual",
+    }
     lacks = {"nodes": Lack("one address, behind which the service has its nodes", refuses_settings(
         "gcp", "nodes: ['https://127.0.0.1:1']", "endpoints: ['https://127.0.0.1:1']"))}
     room = 65_086

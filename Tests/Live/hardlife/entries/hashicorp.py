@@ -17,6 +17,10 @@ path "secret/metadata/ai2-connectors/*" { capabilities = ["read", "list"] }
 
 class HashiCorp(Entry):
     name = "hashicorp"
+    advice = {
+        Status.UNAUTHENTICATED: "Check that the token, role or secret id is valid",
+        Status.PERMISSION_DENIED: "lets it create, read, update and delete",
+    }
     room = 779_710
     lacks = {"lag": Lack("reads show the write before them", shows_writes)}
 

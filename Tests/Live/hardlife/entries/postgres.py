@@ -17,6 +17,10 @@ SSL_REQUEST = bytes([0, 0, 0, 8, 4, 210, 22, 47])
 
 class Postgres(Entry):
     name = "postgres"
+    advice = {
+        Status.UNAUTHENTICATED: "Check the role and the password, and that a line of pg_hba.conf",
+        Status.PERMISSION_DENIED: "SELECT, INSERT, UPDATE and DELETE on its table",
+    }
     protocol = "PostgreSQL"
     lacks = {
         "http": Lack("PostgreSQL's protocol has no statuses of HTTP", speaks_otherwise(SSL_REQUEST)),
