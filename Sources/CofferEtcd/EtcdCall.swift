@@ -46,9 +46,12 @@ struct EtcdAnswer: Sendable {
     let json: JSON?
     /// nil = it did what it was asked for.
     let fault: EtcdFault?
+    /// Milliseconds that the sender, such as a proxy, wants to be left alone; 0 = it does not say.
+    let retryAfter: UInt32
 
     init(_ response: HTTPResponse) {
         status = response.status
+        retryAfter = response.retryAfterMilliseconds
         json = response.body.count == 0 ? nil : try? JSON.parse(answer: response.body)
         fault =
             if json == nil, response.complainsOfPlainHTTP {
@@ -65,6 +68,16 @@ struct EtcdAnswer: Sendable {
         self.status = status
         self.json = json
         self.fault = fault
+        retryAfter = 0
+    }
+
+    /// What its fault is to the caller.
+    ///
+    /// - Parameter isWrite: the call changes records.
+    func failure(_ fault: EtcdFault, vault: String, isWrite: Bool) -> Failure {
+        var failure = fault.failure(vault: vault, isWrite: isWrite)
+        failure.retryAfterMilliseconds = max(failure.retryAfterMilliseconds, retryAfter)
+        return failure
     }
 
     /// Of the store, when this was answered.

@@ -39,7 +39,7 @@ struct EtcdClient: Sendable {
 
     /// What a fault is to the caller, after all attempts.
     func failure(_ fault: EtcdFault, _ reply: EtcdReply, _ purpose: EtcdCall.Purpose) -> Failure {
-        let failure = fault.failure(vault: vault, isWrite: purpose.isWrite)
+        let failure = reply.answer.failure(fault, vault: vault, isWrite: purpose.isWrite)
         return reply.doubt != nil && purpose.isWrite ? failure.afterChange : failure
     }
 }

@@ -124,7 +124,7 @@ actor EtcdSession {
         switch answer.fault {
         case nil: break
         case .authenticationIsOff: return nil
-        case let fault?: throw fault.failure(vault: wire.vault, isWrite: false)
+        case let fault?: throw answer.failure(fault, vault: wire.vault, isWrite: false)
         }
         guard let token = answer.json?["token"]?.secret, (1...Self.maximumTokenBytes).contains(token.count),
             token.isHeaderValue(allowsBlanks: false)

@@ -79,7 +79,7 @@ final class EtcdWire: Sendable {
                     return answer
                 }
                 noteFailure(member)
-                round.last = fault.failure(vault: vault, isWrite: purpose.isWrite)
+                round.last = answer.failure(fault, vault: vault, isWrite: purpose.isWrite)
                 round.passes = round.passes || fault != .notCapable
                 if fault.leavesDoubt { try note(round.last, purpose, &doubt) }
             case .failure(let error):

@@ -77,6 +77,18 @@ import Testing
         #expect(!granting.member.paths.contains("kv/txn"))
     }
 
+    /// A proxy's advice reaches the caller, whichever call it stops.
+    @Test(arguments: [429, 503]) func passesOnHowLongAProxyWantsToBeLeftAlone(status: Int) async throws {
+        let busy = HTTPResponse(status: status, headers: ["retry-after": "7"], body: Secret("<html>"))
+        let login = EtcdOptions.Login(user: "u", password: .value(Secret("p")))
+        for bed in [Bed({ _, _ in busy }), Bed(login: login) { _, _ in busy }] {
+            let reading = await failure { () async throws(Failure) in try await bed.read() }
+            #expect(reading?.retryAfterMilliseconds == 7_000)
+            let writing = await failure { () async throws(Failure) in try await bed.write() }
+            #expect(writing?.retryAfterMilliseconds == 7_000)
+        }
+    }
+
     static let writes =
         FailedWrite.transport + [
             FailedWrite("404 of another server", .answer(404, "404 page not found"), false),
