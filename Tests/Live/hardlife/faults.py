@@ -42,7 +42,7 @@ class Fault:
     #: Milliseconds of retry advice that a refusal has at least.
     advice: int = 0
     #: Milliseconds that calls have.
-    timeout: int = 3_000
+    timeout: int = 4_000
 
     @property
     def is_http(self) -> bool:

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 
 from entry import Entry
 from faults import FAULTS, OUTAGE, Fault
-from harness import Daemon, Status
+from harness import CallFailed, Client, Daemon, Status, eventually
 from harness.options import options
 from load import Sample, Traffic, get, store
 from stage import configuration, new_daemon
 
 #: Seconds: longer than what is cached is fresh, so that it is asked for again; then the fault; then until all is well.
-TTL, STEADY, LASTS, RECOVERY, AFTER = 2, 3.5, 8, 30, 2
+TTL, STEADY, LASTS, RECOVERY, AFTER = 2, 3.5, 8, 30, 2.5
 #: With --soak: longer than a breaker rests at the first times.
 LASTS_LONG, RECOVERY_LONG = 120, 60
 #: For all of it.
 LONGEST = 300
 KEYS = 5
 #: Whoever waits for a vault gets what is stale after 1.5 s; and how long after that an answer may come on a busy machine.
-PATIENCE, SLACK = 1.5, 2.5
+PATIENCE, SLACK = 1.5, 3.5
 #: Of a breaker that is open, whatever opened it; and what it says.
 RESTING = ("is not asked for another", "one call is testing")
 
@@ -37,11 +37,19 @@ class Lane:
     def begin(self, daemon: Daemon) -> None:
         with daemon.client(40) as client:
             for number in range(KEYS):
-                client.store(f"{self.user}-warm", f"key-{number}", self.value(number))
-        self.warm = Traffic(daemon, lambda n: get(f"{self.user}-warm", f"key-{n % KEYS}"), 4)
-        self.calls = Traffic(daemon, self.call, 3, self.fault.timeout if self.fault else 3_000)
+                eventually("the records are stored", 40, lambda number=number: self.is_stored(client, number))
+        self.warm = Traffic(daemon, lambda n: get(f"{self.user}-warm", f"key-{n % KEYS}"), 4, 6_000)
+        self.calls = Traffic(daemon, self.call, 3, self.fault.timeout if self.fault else 10_000)
         for traffic in (self.warm, self.calls):
             traffic.start()
+
+    def is_stored(self, client: Client, number: int) -> bool:
+        """All servers start at the same time, and so do all daemons: that may take longer than a vault has."""
+        try:
+            client.store(f"{self.user}-warm", f"key-{number}", self.value(number))
+            return True
+        except CallFailed:
+            return False
 
     def call(self, number: int) -> tuple[str, object]:
         """By turns a Store of a new record, and a Get of one that is not there."""

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import secrets
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ from harness import Client, Daemon, Status, SystemTest, eventually
 from harness.daemon import Place, run
 from harness.options import options
 from lanes import PATIENCE, RESTING, SLACK, Lane, Ways, counted
-from load import Traffic, get, store
+from load import Sample, Traffic, get, store
 from stage import configuration, new_daemon
 
 REASON_TOO_LARGE = 14
@@ -103,8 +104,10 @@ class HardLife(SystemTest):
 
     def host(self, section: dict[str, object] | None = None, *sections: str, env: dict[str, str] | None = None) -> Daemon:
         """A daemon with the key of all of them, and a disk on which nothing is yet."""
+        section = section or self.entry.section()
+        patient = {} if "network" in self.entry.lacks else {"timeout_ms": 20_000}
         daemon = new_daemon(
-            configuration({"main": section or self.entry.section()}, self.key_section(), *(sections or [UNHURRIED])),
+            configuration({"main": section | patient}, self.key_section(), *(sections or [UNHURRIED])),
             self.entry.env | (env or {}))
         self.addCleanup(daemon.dispose)
         return daemon
@@ -189,21 +192,32 @@ class HardLife(SystemTest):
             failure = self.assert_fails(refusal.status, client.store, "user", "mail", b"value")
             self.assertRegex(failure.failure.message, refusal.words)
             self.assertNotIn("may have happened", failure.failure.message)
-            (health,) = client.health().vaults
+            # Its check has a second, in which a busy machine may give no answer.
+            eventually("Health says why", 20, lambda: self.health(client).check_status == refusal.status)
+            health = self.health(client)
             self.assertEqual((health.reachable, health.last_good_contact_ms), (False, 0))
-            self.assertEqual(Status(health.check_status).name, refusal.status.name, health.check_failure.message)
-            self.assertRegex(health.check_failure.message, refusal.words)
+            if health.check_status == refusal.status:
+                self.assertRegex(health.check_failure.message, refusal.words)
         self.assertEqual(daemon.coffer("health").returncode, Status.UNAVAILABLE)
         text = self.diagnose(daemon, refusal.status)
         self.assertRegex(text, refusal.words)
         refusal.repair(daemon)
         eventually("the doctor is content", 20, lambda: daemon.coffer("doctor").returncode == 0, step=0.2)
         with daemon.client(40) as client:
-            (health,) = client.health().vaults
-            self.assertEqual((health.reachable, health.check_status), (True, 0), health.check_failure.message)
-            self.assertGreater(health.last_good_contact_ms, 0)
+            self.assert_reached(client)
+            self.assertGreater(self.health(client).last_good_contact_ms, 0)
             client.store("user", kind, b"value")
         return refusal.status.name
+
+    @staticmethod
+    def health(client: Client):
+        """Of the vault."""
+        (vault,) = client.health().vaults
+        return vault
+
+    def assert_reached(self, client: Client) -> None:
+        """Within some of Health's checks."""
+        eventually("the vault is reached", 20, lambda: self.health(client).reachable)
 
     def diagnose(self, daemon: Daemon, status: Status) -> str:
         ended = daemon.coffer("doctor")
@@ -230,7 +244,8 @@ class HardLife(SystemTest):
         for _ in range(2):
             self.assertEqual(self.state(daemon), (Status.UNAVAILABLE, "fail", "VAULT_REFUSED"))
         self.assertIn("writes fail (refused)", daemon.coffer("health").stdout.decode())
-        self.assertRegex(daemon.coffer("vaults").stdout.decode(), r"(?m)^main .* yes +fail \(refused\) ")
+        eventually("the table says so", 20, lambda: re.search(
+            r"(?m)^main .* yes +fail \(refused\) ", daemon.coffer("vaults").stdout.decode()))
         self.diagnose(daemon, refusal.status)
         refusal.repair(daemon)
         # Nobody stores: the doctor's test record shows that it is mended.
@@ -244,13 +259,18 @@ class HardLife(SystemTest):
         """Exit code of `coffer health`, and what it says of writes, as `coffer vaults` does."""
         found = []
         for command in ("health", "vaults"):
-            ended = daemon.coffer(command, "--json")
-            document = json.loads(ended.stdout)
-            vault = (document["vaults"] if command == "health" else document)[0]
-            self.assertTrue(vault["reachable"], ended.stdout)
-            found.append((ended.returncode, vault["writes"], vault.get("writeFailure")))
+            code, vault = eventually("the vault is reached", 20, lambda: self.said(daemon, command))
+            found.append((code, vault["writes"], vault.get("writeFailure")))
         self.assertEqual(*found)
         return found[0]
+
+    @staticmethod
+    def said(daemon: Daemon, command: str) -> tuple[int, dict] | None:
+        """Exit code, and what it says of the vault; none if its check was not answered in time."""
+        ended = daemon.coffer(command, "--json")
+        document = json.loads(ended.stdout)
+        vault = (document["vaults"] if command == "health" else document)[0]
+        return (ended.returncode, vault) if vault["reachable"] else None
 
     # Records
 
@@ -274,7 +294,7 @@ class HardLife(SystemTest):
             self.assertEqual(last.status, Status.DATA_LOSS, last.failure.message)
             self.assert_fails(Status.DATA_LOSS, client.get, "spoilt", "bad")
             # The vault is none the worse for it, and a Store mends the record.
-            self.assertTrue(client.health().vaults[0].reachable)
+            self.assert_reached(client)
             client.store("spoilt", "bad", b"again")
             self.assertEqual(client.get("spoilt", "bad", max_age_ms=0).credential, b"again")
 
@@ -294,7 +314,7 @@ class HardLife(SystemTest):
             self.assertEqual(client.list("besid"), [])
             self.assertTrue(client.delete("beside", "c"))
             self.assertEqual(client.get("beside", "d", max_age_ms=0).credential, b"value")
-            self.assertTrue(client.health().vaults[0].reachable)
+            self.assert_reached(client)
         self.assertEqual([self.entry.fetch(name) for name in names], before)
 
     @row("a lagging read after a write", "lag")
@@ -378,20 +398,20 @@ class HardLife(SystemTest):
         with daemon.client(40) as client:
             client.store("warm", "c", b"value")
         stores = Traffic(daemon, lambda n: store("moved", f"c-{n}", f"value-{n}".encode()), 10, 5_000).start()
-        warm = Traffic(daemon, lambda n: get("warm", "c"), 10).start()
+        warm = Traffic(daemon, lambda n: get("warm", "c"), 10, 6_000).start()
         try:
             time.sleep(2)
             struck = time.time()
             cluster.strike()
             eventually("Stores work again", FAILOVER, lambda: any(
                 each.reached and each.sent > struck for each in list(stores.samples)), step=0.1)
-            time.sleep(3)
+            time.sleep(5)
         finally:
             stores.stop()
             warm.stop()
         works = min(each.answered for each in stores.samples if each.reached and each.sent > struck)
         self.assertEqual(counted([each for each in stores.samples if each.answered < struck and not each.reached]), [])
-        self.assertEqual(counted([each for each in stores.samples if each.sent > works + 2 and not each.reached]), [])
+        self.assertEqual(counted([each for each in stores.samples if each.sent > works + 3 and not each.reached]), [])
         self.assertEqual(counted([each for each in warm.samples if each.status != Status.OK]), [])
         with self.host(cluster.section, env=cluster.env).client() as client:
             for each in stores.samples:
@@ -471,16 +491,23 @@ class HardLife(SystemTest):
         during = [each for each in lane.calls.samples if lane.broken <= each.sent and each.answered < lane.mended]
         self.assertEqual([each for each in during if each.reached and each.sent > lane.broken + 0.5], [], "it was not broken")
         self.assertGreater(len(during), 5)
+        expected = self.entry.statuses.get(name, lane.fault.statuses)
         for each in lane.failures:
-            resting = any(words in each.message for words in RESTING)
-            allowed = {Status.UNAVAILABLE} if resting else self.entry.statuses.get(name, lane.fault.statuses)
-            self.assertIn(each.status, allowed, each)
+            self.assertIn(each.status, self.allowed(each, expected, lane.fault.timeout / 1_000), each)
             self.assertLess(each.seconds, lane.fault.timeout / 1_000 + SLACK, each)
-            if not resting and each.status == Status.RESOURCE_EXHAUSTED:
+            if each.status == Status.RESOURCE_EXHAUSTED:
                 self.assertGreaterEqual(each.retry_ms, lane.fault.advice, each)
+        self.assertTrue(any(each.status in expected for each in lane.failures), counted(lane.failures))
         self.assert_recovered(lane)
         names = Counter(each.status.name for each in lane.failures)
         return f"{', '.join(sorted(names))}; Stores {lane.recovered - lane.mended:.1f} s after"
+
+    @staticmethod
+    def allowed(sample: Sample, expected: frozenset[Status], seconds: float) -> set[Status]:
+        """What a call may be told that has so many seconds, and is to fail as expected."""
+        if any(words in sample.message for words in RESTING):
+            return {Status.UNAVAILABLE}
+        return {*expected, Status.DEADLINE_EXCEEDED} if sample.seconds > 0.95 * seconds else {*expected}
 
     def assert_unhurt(self, lane: Lane) -> None:
         """All was well before, and what is cached never fails."""
@@ -503,7 +530,7 @@ class HardLife(SystemTest):
             value = lane.value(int(each.key.rpartition("-")[2]))
             if each.status == Status.OK:
                 self.assertEqual(found, value, each)
-            elif "may have happened" not in each.message and each.status != Status.DEADLINE_EXCEEDED:
+            elif "may have happened" not in each.message:
                 self.assertIsNone(found, each)
             else:
                 self.assertIn(found, (value, None), each)
@@ -511,5 +538,5 @@ class HardLife(SystemTest):
     def assert_recovered(self, lane: Lane) -> None:
         self.assertGreater(lane.recovered, 0, f"not within {options.sized(lanes.RECOVERY, lanes.RECOVERY_LONG)} s")
         late = [each for each in lane.warm.samples + lane.calls.samples if each.sent > lane.recovered + 1]
-        self.assertGreater(len(late), 5)
+        self.assertGreater(len(late), 2)
         self.assertEqual(counted([each for each in late if not each.reached]), [], "after it")
