@@ -8,24 +8,29 @@ struct EtcdClient: Sendable {
 
     var vault: String { wire.vault }
 
-    /// Sends with a token that works. After a refusal of the token, once more with a new one.
+    /// How often a token is replaced for one call. A change of users or roles ends all tokens, also those that are got while
+    /// one change follows another.
+    private static let replacements = 2
+
+    /// Sends with a token that works. After a refusal of the token, again with a new one.
     ///
     /// - Returns: the answer, whatever it says.
     nonisolated(nonsending)
         func call(_ call: EtcdCall, deadline: BootInstant) async throws(Failure) -> EtcdReply
     {
         guard wire.dependencies.clock.boot < deadline else { throw .notBegun(vault: vault) }
-        let token = try await session.token(by: deadline)
-        let reply = try await wire.exchange(call, token: token.secret, deadline: deadline)
-        guard reply.answer.fault == .badToken || reply.answer.fault == .noToken else { return reply }
-        do throws(Failure) {
-            let fresh = try await session.replacement(for: token.number, by: deadline)
-            var again = try await wire.exchange(call, token: fresh.secret, deadline: deadline)
-            again.doubt = again.doubt ?? reply.doubt
-            return again
-        } catch {
-            throw reply.doubt != nil && call.purpose.isWrite ? error.afterChange : error
+        var token = try await session.token(by: deadline)
+        var reply = try await wire.exchange(call, token: token.secret, deadline: deadline)
+        for _ in 0..<Self.replacements where reply.answer.fault == .badToken || reply.answer.fault == .noToken {
+            do throws(Failure) {
+                token = try await session.replacement(for: token.number, by: deadline)
+                let again = try await wire.exchange(call, token: token.secret, deadline: deadline)
+                reply = EtcdReply(answer: again.answer, doubt: again.doubt ?? reply.doubt)
+            } catch {
+                throw reply.doubt != nil && call.purpose.isWrite ? error.afterChange : error
+            }
         }
+        return reply
     }
 
     /// As `call`, for answers that have to be successes.

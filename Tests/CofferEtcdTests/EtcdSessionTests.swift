@@ -102,7 +102,18 @@ import Testing
         }
         let failure = await failure { () async throws(Failure) in try await bed.read() }
         #expect(failure?.code == .unauthenticated)
-        #expect(bed.member.paths == ["auth/authenticate", "kv/range", "auth/authenticate", "kv/range"])
+        #expect(bed.member.paths == ["auth/authenticate", "kv/range", "auth/authenticate", "kv/range", "auth/authenticate", "kv/range"])
+    }
+
+    /// An operator who changes several roles ends the tokens with each change.
+    @Test func aTokenThatEndsWithItsCallIsReplacedAgain() async throws {
+        let etcd = Guarded()
+        let bed = Bed(login: Self.login) { request, number throws(HTTPError) in
+            if request.header("Authorization") != "token.3", !request.path.hasSuffix("authenticate") { etcd.forget() }
+            return try await etcd.answer(request, number)
+        }
+        #expect(try await bed.read() == nil)
+        #expect(etcd.state.withLock { $0.logins } == 3)
     }
 
     // MARK: Files
