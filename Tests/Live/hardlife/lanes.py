@@ -20,6 +20,8 @@ LONGEST = 300
 KEYS = 5
 #: Whoever waits for a vault gets what is stale after 1.5 s; and how long after that an answer may come on a busy machine.
 PATIENCE, SLACK = 1.5, 3.5
+#: Milliseconds that calls have where they are not to fail.
+PATIENT = 15_000
 #: Of a breaker that is open, whatever opened it; and what it says.
 RESTING = ("is not asked for another", "one call is testing")
 
@@ -31,7 +33,8 @@ class Lane:
         self.fault = fault
         self.user = fault.name.replace(" ", "-").replace("'", "") if fault else "none"
         self.tap = entry.tap()
-        self.section = entry.section(self.tap.port, **({"timeout_ms": fault.timeout} if fault and fault.delay else {}))
+        patient = {"timeout_ms": PATIENT} if not fault or fault.delay else {}
+        self.section = entry.section(self.tap.port, **patient)
         self.broken = self.mended = 0.0
 
     def begin(self, daemon: Daemon) -> None:
@@ -39,7 +42,7 @@ class Lane:
             for number in range(KEYS):
                 eventually("the records are stored", 40, lambda number=number: self.is_stored(client, number))
         self.warm = Traffic(daemon, lambda n: get(f"{self.user}-warm", f"key-{n % KEYS}"), 4, 6_000)
-        self.calls = Traffic(daemon, self.call, 3, self.fault.timeout if self.fault else 10_000)
+        self.calls = Traffic(daemon, self.call, 3, self.fault.timeout if self.fault else PATIENT)
         for traffic in (self.warm, self.calls):
             traffic.start()
 

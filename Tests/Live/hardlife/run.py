@@ -28,10 +28,11 @@ HERE = Path(__file__).resolve().parent
 TESTS = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(TESTS / "Live/system"), str(TESTS / "Live"), str(TESTS / "System")]
 
-#: A module of entries/ for each, the class in it, and the type of vault. Those that take longest begin first.
+#: A module of entries/ for each, the class in it, and the type of vault. Those that take longest begin first, and not all
+#: with several nodes at once.
 KINDS = {
-    "hashicorp": ("HashiCorp", "vault"), "etcd": ("Etcd", "etcd"), "postgres": ("Postgres", "postgres"),
-    "cloudflare": ("Cloudflare", "cloudflare"), "gcp": ("GCP", "gcp"), "aws": ("AWS", "aws"), "embedded": ("Embedded", "embedded"),
+    "hashicorp": ("HashiCorp", "vault"), "aws": ("AWS", "aws"), "etcd": ("Etcd", "etcd"), "gcp": ("GCP", "gcp"),
+    "postgres": ("Postgres", "postgres"), "cloudflare": ("Cloudflare", "cloudflare"), "embedded": ("Embedded", "embedded"),
 }
 #: Types of vaults that are not among them, and why.
 WITHOUT = {

@@ -26,7 +26,7 @@ class HashiCorp(Entry):
 
     def start(self, folder: Path) -> None:
         self.stage = Stage()
-        self.bao = self.stage.bao("main", "raft")
+        self.bao = self.stage.bao("main")
         self.certificates = self.stage.folder
         self.port = int(self.bao.address.rpartition(":")[2])
 
