@@ -176,10 +176,10 @@ begin hard-life python3 Tests/Live/hardlife/run.py --bin .build-debug/debug "${s
 step python-client clients/python/check.sh .build-debug/debug
 step node-client node_client
 step oracle python3 Tests/Fuzzing/oracle.py .build-debug/debug/coffer-oracle
-end hard-life
-grep -A 12 -a '^An outage' "$logs/hard-life"
 end build-release
 end swift-package
+end hard-life
+grep -a -A 12 '^An outage' "$logs/hard-life"
 begin names idle .build/release/coffer-simulate names ${soak:+--pairs 10000000}
 step simulation .build/release/coffer-simulate ${soak:+--seeds 1000000 --pairs 10000000}
 step flood .build/release/coffer-simulate flood ${soak:+--keys 10000000}
