@@ -37,7 +37,9 @@ KINDS = {
 #: Types of vaults that are not among them, and why.
 WITHOUT = {
     "memory": "forgets everything when the daemon stops",
-    "cloudflare-secrets-store": "gives nothing back: Tests/CofferVaultsLiveTests/Cloudflare has its tests",
+    "cloudflare-secrets-store": "gives nothing back; Tests/CofferVaultsLiveTests/Cloudflare has its tests",
+    "fly": "reads from the daemon's own environment, and gives values to its own Machines only; Tests/CofferVaultsLiveTests/Fly has its tests",
+    "azure": "has no entry yet; Tests/CofferVaultsLiveTests/Azure has its tests",
 }
 #: How many of them run at once on two processors.
 BESIDE = 3
