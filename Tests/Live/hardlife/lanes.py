@@ -145,7 +145,7 @@ def run(lanes: list[Lane]) -> None:
 def kept(entry: Entry, key: str, lanes: dict[str, Lane]) -> dict[str, bytes | None]:
     """As another daemon reads it, by an undamaged way."""
     found: dict[str, bytes | None] = {}
-    daemon = new_daemon(configuration({lane.user: entry.section() for lane in lanes.values()}, key), entry.env)
+    daemon = new_daemon(configuration({lane.user: entry.section(timeout_ms=PATIENT) for lane in lanes.values()}, key), entry.env)
     try:
         with daemon.client(60) as client:
             for lane in lanes.values():

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 import urllib.request
 from datetime import datetime
 from pathlib import Path
@@ -45,10 +46,7 @@ class Stage:
         return server
 
     def file(self, name: str, text: str) -> Path:
-        path = self.folder / name
-        path.touch(mode=0o600)
-        path.write_text(text)
-        return path
+        return secret_file(self.folder / name, text)
 
     def vault(self, server: Server, **changes: object) -> dict[str, object]:
         """The settings of a vault that logs in by AppRole."""
@@ -56,6 +54,15 @@ class Stage:
         return {
             "type": "vault", "address": server.address, "ca_file": server.ca, "auth": "approle", "role_id": ROLE_ID,
             "secret_id_file": file} | changes
+
+
+def secret_file(path: Path, text: str) -> Path:
+    """Whole at any moment: daemons read it when they like, and two threads may write it."""
+    whole = path.with_name(f"{path.name}.{threading.get_ident()}")
+    whole.touch(mode=0o600)
+    whole.write_text(text)
+    whole.rename(path)
+    return path
 
 
 def configuration(vaults: dict[str, dict[str, object]], *sections: str) -> str:

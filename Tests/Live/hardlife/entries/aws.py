@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from entry import Entry, Lack, Refusal, refuses_settings
 from faults import Fault, answer
 from harness import Status, SystemTest
+from stage import secret_file
 
 #: As AWS says it: MiniStack's tokens last for 15 minutes at least.
 EXPIRED = Fault("expired", answer=answer(
@@ -63,9 +64,7 @@ class AWS(Entry):
 
     def profile(self, name: str, key: str, secret: str) -> None:
         self.profiles[name] = key, secret
-        file = self.folder / "profiles"
-        file.touch(mode=0o600)
-        file.write_text("".join(
+        secret_file(self.folder / "profiles", "".join(
             f"[{each}]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n"
             for each, (key, secret) in self.profiles.items()))
 

@@ -9,6 +9,7 @@ import fake_cloudflare
 from entry import Entry, Lack, Refusal, refuses_settings
 from harness import Status, SystemTest
 from servers import Process
+from stage import secret_file
 
 
 class Cloudflare(Entry):
@@ -39,10 +40,7 @@ class Cloudflare(Entry):
                 "kv_namespace": self.sdk.namespace, "api_token_file": self.token("app", "app-token")} | changes
 
     def token(self, name: str, token: str) -> Path:
-        file = self.folder / f"{name}-token"
-        file.touch(mode=0o600)
-        file.write_text(token + "\n")
-        return file
+        return secret_file(self.folder / f"{name}-token", token + "\n")
 
     def name_of(self, user: str, connection: str) -> str:
         return self.sdk.key(user, connection)

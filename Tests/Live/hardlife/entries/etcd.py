@@ -11,6 +11,7 @@ from entry import Cluster, Entry, Lack, Refusal, shows_writes
 from etcd import PASSWORD, ROOT_PASSWORD, Node, set_up_access
 from harness import Status, SystemTest
 from servers import certificates, free_ports
+from stage import secret_file
 
 #: Longer than several calls by the slowest way: a token that ends before its login is answered is no token.
 TOKEN_SECONDS = 8
@@ -63,10 +64,7 @@ class Etcd(Entry):
                 "user": "coffer", "user_password_file": self.password("coffer", PASSWORD)} | changes
 
     def password(self, name: str, password: str) -> Path:
-        file = self.folder / f"{name}-password"
-        file.touch(mode=0o600)
-        file.write_text(password + "\n")
-        return file
+        return secret_file(self.folder / f"{name}-password", password + "\n")
 
     def ctl(self, *arguments: str) -> str:
         return self.node.ctl(*arguments, user=f"root:{ROOT_PASSWORD}")

@@ -1,7 +1,6 @@
 """Google Secret Manager: the stand-in that Google's own client passes its cases on."""
 
 import json
-import shutil
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from entry import Entry, Lack, Refusal, refuses_settings
 from faults import Fault, answer
 from google.api_core.exceptions import NotFound
 from harness import Status, SystemTest
+from stage import secret_file
 
 #: As Google says it of a token that is over.
 EXPIRED = Fault("expired", answer=answer("401 Unauthorized", json.dumps({"error": {
@@ -81,15 +81,14 @@ class GCP(Entry):
         if kind == "wrong":
             google_cloud.openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", str(self.folder / "other.pem"))
             key["private_key"] = (self.folder / "other.pem").read_text()
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(key))
+        secret_file(file, json.dumps(key))
         status, words = {
             "wrong": (Status.UNAUTHENTICATED, "Google credentials: "),
             "forbidden": (Status.PERMISSION_DENIED, "access was denied; check that the daemon's account has the role"),
             "reader": (Status.PERMISSION_DENIED, "access was denied; check that the daemon's account has the role"),
         }[kind]
         # What an account may do is fixed there: another one takes its place.
-        return Refusal(self.section(credentials_file=file), status, words, lambda: shutil.copyfile(self.folder / "app.json", file), reloads=True)
+        return Refusal(self.section(credentials_file=file), status, words, lambda: secret_file(file, (self.folder / "app.json").read_text()), reloads=True)
 
     def lagging(self, test: SystemTest) -> tuple[dict[str, object], dict[str, str], Callable[[str, str], object]]:
         self.lag(0.6)

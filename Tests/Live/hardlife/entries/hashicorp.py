@@ -7,7 +7,7 @@ import cluster
 from entry import Cluster, Entry, Lack, Refusal, shows_writes
 from harness import Status
 from openbao import POLICY, ROOT_TOKEN
-from stage import Stage
+from stage import Stage, secret_file
 
 READ_ONLY = """
 path "secret/data/ai2-connectors/*" { capabilities = ["read"] }
@@ -53,13 +53,13 @@ class HashiCorp(Entry):
         if kind == "wrong":
             file = self.stage.file("wrong-secret-id", "no-such-secret-id\n")
             return Refusal(self.section(secret_id_file=file), Status.UNAUTHENTICATED, "refused the login; check role, secret id",
-                           lambda: file.write_text(self.stage.secret_id + "\n"))
+                           lambda: secret_file(file, self.stage.secret_id + "\n"))
         if kind == "expired":
             file = self.stage.file("expired-token", self.token("app", "1s"))
             time.sleep(1.5)
             section = self.section(auth="token-file", role_id=None, secret_id_file=None, token_file=file)
             return Refusal(section, Status.UNAUTHENTICATED, r"rejected this token \(expired or revoked\)",
-                           lambda: file.write_text(self.token("app", "1h")))
+                           lambda: secret_file(file, self.token("app", "1h")))
         policy = {"forbidden": "", "reader": READ_ONLY}[kind]
         self.bao.require("PUT", f"sys/policies/acl/{kind}", {"policy": policy or 'path "sys/nothing" { capabilities = ["read"] }'})
         file = self.stage.file(f"{kind}-token", self.token(kind, "1h"))

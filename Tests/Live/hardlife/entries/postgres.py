@@ -7,6 +7,7 @@ from entry import Cluster, Entry, Lack, Refusal, shows_writes, speaks_otherwise
 from harness import Status, eventually
 from postgres import PASSWORD, PROGRAMS, Folder, Server, as_postgres
 from servers import CannotStart, certificates
+from stage import secret_file
 
 #: What a daemon's role needs where the tables are there.
 READS = "GRANT USAGE ON SCHEMA coffer TO {0}; GRANT SELECT ON ALL TABLES IN SCHEMA coffer TO {0};"
@@ -47,10 +48,7 @@ class Postgres(Entry):
                 "password_file": self.password("password", PASSWORD), "ca_file": self.folder.path / "ca.pem"} | changes
 
     def password(self, name: str, password: str) -> Path:
-        file = self.folder.path / name
-        file.touch(mode=0o600)
-        file.write_text(password + "\n")
-        return file
+        return secret_file(self.folder.path / name, password + "\n")
 
     def put(self, name: str, text: str) -> None:
         self.server.sql(
