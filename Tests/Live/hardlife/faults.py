@@ -58,7 +58,7 @@ _PAGE = "<!DOCTYPE html><html><head><title>%s</title></head><body>%s</body></htm
 
 OUTAGE = Fault("outage", _BROKEN, is_gone=True)
 FAULTS = [
-    Fault("latency of 2 s", delay=2, timeout=15_000),
+    Fault("latency of 2 s", delay=2, timeout=25_000),
     Fault("resets", _BROKEN, resets=True),
     Fault("hangs", _SLOW, hangs=True),
     Fault("cut answers", _BROKEN, cuts=True),

@@ -21,7 +21,7 @@ KEYS = 5
 #: Whoever waits for a vault gets what is stale after 1.5 s; and how long after that an answer may come on a busy machine.
 PATIENCE, SLACK = 1.5, 3.5
 #: Milliseconds that calls have where they are not to fail.
-PATIENT = 15_000
+PATIENT = 25_000
 #: Of a breaker that is open, whatever opened it; and what it says.
 RESTING = ("is not asked for another", "one call is testing")
 

@@ -504,10 +504,10 @@ class HardLife(SystemTest):
 
     @staticmethod
     def allowed(sample: Sample, expected: frozenset[Status], seconds: float) -> set[Status]:
-        """What a call may be told that has so many seconds, and is to fail as expected."""
+        """What a call may be told that has so many seconds, and is to fail as expected: at its end, that it is over."""
         if any(words in sample.message for words in RESTING):
             return {Status.UNAVAILABLE}
-        return {*expected, Status.DEADLINE_EXCEEDED} if sample.seconds > 0.95 * seconds else {*expected}
+        return {*expected, Status.DEADLINE_EXCEEDED} if sample.seconds > 0.85 * seconds else {*expected}
 
     def assert_unhurt(self, lane: Lane) -> None:
         """It worked before, and what is cached never fails."""
