@@ -8,6 +8,8 @@ import { DecodeFault, Reader } from "./wire/reader.js";
 import { Writer } from "./wire/writer.js";
 
 const BATCH_BYTES = 16 << 10;
+/** Frames are sent and answers decoded in parts of a quarter of the calls in flight, but of no fewer than these. */
+const MINIMUM_PART = 4;
 /** What may wait to be sent before further calls are refused. */
 const MAXIMUM_QUEUED_BYTES = 16 << 20;
 
@@ -96,7 +98,8 @@ export class Connection {
         if (this.calls.size === 0) this.socket?.ref();
         this.calls.set(call.id, call);
         this.batch.push(call);
-        this.planFlush();
+        if (this.batch.length < this.part) this.planFlush();
+        else this.flush();
     }
 
     /** Ends waiting for a call: takes its request back, or tells the daemon to stop. */
@@ -134,6 +137,9 @@ export class Connection {
         if (this.calls.size === 0) this.socket?.unref();
     }
 
+    /** How many calls go together: while the daemon works on a part, this side sends or decodes the next. */
+    private get part(): number { return Math.max(MINIMUM_PART, this.calls.size >> 2); }
+
     // Sending.
 
     private planFlush(): void {
@@ -157,15 +163,29 @@ export class Connection {
         writer.at = 0;
         this.spare = undefined;
         this.isWriting = true;
-        this.socket.write(memory.subarray(0, size), (error) => {
+        let isTaken = false;
+        const taken = () => {
+            isTaken = true;
             memory.fill(0, 0, size);
-            if (error) return this.writeFailed();
             if (memory.length <= 4 * BATCH_BYTES) this.spare = memory;
             this.isWriting = false;
+        };
+        this.socket.write(memory.subarray(0, size), (error) => {
+            if (isTaken) return;
+            if (error) {
+                memory.fill(0, 0, size);
+                return this.writeFailed();
+            }
+            taken();
             if (this.writer.at > 0) this.planFlush();
         });
-        // What fails at once was not taken, not even in part.
-        if (this.socket.errored) for (const call of batch) call.isSent = false;
+        if (this.socket.errored) {
+            // What fails at once was not taken, not even in part.
+            for (const call of batch) call.isSent = false;
+        } else if (this.socket.writableLength === 0) {
+            // The kernel has all of it, and the callback comes late: more can be sent before.
+            taken();
+        }
     };
 
     /** The daemon has left, and all it sent is here: reads until nothing more comes. `isWriting` stays, so nothing is sent. */
@@ -185,12 +205,18 @@ export class Connection {
     /** What has arrived: the first `count` bytes of `memory`, which are wiped. */
     receive(memory: Buffer, count: number): void {
         this.hasReceived = true;
+        this.takeFrames(() => this.frames.take(memory, count, this.part, this.accept));
+        memory.fill(0, 0, count);
+    }
+
+    private readonly takeKept = (): void => this.takeFrames(() => this.frames.takeKept(this.part, this.accept));
+
+    /** Between two parts those who wait for the first go on, and make their next calls. */
+    private takeFrames(take: () => boolean): void {
         try {
-            this.frames.take(memory, count, this.accept);
+            if (take() && this.status !== "closed") queueMicrotask(this.takeKept);
         } catch (error) {
             this.close(error as CofferError, "broken");
-        } finally {
-            memory.fill(0, 0, count);
         }
     }
 

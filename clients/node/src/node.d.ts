@@ -33,6 +33,7 @@ interface Timer {
 declare function setTimeout(callback: () => void, milliseconds: number): Timer;
 declare function clearTimeout(timer: Timer): void;
 declare function setImmediate(callback: () => void): void;
+declare function queueMicrotask(callback: () => void): void;
 
 declare module "node:net" {
     interface SystemError extends Error {
@@ -50,6 +51,7 @@ declare module "node:net" {
         unref(): this;
         readonly destroyed: boolean;
         readonly errored: Error | null;
+        readonly writableLength: number;
     }
     interface ConnectOptions {
         path: string;

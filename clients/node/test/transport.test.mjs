@@ -34,6 +34,38 @@ test("answers in any order reach their own calls", async (t) => {
     assert.equal(daemon.connections, 1);
 });
 
+test("of many answers that come at once, the first are gone on with before the last are decoded", async (t) => {
+    let isWatched;
+    const watched = new Promise((resolve) => { isWatched = resolve; });
+    const payload = encode("GetResponse", { credential: Buffer.from("s"), version: "v-1", source: 1 });
+    const daemon = await fakeDaemon(t, async (peer) => {
+        const requests = [];
+        while (requests.length < 20) requests.push(await peer.read());
+        await watched;
+        peer.write(Buffer.concat(requests.map(({ callId }) => frame(Kind.RESPONSE, callId, { payload }))));
+        await serve(peer);
+    });
+    const events = [];
+    const loops = Array.from({ length: 20 }, async () => {
+        await daemon.client.get("ann", "first");
+        events.push("goes on");
+        await daemon.client.get("ann", "next");
+    });
+    while (daemon.client.channel.connection?.socket === undefined) await sleep(1);
+    const { socket } = daemon.client.channel.connection;
+    const write = socket.write.bind(socket);
+    socket.write = (...all) => {
+        events.push("sends");
+        return write(...all);
+    };
+    isWatched();
+    await Promise.all(loops);
+    const first = events.indexOf("goes on");
+    const sent = events.indexOf("sends", first);
+    assert.ok(sent !== -1 && sent < events.lastIndexOf("goes on"), events.join(", "));
+    assert.ok(events.filter((event) => event === "sends").length < 12, `one for each call: ${events.join(", ")}`);
+});
+
 test("ids go on beyond 32 bits", async (t) => {
     const ids = [];
     const daemon = await fakeDaemon(t, async (peer) => {

@@ -87,17 +87,23 @@ test("every valid frame is taken apart as it should, and canonical ones are made
 test("frames come out whole, however they arrive", () => {
     const all = vectors("frames.txt").map(({ bytes }) => bytes);
     const stream = Buffer.concat(all);
-    for (const size of [1, 7, 4096, 65536]) {
+    for (const size of [1, 7, 4096, 65536]) for (const most of [1, 3, Infinity]) for (const isLate of [false, true]) {
         const reader = new FrameReader();
         const taken = [];
+        const accept = (memory, start, end) => {
+            taken.push(memory.toString("hex", start, end));
+            return true;
+        };
         for (let at = 0; at < stream.length; at += size) {
             const piece = Buffer.from(stream.subarray(at, at + size));
-            reader.take(piece, piece.length, (memory, start, end) => {
-                taken.push(memory.toString("hex", start, end));
-                return true;
-            });
+            const before = taken.length;
+            let isMore = reader.take(piece, piece.length, most, accept);
+            piece.fill(0);
+            assert.ok(taken.length - before <= most, `${taken.length - before} frames taken, at most ${most}`);
+            while (isMore && !isLate) isMore = reader.takeKept(most, accept);
         }
-        assert.deepEqual(taken, all.map((bytes) => bytes.toString("hex")), `pieces of ${size} bytes`);
+        while (reader.takeKept(most, accept));
+        assert.deepEqual(taken, all.map((bytes) => bytes.toString("hex")), `pieces of ${size} bytes, ${most} frames at once`);
     }
 });
 
@@ -111,7 +117,7 @@ test("nothing is taken of what comes behind the frame that ends the connection",
         const reader = new FrameReader();
         let count = 0, at = 0;
         for (const size of pieces) {
-            reader.take(bytes.subarray(at, at + size), size, () => {
+            reader.take(bytes.subarray(at, at + size), size, Infinity, () => {
                 count += 1;
                 if (count === 2) reader.wipe();
                 return count < 2;
