@@ -1,28 +1,33 @@
 /// Hexadecimal text.
-package enum Hex {
-    private static let digits = Array("0123456789abcdef".utf8)
+@usableFromInline package enum Hex {
+    // Compiled where they are used, as what is generic in ``Secret``: every Store calls these.
 
     /// Lower-case digits.
-    package static func digits(_ bytes: some Collection<UInt8>) -> [UInt8] {
+    @inlinable package static func digits(_ bytes: some Collection<UInt8>) -> [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity(2 * bytes.count)
         for byte in bytes {
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
+            text.append(digit(byte >> 4))
+            text.append(digit(byte & 15))
         }
         return text
     }
 
-    package static func text(_ bytes: some Collection<UInt8>) -> String {
+    @inlinable package static func text(_ bytes: some Collection<UInt8>) -> String {
         String(unsafeUninitializedCapacity: 2 * bytes.count) { text in
             var end = 0
             for byte in bytes {
-                text[end] = digits[Int(byte >> 4)]
-                text[end + 1] = digits[Int(byte & 15)]
+                text[end] = digit(byte >> 4)
+                text[end + 1] = digit(byte & 15)
                 end += 2
             }
             return end
         }
+    }
+
+    /// Of a value below 16.
+    @inlinable static func digit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") - 10 + value
     }
 
     /// The value of a digit; nil for other characters.

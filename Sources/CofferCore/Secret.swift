@@ -8,9 +8,9 @@ import Glibc
 /// may cross threads. It has no description: printing it shows its size only.
 /// Bytes are lent inside a closure and must not be copied out of it into a
 /// String, Data or array.
-package final class Secret: @unchecked Sendable {
-    // Written only by init, before the reference is shared. What is generic here is
-    // compiled where it is used: unspecialized it would look up types at every call.
+@usableFromInline package final class Secret: @unchecked Sendable {
+    // Written only by init, before the reference is shared. What is generic here is compiled where it is used:
+    // unspecialized it would look up types at every call. `@inlinable` does that only if the type is `@usableFromInline`.
     @usableFromInline let memory: UnsafeMutableRawBufferPointer
 
     /// The size in bytes.
@@ -85,6 +85,6 @@ package final class Secret: @unchecked Sendable {
 }
 
 extension Secret: CustomStringConvertible, CustomReflectable {
-    package var description: String { "<secret, \(count) bytes>" }
-    package var customMirror: Mirror { Mirror(self, children: []) }
+    @usableFromInline package var description: String { "<secret, \(count) bytes>" }
+    @usableFromInline package var customMirror: Mirror { Mirror(self, children: []) }
 }

@@ -1,8 +1,10 @@
 /// Builds a ``Secret`` of known size piece by piece, without pointers.
-package struct SecretWriter: ~Copyable {
+@usableFromInline package struct SecretWriter: ~Copyable {
     @usableFromInline let memory: UnsafeMutableRawBufferPointer
+    @usableFromInline var position = 0
+
     /// How many bytes were appended.
-    @usableFromInline package private(set) var written = 0
+    @inlinable package var written: Int { position }
 
     /// Lets `body` write exactly `count` bytes.
     ///
@@ -41,9 +43,9 @@ package struct SecretWriter: ~Copyable {
 
     @inlinable @inline(__always)
     mutating func append(_ bytes: UnsafeRawBufferPointer) {
-        precondition(bytes.count <= memory.count - written, "SecretWriter: more than announced")
+        precondition(bytes.count <= memory.count - position, "SecretWriter: more than announced")
         guard let source = bytes.baseAddress, let base = memory.baseAddress else { return }
-        (base + written).copyMemory(from: source, byteCount: bytes.count)
-        written += bytes.count
+        (base + position).copyMemory(from: source, byteCount: bytes.count)
+        position += bytes.count
     }
 }

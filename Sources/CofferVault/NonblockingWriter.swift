@@ -14,6 +14,10 @@ package protocol NonblockingWriter: Sendable {
     )
 }
 
+extension VaultAdapter where Self: NonblockingWriter {
+    package var nonblockingWriter: (any NonblockingWriter)? { self }
+}
+
 /// A thread that does what others leave it.
 package protocol WorkQueue: AnyObject, Sendable {
     /// Does these in order, soon; from any thread, with one wake-up for all of them.

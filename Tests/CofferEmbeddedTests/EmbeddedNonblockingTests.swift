@@ -25,6 +25,14 @@ import Testing
         }
     }
 
+    /// What begins writes asks the adapter that it has, whatever its type.
+    @Test func aVaultThatCanSaysSo() async throws {
+        let vault = try scratch.open()
+        let adapter: any VaultAdapter = vault
+        #expect((adapter.nonblockingWriter as AnyObject?) === vault)
+        await vault.close()
+    }
+
     /// All of a group are told with one wake-up, each of its own record.
     @Test func aGroupWakesItsQueueOnce() async throws {
         let vault = try scratch.open()

@@ -1,7 +1,7 @@
 package import CofferCore
 internal import CofferVault
-package import Dispatch
-package import Synchronization
+internal import Dispatch
+internal import Synchronization
 
 /// Carries requests to threads that may block, in a disk or in a C library: an adapter never does.
 ///
@@ -10,37 +10,35 @@ package import Synchronization
 /// ``ThreadGroup``; each serves with ``serve(_:)``, or with ``wait(nanoseconds:)``, ``take(atMost:weight:limit:)``
 /// and ``finish(_:)`` where it joins calls.
 package final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
-    // What is generic here is compiled where it is used: unspecialized it would look up types at every call.
     package typealias Call = LaneCall<Request, Reply>
     /// Calls, and the sum of their weights.
     package typealias Taken = (calls: [Call], weight: Int)
 
-    @usableFromInline struct State {
-        @usableFromInline var waiting: [Call] = []
-        @usableFromInline var taken: [Call] = []
+    private struct State {
+        var waiting: [Call] = []
+        var taken: [Call] = []
         /// Threads in `wait` that were not woken yet.
-        @usableFromInline var sleepers = 0
-        @usableFromInline var isClosed = false
+        var sleepers = 0
+        var isClosed = false
 
-        @inlinable init() {}
     }
 
-    @usableFromInline let vault: String
-    @usableFromInline let clock: any Clock
-    @usableFromInline let watch: DeadlineWatch
-    @usableFromInline let capacity: Int
-    @usableFromInline let patience: Duration
-    @usableFromInline let state = Mutex(State())
-    @usableFromInline let wakeUp = DispatchSemaphore(value: 0)
+    private let vault: String
+    private let clock: any Clock
+    private let watch: DeadlineWatch
+    private let capacity: Int
+    private let patience: Duration
+    private let state = Mutex(State())
+    private let wakeUp = DispatchSemaphore(value: 0)
     /// `state.waiting.count`, to be looked at without the lock.
-    @usableFromInline let waitingNow = Atomic(0)
+    private let waitingNow = Atomic(0)
 
     /// - Parameters:
     ///   - watch: whose thread ends calls in time.
     ///   - capacity: the most calls that wait for a thread.
     ///   - patience: a call that had less time than this, and ran out of it, says nothing about the vault. Zero for a
     ///     vault in the pool, which judges that itself.
-    @inlinable package init(
+    package init(
         vault: String, clock: any Clock, watch: DeadlineWatch, capacity: Int, patience: Duration = .zero
     ) {
         self.vault = vault
@@ -55,7 +53,7 @@ package final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     ///
     /// - Throws: what the thread answered; DEADLINE_EXCEEDED; RESOURCE_EXHAUSTED
     ///   if too many wait; UNAVAILABLE once closed.
-    @inlinable package func submit(_ request: Request, deadline: BootInstant) async throws(Failure) -> Reply {
+    package func submit(_ request: Request, deadline: BootInstant) async throws(Failure) -> Reply {
         let outcome = await withCheckedContinuation { caller in
             submit(request, deadline: deadline, for: TaskCaller(caller))
         }
@@ -64,7 +62,7 @@ package final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
 
     /// The same; if the task is cancelled before a thread has taken the request, it is taken
     /// back and nothing is done.
-    @inlinable package func submitRevocably(_ request: Request, deadline: BootInstant) async throws(Failure) -> Reply {
+    package func submitRevocably(_ request: Request, deadline: BootInstant) async throws(Failure) -> Reply {
         let submitted = Mutex<Call?>(nil)
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { caller in
@@ -81,7 +79,7 @@ package final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
         return try outcome.get()
     }
 
-    @inlinable func revoke(_ call: Call) {
+    private func revoke(_ call: Call) {
         let isRevoked = state.withLock { state in
             guard let place = state.waiting.firstIndex(where: { $0 === call }) else { return false }
             state.waiting.remove(at: place)
@@ -93,13 +91,13 @@ package final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
 
     /// Hands the request to a thread and returns. The caller gets what the other
     /// `submit` returns or throws.
-    @inlinable package func submit(_ request: Request, deadline: BootInstant, for caller: any LaneCaller<Reply>) {
+    package func submit(_ request: Request, deadline: BootInstant, for caller: any LaneCaller<Reply>) {
         enqueue(Call(request, deadline: deadline, isHurried: isHurried(deadline), caller: caller))
     }
 
-    @inlinable func isHurried(_ deadline: BootInstant) -> Bool { deadline < clock.boot + patience }
+    private func isHurried(_ deadline: BootInstant) -> Bool { deadline < clock.boot + patience }
 
-    @inlinable func enqueue(_ call: Call) {
+    private func enqueue(_ call: Call) {
         guard clock.boot < call.deadline else {
             return call.answer(.failure(.notBegun(vault: vault)))
         }
@@ -115,7 +113,7 @@ package final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
         watch.note(call.deadline)
     }
 
-    @inlinable func wake(_ state: inout State) {
+    private func wake(_ state: inout State) {
         state.sleepers -= 1
         wakeUp.signal()
     }
@@ -123,7 +121,7 @@ package final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     /// Blocks until a call waits, the lane is closed, or the time is over.
     ///
     /// Only a lane with one thread may be waited for with a limit.
-    @inlinable package func wait(nanoseconds: UInt64? = nil) {
+    package func wait(nanoseconds: UInt64? = nil) {
         let ready = state.withLock { state in
             if !state.waiting.isEmpty || state.isClosed { return true }
             state.sleepers += 1
@@ -142,7 +140,7 @@ package final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     }
 
     /// Ends the `wait` of a thread that has something else to do.
-    @inlinable package func nudge() {
+    package func nudge() {
         state.withLock { state in if state.sleepers > 0 { wake(&state) } }
     }
 
@@ -152,7 +150,7 @@ package final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     /// - Parameters:
     ///   - count: the most calls.
     ///   - weight: of one call; the sum stays within `limit`, but for a single one.
-    @inlinable package func take(
+    package func take(
         atMost count: Int, weight: (Request) -> Int = { _ in 0 }, limit: Int = .max
     ) -> Taken {
         let now = clock.boot
@@ -185,7 +183,7 @@ package final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     }
 
     /// The calls are answered; their deadlines count no more.
-    @inlinable package func finish(_ calls: [Call]) {
+    package func finish(_ calls: [Call]) {
         state.withLock { state in
             // The usual case: one thread, none of its calls late.
             if state.taken.elementsEqual(calls, by: ===) { return state.taken = [] }
@@ -194,14 +192,14 @@ package final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     }
 
     /// Calls that no thread has taken yet.
-    @inlinable package var waitingCount: Int { waitingNow.load(ordering: .relaxed) }
+    package var waitingCount: Int { waitingNow.load(ordering: .relaxed) }
 
     /// Closed, with nothing left to take.
-    @inlinable package var isDrained: Bool { state.withLock { $0.isClosed && $0.waiting.isEmpty } }
+    package var isDrained: Bool { state.withLock { $0.isClosed && $0.waiting.isEmpty } }
 
     /// A thread's body: answers one call after another with `work`, which may block. Ends when the lane is closed
     /// and empty.
-    @inlinable package func serve(_ work: (Request) throws(Failure) -> Reply) {
+    package func serve(_ work: (Request) throws(Failure) -> Reply) {
         while !isDrained {
             wait()
             for call in take(atMost: 1).calls {
@@ -212,7 +210,7 @@ package final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     }
 
     /// Refuses new calls and wakes all threads, to do what is left and end.
-    @inlinable package func close() {
+    package func close() {
         state.withLock { state in
             state.isClosed = true
             while state.sleepers > 0 { wake(&state) }
@@ -220,7 +218,7 @@ package final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
     }
 
     /// For the watch.
-    @inlinable package func expire(now: BootInstant) -> BootInstant? {
+    package func expire(now: BootInstant) -> BootInstant? {
         let (unbegun, begun, next) = state.withLock { state in
             let unbegun = Self.removeLate(&state.waiting, now)
             let begun = Self.removeLate(&state.taken, now)
@@ -237,7 +235,7 @@ package final class Lane<Request: Sendable, Reply: Sendable>: DeadlineKeeper {
         return next
     }
 
-    @inlinable static func removeLate(_ calls: inout [Call], _ now: BootInstant) -> [Call] {
+    private static func removeLate(_ calls: inout [Call], _ now: BootInstant) -> [Call] {
         guard calls.contains(where: { $0.deadline <= now }) else { return [] }
         let late = calls.filter { $0.deadline <= now }
         calls.removeAll { $0.deadline <= now }

@@ -1,6 +1,6 @@
 package import CofferCore
 internal import CofferVault
-package import Synchronization
+internal import Synchronization
 
 /// A request that waits for its answer, which comes once: from the thread that
 /// does the work, or earlier because its deadline passed.
@@ -11,11 +11,11 @@ package final class LaneCall<Request: Sendable, Reply: Sendable>: Sendable {
     package let deadline: BootInstant
     /// Its deadline was so near from the beginning that missing it says nothing about the vault.
     package let isHurried: Bool
-    @usableFromInline let caller: any LaneCaller<Reply>
+    private let caller: any LaneCaller<Reply>
     // Not the caller itself in a mutex: to destroy that looks generic types up.
-    @usableFromInline let isAnswered = Atomic(false)
+    private let isAnswered = Atomic(false)
 
-    @inlinable package init(_ request: Request, deadline: BootInstant, isHurried: Bool = false, caller: any LaneCaller<Reply>) {
+    package init(_ request: Request, deadline: BootInstant, isHurried: Bool = false, caller: any LaneCaller<Reply>) {
         self.request = request
         self.deadline = deadline
         self.isHurried = isHurried
@@ -23,10 +23,10 @@ package final class LaneCall<Request: Sendable, Reply: Sendable>: Sendable {
     }
 
     /// Does nothing if it was answered before.
-    @inlinable package func answer(_ outcome: Outcome) { Self.answer([self], [outcome]) }
+    package func answer(_ outcome: Outcome) { Self.answer([self], [outcome]) }
 
     /// Answers many at once: each queue is woken once.
-    @inlinable package static func answer(_ calls: [LaneCall], _ outcomes: [Outcome]) {
+    package static func answer(_ calls: [LaneCall], _ outcomes: [Outcome]) {
         var batches: [(queue: any WorkQueue, work: [any WorkItem])] = []
         for (call, outcome) in zip(calls, outcomes) {
             guard !call.isAnswered.exchange(true, ordering: .acquiringAndReleasing) else { continue }

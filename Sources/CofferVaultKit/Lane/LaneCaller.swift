@@ -13,13 +13,13 @@ package protocol LaneCaller<Reply>: AnyObject, Sendable {
 
 /// A task that waits.
 package final class TaskCaller<Reply: Sendable>: LaneCaller {
-    @usableFromInline let continuation: CheckedContinuation<Result<Reply, Failure>, Never>
+    private let continuation: CheckedContinuation<Result<Reply, Failure>, Never>
 
-    @inlinable package init(_ continuation: CheckedContinuation<Result<Reply, Failure>, Never>) {
+    package init(_ continuation: CheckedContinuation<Result<Reply, Failure>, Never>) {
         self.continuation = continuation
     }
 
-    @inlinable package func accept(_ outcome: Result<Reply, Failure>) -> (on: any WorkQueue, work: any WorkItem)? {
+    package func accept(_ outcome: Result<Reply, Failure>) -> (on: any WorkQueue, work: any WorkItem)? {
         continuation.resume(returning: outcome)
         return nil
     }
