@@ -23,6 +23,7 @@ package final class EtcdVault: VaultAdapter {
     let leases: EtcdLeases
     let gate = CallGate()
     let watch: EtcdWatch
+    let milestones = EtcdMilestones()
 
     var clock: any Clock { client.wire.dependencies.clock }
 

@@ -2,6 +2,8 @@ import CofferCore
 import CofferHTTP
 import CofferVault
 import CofferVaultConformance
+import CofferVaultKit
+import Synchronization
 import Testing
 
 @testable import CofferEtcd
@@ -198,6 +200,45 @@ import Testing
         #expect(page.entries.isEmpty && page.next == nil)
         // It goes on behind the last of them, whatever bytes that has.
         #expect(bed.member.requests[1].text.contains(#""key":"YWkyLWNvbm5lY3RvcnMv//8A""#))
+    }
+
+    /// etcd counts all keys between the two ends of a range, whatever its limit: with the folder's end for each page
+    /// the counts grow with the square of the records.
+    @Test(arguments: [100, 1_000]) func pagesOfManyRecordsEndNearby(limit: Int) async throws {
+        let store = (0..<12_000).map { number in "ai2-connectors/u/c\(100_000 + number)" }
+        let counted = Atomic(0)
+        let bed = Bed { request, _ in
+            let json = try! JSON.parse(answer: request.body!)
+            func bytes(_ name: String) -> [UInt8] { JSONString(Base64.bytes(json[name]!.string!, limit: 1 << 20)!).bytes }
+            let all = store[place(bytes("key"), in: store)..<place(bytes("range_end"), in: store)]
+            counted.add(all.count, ordering: .relaxed)
+            let shown = all.prefix(Int(json["limit"]!.int64!))
+            let kvs = shown.map { #"{"key":"\#(Base64.text(Array($0.utf8)))","create_revision":"3","mod_revision":"3","value":"AA=="}"# }
+            return .etcd(revision: 7, #","kvs":[\#(kvs.joined(separator: ","))],"more":\#(shown.count < all.count),"count":"\#(all.count)""#)
+        }
+        for _ in 0..<2 {
+            var (seen, next): ([String], [UInt8]?) = ([], nil)
+            repeat {
+                let page = try await bed.vault.list(user: nil, after: next, limit: limit, deadline: bed.deadline)
+                seen += page.entries.compactMap { entry in
+                    if case .key(let key) = entry.name { "ai2-connectors/\(key.user)/\(key.connection)" } else { nil }
+                }
+                next = page.next
+            } while next != nil
+            #expect(seen == store)
+        }
+        let most = 2 * (store.count * (limit == 100 ? 8 : 4))
+        #expect(counted.load(ordering: .relaxed) < most)
+    }
+
+    /// How many names come before `key`.
+    private func place(_ key: [UInt8], in names: [String]) -> Int {
+        var (low, high) = (0, names.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if names[middle].utf8.lexicographicallyPrecedes(key) { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 
     // MARK: Many

@@ -1,0 +1,59 @@
+internal import Synchronization
+
+/// Where pages of long listings may end. etcd 3.4 counts all keys of the range that it is asked for, whatever the limit:
+/// without an end nearby each page of 100,000 records took three times as long for each record as one of 1,000.
+///
+/// Names of records, a page apart. They are hints and stay true enough: records that come and go between two of them
+/// make that page's range longer or shorter.
+final class EtcdMilestones: Sendable {
+    /// Of a part of one listing.
+    private struct Stretch {
+        let folder: String
+        /// Behind which it begins; nil = at the listing's beginning.
+        let start: [UInt8]?
+        let names: [[UInt8]]
+
+        /// The next one; nil if this is another part.
+        func next(in folder: String, after last: [UInt8]?) -> [UInt8]? {
+            guard folder == self.folder else { return nil }
+            guard let last else { return start == nil ? names.first : nil }
+            if let start, last.lexicographicallyPrecedes(start) { return nil }
+            return names.first { last.lexicographicallyPrecedes($0) }
+        }
+    }
+
+    private struct State {
+        /// The latest last.
+        var stretches: [Stretch] = []
+        var longFolders: [String] = []
+    }
+
+    /// Of listings that go on at the same time.
+    private static let most = 8
+
+    private let state = Mutex(State())
+
+    /// Where a page may end that begins behind `last`; nil = not known.
+    func next(in folder: String, after last: [UInt8]?) -> [UInt8]? {
+        state.withLock { state in state.stretches.lazy.compactMap { $0.next(in: folder, after: last) }.first }
+    }
+
+    /// Whether there were so many records that milestones are worth a call.
+    func isLong(_ folder: String) -> Bool { state.withLock { $0.longFolders.contains(folder) } }
+
+    func note(_ folder: String, isLong: Bool) {
+        state.withLock { state in
+            state.longFolders.removeAll { $0 == folder }
+            if isLong { state.longFolders.append(folder) }
+            if state.longFolders.count > Self.most { state.longFolders.removeFirst() }
+        }
+    }
+
+    /// - Parameter names: in their order, all behind `start`.
+    func note(_ names: [[UInt8]], in folder: String, after start: [UInt8]?) {
+        state.withLock { state in
+            state.stretches.append(Stretch(folder: folder, start: start, names: names))
+            if state.stretches.count > Self.most { state.stretches.removeFirst() }
+        }
+    }
+}
