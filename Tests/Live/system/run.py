@@ -26,7 +26,7 @@ sys.path[:0] = [str(HERE), str(TESTS / "Live"), str(TESTS / "System")]
 #: Each list is worked through beside the other.
 LANES = [
     ["outage", "blip", "kept"],
-    ["tokens", "herd", "leaks", "idle", "advice", "redirect", "lagging", "quota"],
+    ["tokens", "herd", "leaks", "idle", "advice", "redirect", "lagging", "quota", "etcd_requests"],
 ]
 #: Three nodes that elect one of them by time, and Stores, which read first, that have 3 s: nothing else runs beside
 #: them. Beside ten busy loops a bare write to the active node took 1.4 s (median).

@@ -23,6 +23,7 @@ class Tap:
             self._served.load_cert_chain(folder / "server.pem", folder / "server.key")
         self._lock = threading.Lock()
         self._sent, self._received = bytearray(), bytearray()
+        self._each_sent: list[bytearray] = []
         self._is_cut, self._writers = False, set()
         ready: Future[int] = Future()
         threading.Thread(target=asyncio.run, args=(self._listen(ready),), daemon=True).start()
@@ -50,6 +51,12 @@ class Tap:
         """To the server."""
         with self._lock:
             return bytes(self._sent)
+
+    @property
+    def each_sent(self) -> list[bytes]:
+        """The same of each connection by itself."""
+        with self._lock:
+            return [bytes(sent) for sent in self._each_sent]
 
     @property
     def received(self) -> bytes:
@@ -80,9 +87,12 @@ class Tap:
         except OSError:
             writer.close()
             return
+        own = bytearray()
+        with self._lock:
+            self._each_sent.append(own)
         copies = [
-            asyncio.create_task(self._copy(reader, requests, self._sent, writer)),
-            asyncio.create_task(self._copy(replies, writer, self._received, requests))]
+            asyncio.create_task(self._copy(reader, requests, (self._sent, own), writer)),
+            asyncio.create_task(self._copy(replies, writer, (self._received,), requests))]
         self._writers.add(writer)
         try:
             await asyncio.wait(copies, return_when=asyncio.FIRST_COMPLETED)
@@ -94,13 +104,15 @@ class Tap:
                 end.close()
 
     async def _copy(
-        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, kept: bytearray, origin: asyncio.StreamWriter
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, kept: tuple[bytearray, ...],
+        origin: asyncio.StreamWriter
     ) -> None:
         """`origin` writes to where `source` reads from."""
         try:
             while block := await source.read(1 << 16):
                 with self._lock:
-                    kept += block
+                    for each in kept:
+                        each += block
                 target.write(block)
                 await target.drain()
         except OSError:
