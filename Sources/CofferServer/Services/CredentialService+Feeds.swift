@@ -5,7 +5,8 @@ import CofferVault
 /// Changes that vaults tell of: what is cached does not outlive them. And what is read of a vault that lags soon after the
 /// start, when nobody here knows what was written before.
 extension CredentialService {
-    /// How long what is read of such a vault is believed, as long as it may lag behind the start.
+    /// How long what is read of such a vault is believed at first. It doubles until the vault no longer lags behind the start:
+    /// what is asked for again each time counts against the vault's own limits.
     static let earlyTrust = Duration.seconds(5)
 
     /// Returns when the task is cancelled, or when no vault has more to tell.
@@ -23,14 +24,15 @@ extension CredentialService {
 
     private func doubtEarlyReads(of member: VaultPool.Member, _ lag: Duration) async {
         let end = clock.boot + lag
-        var last = clock.boot
+        var (last, trust) = (clock.boot, Self.earlyTrust)
         while last < end {
             do {
-                try await member.store.sleep(until: last + Self.earlyTrust)
+                try await member.store.sleep(until: last + trust)
             } catch {
                 return
             }
-            last = max(clock.boot, last + Self.earlyTrust)
+            last = max(clock.boot, last + trust)
+            trust = trust * 2
             let isOnly = pool.vaults.count == 1
             // What this daemon has written is cached as it was written, and the vault may not show it yet.
             cache.doubt { (isOnly || leads($0, to: member.name)) && !member.store.knowsWrites(of: $0) }
