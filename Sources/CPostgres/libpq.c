@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* The functions of libpq that are called here, with the types of its own header. */
@@ -18,7 +19,8 @@
     F(PQerrorMessage) F(PQconnectionNeedsPassword) F(PQbackendPID) F(PQsetErrorVerbosity) F(PQsetNoticeReceiver)      \
     F(PQsendPrepare) F(PQsendQueryPrepared) F(PQsendQuery) F(PQflush) F(PQconsumeInput) F(PQisBusy) F(PQgetResult)    \
     F(PQresultStatus) F(PQresultErrorField) F(PQntuples) F(PQnfields) F(PQgetvalue) F(PQgetlength) F(PQgetisnull)     \
-    F(PQclear) F(PQnotifies) F(PQfreemem) F(PQgetCancel) F(PQcancel) F(PQfreeCancel) F(PQfinish)
+    F(PQclear) F(PQnotifies) F(PQfreemem) F(PQgetCancel) F(PQcancel) F(PQfreeCancel) F(PQfinish)      \
+    F(PQtransactionStatus)
 
 #define MEMBER(name) __typeof__(&name) name;
 static struct { FUNCTIONS(MEMBER) } pq;
@@ -183,7 +185,16 @@ void coffer_pq_cancel(struct coffer_pq_cancel *cancel) {
 
 void coffer_pq_free_cancel(struct coffer_pq_cancel *cancel) { pq.PQfreeCancel((PGcancel *)cancel); }
 
-void coffer_pq_finish(struct coffer_pq_connection *connection) { pq.PQfinish(conn(connection)); }
+void coffer_pq_finish(struct coffer_pq_connection *connection) {
+    int socket = pq.PQsocket(conn(connection));
+    /* Nobody knows what became of a statement that is given up. The kernel would go on sending it for a while, and its
+       late arrival undo what others have written since: now it forgets what the server has not acknowledged. */
+    if (socket >= 0 && pq.PQtransactionStatus(conn(connection)) == PQTRANS_ACTIVE) {
+        struct linger none = {.l_onoff = 1, .l_linger = 0};
+        setsockopt(socket, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    }
+    pq.PQfinish(conn(connection));
+}
 
 int coffer_pq_open_wake(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 

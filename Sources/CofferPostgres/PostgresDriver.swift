@@ -50,9 +50,8 @@ package struct PostgresDriver: VaultDriver {
         let options = try PostgresOptions(vault, address, password(of: vault, address, context))
         let adapter = try PostgresVault(
             name: vault.name, options: options,
-            dependencies: PostgresDependencies(clock: context.clock, random: context.random) { text in
-                context.notice(vault.name, text)
-            })
+            dependencies: PostgresDependencies(
+                clock: context.clock, random: context.random, notice: { context.notice(vault.name, $0) }))
         if let file = vault[PostgresSettings.passwordFile].unlessEmpty {
             context.whenReloaded(vault) { deadline throws(Failure) in
                 adapter.note(password: try await context.file(file, .secret, deadline: deadline))

@@ -2,12 +2,15 @@
 
 import bisect
 import itertools
+import select
+import socket
 import statistics
 import tempfile
+import threading
 import time
 from pathlib import Path
 
-from harness import SystemTest, eventually
+from harness import CallFailed, SystemTest, eventually, messages
 from harness.options import options
 from links import Links
 from load import Sample, Traffic, get, store
@@ -30,8 +33,77 @@ CUT_EVERY = 4
 LISTENERS = "FROM pg_stat_activity WHERE application_name = 'cofferd-listen'"
 
 
+class Relay:
+    """A way to a server on 127.0.0.1 that stops taking what callers send."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._is_held = threading.Event()
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                caller = self._listener.accept()[0]
+                pair = caller, socket.create_connection(("127.0.0.1", self._target))
+            except OSError:
+                return
+            self._pairs.append(pair)
+            for source, sink in (pair, pair[::-1]):
+                threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
+
+    def _copy(self, source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while not self._is_held.is_set():
+                if select.select([source], [], [], 0.05)[0] and not self._is_held.is_set():
+                    if not (block := source.recv(1 << 16)):
+                        break
+                    sink.sendall(block)
+        except OSError:
+            pass
+
+    def hold(self) -> None:
+        self._is_held.set()
+        time.sleep(0.2)
+
+    def resets(self) -> int:
+        """Of the callers' connections, how many were reset: nothing of them is sent any more."""
+        count = 0
+        for caller, _ in list(self._pairs):
+            caller.setblocking(False)
+            try:
+                while caller.recv(1 << 16):
+                    pass
+            except ConnectionResetError:
+                count += 1
+            except OSError:
+                pass
+        return count
+
+    def close(self) -> None:
+        for each in (self._listener, *itertools.chain(*self._pairs)):
+            each.close()
+
+
 class Shared(SystemTest):
     time_limit = 300
+
+    def test_what_is_given_up_is_not_sent_later(self) -> None:
+        server, settings = self.database()
+        relay = Relay(server.port)
+        self.addCleanup(relay.close)
+        daemon = new_daemon(configuration({"main": settings | {"url": f"postgresql://app@127.0.0.1:{relay.port}/coffer"}}))
+        self.addCleanup(daemon.dispose)
+        with daemon.client() as client:
+            client.store("user", "key", b"old")
+            relay.hold()
+            request = messages.credentials.StoreRequest(user_id="user", connection_id="key", credential=b"new")
+            with self.assertRaises(CallFailed):
+                list(client.responses(client.begin("Credentials/Store", request, 1_000)))
+            eventually("the connection of the Store to be reset", 10, lambda: relay.resets() > 0)
 
     def test_a_store_on_one_host_is_what_the_other_serves(self) -> None:
         server, settings = self.database()
@@ -74,6 +146,9 @@ class Shared(SystemTest):
             for traffic in (stores, gets):
                 traffic.stop()
         self.check(stores.samples, gets.samples, silences)
+        log = daemons[1].log_text()
+        self.assertIn("changes by other hosts are not heard: ", log)
+        self.assertIn("changes by other hosts are heard again", log)
 
     def interrupt(self, kind: str, server: Server, links: Links) -> None:
         """The second daemon hears nothing until the links heal; its other connections work."""
