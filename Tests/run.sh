@@ -154,12 +154,13 @@ idle() {
 
 clients() { c_client && Tests/Interop/run.sh .build/release .build-c; }
 
-step python-environment python_environment
-export PATH=$PWD/.build-python/bin:$PATH
+begin python-environment python_environment
 step tidy python3 Tests/Tidy/tidy.py
 step tidy-self-test python3 Tests/Tidy/tidy.py --self-test
 step generated-code env COFFER_SCRATCH_PATH=.build-debug COFFER_SWIFT_FLAGS="${debug_flags[*]}" proto/generate.sh --check
 step planted-bugs python3 Tests/Fuzzing/planted-bugs.py --check
+end python-environment
+export PATH=$PWD/.build-python/bin:$PATH
 step vectors-envelope envelope_vectors
 step vectors-frames python3 proto/vectors/generate.py --check
 step build-debug build_debug
