@@ -44,6 +44,8 @@ struct EtcdAnswer: Sendable {
     let status: Int
     /// nil if there was none, or what came is no JSON.
     let json: JSON?
+    /// What came had so many.
+    let bytes: Int
     /// nil = it did what it was asked for.
     let fault: EtcdFault?
     /// Milliseconds that the sender, such as a proxy, wants to be left alone; 0 = it does not say.
@@ -52,6 +54,7 @@ struct EtcdAnswer: Sendable {
     init(_ response: HTTPResponse) {
         status = response.status
         retryAfter = response.retryAfterMilliseconds
+        bytes = response.body.count
         json = response.body.count == 0 ? nil : try? JSON.parse(answer: response.body)
         fault =
             if json == nil, response.complainsOfPlainHTTP {
@@ -68,6 +71,7 @@ struct EtcdAnswer: Sendable {
         self.status = status
         self.json = json
         self.fault = fault
+        bytes = 0
         retryAfter = 0
     }
 
@@ -81,7 +85,7 @@ struct EtcdAnswer: Sendable {
     }
 
     /// Of the store, when this was answered.
-    var revision: Int64? { json?["header"]?["revision"]?.int64 }
+    var revision: Int64? { json?["header"]?["revision"]?.revision }
 }
 
 /// An answer, and what is not known of attempts before it.

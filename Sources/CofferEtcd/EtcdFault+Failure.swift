@@ -119,9 +119,8 @@ extension Failure {
     /// Nothing was done: each attempt found the record changed.
     static func etcdContended(_ vault: String) -> Failure {
         Failure(
-            .unavailable, .vaultFailed,
-            "other writers changed this record before each of \(EtcdVault.maximumAttempts) attempts; try again", vault: vault,
-            retryable: true)
+            .aborted, .vaultRefused, "others changed this record before each attempt, until the call's deadline; try again",
+            vault: vault, retryable: true)
     }
 
     static func etcdLogin(_ message: String, _ vault: String) -> Failure {

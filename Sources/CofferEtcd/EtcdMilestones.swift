@@ -26,7 +26,11 @@ final class EtcdMilestones: Sendable {
         /// The latest last.
         var stretches: [Stretch] = []
         var longFolders: [String] = []
+        var namesAtOnce = 20_000
     }
+
+    /// So many of the longest names fit into an answer.
+    private static let fewestNames = 1_250
 
     /// Of listings that go on at the same time.
     private static let most = 8
@@ -36,6 +40,19 @@ final class EtcdMilestones: Sendable {
     /// Where a page may end that begins behind `last`; nil = not known.
     func next(in folder: String, after last: [UInt8]?) -> [UInt8]? {
         state.withLock { state in state.stretches.lazy.compactMap { $0.next(in: folder, after: last) }.first }
+    }
+
+    /// What one call shows of the names that follow, without values.
+    var namesAtOnce: Int { state.withLock { $0.namesAtOnce } }
+
+    /// An answer with so many names was larger than is read.
+    ///
+    /// - Returns: whether fewer may be asked for.
+    func noteTooLarge(_ names: Int) -> Bool {
+        state.withLock { state in
+            state.namesAtOnce = min(state.namesAtOnce, max(Self.fewestNames, names / 4))
+            return state.namesAtOnce < names
+        }
     }
 
     /// Whether there were so many records that milestones are worth a call.

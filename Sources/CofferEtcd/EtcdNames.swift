@@ -58,6 +58,9 @@ extension JSON {
     /// A whole number of 64 bits, which the gateway writes as a string.
     var int64: Int64? { integer ?? text.flatMap { Int64($0) } }
 
+    /// A revision of etcd's store; nil for a number that it cannot come to, one more than which may not even be one.
+    var revision: Int64? { int64.flatMap { (0..<1 << 62).contains($0) ? $0 : nil } }
+
     /// A whole number as the gateway writes it: 2^53 and more must not become a double on the way.
     static func int64(_ value: Int64) -> JSON { .string(String(value)) }
 }

@@ -17,7 +17,7 @@ struct EtcdRecord: Sendable {
     ///
     /// - Returns: nil for what is none.
     init?(_ json: JSON, vault: String) {
-        guard let revision = json["mod_revision"]?.int64, revision > 0, let creation = json["create_revision"]?.int64,
+        guard let revision = json["mod_revision"]?.revision, revision > 0, let creation = json["create_revision"]?.revision,
             creation > 0
         else { return nil }
         self.revision = revision

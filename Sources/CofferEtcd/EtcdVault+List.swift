@@ -6,8 +6,6 @@ internal import CofferVaultKit
 extension EtcdVault {
     /// A page looks at this many keys at most, whatever the limit.
     private static let maximumPage = 1_000
-    /// What one call shows of the names that follow, without values.
-    private static let foreseenNames = 20_000
     /// With so many keys behind a page, to count them takes longer than to read them.
     private static let longListing: Int64 = 4_000
 
@@ -34,11 +32,9 @@ extension EtcdVault {
                 continue
             }
             if let fault = reply.answer.fault { throw client.failure(fault, reply, .read) }
-            let found = try names(in: reply)
-            for (name, json) in found {
-                if let entry = try entry(name, json) { page.entries.append(entry) }
-            }
-            if reply.answer.json?["more"]?.bool == true, let end = found.last?.name {
+            let found = try await look(at: reply) { name, json throws(Failure) in (name, try self.entry(name, json)) }
+            page.entries += found.compactMap(\.1)
+            if reply.answer.json?["more"]?.bool == true, let end = found.last?.0 {
                 last = end
                 if milestone == nil { noteLength(of: folder, reply) }
             } else if let milestone {
@@ -51,11 +47,18 @@ extension EtcdVault {
         return page
     }
 
-    private func names(in reply: EtcdReply) throws(Failure) -> [(name: [UInt8], json: JSON)] {
-        try (reply.answer.json?["kvs"]?.elements ?? []).map { json throws(Failure) in
-            guard let name = EtcdRecord.name(json) else { throw .etcdGarbled(self.name, isWrite: false) }
-            return (name, json)
-        }
+    /// What `each` makes of every key of a range.
+    private func look<R: Sendable>(
+        at reply: EtcdReply, _ each: @escaping @Sendable (_ name: [UInt8], JSON) throws(Failure) -> R
+    ) async throws(Failure) -> [R] {
+        try await LargeAnswer.look(at: reply.answer.bytes) {
+            Result { () throws(Failure) in
+                try (reply.answer.json?["kvs"]?.elements ?? []).map { json throws(Failure) in
+                    guard let name = EtcdRecord.name(json) else { throw .etcdGarbled(self.name, isWrite: false) }
+                    return try each(name, json)
+                }
+            }
+        }.get()
     }
 
     private func noteLength(of folder: String, _ reply: EtcdReply) {
@@ -68,14 +71,17 @@ extension EtcdVault {
     ) async throws(Failure) -> [UInt8]? {
         if let known = milestones.next(in: folder, after: last) { return known }
         guard milestones.isLong(folder) else { return nil }
+        let limit = milestones.namesAtOnce
         let reply = try await client.call(
-            range(folder, after: last, limit: Self.foreseenNames, ("keys_only", .bool(true))), deadline: deadline)
-        guard reply.answer.fault == nil else {
-            milestones.note(folder, isLong: false)
-            return nil
+            range(folder, after: last, limit: limit, ("keys_only", .bool(true))), deadline: deadline)
+        if reply.answer.fault == .answerTooLarge, milestones.noteTooLarge(limit) {
+            return try await milestone(in: folder, after: last, deadline: deadline)
         }
-        let names = try names(in: reply).map(\.name)
-        let each = stride(from: Self.maximumPage - 1, to: names.count, by: Self.maximumPage).map { names[$0] }
+        guard reply.answer.fault == nil else { return nil }
+        let names = try await look(at: reply) { name, _ in name }
+        var each = stride(from: Self.maximumPage - 1, to: names.count, by: Self.maximumPage).map { names[$0] }
+        // The last page of the listing is not asked about again.
+        if reply.answer.json?["more"]?.bool != true, let end = names.last { each.append(end) }
         milestones.note(each, in: folder, after: last)
         return each.first
     }

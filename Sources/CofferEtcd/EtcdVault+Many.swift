@@ -40,7 +40,13 @@ extension EtcdVault {
             return try await records(Array(names[..<half]), deadline) + (try await records(Array(names[half...]), deadline))
         }
         if let fault = reply.answer.fault { throw client.failure(fault, reply, .read) }
-        guard let responses = reply.answer.json?["responses"]?.elements, responses.count == names.count else {
+        return try await LargeAnswer.look(at: reply.answer.bytes) {
+            Result { () throws(Failure) in try self.records(in: reply, count: names.count) }
+        }.get()
+    }
+
+    private func records(in reply: EtcdReply, count: Int) throws(Failure) -> [EtcdRecord?] {
+        guard let responses = reply.answer.json?["responses"]?.elements, responses.count == count else {
             throw .etcdGarbled(name, isWrite: false)
         }
         var records: [EtcdRecord?] = []

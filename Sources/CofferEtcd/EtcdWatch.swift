@@ -169,7 +169,18 @@ final class EtcdWatch: Sendable {
 
     /// Of an answer that is no stream.
     private func refusal(_ stream: HTTPStream, _ member: Int) async -> End {
-        let body = (try? await stream.next()) ?? nil
+        let body = await withTaskGroup(of: Secret?.self) { group in
+            group.addTask { (try? await stream.next()) ?? nil }
+            // It may not come, and not end either.
+            group.addTask {
+                try? await self.dependencies.sleep(Self.creation)
+                return nil
+            }
+            let first = await group.next() ?? nil
+            stream.cancel()
+            group.cancelAll()
+            return first
+        }
         let answer = EtcdAnswer(HTTPResponse(status: stream.status, headers: stream.headers, body: body ?? Secret("")))
         let fault = answer.fault ?? .foreign(status: stream.status)
         if fault.isOfMember { client.wire.noteFailure(member) }

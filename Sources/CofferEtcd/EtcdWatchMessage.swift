@@ -34,7 +34,12 @@ enum EtcdWatchMessage: Equatable {
             self = .garbled
             return
         }
-        self = Self.message(result, revision: header["revision"]?.int64 ?? 0)
+        // What is 0 the gateway leaves out.
+        guard let revision = header["revision"].map({ $0.revision }) ?? 0 else {
+            self = .garbled
+            return
+        }
+        self = Self.message(result, revision: revision)
     }
 
     private static func message(_ result: JSON, revision: Int64) -> Self {
@@ -46,7 +51,7 @@ enum EtcdWatchMessage: Equatable {
         guard let events = result["events"]?.elements, !events.isEmpty else { return .progress(revision: revision) }
         var changes: [Change] = []
         for event in events {
-            guard let kv = event["kv"], let name = EtcdRecord.name(kv), let revision = kv["mod_revision"]?.int64 else {
+            guard let kv = event["kv"], let name = EtcdRecord.name(kv), let revision = kv["mod_revision"]?.revision else {
                 return .garbled
             }
             changes.append(Change(name: name, revision: revision))

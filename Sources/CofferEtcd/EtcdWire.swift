@@ -118,7 +118,8 @@ final class EtcdWire: Sendable {
     ) async -> Result<EtcdAnswer, HTTPError> {
         guard now < deadline else { return .failure(HTTPError(.deadline, isUnsent: true)) }
         do throws(HTTPError) {
-            return .success(EtcdAnswer(try await members[member].transport.send(request, deadline: deadline)))
+            let response = try await members[member].transport.send(request, deadline: deadline)
+            return .success(await LargeAnswer.look(at: response.body.count) { EtcdAnswer(response) })
         } catch {
             return .failure(error)
         }

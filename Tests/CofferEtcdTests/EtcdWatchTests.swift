@@ -68,6 +68,14 @@ import Testing
         for text in ["", "x", "{}", "[]", #"{"result":{}}"#, #"{"result":{\#(Self.header),"events":[{}]}}"#] {
             #expect(EtcdWatchMessage(Secret(text)) == .garbled, "\(text)")
         }
+        // One more than these is no number, or soon none.
+        for revision in [Int64.max, 1 << 62, -1] {
+            let header = #""header":{"revision":"\(revision)"}"#
+            let event = #""events":[{"kv":{"key":"YQ==","mod_revision":"\(revision)"}}]"#
+            for text in [#"{"result":{\#(header),"created":true}}"#, #"{"result":{\#(header)}}"#, #"{"result":{\#(Self.header),\#(event)}}"#] {
+                #expect(EtcdWatchMessage(Secret(text.replacing("\\(revision)", with: "\(revision)"))) == .garbled, "\(text)")
+            }
+        }
     }
 }
 
@@ -266,9 +274,14 @@ import Testing
         }
 
         private let streams = Mutex<[One]>([])
+        /// Of the heads of streams.
+        private let status: Int
         /// nil = it hangs.
         private let store: Mutex<(@Sendable (HTTPRequest) -> HTTPResponse)?> = Mutex({ _ in .etcd(revision: 9) })
         var all: [One] { streams.withLock { $0 } }
+
+        init(status: Int = 200) { self.status = status }
+
         func hang() { store.withLock { $0 = nil } }
         func answer(_ answer: @escaping @Sendable (HTTPRequest) -> HTTPResponse) { store.withLock { $0 = answer } }
 
@@ -287,7 +300,7 @@ import Testing
             streams.withLock { $0.append(one) }
             let lines = Lines(one.feed.stream)
             return HTTPStream(
-                status: 200, source: { () async throws(HTTPError) -> Secret? in await lines.next() }, stop: { one.end() })
+                status: status, source: { () async throws(HTTPError) -> Secret? in await lines.next() }, stop: { one.end() })
         }
 
         private actor Lines {
@@ -369,6 +382,15 @@ import Testing
         first.hang()
         #expect(try await eventually(seconds: 4) { second.all.count == 1 })
         #expect(second.all[0].request.text.contains(#""start_revision":"10""#))
+        await vault.close()
+    }
+
+    /// A member that refuses the watch and does not end its answer.
+    @Test func aRefusalWithoutAnEndIsLeft() async throws {
+        let (first, second) = (Streams(status: 503), Streams())
+        let vault = vault(first, second)
+        _ = vault.changes
+        #expect(try await eventually(seconds: 10) { second.all.count == 1 })
         await vault.close()
     }
 

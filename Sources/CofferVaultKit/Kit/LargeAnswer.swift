@@ -2,12 +2,12 @@ internal import CofferCore
 
 /// Keeps what takes long with a large answer from the thread that the call runs on, which serves others too: a bulk read
 /// may be of 8 MiB.
-enum LargeAnswer {
+package enum LargeAnswer {
     /// Answers up to this many bytes are looked at where they are. Some 1 ms of work.
-    static let smallestBytes = 64 << 10
+    package static let smallestBytes = 64 << 10
 
     /// What `work` gives, on a thread of the concurrent pool if the answer is large.
-    static func look<R: Sendable>(at bytes: Int, _ work: @escaping @Sendable () -> R) async -> R {
+    package static func look<R: Sendable>(at bytes: Int, _ work: @escaping @Sendable () -> R) async -> R {
         guard bytes > smallestBytes else { return work() }
         return await Task.detached {
             defer { StackScrubber.scrub() }
