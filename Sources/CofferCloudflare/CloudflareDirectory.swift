@@ -33,7 +33,7 @@ final class CloudflareDirectory: Sendable {
     private let client: CloudflareClient
     private let account: String?
     private let wanted: Wanted
-    private let work: SharedWork<Result<String, Failure>>
+    private let work: SharedWork<String>
     private let found = Mutex<String?>(nil)
     private let refusal = Mutex<(failure: Failure, until: BootInstant)?>(nil)
     private let isFixed: Bool
@@ -51,8 +51,8 @@ final class CloudflareDirectory: Sendable {
     /// The path of what was looked for, below the API's root.
     func path(deadline: BootInstant) async throws(Failure) -> String {
         if let path = found.withLock({ $0 }) { return path }
-        if let known = refusal.withLock({ $0 }), clock.boot < known.until { throw known.failure }
-        let outcome = await work.value(by: deadline) { () async -> Result<String, Failure> in
+        if let known = refusal.withLock({ $0 }), clock.boot < known.until { throw known.failure.remembered }
+        let outcome = await work.outcome(by: deadline) { () async -> Result<String, Failure> in
             do throws(Failure) {
                 return .success(try await self.search(deadline: self.clock.boot + Self.longestSearch))
             } catch {

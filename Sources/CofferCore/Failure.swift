@@ -107,6 +107,13 @@ extension Failure {
         return failure
     }
 
+    /// For a call that met it without asking the vault itself.
+    package var remembered: Failure {
+        var failure = self
+        failure.isRemembered = true
+        return failure
+    }
+
     /// The same with more said.
     package func adding(_ words: String) -> Failure {
         var failure = self

@@ -24,7 +24,7 @@ actor EtcdSession {
 
     private let login: EtcdOptions.Login?
     private let wire: EtcdWire
-    private let logins: SharedWork<Result<EtcdToken, Failure>>
+    private let logins: SharedWork<EtcdToken>
     private var current: EtcdToken?
     private var lastNumber = 0
     private var refusal: (failure: Failure, until: BootInstant)?
@@ -81,7 +81,7 @@ actor EtcdSession {
     private func logIn(
         _ login: EtcdOptions.Login, replacing number: Int, _ deadline: BootInstant
     ) async throws(Failure) -> EtcdToken {
-        let outcome = await logins.value(by: deadline) { await self.outcome(of: login, replacing: number) }
+        let outcome = await logins.outcome(by: deadline) { await self.outcome(of: login, replacing: number) }
         guard let outcome else {
             if Task.isCancelled {
                 throw Failure(.cancelled, .cancelled, "the call was cancelled; nothing was done", vault: wire.vault)
@@ -94,7 +94,7 @@ actor EtcdSession {
     private func outcome(of login: EtcdOptions.Login, replacing number: Int) async -> Result<EtcdToken, Failure> {
         // Another login may have ended between the caller's look and this one.
         if let current, current.number != number { return .success(current) }
-        if let refusal, now < refusal.until { return .failure(refusal.failure) }
+        if let refusal, now < refusal.until { return .failure(refusal.failure.remembered) }
         do throws(Failure) {
             let secret = try await askForToken(login)
             guard !isClosed else { throw .closed(vault: wire.vault) }

@@ -22,7 +22,7 @@ final class HashiCorpMount: Sendable {
     private let path: String
     private let client: HashiCorpClient
     private let kind = Mutex<Kind?>(nil)
-    private let questions: SharedWork<Result<Kind, Failure>>
+    private let questions: SharedWork<Kind>
 
     init(path: String, client: HashiCorpClient) {
         self.path = path
@@ -49,7 +49,7 @@ final class HashiCorpMount: Sendable {
         case .other(let until)? where now < until: throw unsuitable
         default: break
         }
-        let outcome = await questions.value(by: deadline) {
+        let outcome = await questions.outcome(by: deadline) {
             let found = await self.question()
             // Before anybody hears of it, so that nobody asks once more.
             if let found = try? found.get() { self.kind.withLock { $0 = found } }

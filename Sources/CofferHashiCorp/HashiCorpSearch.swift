@@ -28,7 +28,8 @@ struct HashiCorpSearch: Sendable {
     ///
     /// - Returns: false if none did in time.
     nonisolated(nonsending) func findsActive(by deadline: BootInstant) async -> Bool {
-        await shared.value(by: deadline) { await look() } ?? false
+        let outcome = await shared.outcome(by: deadline) { .success(await look()) }
+        return (try? outcome?.get()) ?? false
     }
 
     private func look() async -> Bool {

@@ -22,8 +22,8 @@ actor HashiCorpSession {
     private let vault: String
     private let auth: HashiCorpOptions.Auth
     private let wire: HashiCorpWire
-    private let logins: SharedWork<Result<HashiCorpLease, Failure>>
-    private let probes: SharedWork<Result<(number: Int, isDead: Bool), Failure>>
+    private let logins: SharedWork<HashiCorpLease>
+    private let probes: SharedWork<(number: Int, isDead: Bool)>
 
     private var current: HashiCorpLease?
     private var lastNumber = 0
@@ -112,7 +112,7 @@ actor HashiCorpSession {
         while true {
             // Else whoever is late, while a login is under way, asks once more.
             if let dead, dead.number == lease.number, now < dead.until { return true }
-            let outcome = await probes.value(by: deadline) { await self.probe(lease) }
+            let outcome = await probes.outcome(by: deadline) { await self.probe(lease) }
             guard let outcome else { throw Failure.deadlineExceeded(vault: vault).ofRead }
             let found = try outcome.get()
             // One that was under way for another token says nothing about this one.
@@ -208,7 +208,7 @@ actor HashiCorpSession {
 
     /// - Parameter number: of the token that no longer works; 0 = none.
     private func login(replacing number: Int, deadline: BootInstant) async throws(Failure) -> HashiCorpLease {
-        let outcome = await logins.value(by: deadline) { await self.logIn(replacing: number) }
+        let outcome = await logins.outcome(by: deadline) { await self.logIn(replacing: number) }
         guard let outcome else {
             guard !Task.isCancelled else {
                 throw .hashiCorpCancelled(vault)
@@ -221,11 +221,7 @@ actor HashiCorpSession {
     private func logIn(replacing number: Int) async -> Result<HashiCorpLease, Failure> {
         // Another login may have ended between the caller's look and this one.
         if let current, current.number != number, current.isUsable(at: now) { return .success(current) }
-        if let refusal, now < refusal.until {
-            var failure = refusal.failure
-            failure.isRemembered = true
-            return .failure(failure)
-        }
+        if let refusal, now < refusal.until { return .failure(refusal.failure.remembered) }
         do throws(Failure) {
             let (token, grant) = try await askForToken()
             guard !isClosed else { throw .closed(vault: vault) }

@@ -167,8 +167,10 @@ import Testing
         source.live(nil)
         let chain = source.chain()
         for second in 1...3 {
-            for _ in 0..<50 { await #expect(throws: Failure.self) { try await key(chain) } }
+            var failures: [Bool?] = []
+            for _ in 0..<50 { failures.append(await #expect(throws: Failure.self) { try await key(chain) }?.isRemembered) }
             #expect(source.count == second)
+            #expect(failures == [false] + Array(repeating: true, count: 49), "the breaker counts what was asked")
             source.clock.advance(milliseconds: 1_000)
         }
         source.live(60)

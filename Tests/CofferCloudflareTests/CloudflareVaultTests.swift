@@ -338,10 +338,10 @@ import Testing
         fixture.namespace = "another"
         let vault = fixture.vault()
         for round in 1...3 {
-            for _ in 0..<20 {
+            for number in 0..<20 {
                 let deadline = fixture.deadline
                 let failure = await fixture.failure { () throws(Failure) in try await vault.check(deadline: deadline) }
-                #expect(failure?.code == .failedPrecondition)
+                #expect(failure?.code == .failedPrecondition && failure?.isRemembered == (number > 0))
             }
             #expect(fixture.fake.calls.count == 2 * round)
             fixture.advance(milliseconds: 5_000)

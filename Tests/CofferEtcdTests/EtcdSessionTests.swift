@@ -64,10 +64,11 @@ import Testing
         let etcd = Guarded()
         etcd.state.withLock { $0.password = "another" }
         let bed = Bed(login: Self.login, etcd.answer)
-        for _ in 0..<5 {
+        for number in 0..<5 {
             let failure = await failure { () async throws(Failure) in try await bed.write() }
             #expect(failure?.code == .unauthenticated && failure?.retryable == false && failure?.mayHaveWritten == false)
             #expect(failure?.message.contains("user and password") == true)
+            #expect(failure?.effects.vault == (number == 0 ? .answered : .silent), "etcd was asked once")
         }
         #expect(etcd.state.withLock { $0.logins } == 1)
         bed.clock.advance(milliseconds: 1_000)

@@ -362,6 +362,25 @@ import Testing
         #expect(bed.lines.count == 3)
     }
 
+    /// Calls that come together, as at the start, and whose token has ended: five would open the breaker.
+    @Test(arguments: [HTTPError.Cause.untrusted, .refused]) func aLoginThatFailsOnceCountsOnce(cause: HTTPError.Cause) async throws {
+        let time = Mutex<VirtualTime?>(nil)
+        let bed = try Bed(auth: Self.role) { _, _ throws(HTTPError) in
+            try? await time.withLock { $0 }?.sleep(.milliseconds(100))
+            throw HTTPError(cause, isUnsent: true)
+        }
+        time.withLock { $0 = bed.time }
+        let calls = (0..<20).map { _ in
+            Task { await failure { () async throws(Failure) in try await bed.read() }?.effects.vault }
+        }
+        await bed.time.advance(milliseconds: 100)
+        var outcomes: [VaultOutcome?] = []
+        for call in calls { outcomes.append(await call.value) }
+        #expect(bed.lines.count == 1)
+        #expect(outcomes.count { $0 == .silent } == 19)
+        #expect(outcomes.count { $0 == (cause == .refused ? .transient : .mistrusted) } == 1)
+    }
+
     /// A login that hangs holds nobody beyond his deadline.
     @Test func callersLeaveAtTheirDeadline() async throws {
         let time = Mutex<VirtualTime?>(nil)

@@ -68,6 +68,17 @@ private struct FixedClock: Clock {
         }
     }
 
+    /// The breaker learns nothing from it; for Health it is the failure that it was.
+    @Test(arguments: [
+        Failure(.unavailable, .vaultUnreachable, "away", vault: "v"), Failure(.internal, .vaultFailed, "odd", vault: "v"),
+        Failure(.failedPrecondition, .vaultRefused, "no such namespace", vault: "v"),
+    ])
+    func aRememberedFailureOfACheckIsAnOutage(failure: Failure) {
+        let status = status()
+        status.noteFailure(failure.remembered, .check)
+        #expect(log.all.first?.hasPrefix("vault unavailable") == true)
+    }
+
     @Test func anyCallThatWorksEndsAnOutage() {
         let status = status()
         status.noteFailure(away, .write)

@@ -38,7 +38,7 @@ final class AWSCredentialChain: Sendable {
     private let clock: AWSClock
     private let vault: String
     private let state = Mutex(State())
-    private let search: SharedWork<Result<AWSCredentials, Failure>>
+    private let search: SharedWork<AWSCredentials>
 
     init(
         clock: AWSClock, vault: String, find: @escaping @Sendable (BootInstant) async throws(Failure) -> AWSCredentials
@@ -144,7 +144,7 @@ final class AWSCredentialChain: Sendable {
                 if now < held.credentials.expiresAt ?? .max { return nil }
             }
             guard let refusal = state.refusal, boot < refusal.until else { return nil }
-            return .failure(refusal.failure)
+            return .failure(refusal.failure.remembered)
         }
     }
 
@@ -187,7 +187,7 @@ final class AWSCredentialChain: Sendable {
 
     /// Of the search that is under way, or of a new one.
     private func outcome(by deadline: BootInstant) async throws(Failure) -> Result<AWSCredentials, Failure> {
-        guard let result = await search.value(by: deadline, { await self.look() }) else {
+        guard let result = await search.outcome(by: deadline, { await self.look() }) else {
             if Task.isCancelled {
                 throw Failure(.cancelled, .cancelled, "the call was cancelled", vault: vault, isUnsent: true)
             }

@@ -66,7 +66,7 @@ final class GoogleTokens: Sendable {
     private let clock: any Clock
     private let vault: String
     private let state = Mutex(State())
-    private let shared: SharedWork<Result<GoogleToken, Failure>>
+    private let shared: SharedWork<GoogleToken>
 
     init(
         clock: any Clock, vault: String, login: @escaping @Sendable (BootInstant) async throws(Failure) -> GoogleToken
@@ -167,7 +167,7 @@ final class GoogleTokens: Sendable {
                 if now < held.token.expiresAt { return nil }
             }
             guard let refusal = state.refusal, boot < refusal.until else { return nil }
-            return .failure(refusal.failure)
+            return .failure(refusal.failure.remembered)
         }
     }
 
@@ -204,7 +204,7 @@ final class GoogleTokens: Sendable {
 
     /// Of the login that is under way, or of a new one.
     private func outcome(by deadline: BootInstant) async throws(Failure) -> Result<GoogleToken, Failure> {
-        guard let result = await shared.value(by: deadline, { await self.fetch() }) else {
+        guard let result = await shared.outcome(by: deadline, { await self.fetch() }) else {
             if Task.isCancelled {
                 throw Failure(.cancelled, .cancelled, "the call was cancelled", vault: vault, isUnsent: true)
             }

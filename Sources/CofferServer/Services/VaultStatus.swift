@@ -100,6 +100,9 @@ package final class VaultStatus: Sendable {
     /// A refusal by a rule of ours says nothing about the vault, and a condition not met is
     /// an answer, not a fault.
     func noteFailure(_ failure: Failure, _ work: Work) {
+        var failure = failure
+        // What another call met a moment ago holds for this one, too.
+        failure.isRemembered = false
         switch failure.reason {
         case .cancelled: return
         // The vault has looked at the record; whether it would have let it be written is not said.

@@ -65,7 +65,10 @@ package final class GuardedVault: VaultAdapter {
             for (index, answer) in zip(open, answers) { outcomes[index] = answer.mapError { explained($0, allowance) } }
             let asked = open.count
             open = open.filter { (outcomes[$0]?.failure?.effects.vault ?? .answered) != .answered }
-            return Ending(failure: open.first.flatMap { outcomes[$0]?.failure }, hasAnswer: open.count < asked)
+            let failures = open.compactMap { outcomes[$0]?.failure }
+            // One that says something about the vault, if there is one.
+            let failure = failures.first { $0.effects.vault != .silent } ?? failures.first
+            return Ending(failure: failure, hasAnswer: open.count < asked)
         }
         return outcomes.map { outcome in
             (outcome ?? .failure(failure ?? Self.noOutcome)).mapError { named($0) }

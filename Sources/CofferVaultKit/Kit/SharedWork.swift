@@ -2,12 +2,15 @@ package import CofferCore
 internal import Synchronization
 
 /// Work that is done once for all who want it meanwhile, such as a login. Each waits no longer than its own
-/// deadline; the work goes on then.
-package final class SharedWork<Value: Sendable>: Sendable {
+/// deadline; the work goes on then. Where it fails, one of them gets the failure, and the others get it as a remembered
+/// one: so a vault's breaker counts it once.
+package final class SharedWork<Success: Sendable>: Sendable {
+    package typealias Outcome = Result<Success, Failure>
+
     private struct State: ~Copyable {
         /// Under way.
         var task: Task<Void, Never>?
-        var waiting: [UInt64: CheckedContinuation<Value?, Never>] = [:]
+        var waiting: [UInt64: CheckedContinuation<Outcome?, Never>] = [:]
         var lastNumber: UInt64 = 0
     }
 
@@ -24,13 +27,13 @@ package final class SharedWork<Value: Sendable>: Sendable {
     }
 
     /// Begins `work` if none is under way, and waits for nothing.
-    package func begin(_ work: @escaping @Sendable () async -> Value) { state.withLock { launch(&$0, work) } }
+    package func begin(_ work: @escaping @Sendable () async -> Outcome) { state.withLock { launch(&$0, work) } }
 
     package var isUnderWay: Bool { state.withLock { $0.task != nil } }
 
     /// What the work under way gives, or `work` if none is; nil when the deadline came first or the task was
     /// cancelled.
-    package func value(by deadline: BootInstant, _ work: @escaping @Sendable () async -> Value) async -> Value? {
+    package func outcome(by deadline: BootInstant, _ work: @escaping @Sendable () async -> Outcome) async -> Outcome? {
         let now = clock.boot
         guard now < deadline, !Task.isCancelled else { return nil }
         let left = Duration.nanoseconds(Int64(clamping: deadline.nanoseconds - now.nanoseconds))
@@ -61,18 +64,19 @@ package final class SharedWork<Value: Sendable>: Sendable {
     /// Cancels the task of the work under way.
     package func cancel() { state.withLock { $0.task?.cancel() } }
 
-    private func launch(_ state: inout State, _ work: @escaping @Sendable () async -> Value) {
+    private func launch(_ state: inout State, _ work: @escaping @Sendable () async -> Outcome) {
         guard state.task == nil else { return }
         state.task = Task { finish(await work()) }
     }
 
-    private func finish(_ value: Value) {
+    private func finish(_ outcome: Outcome) {
         let all = state.withLock { state in
             state.task = nil
             defer { state.waiting = [:] }
             return Array(state.waiting.values)
         }
-        for continuation in all { continuation.resume(returning: value) }
+        all.first?.resume(returning: outcome)
+        for continuation in all.dropFirst() { continuation.resume(returning: outcome.mapError(\.remembered)) }
     }
 
     private func giveUp(_ number: UInt64) {

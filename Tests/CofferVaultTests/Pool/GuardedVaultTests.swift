@@ -358,6 +358,18 @@ import Testing
         #expect(vault.calls.count == 3)
     }
 
+    /// The one that has met a login's failure itself need not be the first of them.
+    @Test func ofManyKeysTheOneThatSaysSomethingAboutTheVaultCounts() async throws {
+        let vault = ScriptedVault()
+        let guarded = guarded(vault) { $0.retry.attempts = 1 }
+        let remembered = Failure.unavailable.remembered
+        vault.scriptMany([[Failure?]](repeating: [remembered, .unavailable, remembered], count: 5))
+        for _ in 0..<5 { _ = await guarded.readMany([key, key, key], deadline: .at(60)) }
+        #expect(guarded.health.failures == 5)
+        _ = await guarded.readMany([key], deadline: .at(60))
+        #expect(vault.calls.count == 5, "the breaker is closed")
+    }
+
     @Test func manyKeysOfAVaultThatRestsAllFail() async throws {
         let vault = ScriptedVault()
         let guarded = guarded(vault) { $0.retry.attempts = 1 }
