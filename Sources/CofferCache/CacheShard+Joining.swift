@@ -107,14 +107,14 @@ extension CacheShard {
         return give(stale.slot, stale.age)
     }
 
-    /// For one whom `lookup` told that an entry wants to be refreshed.
+    /// For one whom `lookup` told that an entry wants to be refreshed, or whom `takeStale` gave a stale one.
     ///
     /// - Parameter hasRoom: not too many refreshes are under way.
     /// - Returns: nil if it is not to be: now, or at all.
     package mutating func beginRefresh(
         hash: UInt64, key: RecordKey, uid: UInt32, now: BootInstant, hasRoom: Bool
     ) -> FlightTicket? {
-        guard let slot = find(key, hash), !table.slots[slot].isDoubted, joinable(key, hash) == nil else { return nil }
+        guard let slot = find(key, hash), !isBeingWritten(hash), joinable(key, hash) == nil else { return nil }
         guard hasRoom, hasRoomForFlight(of: uid) else {
             let age = now.milliseconds(since: table.slots[slot].fetchedAt)
             table.ask(slot, atAge: age + CacheConfiguration.postponement, hasFailed: table.slots[slot].hasFailed)

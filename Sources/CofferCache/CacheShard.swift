@@ -123,6 +123,9 @@ package struct CacheShard: Sendable {
         return id
     }
 
+    /// What is read of it meanwhile is not cached.
+    func isBeingWritten(_ hash: UInt64) -> Bool { writing[hash] != nil }
+
     func hasRoomForFlight(of uid: UInt32) -> Bool {
         flights.count < maximumFlights && flightsByUID[uid, default: 0] < maximumFlightsPerUID
     }

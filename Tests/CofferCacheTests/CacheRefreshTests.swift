@@ -84,6 +84,19 @@ import Testing
         #expect(refresh(&cache, "a") == nil)
     }
 
+    /// GetMany gives it while the vault does not answer; the vault is asked all the same.
+    @Test func whatAWriteLeftInDoubtIsReadAnew() throws {
+        var cache = Harness()
+        try cache.fill("a", cache.value(1))
+        let write = cache.beginWrite("a")
+        #expect(refresh(&cache, "a") == nil)
+        cache.endWrite(write, .uncertain)
+        let refreshing = refresh(&cache, "a")
+        let ticket = try #require(refreshing)
+        cache.complete(ticket, .found(cache.value(2)))
+        #expect(cache.lookup("a") == 2)
+    }
+
     /// All shards together have no more under way than may be.
     @Test func theCacheLimitsRefreshes() throws {
         let cache = Cache(configuration: CacheConfiguration(maximumRefreshes: 2), random: SystemRandom())

@@ -57,6 +57,41 @@ import Testing
         #expect(streams.isEmpty)
     }
 
+    /// Room for a turn that asks no vault is no room for one that does; where there is room for that, there is for all.
+    @Test func thoseThatRestForRoomToAskAVaultRestByThemselves() {
+        var streams = ReadyStreams()
+        streams.rest(1, uid: 7, asksVault: true, at: start)
+        streams.rest(2, uid: 7, asksVault: true, at: start)
+        streams.rest(3, uid: 7, at: start)
+        streams.noteRoom(uid: 7)
+        #expect(streams.popFirst() == 3 && streams.popFirst() == nil)
+        // One of each that rest looks.
+        streams.rest(3, uid: 7, at: start)
+        streams.wake(at: start + pause)
+        #expect(Set([streams.popFirst(), streams.popFirst()]) == [1, 3] && streams.popFirst() == nil)
+        streams.rest(1, uid: 7, asksVault: true, at: start + pause)
+        streams.rest(3, uid: 7, at: start + pause)
+        streams.noteRoom(uid: 7, asksVault: true)
+        #expect(Set([streams.popFirst(), streams.popFirst(), streams.popFirst()]) == [1, 2, 3])
+        #expect(streams.isEmpty)
+    }
+
+    /// Its call asks no vault any more.
+    @Test func oneThatRestsForRoomToAskAVaultIsWokenForAnotherTurn() {
+        var streams = ReadyStreams()
+        streams.rest(1, uid: 7, asksVault: true, at: start)
+        streams.rest(2, uid: 7, asksVault: true, at: start)
+        streams.rest(3, uid: 7, at: start)
+        // Only one that rests for that.
+        for token in [3, 4, 1] as [UInt64] { streams.wake(token, uid: 7) }
+        #expect(streams.popFirst() == 1 && streams.popFirst() == nil)
+        #expect(streams.nextTurn(after: start) == start + pause)
+        streams.wake(2, uid: 7)
+        streams.noteRoom(uid: 7)
+        #expect(streams.popFirst() == 2 && streams.popFirst() == 3)
+        #expect(streams.isEmpty)
+    }
+
     /// A thousand of them would keep the next one of the uid waiting for ten seconds.
     @Test func connectionsThatHaveGoneAreNotWaitedFor() {
         var streams = ReadyStreams()

@@ -24,4 +24,6 @@ struct PendingCall {
     let connection: UInt64
     let context: CallContext
     let work: CallWork
+    /// Its time to wait for vaults is over.
+    var asksNoVault = false
 }

@@ -62,21 +62,8 @@ extension Reactor {
         guard let call = calls[waiter.address.serial], let connection = find(call.connection) else {
             return waiter.continuation.resume(returning: nil)
         }
-        line(waiter, up: connection)
-    }
-
-    /// The call asks no vault any more: where it waits for a turn to do so, it waits for one to answer.
-    func waitForNoVault(_ serial: UInt64) {
-        guard let call = calls[serial], let connection = find(call.connection) else { return }
-        let waiters = connection.streams.filter { $0.address.serial == serial && $0.kind == .asksVault }
-        connection.streams.removeAll { $0.address.serial == serial && $0.kind == .asksVault }
-        for var waiter in waiters {
-            waiter.kind = .answers
-            line(waiter, up: connection)
-        }
-    }
-
-    private func line(_ waiter: StreamWaiter, up connection: Connection) {
+        var waiter = waiter
+        if call.asksNoVault, waiter.kind == .asksVault { waiter.kind = .answers }
         let place = connection.streams.firstIndex { $0.kind.rawValue > waiter.kind.rawValue } ?? connection.streams.count
         connection.streams.insert(waiter, at: place)
         // One that rests because there is no room to ask a vault may have room for this.
@@ -84,6 +71,15 @@ extension Reactor {
             readyStreams.wake(connection.token, uid: connection.peer.uid)
         }
         offerTurn(connection)
+    }
+
+    /// The call asks no vault any more: where it waits for a turn to do so, now or later, it waits for one to answer.
+    func waitForNoVault(_ serial: UInt64) {
+        guard let call = calls[serial], let connection = find(call.connection) else { return }
+        calls[serial]?.asksNoVault = true
+        let waiters = connection.streams.filter { $0.address.serial == serial && $0.kind == .asksVault }
+        connection.streams.removeAll { $0.address.serial == serial && $0.kind == .asksVault }
+        for waiter in waiters { awaitTurn(waiter) }
     }
 
     /// Sends a piece, unless the call is over or its peer gone. Its turn is over in any case.

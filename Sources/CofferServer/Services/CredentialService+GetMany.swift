@@ -93,22 +93,26 @@ extension CredentialService {
         var isPatient = true
         while !rest.isEmpty, !Task.isCancelled {
             guard let turn = await address.turn(.answers) else { return }
+            if many.isOver {
+                sendLate(&rest, of: many, ending: turn, to: address)
+                continue
+            }
             let missing = takeWithRoom(&rest, of: many, atMost: atOnce, uid: address.uid)
             address.end(turn)
-            if missing.isEmpty, let position = rest.popFirst() {
-                guard let turn = await address.turn(many.isOver ? .answers : .asksVault) else { return }
-                let began = clock.boot
+            if missing.isEmpty {
+                guard let turn = await address.turn(.asksVault) else { return }
+                if many.isOver {
+                    sendLate(&rest, of: many, ending: turn, to: address)
+                    continue
+                }
                 var piece = Piece()
-                let only = Missing(position, many, room: nil)
-                for record in await fetch([only], of: many, isPatient: isPatient, for: address) {
+                let only = Missing(rest.removeFirst(), many, room: nil)
+                for record in await fetch([only], of: many, isPatient: &isPatient, for: address) {
                     piece.append(record.index, record.reply)
                 }
-                if clock.boot >= began + CacheConfiguration.patience { isPatient = false }
                 send(piece, of: many, ending: turn, to: address)
             } else {
-                let began = clock.boot
-                var fetched = await fetch(missing, of: many, isPatient: isPatient, for: address)
-                if clock.boot >= began + CacheConfiguration.patience { isPatient = false }
+                var fetched = await fetch(missing, of: many, isPatient: &isPatient, for: address)
                 while !fetched.isEmpty {
                     guard let turn = await address.turn(.holdsRecords) else { return }
                     var piece = Piece()
@@ -117,6 +121,17 @@ extension CredentialService {
                 }
             }
         }
+    }
+
+    /// Sends a piece of these, for which no vault is waited for any more.
+    private func sendLate(
+        _ rest: inout ArraySlice<Int>, of many: GetManyCall, ending turn: StreamTurn, to address: ReturnAddress
+    ) {
+        var piece = Piece()
+        while !piece.isFull, let position = rest.popFirst() {
+            piece.append(position, stale(many.keys[position].key, of: many, for: address) ?? Self.late)
+        }
+        send(piece, of: many, ending: turn, to: address)
     }
 
     /// Takes positions for as many records as there is room for.
@@ -141,28 +156,31 @@ extension CredentialService {
         address.send(piece.finish(), more: many.noteSent(count), ending: turn)
     }
 
-    /// - Parameter isPatient: false = the vault was waited for as long as a stale copy is held back.
+    /// - Parameter isPatient: false = the vault was waited for in vain, as long as a stale copy is held back.
     private func fetch(
-        _ missing: [Missing], of many: GetManyCall, isPatient: Bool, for address: ReturnAddress
+        _ missing: [Missing], of many: GetManyCall, isPatient: inout Bool, for address: ReturnAddress
     ) async -> [Fetched] {
+        let (began, wasPatient) = (clock.boot, isPatient)
         let flights = FlightBatch(count: missing.count)
         many.begin(flights)
         defer { many.end(flights) }
-        return await withTaskGroup(of: Fetched.self) { group in
+        let fetched = await withTaskGroup(of: Fetched.self) { group in
             for one in missing {
                 group.addTask {
-                    Fetched(one, await self.fetch(one.key, of: many, isPatient: isPatient, in: flights, for: address))
+                    Fetched(one, await self.fetch(one.key, of: many, isPatient: wasPatient, in: flights, for: address))
                 }
             }
             return await group.reduce(into: []) { $0.append($1) }
         }
+        // One that is slow, and answers, is waited for again.
+        if clock.boot >= began + CacheConfiguration.patience, fetched.contains(where: \.isWithoutVault) { isPatient = false }
+        return fetched
     }
 
     private func fetch(
         _ key: RecordKey, of many: GetManyCall, isPatient: Bool, in flights: FlightBatch, for address: ReturnAddress
     ) async -> Reply {
-        let isOver = many.isOver
-        if !isPatient || isOver, let reply = stale(key, of: many, for: address) ?? (isOver ? Self.late : nil) {
+        if !isPatient, let reply = stale(key, of: many, for: address) {
             noteJoined(flights, leading: nil, for: address)
             return reply
         }
@@ -175,7 +193,7 @@ extension CredentialService {
     /// under way.
     private func stale(_ key: RecordKey, of many: GetManyCall, for address: ReturnAddress) -> Reply? {
         guard let hit = cache.takeStale(key, now: clock.boot, wall: clock.wall, maximumAge: many.maximumAge) else { return nil }
-        refresh(key, uid: address.uid, on: address.inbox)
+        if hit.isStale { refresh(key, uid: address.uid, on: address.inbox) }
         return open(hit)
     }
 
@@ -183,6 +201,8 @@ extension CredentialService {
         for key: RecordKey, of many: GetManyCall, in flights: FlightBatch, for address: ReturnAddress
     ) async -> Reply {
         let number = waitingTasks.newNumber()
+        // Where something stale was the answer, the read goes on: for those who ask next.
+        defer { _ = flights.noteLeft(number) }
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 waitingTasks.wait(number, continuation)
@@ -281,6 +301,15 @@ private struct Fetched {
     let index: Int
     let reply: Reply
     private let room: BufferReservation?
+
+    /// The vault did not answer in time, or at all.
+    var isWithoutVault: Bool {
+        switch reply {
+        case .record(_, let tail): tail.source == .staleOnError
+        case .failure(let failure): failure.effects.mayServeStale
+        case .message: false
+        }
+    }
 
     init(_ missing: Missing, _ reply: Reply) {
         index = missing.index

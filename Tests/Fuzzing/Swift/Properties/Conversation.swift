@@ -88,10 +88,27 @@ final class Conversation {
     func settle() {
         var turns = 0
         while turns < 8 || (!service.reactor.isCaughtUp && turns < 10_000) {
-            service.reactor.turn(waiting: 0)
-            tasks.runAll()
+            turn()
             turns += 1
         }
+    }
+
+    /// One turn of the reactor, and what other tasks make of it.
+    func turn() {
+        service.reactor.turn(waiting: 0)
+        tasks.runAll()
+    }
+
+    /// Turns until that is so, a thousand at most.
+    ///
+    /// - Returns: how many that were.
+    func turns(until isDone: () -> Bool) -> Int {
+        var turns = 0
+        while !isDone(), turns < 1_000 {
+            turn()
+            turns += 1
+        }
+        return turns
     }
 
     /// Lets the vault answer for as long as somebody waits for it.
