@@ -167,13 +167,29 @@ import Testing
     @Test func aNodeThatIsNotNamedIsNotGoneTo() async throws {
         let bed = try bed(nodes: []) { request, _ throws(HTTPError) in
             if request.origin != nil { throw HTTPError(.forbidden("x"), isUnsent: true) }
-            if request.path.hasSuffix("sys/health") { return HTTPResponse(429, "{}") }
-            return request.method == .get ? .absent : HTTPResponse(307, "", ["location": "https://other:8200/"])
+            // Which every node answers itself: it shows of no other call that it goes through.
+            if request.path.hasPrefix("/v1/sys/health") { return HTTPResponse(429, #"{"initialized":true}"#) }
+            return HTTPResponse(307, "", ["location": "https://other:8200/"])
         }
-        try? await bed.vault.check(deadline: bed.deadline)
-        let error = await failure { () async throws(Failure) in try await bed.write(bed.sealed()) }
-        #expect(error?.code == .unavailable && error?.message.hasSuffix("add that node's address to nodes") == true)
-        #expect(error?.effects.vault == .transient)
+        for number in 0..<3 {
+            let task = Task {
+                await failure { () async throws(Failure) in
+                    switch number {
+                    case 0: try await bed.vault.check(deadline: bed.deadline)
+                    case 1: _ = try await bed.read()
+                    default: _ = try await bed.write(bed.sealed())
+                    }
+                }
+            }
+            // For one that would wait and ask again.
+            await bed.time.advance(milliseconds: 5_000)
+            let error = await task.value
+            #expect(error?.code == .unavailable && error?.message.hasSuffix("add that node's address to nodes") == true)
+            #expect(error?.effects.vault == .transient)
+            let asked = bed.transport.lines.count { $0.contains("/data/") && $0.hasPrefix("GET") }
+            #expect(asked == 2 * (number + 1), "the node, and the one that it names, once each")
+        }
+        #expect(bed.transport.lines.contains { $0.contains("sys/health") })
     }
 
     /// A standby that forwarded writes until now names the active node that has died: another is being chosen.

@@ -77,13 +77,14 @@ final class TLSFileWatch: Sendable {
 
     /// Reads the files at once, changed or not. Blocks the thread, which is not the one that follows them.
     ///
+    /// - Parameter patience: how long to wait for them, in whole seconds.
     /// - Returns: whether they hold something else than before.
     /// - Throws: why they could not be read: what was read before stays in use.
-    func reload() throws(Failure) -> Bool {
+    func reload(within patience: Duration = FileReader.patience) throws(Failure) -> Bool {
         let request = Request()
         state.withLock { $0.requests.append(request) }
         wake.signal()
-        guard let outcome = request.outcome(within: FileReader.patience) else { throw .fileHangs(files.path) }
+        guard let outcome = request.outcome(within: patience) else { throw .fileHangs(files.path) }
         return try outcome.get()
     }
 
