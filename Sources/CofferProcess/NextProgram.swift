@@ -27,6 +27,20 @@ package enum NextProgram {
         return setenv(name, text.assumingMemoryBound(to: CChar.self).baseAddress!, 1) == 0
     }
 
+    /// Why the program surely would not start; nil if it is there. So nothing need be prepared for it in vain.
+    ///
+    /// - Parameter command: as for `start`.
+    package static func obstacle(to command: [String]) -> Failure? {
+        let program = command.first ?? ""
+        // What execvp takes where PATH is not set.
+        let path = getenv("PATH").map { String(cString: $0) } ?? "/bin:/usr/bin"
+        let isLookedFor = !program.isEmpty && !program.contains("/")
+        let folders = isLookedFor ? path.split(separator: ":", omittingEmptySubsequences: false) : [""]
+        let errors = folders.map { access($0.isEmpty ? program : "\($0)/\(program)", X_OK) == 0 ? 0 : errno }
+        guard !errors.contains(0), let last = errors.last else { return nil }
+        return failure(errors.contains(EACCES) ? EACCES : last)
+    }
+
     /// Starts it, and returns only if that fails.
     ///
     /// - Parameter command: the program, looked for in PATH unless it has a slash, and its arguments.
@@ -38,6 +52,10 @@ package enum NextProgram {
         execvp(program, &arguments)
         let number = errno
         signal(SIGPIPE, SIG_IGN)
+        return failure(number)
+    }
+
+    private static func failure(_ number: Int32) -> Failure {
         let advice =
             number == E2BIG
             ? "its arguments and variables are too large together; give large credentials as files, with --file"

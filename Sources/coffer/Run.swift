@@ -64,6 +64,8 @@ struct Run: CofferSubcommand {
                 throw Self.failure(binding, "the credential has a zero byte, which no variable can hold; use --file")
             }
         }
+        // Before there are links: another program may use one by the time that it would be removed again.
+        if let obstacle = NextProgram.obstacle(to: command) { throw report(obstacle) }
         var paths: [String] = []
         defer { paths.forEach(MemoryFile.remove) }
         for (binding, credential) in zip(files, credentials.dropFirst(variables.count)) {
@@ -73,9 +75,12 @@ struct Run: CofferSubcommand {
                 throw Self.failure(binding, error.description)
             }
         }
-        let failure = NextProgram.start(command, with: CofferProgram.inherited)
+        throw report(NextProgram.start(command, with: CofferProgram.inherited))
+    }
+
+    private func report(_ failure: NextProgram.Failure) -> ExitCode {
         _ = daemon.report.fail(CofferError(.failedPrecondition, .unspecified, failure.description))
-        throw ExitCode(failure.exitCode)
+        return ExitCode(failure.exitCode)
     }
 
     /// In the order of the bindings.

@@ -96,9 +96,16 @@ class Running(SystemTest):
             self.assertEqual(ended, [(SECRET, b""), (b"odd", b"")])
 
     def test_a_command_that_does_not_start_leaves_no_link(self) -> None:
-        path = self.server.place.folder / "key"
-        self.assertEqual(self.run_command("-f", f"{path}=ann/plain", "--", "/nowhere").returncode, 127)
-        self.assertFalse(path.is_symlink())
+        folder = self.server.place.folder / "links"
+        folder.mkdir()
+        path = folder / "key"
+        (folder / "program").write_text("no program")
+        for command, code in (("/nowhere", 127), ("no-such-thing-9", 127), (str(folder / "program"), 126)):
+            before = folder.stat().st_mtime_ns
+            self.assertEqual(self.run_command("-f", f"{path}=ann/plain", "--", command).returncode, code)
+            self.assertFalse(path.is_symlink())
+            # Nor is one made that another program may share until it is removed.
+            self.assertEqual(folder.stat().st_mtime_ns, before, command)
 
     def test_a_variable_replaces_all_of_its_name(self) -> None:
         source = (
