@@ -512,7 +512,7 @@ class HardLife(SystemTest):
     def assert_unhurt(self, lane: Lane) -> None:
         """It worked before, and what is cached never fails."""
         before = [each for each in lane.calls.samples if each.answered < lane.broken]
-        self.assertGreater(sum(each.reached for each in before), 3, counted(before))
+        self.assertTrue(any(each.reached for each in before), counted(before))
         warm = lane.warm.samples
         self.assertEqual(counted([each for each in warm if each.status != Status.OK]), [], "cached records")
         self.assertLess(max(each.seconds for each in warm), PATIENCE + SLACK)

@@ -87,6 +87,10 @@ class Tap:
         except OSError:
             writer.close()
             return
+        if self._is_cut:  # meanwhile
+            requests.close()
+            writer.close()
+            return
         own = bytearray()
         with self._lock:
             self._each_sent.append(own)
