@@ -42,7 +42,7 @@ WITHOUT = {
     "azure": "has no entry yet; Tests/CofferVaultsLiveTests/Azure has its tests",
 }
 #: How many of them run at once on two processors.
-BESIDE = 4
+BESIDE = 3
 
 
 def load(name: str, path: Path) -> ModuleType:
