@@ -99,18 +99,20 @@ class FaultyTap(Tap):
             pass  # The tap was closed; asyncio would print it.
 
     async def _copy(
-        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, kept: bytearray, origin: asyncio.StreamWriter
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, kept: tuple[bytearray, ...],
+        origin: asyncio.StreamWriter
     ) -> None:
         try:
-            if kept is self._sent:
-                await self._requests(source, target, origin)
+            if kept[0] is self._sent:
+                await self._requests(source, target, kept, origin)
             else:
-                await self._answers(source, target)
+                await self._answers(source, target, kept)
         except OSError:
             pass
 
     async def _requests(
-        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, client: asyncio.StreamWriter
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, kept: tuple[bytearray, ...],
+        client: asyncio.StreamWriter
     ) -> None:
         while block := await source.read(1 << 16):
             fault = self._fault
@@ -119,8 +121,7 @@ class FaultyTap(Tap):
                 await self._whole(source, block)
                 client.write(fault.answer)
                 return
-            with self._lock:
-                self._sent += block
+            self._keep(block, kept)
             target.write(block)
             await target.drain()
 
@@ -136,14 +137,15 @@ class FaultyTap(Tap):
         while len(body) < length and (block := await source.read(1 << 16)):
             body += block
 
-    async def _answers(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    async def _answers(
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, kept: tuple[bytearray, ...]
+    ) -> None:
         loop, due = asyncio.get_running_loop(), 0.0
         while block := await source.read(1 << 16):
             fault = self._fault
             if fault is not None and not await self._pass(fault, block, target):
                 return
-            with self._lock:
-                self._received += block
+            self._keep(block, kept)
             # Blocks of one answer are late by the same time, and stay in their order.
             due = max(due + 1e-6, loop.time() + (fault.delay if fault else 0))
             if due - loop.time() > 1e-3:

@@ -538,4 +538,6 @@ class HardLife(SystemTest):
         self.assertGreater(lane.recovered, 0, f"not within {options.sized(lanes.RECOVERY, lanes.RECOVERY_LONG)} s")
         late = [each for each in lane.warm.samples + lane.calls.samples if each.sent > lane.recovered + 1]
         self.assertGreater(len(late), 2)
-        self.assertEqual(counted([each for each in late if not each.reached]), [], "after it")
+        # A call of a few seconds may run out of them on a busy machine; it is not refused.
+        failed = [each for each in late if not each.reached and each.status != Status.DEADLINE_EXCEEDED]
+        self.assertEqual(counted(failed), [], "after it")

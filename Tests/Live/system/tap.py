@@ -114,10 +114,13 @@ class Tap:
         """`origin` writes to where `source` reads from."""
         try:
             while block := await source.read(1 << 16):
-                with self._lock:
-                    for each in kept:
-                        each += block
+                self._keep(block, kept)
                 target.write(block)
                 await target.drain()
         except OSError:
             pass
+
+    def _keep(self, block: bytes, kept: tuple[bytearray, ...]) -> None:
+        with self._lock:
+            for each in kept:
+                each += block
