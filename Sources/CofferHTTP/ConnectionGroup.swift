@@ -51,7 +51,7 @@ final class ConnectionGroup: @unchecked Sendable {
         else { return transfer.fail(.refused) }
         transfer.easy = easy
         active[ObjectIdentifier(transfer)] = transfer
-        guard TransferOptions.assign(easy, to: transfer), curl_multi_add_handle(multi, easy) == CURLM_OK else {
+        guard TransferOptions.assign(easy, to: transfer), coffer_curl_multi_add_handle(multi, easy) == CURLM_OK else {
             remove(transfer)
             return transfer.fail(.refused)
         }
@@ -74,7 +74,7 @@ final class ConnectionGroup: @unchecked Sendable {
         guard active[ObjectIdentifier(transfer)] != nil, let easy = transfer.easy else { return }
         noteProgress(of: transfer)
         // Brings what libcurl holds back, and has it run its timer for the rest.
-        curl_easy_pause(easy, coffer_pause_nothing)
+        coffer_curl_easy_pause(easy, coffer_pause_nothing)
         collect()
     }
 
@@ -86,7 +86,7 @@ final class ConnectionGroup: @unchecked Sendable {
         if events & EPOLLOUT.rawValue != 0 { flags |= CURL_CSELECT_OUT }
         if events & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0 { flags |= CURL_CSELECT_ERR }
         var running: Int32 = 0
-        curl_multi_socket_action(multi, fd, flags, &running)
+        coffer_curl_multi_socket_action(multi, fd, flags, &running)
         collect()
         // Here, where nobody waits: `run` may be on the thread that begins a request.
         if let sessions, spare == nil {
@@ -99,7 +99,7 @@ final class ConnectionGroup: @unchecked Sendable {
     private func takeSpare() -> UnsafeMutableRawPointer? {
         guard let easy = spare.take() else { return nil }
         if spareNumber == endpoint.files?.current.number { return easy }
-        curl_easy_cleanup(easy)
+        coffer_curl_easy_cleanup(easy)
         return nil
     }
 
@@ -108,7 +108,7 @@ final class ConnectionGroup: @unchecked Sendable {
         if let multi, let timer, timer <= now {
             self.timer = nil
             var running: Int32 = 0
-            curl_multi_socket_action(multi, coffer_socket_timeout, 0, &running)
+            coffer_curl_multi_socket_action(multi, coffer_socket_timeout, 0, &running)
             collect()
         }
         guard let firstDeadline, firstDeadline <= now else { return }
@@ -119,9 +119,9 @@ final class ConnectionGroup: @unchecked Sendable {
     /// Ends every transfer and closes every connection.
     func close() {
         for transfer in active.values { cancel(transfer, .closed) }
-        if let spare = spare.take() { curl_easy_cleanup(spare) }
-        if let multi { curl_multi_cleanup(multi) }
-        if let sessions { curl_share_cleanup(sessions) }
+        if let spare = spare.take() { coffer_curl_easy_cleanup(spare) }
+        if let multi { coffer_curl_multi_cleanup(multi) }
+        if let sessions { coffer_curl_share_cleanup(sessions) }
         (multi, sessions, timer, firstDeadline) = (nil, nil, nil, nil)
     }
 
@@ -152,8 +152,8 @@ final class ConnectionGroup: @unchecked Sendable {
     private func remove(_ transfer: Transfer) {
         guard let easy = transfer.easy, let multi else { return }
         transfer.easy = nil
-        curl_multi_remove_handle(multi, easy)
-        curl_easy_cleanup(easy)
+        coffer_curl_multi_remove_handle(multi, easy)
+        coffer_curl_easy_cleanup(easy)
         active[ObjectIdentifier(transfer)] = nil
     }
 }
@@ -163,7 +163,7 @@ final class ConnectionGroup: @unchecked Sendable {
 extension ConnectionGroup {
     private func opened() -> (multi: UnsafeMutableRawPointer, sessions: UnsafeMutableRawPointer)? {
         if let multi, let sessions { return (multi, sessions) }
-        guard let newMulti = curl_multi_init(), let newSessions = curl_share_init() else { return nil }
+        guard let newMulti = coffer_curl_multi_init(), let newSessions = coffer_curl_share_init() else { return nil }
         let isSet = coffer_multi_set_callbacks(
             newMulti, Unmanaged.passUnretained(self).toOpaque(),
             { _, fd, what, context, _ in

@@ -1,4 +1,5 @@
 package import CofferCore
+internal import CCurl
 internal import CLinux
 internal import Glibc
 internal import Synchronization
@@ -26,6 +27,10 @@ internal import Synchronization
 package final class HTTPEngine: Sendable {
     private let loop: EngineLoop
     private let thread = Mutex<WorkerThread?>(nil)
+
+    /// Takes out of the environment what an engine, or OpenSSL or the resolver without one, would obey; before other threads
+    /// read it.
+    package static func cleanEnvironment() { coffer_curl_clean_environment() }
 
     /// One whose I/O thread does not run yet: requests wait for ``start()``.
     ///

@@ -65,7 +65,7 @@ final class Transfer: @unchecked Sendable {
     }
 
     deinit {
-        curl_slist_free_all(detour)
+        coffer_curl_slist_free_all(detour)
         errorText.deallocate()
     }
 

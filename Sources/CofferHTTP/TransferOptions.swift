@@ -14,7 +14,7 @@ struct TransferOptions {
     static func handle(
         for endpoint: HTTPEndpoint, sessions: UnsafeMutableRawPointer
     ) -> UnsafeMutableRawPointer? {
-        guard let easy = curl_easy_init() else { return nil }
+        guard let easy = coffer_curl_easy_init() else { return nil }
         var options = TransferOptions(easy: easy)
         for (option, value) in fixed { options.set(option, value) }
         options.setRoute(endpoint)
@@ -23,7 +23,7 @@ struct TransferOptions {
         options.setLimits(endpoint)
         options.set(CURLOPT_SHARE, pointer: sessions)
         if options.isAccepted { return easy }
-        curl_easy_cleanup(easy)
+        coffer_curl_easy_cleanup(easy)
         return nil
     }
 
@@ -69,7 +69,7 @@ struct TransferOptions {
         let place = transfer.place
         set(CURLOPT_URL, place.url + transfer.request.path)
         if let detour = place.detour {
-            transfer.detour = curl_slist_append(nil, detour)
+            transfer.detour = coffer_curl_slist_append(nil, detour)
             set(CURLOPT_CONNECT_TO, pointer: transfer.detour)
         }
         let isSecure = place.target.isSecure

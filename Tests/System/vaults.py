@@ -155,14 +155,21 @@ class VaultsConfiguration(StartupTest):
         self.assertFalse((self.place.data / "vault.db").exists())
         self.assertEqual(daemon.coffer("doctor", "--vault", "mine").returncode, 0)
 
-    def test_only_a_daemon_that_uses_postgresql_has_libpq(self) -> None:
-        nobody = "postgresql://u@127.0.0.1:1/d"
-        for vault, uses in (("{type: embedded}", False), (f"{{type: postgres, tls: disable, url: '{nobody}'}}", True)):
+    def test_a_daemon_has_the_libraries_that_its_vaults_need_and_no_others(self) -> None:
+        vaults = {
+            "{type: embedded}": set(),
+            "{type: postgres, tls: disable, url: 'postgresql://u@127.0.0.1:1/d'}": {"libpq"},
+            "{type: etcd, endpoints: ['http://127.0.0.1:1']}": {"libcurl"},
+        }
+        for vault, expected in vaults.items():
             with self.subTest(vault=vault):
                 daemon = self.running(config=f"vaults: {{main: {vault}}}\n")
                 daemon.coffer("get", "u", "c")
                 with open(f"/proc/{daemon.pid}/maps") as maps:
-                    self.assertEqual("/libpq.so" in maps.read(), uses)
+                    text = maps.read()
+                self.assertEqual({name for name in ("libpq", "libcurl") if f"/{name}.so" in text}, expected)
+                if not expected:
+                    self.assertNotIn("gnutls", text, "a second TLS library")
                 daemon.dispose()
 
     def test_secrets_in_variables_are_gone_once_it_serves(self) -> None:

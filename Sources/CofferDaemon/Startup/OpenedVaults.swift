@@ -16,21 +16,32 @@ final class VaultParts: Sendable {
     typealias Refresh = @Sendable (BootInstant) async throws(Failure) -> Bool
 
     private struct State {
+        /// Nil without a vault that is reached by HTTP: there is no thread for it then, and no libcurl.
+        var engine: HTTPEngine?
         var watches: [(vault: VaultConfiguration, watch: TLSFileWatch)] = []
         var refreshes: [(vault: VaultConfiguration, refresh: Refresh)] = []
         var repaired: @Sendable (String) -> Void = { _ in }
     }
 
-    /// Nil without a vault on another host: there is no thread for HTTP then.
-    let engine: HTTPEngine?
     private let clock: SystemClock
     private let state = Mutex(State())
 
     /// Nothing runs yet.
-    init(_ configuration: Configuration, clock: SystemClock) throws(Failure) {
-        let isRemote = configuration.vaults.contains { !$0.driver.isLocal }
-        engine = isRemote ? try HTTPEngine(clock: clock) : nil
+    init(_ configuration: Configuration, clock: SystemClock) {
+        if configuration.vaults.contains(where: { !$0.driver.isLocal }) { HTTPEngine.cleanEnvironment() }
         self.clock = clock
+    }
+
+    /// For a vault that is being opened.
+    ///
+    /// - Throws: FAILED_PRECONDITION if there is no libcurl.
+    func client(_ endpoint: HTTPEndpoint) throws(Failure) -> HTTPClient {
+        try state.withLock { state throws(Failure) in
+            let engine: HTTPEngine
+            if let made = state.engine { engine = made } else { engine = try HTTPEngine(clock: clock) }
+            state.engine = engine
+            return try engine.client(endpoint)
+        }
     }
 
     func add(_ watch: TLSFileWatch, of vault: VaultConfiguration) {
@@ -55,7 +66,7 @@ final class VaultParts: Sendable {
 
     /// - Throws: RESOURCE_EXHAUSTED when the system gives no thread. Call `stop` then too.
     func start() throws(Failure) {
-        try engine?.start()
+        try state.withLock { $0.engine }?.start()
         for (_, watch) in state.withLock({ $0.watches }) { try watch.start() }
     }
 
@@ -115,6 +126,6 @@ final class VaultParts: Sendable {
     /// Ends the threads. The vaults are closed by then.
     func stop() {
         for (_, watch) in state.withLock({ $0.watches }) { watch.stop() }
-        engine?.close()
+        state.withLock { $0.engine }?.close()
     }
 }

@@ -31,7 +31,7 @@ struct VaultOpener {
     func check() throws(StartupError) {
         do throws(Failure) {
             _ = try legacyFormat()
-            let context = context(try VaultParts(configuration, clock: clock))
+            let context = context(VaultParts(configuration, clock: clock))
             for vault in configuration.vaults where !vault.driver.isLocal { _ = try adapter(vault, context) }
             for vault in configuration.vaults where vault.driver.isLocal {
                 try vault.driver.checkFiles(of: vault, dataFolder: configuration.data)
@@ -53,7 +53,7 @@ struct VaultOpener {
         var parts: VaultParts?
         do throws(Failure) {
             let legacy = try legacyFormat()
-            let made = try VaultParts(configuration, clock: clock)
+            let made = VaultParts(configuration, clock: clock)
             parts = made
             let context = context(made)
             for vault in configuration.vaults where !vault.driver.isLocal {
@@ -181,10 +181,7 @@ struct VaultOpener {
                 parts.add(watch, of: vault)
                 return watch.contents
             },
-            connect: { endpoint throws(Failure) in
-                guard let engine = parts.engine else { throw .internalError("a local vault asks for HTTP") }
-                return try engine.client(endpoint)
-            },
+            connect: { endpoint throws(Failure) in try parts.client(endpoint) },
             whenReloaded: { vault, refresh in parts.add(refresh, of: vault) },
             keyCheck: { _, _ throws(Failure) in throw .internalError("a database is opened without keys") },
             notice: { vault, text in log.notice("\(text)", metadata: ["vault": "\(vault)"]) })

@@ -1,71 +1,57 @@
 #ifndef COFFER_CCURL_H
 #define COFFER_CCURL_H
 
-/* libcurl, and what is awkward from Swift: variadic functions and macros. */
+/* libcurl, which is loaded when it is first needed and linked to nothing: a daemon without vaults on other hosts has
+ * neither it nor the libraries that it brings. And what is awkward from Swift: variadic functions and macros. */
 
+/* Its functions have names of ours, behind which are the library's once it is loaded. */
+#define CURL_DISABLE_TYPECHECK
+#define curl_easy_init coffer_curl_easy_init
+#define curl_easy_cleanup coffer_curl_easy_cleanup
+#define curl_easy_pause coffer_curl_easy_pause
+#define curl_easy_setopt coffer_curl_easy_setopt
+#define curl_easy_getinfo coffer_curl_easy_getinfo
+#define curl_multi_init coffer_curl_multi_init
+#define curl_multi_cleanup coffer_curl_multi_cleanup
+#define curl_multi_add_handle coffer_curl_multi_add_handle
+#define curl_multi_remove_handle coffer_curl_multi_remove_handle
+#define curl_multi_socket_action coffer_curl_multi_socket_action
+#define curl_multi_setopt coffer_curl_multi_setopt
+#define curl_multi_info_read coffer_curl_multi_info_read
+#define curl_share_init coffer_curl_share_init
+#define curl_share_cleanup coffer_curl_share_cleanup
+#define curl_share_setopt coffer_curl_share_setopt
+#define curl_slist_append coffer_curl_slist_append
+#define curl_slist_free_all coffer_curl_slist_free_all
 #include <curl/curl.h>
-#include <malloc.h>
 #include <netinet/in.h>
-#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-/* An allocator that wipes what it frees: libcurl builds the request, credentials
- * included, in memory of its own and does not wipe it. */
+/* libcurl's macros of these names only count arguments. */
+#undef curl_easy_setopt
+#define curl_easy_setopt coffer_curl_easy_setopt
+#undef curl_easy_getinfo
+#define curl_easy_getinfo coffer_curl_easy_getinfo
+#undef curl_multi_setopt
+#define curl_multi_setopt coffer_curl_multi_setopt
+#undef curl_share_setopt
+#define curl_share_setopt coffer_curl_share_setopt
 
-static inline void coffer_curl_free(void *_Nullable memory) {
-    if (memory == NULL) return;
-    explicit_bzero(memory, malloc_usable_size(memory));
-    free(memory);
-}
+/* Takes the variables out of the environment that libcurl, OpenSSL or the resolver would obey. */
+void coffer_curl_clean_environment(void);
 
-static inline void *_Nullable coffer_curl_realloc(void *_Nullable memory, size_t bytes) {
-    if (memory == NULL) return malloc(bytes);
-    size_t before = malloc_usable_size(memory);
-    if (bytes <= before && bytes >= before / 2) return memory;
-    void *moved = malloc(bytes == 0 ? 1 : bytes);
-    if (moved == NULL) return NULL;
-    memcpy(moved, memory, before < bytes ? before : bytes);
-    coffer_curl_free(memory);
-    return moved;
-}
+/* Does that, loads libcurl and starts it with an allocator that wipes. Once in a process, before anything else here.
+ *
+ * CURLE_FAILED_INIT: there is no libcurl with OpenSSL, or it lacks what is used of it. */
+CURLcode coffer_curl_start(void);
 
-/* Variables that libcurl, OpenSSL or the resolver would obey. */
-static inline void coffer_curl_clean_environment(void) {
-    static const char *const names[] = {
-        "http_proxy",    "https_proxy",     "HTTPS_PROXY",   "all_proxy",     "ALL_PROXY",     "no_proxy",
-        "NO_PROXY",      "SSLKEYLOGFILE",   "SSL_CERT_FILE", "SSL_CERT_DIR",  "CURL_CA_BUNDLE", "CURL_SSL_BACKEND",
-        "CURL_HOME",     "CURL_ENTROPY",    "NETRC",         "OPENSSL_CONF",  "OPENSSL_MODULES", "OPENSSL_ENGINES",
-        "RES_OPTIONS",   "LOCALDOMAIN",     "HOSTALIASES",
-    };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) unsetenv(names[i]);
-}
-
-/* Once in a process, before anything else here. */
-static inline CURLcode coffer_curl_start(void) {
-    coffer_curl_clean_environment();
-    return curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, coffer_curl_free, coffer_curl_realloc, strdup, calloc);
-}
-
-/* Of a connection that has nothing to do, OpenSSL keeps neither buffers nor what it has
- * decrypted: without the first, its buffers stay as they are until the next record comes;
- * without the second, what the caller has taken stays in them until they are written again. */
-static inline CURLcode coffer_tls_forget(CURL *_Nullable easy, void *_Nonnull context, void *_Nullable unused) {
-    (void)easy;
-    (void)unused;
-    SSL_CTX_set_mode((SSL_CTX *)context, SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_options((SSL_CTX *)context, SSL_OP_CLEANSE_PLAINTEXT);
-    return CURLE_OK;
-}
-
-static inline CURLcode coffer_easy_forget_tls(CURL *_Nonnull easy) {
-    return curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, coffer_tls_forget);
-}
+/* Has OpenSSL keep nothing of a connection that has nothing to do. */
+CURLcode coffer_easy_forget_tls(CURL *_Nonnull easy);
 
 static inline CURLcode coffer_easy_set(CURL *_Nonnull easy, CURLoption option, long value) {
     return curl_easy_setopt(easy, option, value);
