@@ -30,8 +30,9 @@ extension Failure {
                 ? Failure(.internal, .vaultFailed, text, vault: vault, mayHaveWritten: true)
                 : Failure(.unavailable, .vaultFailed, text, vault: vault, retryable: true)
         case .late(isSent: false):
+            // Not the caller's: the whole time went by without the server.
             return Failure(
-                .deadlineExceeded, .deadline,
+                .deadlineExceeded, .vaultUnreachable,
                 "no connection to PostgreSQL was ready within the time given; nothing was done", vault: vault,
                 retryable: true, isUnsent: true)
         default: return beforeSending(fault, vault: vault)

@@ -81,6 +81,12 @@ import Testing
         #expect(fault.isOfConnection)
     }
 
+    /// A server that hangs is an outage, which is logged and shown by Health: no caller that gave too little time.
+    @Test func aServerThatDoesNotAcceptConnectionsIsOut() {
+        let failure = Failure.postgres(.late(isSent: false), .write, vault: "v")
+        #expect(failure.code == .deadlineExceeded && failure.reason == .vaultUnreachable)
+    }
+
     /// The daemon repeats a write by itself only where nothing was sent.
     @Test func whatWasSentIsNotUnsent() {
         for fault in [.lost(isSent: true), .late(isSent: true), .garbled, .refused("57P01")] as [PostgresFault] {
