@@ -51,6 +51,11 @@ package struct EtcdDriver: VaultDriver {
         if vault[Self.user].isEmpty, !vault[Self.passwordFile].isEmpty {
             found.append(SettingMistake("user_password_file", "user is missing; a password needs its user"))
         }
+        // As etcdctl takes it. A name may hold a colon; a password that is printed with the settings is worse.
+        if vault[Self.user].contains(":") {
+            found.append(
+                SettingMistake("user", "expected a name, got one with a colon; a password belongs in user_password_file or ETCDCTL_PASSWORD"))
+        }
         return found
     }
 

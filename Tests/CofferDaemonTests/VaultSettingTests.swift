@@ -76,7 +76,7 @@ import Testing
           z:
             type: etcd
             endpoints: [https://e1:2379, https://e2:2379]
-            user: "u: v"
+            user: "u # v"
             user_password_file: /p
           g:
             type: gcp
