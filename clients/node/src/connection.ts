@@ -8,8 +8,8 @@ import { DecodeFault, Reader } from "./wire/reader.js";
 import { Writer } from "./wire/writer.js";
 
 const BATCH_BYTES = 16 << 10;
-/** Frames are sent and answers decoded in parts of a quarter of the calls in flight, but of no fewer than these. */
-const MINIMUM_PART = 4;
+/** Frames are sent and answers decoded in parts of a sixth of the calls in flight, but of no fewer than these. */
+const MINIMUM_PART = 3;
 /** What may wait to be sent before further calls are refused. */
 const MAXIMUM_QUEUED_BYTES = 16 << 20;
 
@@ -138,7 +138,7 @@ export class Connection {
     }
 
     /** How many calls go together: while the daemon works on a part, this side sends or decodes the next. */
-    private get part(): number { return Math.max(MINIMUM_PART, this.calls.size >> 2); }
+    private get part(): number { return Math.max(MINIMUM_PART, Math.floor(this.calls.size / 6)); }
 
     // Sending.
 

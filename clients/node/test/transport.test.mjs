@@ -63,7 +63,7 @@ test("of many answers that come at once, the first are gone on with before the l
     const first = events.indexOf("goes on");
     const sent = events.indexOf("sends", first);
     assert.ok(sent !== -1 && sent < events.lastIndexOf("goes on"), events.join(", "));
-    assert.ok(events.filter((event) => event === "sends").length < 12, `one for each call: ${events.join(", ")}`);
+    assert.ok(events.filter((event) => event === "sends").length < 20, `one for each call: ${events.join(", ")}`);
 });
 
 test("ids go on beyond 32 bits", async (t) => {
@@ -213,12 +213,13 @@ test("a request that has not left is taken back, and those around it arrive whol
     });
     await daemon.client.get("ann", "connected");
     const controller = new AbortController();
+    // Two are fewer than are sent at once.
     const calls = [
         daemon.client.get("ann", "first"),
         failure(daemon.client.get("ann", "taken-back", { signal: controller.signal })),
-        daemon.client.get("ann", "last"),
     ];
     controller.abort();
+    calls.push(daemon.client.get("ann", "last"));
     const [first, error, last] = await Promise.all(calls);
     assert.deepEqual([first.text(), last.text()], ["first", "last"]);
     assert.match(error.message, /; the call was not sent$/);
