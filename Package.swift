@@ -239,6 +239,7 @@ let package = Package(
             name: "CofferNameSurvey",
             dependencies: [
                 "CofferCore", "CofferAWS", "CofferCloudflare", "CofferEtcd", "CofferGoogle", "CofferPostgres",
+                "CofferVaultKit",
             ],
             path: "Tests/CofferNameSurvey", swiftSettings: safe),
         .executableTarget(

@@ -19,6 +19,7 @@
 #include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/rsa.h>
 #include <malloc.h>
 #include <openssl/sha.h>
 #include <stdbool.h>
@@ -296,22 +297,41 @@ static inline bool coffer_is_key_of(const void *key_bytes, size_t key_size, cons
     return fits;
 }
 
-/* RS256 (RFC 7518, 3.3): RSASSA-PKCS1-v1_5 with SHA-256 of `message`, by a private key in PEM form without a
- * password. `out` has room for COFFER_RSA_BYTES. Returns how many bytes it wrote; 0 = there is no such key, or it
- * is larger than that; -1 = OpenSSL failed. */
+/* A password for PEM_read_bio_PrivateKey; of no bytes = none is given, and none asked for. */
+typedef struct {
+    const void *_Nullable bytes;
+    size_t count;
+} coffer_password;
+
+static inline int coffer_give_password(char *buffer, int size, int writing, void *context) {
+    const coffer_password *password = (const coffer_password *)context;
+    (void)writing;
+    if (password->count == 0 || size < 0 || password->count > (size_t)size) return -1;
+    memcpy(buffer, password->bytes, password->count);
+    return (int)password->count;
+}
+
+/* RS256 or, with `pss`, PS256 (RFC 7518, 3.3 and 3.5) of `message`, by a private key in PEM form. `out` has room for
+ * COFFER_RSA_BYTES. Returns how many bytes it wrote; 0 = there is no such key, it is larger than that, or the password is
+ * not its own; -1 = OpenSSL failed. */
 enum { COFFER_RSA_BYTES = 1024 };
 
-static inline int coffer_sign_rs256(const void *_Nullable pem, size_t pem_bytes, const void *_Nullable message,
-                                    size_t bytes, unsigned char *_Nonnull out) {
+static inline int coffer_sign_rsa_sha256(const void *_Nullable pem, size_t pem_bytes, const void *_Nullable password,
+                                         size_t password_bytes, bool pss, const void *_Nullable message, size_t bytes,
+                                         unsigned char *_Nonnull out) {
+    coffer_password given = {password, password_bytes};
     BIO *bio = pem_bytes > INT_MAX ? NULL : BIO_new_mem_buf(pem, (int)pem_bytes);
     if (bio == NULL) return 0;
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, coffer_no_password, NULL);
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, coffer_give_password, &given);
     BIO_free(bio);
     int size = 0;
     if (key != NULL && EVP_PKEY_is_a(key, "RSA") == 1 && EVP_PKEY_get_size(key) <= COFFER_RSA_BYTES) {
         EVP_MD_CTX *context = EVP_MD_CTX_new();
+        EVP_PKEY_CTX *options = NULL;
         size_t written = COFFER_RSA_BYTES;
-        size = context != NULL && EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key) == 1 &&
+        size = context != NULL && EVP_DigestSignInit(context, &options, EVP_sha256(), NULL, key) == 1 &&
+                       (!pss || (EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) > 0 &&
+                                 EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_DIGEST) > 0)) &&
                        EVP_DigestSign(context, out, &written, (const unsigned char *)message, bytes) == 1
                    ? (int)written
                    : -1;

@@ -1,5 +1,6 @@
 package import CofferCore
 internal import CofferCrypto
+internal import CofferVaultKit
 
 /// The names of secrets in a store: "{prefix}-{user}-{connection}", each id in lower-case base32 without
 /// padding, as names may have letters, digits, `_` and `-` only. An id of more than 38 bytes is `0` and its SHA-256 in
@@ -7,7 +8,6 @@ internal import CofferCrypto
 package struct CloudflareSecretNames: Sendable {
     /// Two such ids and a prefix of one letter make a name of 125 bytes.
     static let longestPlainID = 38
-    private static let digits = Array("abcdefghijklmnopqrstuvwxyz234567".utf8)
 
     let prefix: String
 
@@ -24,23 +24,7 @@ package struct CloudflareSecretNames: Sendable {
 
     static func part(_ id: String) -> String {
         let bytes = Array(id.utf8)
-        return bytes.count <= longestPlainID ? base32(bytes) : "0" + base32(Digest.sha256(bytes))
-    }
-
-    /// RFC 4648, section 6, in lower case and without padding.
-    static func base32(_ bytes: [UInt8]) -> String {
-        var text: [UInt8] = []
-        var (bits, held): (UInt32, UInt32) = (0, 0)
-        for byte in bytes {
-            bits = bits << 8 | UInt32(byte)
-            held += 8
-            while held >= 5 {
-                held -= 5
-                text.append(digits[Int(bits >> held & 31)])
-            }
-        }
-        if held > 0 { text.append(digits[Int(bits << (5 - held) & 31)]) }
-        return String(decoding: text, as: UTF8.self)
+        return bytes.count <= longestPlainID ? Base32.text(bytes) : "0" + Base32.text(Digest.sha256(bytes))
     }
 }
 

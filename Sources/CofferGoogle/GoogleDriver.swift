@@ -64,8 +64,8 @@ package struct GoogleDriver: VaultDriver {
         var found = RemoteSettings.mistakes(
             in: vault,
             addresses: [("endpoint", vault[Self.endpoint]), ("token_endpoint", vault[Self.tokenEndpoint])])
-        if !GoogleNames.isPrefix(vault[RemoteSettings.prefix]) {
-            found.append(SettingMistake("prefix", GoogleNames.prefixRule))
+        if !GoogleVault.nameRules.accepts(prefix: vault[RemoteSettings.prefix]) {
+            found.append(SettingMistake("prefix", GoogleVault.nameRules.expectsPrefix))
         }
         if !vault[Self.location].isEmpty, !vault[Self.replicas].isEmpty {
             found.append(SettingMistake("replicas", "regional secrets have none; leave out replicas or location"))
@@ -89,47 +89,9 @@ package struct GoogleDriver: VaultDriver {
                 credentialsFile: vault[Self.credentialsFile].unlessEmpty,
                 quotaProject: vault[Self.quotaProject].unlessEmpty, prefix: vault[RemoteSettings.prefix],
                 versionsKept: vault[Self.versionsKept]),
-            dependencies: try Self.dependencies(vault, context), clock: context.clock, random: context.random)
+            dependencies: try CloudDependencies(vault, context), clock: context.clock, random: context.random)
         context.whenReloaded(vault) { deadline throws(Failure) in try await adapter.reload(deadline: deadline) }
         return adapter
-    }
-
-    private static func dependencies(
-        _ vault: VaultConfiguration, _ context: VaultContext
-    ) throws(Failure) -> GoogleDependencies {
-        let files = try context.tlsFiles(vault)
-        return GoogleDependencies(
-            variable: { context.variable($0)?.withoutLineEnd.text },
-            file: { path, kind throws(Failure) in try context.readFile(path, rule(kind)) },
-            fileLater: { path, kind, deadline async throws(Failure) in
-                try await context.readFileLater(path, rule(kind), deadline)
-            },
-            transport: { place throws(Failure) in try context.connect(way(to: place, vault, files)) })
-    }
-
-    private static func rule(_ kind: GoogleDependencies.FileKind) -> ProtectedFile.Rule {
-        switch kind {
-        case .secret: .secret
-        case .platform: .platform
-        }
-    }
-
-    static func way(to place: GooglePlace, _ vault: VaultConfiguration, _ files: TLSFiles?) -> HTTPEndpoint {
-        switch place.kind {
-        case .service: return HTTPEndpoint(place.origin, vault, files)
-        case .tokens, .tokenEndpoint:
-            var endpoint = HTTPEndpoint(place.origin, vault, nil)
-            // What is the vault's server's alone.
-            (endpoint.serverName, endpoint.certificateFile, endpoint.certificateKeyFile) = (nil, nil, nil)
-            if place.kind == .tokens { endpoint.authorityFile = nil }
-            return endpoint
-        case .local:
-            var endpoint = HTTPEndpoint(origin: place.origin)
-            endpoint.allowsPlainHTTP = true
-            endpoint.allowsLinkLocal = true
-            endpoint.connectTimeout = .seconds(2)
-            return endpoint
-        }
     }
 
     package let advice = VaultAdvice(

@@ -98,10 +98,6 @@ extension GoogleVault {
 
 /// One write: a version, and its secret if there is none.
 private struct GoogleWrite {
-    /// Between two attempts, doubled each time.
-    static let firstPause = 100
-    static let longestPause = 1_600
-
     let vault: GoogleVault
     let key: RecordKey
     let secret: String
@@ -111,7 +107,9 @@ private struct GoogleWrite {
     /// - Throws: what the last step failed with, when another one would not help or would come too late.
     func run(secretExists: Bool) async throws(Failure) -> GoogleVersion {
         var mustCreate = !secretExists
-        var (attempts, wait) = (0, Self.firstPause)
+        var attempts = 0
+        var backoff = Backoff(
+            100...1_600, clock: vault.clock, random: vault.random, pause: vault.pause, vault: vault.name)
         while true {
             if mustCreate { try await create() }
             do throws(GoogleFault) {
@@ -128,8 +126,7 @@ private struct GoogleWrite {
             mustCreate = true
             attempts += 1
             guard attempts > 1 else { continue }
-            guard try await rest(wait) else { throw notThereYet }
-            wait = min(2 * wait, Self.longestPause)
+            guard try await backoff.rest(until: deadline) else { throw notThereYet }
         }
     }
 
@@ -182,18 +179,6 @@ private struct GoogleWrite {
         guard !vault.options.replicas.isEmpty else { return .object([("automatic", .object([JSON.Member]()))]) }
         let replicas = vault.options.replicas.map { JSON.object([("location", .string($0))]) }
         return .object([("userManaged", .object([("replicas", .array(replicas))]))])
-    }
-
-    /// False if the time would be over then.
-    private func rest(_ milliseconds: Int) async throws(Failure) -> Bool {
-        let share = Int(vault.random.bytes(1)[0])
-        let duration = Duration.milliseconds(milliseconds / 2 + milliseconds * share / 512)
-        guard vault.clock.boot + duration < deadline else { return false }
-        await vault.pause(duration)
-        guard !Task.isCancelled else {
-            throw Failure(.cancelled, .cancelled, "the call was cancelled", vault: vault.name)
-        }
-        return true
     }
 
     private var notThereYet: Failure {

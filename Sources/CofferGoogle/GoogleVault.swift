@@ -2,7 +2,7 @@ package import CofferCore
 internal import CofferCrypto
 internal import CofferHTTP
 package import CofferVault
-internal import CofferVaultKit
+package import CofferVaultKit
 
 /// Google Secret Manager: one secret for each record, whose newest version is the record.
 ///
@@ -17,7 +17,7 @@ package final class GoogleVault: VaultAdapter {
 
     let options: GoogleOptions
     let client: GoogleClient
-    let names: GoogleNames
+    let names: Base32Names
     let memory: GoogleMemory
     let clock: any Clock
     let random: any RandomSource
@@ -29,14 +29,19 @@ package final class GoogleVault: VaultAdapter {
     private static let longestLag = Duration.seconds(30)
     private let gate = CallGate()
 
+    /// The service takes 255 letters, digits, `_` and `-`.
+    package static let nameRules = Base32Names.Rules(maximumBytes: 255, characters: "A-Z a-z 0-9 _ -") {
+        $0.isASCIILetterOrDigit || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_")
+    }
+
     /// Finds project, servers and credentials file; asks no server yet.
     ///
     /// - Throws: INVALID_ARGUMENT or FAILED_PRECONDITION that says what to set.
     package init(
-        name: String, options: GoogleOptions, dependencies: GoogleDependencies, clock: some Clock,
+        name: String, options: GoogleOptions, dependencies: CloudDependencies, clock: some Clock,
         random: some RandomSource
     ) throws(Failure) {
-        let transports = GoogleTransports(dependencies)
+        let transports = CloudTransports(dependencies)
         let login = try GoogleLogin(
             options, dependencies: dependencies, transports: transports, clock: clock, vault: name)
         let file = try login.checkedFile()
@@ -48,11 +53,11 @@ package final class GoogleVault: VaultAdapter {
         }
         let origin = try options.origin(vault: name)
         client = GoogleClient(
-            transport: try transports.transport(to: GooglePlace(.service, origin)), isSecure: origin.isSecure,
+            transport: try transports.transport(to: CloudPlace(.service, origin)), isSecure: origin.isSecure,
             tokens: GoogleTokens(clock: clock, vault: name) { deadline throws(Failure) in
                 try await login.token(deadline: deadline)
             }, quotaProject: options.quotaProject, vault: name)
-        names = try GoogleNames(prefix: options.prefix, vault: name)
+        names = try Base32Names(prefix: options.prefix, rules: Self.nameRules, vault: name)
         let location = options.location.map { "/locations/" + PercentEncoding.text($0) } ?? ""
         parent = "/v1/projects/\(PercentEncoding.text(project, keeping: ":"))\(location)/secrets"
         capabilities = VaultCapabilities(

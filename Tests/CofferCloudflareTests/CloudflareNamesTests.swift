@@ -1,4 +1,5 @@
 import CofferCore
+import CofferVaultKit
 import Foundation
 import Testing
 
@@ -49,7 +50,7 @@ import Testing
         ("foobar", "mzxw6ytboi"),
     ])
     func isBase32OfTheStandard(_ text: String, _ encoded: String) {
-        #expect(CloudflareSecretNames.base32(Array(text.utf8)) == encoded)
+        #expect(Base32.text(text.utf8) == encoded)
     }
 
     // MARK: Both

@@ -2,7 +2,7 @@ import CofferCore
 import CofferCrypto
 import Testing
 
-/// RS256 by a key that was made for these tests, and opens nothing.
+/// RS256 and PS256 by a key that was made for these tests, and opens nothing.
 @Suite struct RSASignatureTests {
     private static let key = """
         -----BEGIN PRIVATE KEY-----
@@ -64,6 +64,28 @@ import Testing
         -----END ENCRYPTED PRIVATE KEY-----
         """
 
+    /// The same key under the password "hunter2".
+    private static let opened = """
+        -----BEGIN ENCRYPTED PRIVATE KEY-----
+        MIIC3TBXBgkqhkiG9w0BBQ0wSjApBgkqhkiG9w0BBQwwHAQIne1sZxxltbACAgPo
+        MAwGCCqGSIb3DQIJBQAwHQYJYIZIAWUDBAEqBBBuFpbwR+FkSOauzxT+2suGBIIC
+        gLzPOD1YR5RolDokHj/Hp4z6PLYjAwzW/QkelpYI1/GKqNRJ8T937efjGp+HrE71
+        T+EDfcADbbF2qbFVdgk2otMCkbN8gPdNoV8Qo5vt/5jHpmCgOoSPT+D6gRRmLu9Q
+        yzKfyTfNiQsfJYrwK4pi+hYaosjF2A61X47dtiS0bLYKXFkWtrhFp4R3i04q60hn
+        JzL98adS5if4U5xXjDXDO3R9FUoQjYrkLSjizrFE4PRtVySy5o8avpzVUbb2OKFC
+        H8gVy/1koBuzff4KYmkFUfYB0DqLDVPtAv0gphv6svuGXA+rhazTWaplukp0zuu4
+        Mc6lcLFIunxGzSDf6YRBR8vDnZlD+pBij+Or4Tc5PJQpzSvTnrl/m9dUejSa+Z/b
+        MC0NcG5UgiXI+CKcoqbagMqANVeBgTWhmk2c9stRnfSIvX3MQjLAboIZne4s8wvq
+        IKQi0GpyYV1qf9lg0/TGlrIzJQtM7R1hdqEmazwEmd2n+hiKSE4HT8p8oFZQk535
+        1i2J9I8GRdpN6c6dXlmwkJzNw6+jU32gOKUHfDVBCaE3mbl6YPT9w22Z6L8+AfBy
+        SB467iNxMgQ7b653celX0H83wcKEiu1LjyP8GgLEJ46llYhaOLhfCS3udHik8uHi
+        EvolOhEBAD6dRdUwxPDmPdoPXbrg7pKjWB6q1DXjj8n9IbSgjIUTcQIdaEnY4VCH
+        9fDta1gI4qH/+2Evv+q/NxgTucRDh+ez6xpW3TjvP0h3fVHTAKYXh+fQadp0vpu2
+        vnqA3lkm2j9fOL3EX0m0A6BuYbGyZEzQe1DA3eG4cDrx9vDMnphU786olOl6dOBM
+        hkswFWAAKd+eWDmnFbXwVl0=
+        -----END ENCRYPTED PRIVATE KEY-----
+        """
+
     private static let elliptic = """
         -----BEGIN PRIVATE KEY-----
         MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg8ift8p3uuqwxsBsh
@@ -79,13 +101,27 @@ import Testing
 
     @Test(arguments: [key, traditional])
     func signsAsOpenSSLDoes(key: String) throws {
-        let signature = try RSASignature.rs256(of: Array("header.claims".utf8), key: Secret(key))
+        let signature = try RSASignature.sign(Array("header.claims".utf8), by: .rs256, key: Secret(key))
         #expect(Hex.text(signature) == Self.signature)
-        #expect(try RSASignature.rs256(of: Array("header.claimt".utf8), key: Secret(key)) != signature)
+        #expect(try RSASignature.sign(Array("header.claimt".utf8), by: .rs256, key: Secret(key)) != signature)
+    }
+
+    /// PS256 has a salt; who checks it is in the live tests of Azure.
+    @Test func aSaltedSignatureIsAnotherOneEachTime() throws {
+        let signatures = try (0..<2).map { _ in try RSASignature.sign([1], by: .ps256, key: Secret(Self.key)) }
+        #expect(signatures[0] != signatures[1] && signatures.allSatisfy { $0.count == 128 })
+    }
+
+    @Test func aPasswordOpensAKey() throws {
+        let key = Secret(Self.opened)
+        #expect(try Hex.text(RSASignature.sign(Array("header.claims".utf8), by: .rs256, key: key, password: Secret("hunter2"))) == Self.signature)
+        for password in [nil, "hunter3", String(repeating: "x", count: 100_000)] as [String?] {
+            #expect(throws: RSASignature.Fault.badKey) { try RSASignature.sign([], by: .rs256, key: key, password: password.map { Secret($0) }) }
+        }
     }
 
     @Test(arguments: ["", "no PEM", encrypted, elliptic, key.replacing("PRIVATE", with: "PUBLIC"), String(key.prefix(300))])
     func whatIsNoRSAKeySignsNothing(key: String) {
-        #expect(throws: RSASignature.Fault.badKey) { try RSASignature.rs256(of: [], key: Secret(key)) }
+        #expect(throws: RSASignature.Fault.badKey) { try RSASignature.sign([], by: .rs256, key: Secret(key)) }
     }
 }

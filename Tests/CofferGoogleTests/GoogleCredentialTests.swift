@@ -30,12 +30,12 @@ import Testing
         _ files: [String: String], _ variables: [String: String] = ["GOOGLE_APPLICATION_CREDENTIALS": "f"],
         options: GoogleOptions = GoogleOptions(), places: [String: any HTTPTransport] = [:]
     ) throws(Failure) -> GoogleLogin {
-        let dependencies = GoogleDependencies(variables, files: files, clock: clock) { place in
+        let dependencies = CloudDependencies(variables, files: files, clock: clock) { place in
             let host = place.origin.host
             return places[host] ?? GoogleScript { _, _ throws(HTTPError) in throw HTTPError(.refused, isUnsent: true) }
         }
         return try GoogleLogin(
-            options, dependencies: dependencies, transports: GoogleTransports(dependencies), clock: clock, vault: "cloud")
+            options, dependencies: dependencies, transports: CloudTransports(dependencies), clock: clock, vault: "cloud")
     }
 
     private var deadline: BootInstant { clock.boot + .seconds(20) }
@@ -77,7 +77,7 @@ import Testing
         func vault(_ options: GoogleOptions, _ files: [String: String]) throws(Failure) -> GoogleVault {
             try GoogleVault(
                 name: "cloud", options: options,
-                dependencies: GoogleDependencies(
+                dependencies: CloudDependencies(
                     ["GOOGLE_APPLICATION_CREDENTIALS": "f"], files: files, clock: fixture.manual
                 ) { _ in fixture.fake }, clock: fixture.manual, random: SystemRandom())
         }
@@ -169,12 +169,12 @@ import Testing
     }
 
     @Test(arguments: [
-        ("https://tokens.example/t", GooglePlace.Kind.tokens), ("http://127.0.0.1:81/t", .local), ("http://localhost/t", .local),
+        ("https://tokens.example/t", CloudPlace.Kind.tokens), ("http://127.0.0.1:81/t", .local), ("http://localhost/t", .local),
         ("http://[::1]/t", .local), ("http://169.254.169.254/t", .local), ("http://mine.example:80/t", .tokenEndpoint),
     ])
-    func aSourceIsReachedAsItsAddressSays(url: String, kind: GooglePlace.Kind) async throws {
-        let places = Mutex<[GooglePlace]>([])
-        let dependencies = GoogleDependencies(
+    func aSourceIsReachedAsItsAddressSays(url: String, kind: CloudPlace.Kind) async throws {
+        let places = Mutex<[CloudPlace]>([])
+        let dependencies = CloudDependencies(
             ["GOOGLE_APPLICATION_CREDENTIALS": "f"], files: ["f": Self.federation(#"{"url":"\#(url)"}"#)], clock: clock
         ) { place in
             places.withLock { $0.append(place) }
@@ -182,7 +182,7 @@ import Testing
         }
         let login = try GoogleLogin(
             GoogleOptions(tokenEndpoint: "http://mine.example"), dependencies: dependencies,
-            transports: GoogleTransports(dependencies), clock: clock, vault: "cloud")
+            transports: CloudTransports(dependencies), clock: clock, vault: "cloud")
         _ = try await login.token(deadline: deadline)
         #expect(places.withLock { $0.map(\.kind) } == [kind, .tokens])
     }

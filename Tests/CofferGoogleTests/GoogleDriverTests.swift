@@ -16,11 +16,11 @@ import Testing
         ]
         for (name, text) in settings { #expect(try #require(vault.setting(name), "\(name)").apply([text], &vault), "\(name)") }
         let origin = HTTPOrigin(isSecure: true, host: "h.example", port: 443)
-        func way(_ kind: GooglePlace.Kind) -> HTTPEndpoint { GoogleDriver.way(to: GooglePlace(kind, origin), vault, nil) }
+        func way(_ kind: CloudPlace.Kind) -> HTTPEndpoint { CloudPlace(kind, origin).endpoint(vault, nil) }
         let service = way(.service)
         #expect(service.serverName == "vault.example" && service.authorityFile == "/ca.pem")
         #expect(service.certificateFile == "/c.pem" && service.certificateKeyFile == "/k.pem" && service.proxy != nil)
-        for kind in [GooglePlace.Kind.tokens, .tokenEndpoint, .local] {
+        for kind in [CloudPlace.Kind.tokens, .tokenEndpoint, .local] {
             let other = way(kind)
             #expect(other.serverName == nil && other.certificateFile == nil && other.certificateKeyFile == nil && other.files == nil)
             #expect(other.authorityFile == (kind == .tokenEndpoint ? "/ca.pem" : nil))

@@ -5,9 +5,9 @@ import Testing
 @testable import CofferGoogle
 
 @Suite struct GoogleNamesTests {
-    private let names: GoogleNames
+    private let names: Base32Names
 
-    init() throws { names = try GoogleNames(prefix: "ai2-connectors", vault: "cloud") }
+    init() throws { names = try Base32Names(prefix: "ai2-connectors", rules: GoogleVault.nameRules, vault: "cloud") }
 
     /// Exact names: other programs and older daemons find records by them.
     @Test(arguments: [
@@ -39,8 +39,8 @@ import Testing
 
     @Test func theLongestIdsMakeALegalName() throws {
         let id = String(repeating: "x", count: 256)
-        for prefix in ["p", String(repeating: "p", count: GoogleNames.longestPrefix)] {
-            let names = try GoogleNames(prefix: prefix, vault: "cloud")
+        for prefix in ["p", String(repeating: "p", count: GoogleVault.nameRules.longestPrefix)] {
+            let names = try Base32Names(prefix: prefix, rules: GoogleVault.nameRules, vault: "cloud")
             for (user, connection) in [(id, id), (id, "c"), ("u", id)] {
                 #expect(Self.isLegal(names.name(of: try RecordKey(user: user, connection: connection))))
             }
@@ -58,7 +58,7 @@ import Testing
 
     @Test(arguments: ["", "a/b", "a.b", "a b", "ü", "a-h", String(repeating: "p", count: 101)])
     func prefixesThatCannotBeginANameAreRefused(prefix: String) {
-        #expect(throws: Failure.self) { try GoogleNames(prefix: prefix, vault: "cloud") }
+        #expect(throws: Failure.self) { try Base32Names(prefix: prefix, rules: GoogleVault.nameRules, vault: "cloud") }
     }
 
     private static func isLegal(_ name: String) -> Bool {

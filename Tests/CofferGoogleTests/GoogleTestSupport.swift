@@ -7,11 +7,11 @@ import Synchronization
 
 @testable import CofferGoogle
 
-extension GoogleDependencies {
+extension CloudDependencies {
     /// Variables and files from dictionaries; the clock goes on instead of a pause.
     init(
         _ variables: [String: String] = [:], files: [String: String] = [:], clock: ManualClock,
-        transport: @escaping @Sendable (GooglePlace) throws(Failure) -> any HTTPTransport
+        transport: @escaping @Sendable (CloudPlace) throws(Failure) -> any HTTPTransport
     ) {
         self.init(
             variable: { variables[$0] }, file: { path, _ in files[path].map { Secret($0) } }, transport: transport,
@@ -54,7 +54,7 @@ struct GoogleFixture: VaultFixture {
     func vault() throws(Failure) -> GoogleVault {
         try GoogleVault(
             name: "cloud", options: options,
-            dependencies: GoogleDependencies(clock: manual) { [fake, metadata] place in
+            dependencies: CloudDependencies(clock: manual) { [fake, metadata] place in
                 let transport: any HTTPTransport = place.kind == .local ? metadata : fake
                 return transport
             }, clock: manual, random: SystemRandom())

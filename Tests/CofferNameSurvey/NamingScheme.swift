@@ -4,6 +4,7 @@ package import CofferCore
 internal import CofferEtcd
 internal import CofferGoogle
 internal import CofferPostgres
+internal import CofferVaultKit
 
 /// How a vault names records, and what it demands of a name.
 package struct NamingScheme: Sendable {
@@ -44,7 +45,7 @@ package struct NamingScheme: Sendable {
 
     private static var google: NamingScheme {
         get throws(Failure) {
-            let names = try GoogleNames(prefix: prefix, vault: "gcp")
+            let names = try Base32Names(prefix: prefix, rules: GoogleVault.nameRules, vault: "gcp")
             return NamingScheme(
                 vault: "gcp", name: { names.name(of: $0) }, key: { name, kept in names.key(of: name) { kept } }, legal: 1...255,
                 isLegal: { $0.utf8.allSatisfy { $0.isLowerCaseOrDigit || "-_".utf8.contains($0) } }, guide: nil)

@@ -19,7 +19,7 @@ struct GoogleLogin: Sendable {
         case standard(String)
     }
 
-    let dependencies: GoogleDependencies
+    let dependencies: CloudDependencies
     let tokenOrigin: HTTPOrigin?
     let tokens: GoogleTokenService
     let metadata: GoogleMetadata
@@ -29,7 +29,7 @@ struct GoogleLogin: Sendable {
 
     /// - Throws: INVALID_ARGUMENT for addresses that are none.
     init(
-        _ options: GoogleOptions, dependencies: GoogleDependencies, transports: GoogleTransports, clock: any Clock,
+        _ options: GoogleOptions, dependencies: CloudDependencies, transports: CloudTransports, clock: any Clock,
         vault: String
     ) throws(Failure) {
         self.dependencies = dependencies

@@ -6,14 +6,14 @@ internal import CofferVaultKit
 struct GoogleMetadata: Sendable {
     private static let flavor = "Metadata-Flavor"
 
-    let transports: GoogleTransports
+    let transports: CloudTransports
     let origin: HTTPOrigin
     let clock: any Clock
     let vault: String
 
     /// - Throws: INVALID_ARGUMENT for a variable with something else than a host and perhaps a port.
     init(
-        _ dependencies: GoogleDependencies, transports: GoogleTransports, clock: any Clock, vault: String
+        _ dependencies: CloudDependencies, transports: CloudTransports, clock: any Clock, vault: String
     ) throws(Failure) {
         let variable = ["GCE_METADATA_HOST", "GCE_METADATA_ROOT"].first { dependencies.text($0) != nil }
         let host = variable.flatMap { dependencies.text($0) } ?? "metadata.google.internal"
@@ -31,7 +31,7 @@ struct GoogleMetadata: Sendable {
         let path = "/computeMetadata/v1/instance/service-accounts/default/token?scopes=\(PercentEncoding.text(GoogleLogin.scope))"
         let response: HTTPResponse
         do {
-            response = try await transports.transport(to: GooglePlace(.local, origin)).send(
+            response = try await transports.transport(to: CloudPlace(.local, origin)).send(
                 HTTPRequest(.get, path, headers: [HTTPHeader(Self.flavor, "Google")]), deadline: deadline)
         } catch let error as HTTPError {
             throw .google(

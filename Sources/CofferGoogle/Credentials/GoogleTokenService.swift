@@ -11,7 +11,7 @@ struct GoogleTokenService: Sendable {
     private static let lifetime: UInt64 = 3_600
     private static let maximumSubjectBytes = 65_536
 
-    let transports: GoogleTransports
+    let transports: CloudTransports
     /// Of the configured token endpoint.
     let tokenOrigin: HTTPOrigin?
     let clock: any Clock
@@ -21,28 +21,21 @@ struct GoogleTokenService: Sendable {
     ///
     /// - Throws: FAILED_PRECONDITION for a key that cannot sign.
     func assertion(_ account: GoogleCredentialsFile.ServiceAccount, path: String) throws(Failure) -> Secret {
-        var header: [(name: String, value: JSON)] = [("alg", .string("RS256")), ("typ", .string("JWT"))]
+        var header: [(name: String, value: JSON)] = [("typ", .string("JWT"))]
         if let keyID = account.keyID { header.append(("kid", .string(keyID))) }
         let now = clock.wall / 1_000
         let claims: [(name: String, value: JSON)] = [
             ("iss", .string(account.email)), ("scope", .string(GoogleLogin.scope)), ("aud", .string(Self.audience)),
             ("iat", .integer(now)), ("exp", .integer(now + Self.lifetime)),
         ]
-        let signed = "\(Self.part(header)).\(Self.part(claims))"
-        let signature: [UInt8]
         do throws(RSASignature.Fault) {
-            signature = try RSASignature.rs256(of: Array(signed.utf8), key: account.key)
+            return try JSONWebToken.signed(.rs256, header: header, claims: claims, key: account.key)
         } catch {
             throw Failure(
                 .failedPrecondition, .vaultRefused,
                 "credentials_file: \(path): private_key is no RSA key in PEM form; download the key again", vault: vault,
                 isUnsent: true)
         }
-        return Secret("\(signed).\(Base64URL.text(signature))")
-    }
-
-    private static func part(_ members: [(name: String, value: JSON)]) -> String {
-        JSON.string(JSON.object(members).encode()).string.map { Base64URL.text($0.bytes) } ?? ""
     }
 
     // MARK: Calls
@@ -95,13 +88,13 @@ struct GoogleTokenService: Sendable {
     }
 
     /// What is by plain http is on this host or link, or the token endpoint.
-    private func kind(of origin: HTTPOrigin) -> GooglePlace.Kind {
+    private func kind(of origin: HTTPOrigin) -> CloudPlace.Kind {
         if origin == tokenOrigin { return .tokenEndpoint }
         return origin.isSecure ? .tokens : .local
     }
 
     private func ask(
-        _ request: HTTPRequest, of origin: HTTPOrigin, kind: GooglePlace.Kind, _ service: String, _ deadline: BootInstant
+        _ request: HTTPRequest, of origin: HTTPOrigin, kind: CloudPlace.Kind, _ service: String, _ deadline: BootInstant
     ) async throws(Failure) -> JSON {
         let response = try await send(request, of: origin, kind: kind, service, deadline)
         guard response.status == 200 else { throw refused(response, service) }
@@ -110,9 +103,9 @@ struct GoogleTokenService: Sendable {
     }
 
     private func send(
-        _ request: HTTPRequest, of origin: HTTPOrigin, kind: GooglePlace.Kind, _ service: String, _ deadline: BootInstant
+        _ request: HTTPRequest, of origin: HTTPOrigin, kind: CloudPlace.Kind, _ service: String, _ deadline: BootInstant
     ) async throws(Failure) -> HTTPResponse {
-        let transport = try transports.transport(to: GooglePlace(kind, origin))
+        let transport = try transports.transport(to: CloudPlace(kind, origin))
         do {
             return try await transport.send(request, deadline: deadline)
         } catch {

@@ -2,8 +2,8 @@ import CofferCore
 import CofferHTTP
 import CofferVault
 import CofferVaultConformance
+import CofferVaultKit
 import Foundation
-import Synchronization
 
 @testable import CofferGoogle
 
@@ -30,8 +30,8 @@ enum GoogleLive {
         ["GCE_METADATA_HOST": String(try variable("ENDPOINT").dropFirst("http://".count))]
     }
 
-    static func dependencies(_ variables: [String: String], _ recorder: Recorder) -> GoogleDependencies {
-        GoogleDependencies(
+    static func dependencies(_ variables: [String: String], _ recorder: Recorder) -> CloudDependencies {
+        CloudDependencies(
             variable: { variables[$0] },
             file: { path, _ throws(Failure) in
                 FileManager.default.contents(atPath: path).map { $0.withUnsafeBytes { Secret(copying: $0) } }
@@ -45,7 +45,7 @@ enum GoogleLive {
     private static let engine = Result { () throws(Failure) in try HTTPEngine.started() }
 
     /// As a daemon reaches it, but that the service is without TLS on this host.
-    private static func client(of place: GooglePlace) throws(Failure) -> HTTPClient {
+    private static func client(of place: CloudPlace) throws(Failure) -> HTTPClient {
         var endpoint = HTTPEndpoint(origin: place.origin)
         if place.kind == .local { (endpoint.allowsPlainHTTP, endpoint.allowsLinkLocal) = (true, true) }
         return try engine.get().client(endpoint)
@@ -85,23 +85,6 @@ enum GoogleLive {
         let origin = try variable("ENDPOINT")
         guard let place = HTTPOrigin(address: origin) else { throw Missing(name: origin) }
         let request = HTTPRequest(.post, "/_control/\(name)", body: Secret(body))
-        _ = try await client(of: GooglePlace(.local, place)).send(request, deadline: deadline)
-    }
-}
-
-/// What was sent, in order.
-final class Recorder: Sendable {
-    private let sent = Mutex<[HTTPRequest]>([])
-    var requests: [HTTPRequest] { sent.withLock { $0 } }
-    func add(_ request: HTTPRequest) { sent.withLock { $0.append(request) } }
-}
-
-struct RecordingTransport: HTTPTransport {
-    let inner: any HTTPTransport
-    let recorder: Recorder
-
-    func send(_ request: HTTPRequest, deadline: BootInstant) async throws(HTTPError) -> HTTPResponse {
-        recorder.add(request)
-        return try await inner.send(request, deadline: deadline)
+        _ = try await client(of: CloudPlace(.local, place)).send(request, deadline: deadline)
     }
 }

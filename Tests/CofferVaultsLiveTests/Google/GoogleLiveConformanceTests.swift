@@ -36,7 +36,7 @@ struct GoogleLiveFixture: VaultFixture {
     var location: String?
     var endpoint: String?
     let prefix = GoogleLive.freshPrefix()
-    let settable = GoogleSettableClock()
+    let settable = SettableClock()
     var clock: any Clock { settable }
     let expiryStep: UInt64 = 1
 
@@ -45,11 +45,4 @@ struct GoogleLiveFixture: VaultFixture {
         try GoogleLive.vault(prefix: prefix, endpoint: endpoint, change: { $0.location = location }, clock: settable)
     }
     func reopen() throws -> (any VaultAdapter)? { try open() }
-}
-
-/// The kernel's time for deadlines, and a wall clock that goes on when it is told.
-final class GoogleSettableClock: Clock {
-    let manual = ManualClock(wall: SystemClock().wall)
-    var boot: BootInstant { SystemClock().boot }
-    var wall: WallMilliseconds { manual.wall }
 }

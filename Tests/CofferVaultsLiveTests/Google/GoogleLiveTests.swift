@@ -63,7 +63,7 @@ import Testing
     }
 
     @Test func aClockThatIsWrongIsNamed() async throws {
-        let clock = GoogleSettableClock()
+        let clock = SettableClock()
         clock.manual.advance(milliseconds: 7_200_000)
         let vault = try GoogleLive.vault(try GoogleLive.file("app"), clock: clock)
         let found = await failure { () async throws(Failure) in try await vault.check(deadline: GoogleLive.deadline) }

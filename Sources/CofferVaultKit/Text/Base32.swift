@@ -1,8 +1,8 @@
 /// Base32 in lower case without padding (RFC 4648, section 6), of texts that are parts of names.
-enum Base32 {
+package enum Base32 {
     private static let digits = Array("abcdefghijklmnopqrstuvwxyz234567".utf8)
 
-    static func text(_ bytes: some Sequence<UInt8>) -> String {
+    package static func text(_ bytes: some Sequence<UInt8>) -> String {
         var text: [UInt8] = []
         var (bits, held): (UInt32, UInt32) = (0, 0)
         for byte in bytes {
@@ -19,7 +19,7 @@ enum Base32 {
 
     /// Reads exactly what `text` writes; nil for anything else: another character, a length that no bytes have,
     /// unused bits that are not zero.
-    static func bytes(_ text: some StringProtocol) -> [UInt8]? {
+    package static func bytes(_ text: some StringProtocol) -> [UInt8]? {
         guard [0, 2, 4, 5, 7].contains(text.utf8.count % 8) else { return nil }
         var bytes: [UInt8] = []
         var (bits, held): (UInt32, UInt32) = (0, 0)

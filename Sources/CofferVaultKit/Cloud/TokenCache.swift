@@ -1,55 +1,47 @@
-internal import CofferCore
-internal import CofferVaultKit
+package import CofferCore
 internal import Synchronization
 
-/// A bearer token for Google's services.
-struct GoogleToken: Sendable {
+/// A bearer token as a ``TokenCache`` keeps it.
+package protocol CachedToken: Sendable {
     /// The header: "Bearer …".
-    let authorization: Secret
-    let expiresAt: WallMilliseconds
-    /// The project that calls with it are counted for, as the credentials name it.
-    let quotaProject: String?
+    var authorization: Secret { get }
+    var expiresAt: WallMilliseconds { get }
 
-    /// - Parameter seconds: that the token still lives.
-    /// - Returns: nil for what cannot stand in a header.
-    init?(_ token: Secret?, seconds: Int64?, quotaProject: String? = nil, now: WallMilliseconds) {
-        guard let seconds, (0...86_400).contains(seconds) else { return nil }
-        self.init(token, expiresAt: now + UInt64(seconds) * 1_000, quotaProject: quotaProject)
-    }
-
-    init?(_ token: Secret?, expiresAt: WallMilliseconds, quotaProject: String? = nil) {
-        guard let token, (1...16_384).contains(token.count), token.isHeaderValue(allowsBlanks: false) else { return nil }
-        authorization = SecretWriter.build(count: 7 + token.count) { writer in
-            writer.append("Bearer ")
-            writer.append(token)
-        }
-        self.expiresAt = expiresAt
-        self.quotaProject = quotaProject
-    }
-
-    func isSame(as other: GoogleToken) -> Bool { authorization.isEqual(to: other.authorization) }
+    /// From when on another one is fetched in the background, of one that is new at `now`.
+    func refreshTime(now: WallMilliseconds) -> WallMilliseconds
 }
 
-/// The token to call with, fetched once and kept, and replaced before it expires: in the background from 225 seconds
-/// before, as Google's own programs do, and with everybody waiting in the last minute; of a shorter life in its last
-/// quarter and sixth.
-final class GoogleTokens: Sendable {
-    /// google-auth's REFRESH_THRESHOLD. The metadata server gives the same token until five minutes before its end.
-    static let advisory: UInt64 = 225_000
-    static let mandatory: UInt64 = 60_000
+extension CachedToken {
+    package func isSame(as other: Self) -> Bool { authorization.isEqual(to: other.authorization) }
+}
+
+extension Secret {
+    /// The header with this token, "Bearer …"; nil for what cannot stand in one.
+    package var bearerHeader: Secret? {
+        guard (1...16_384).contains(count), isHeaderValue(allowsBlanks: false) else { return nil }
+        return SecretWriter.build(count: 7 + count) { writer in
+            writer.append("Bearer ")
+            writer.append(self)
+        }
+    }
+}
+
+/// The token to call with, fetched once and kept, and replaced before it expires: in the background from when the token
+/// says, and with everybody waiting in the last minute, of a shorter life in its last sixth.
+package final class TokenCache<Token: CachedToken>: Sendable {
     /// How long one login may take.
-    static let longestLogin = Duration.seconds(30)
+    private static var longestLogin: Duration { .seconds(30) }
     /// How long a call waits for another token while the one that is held is still good.
-    static let longestWait = Duration.seconds(1)
+    private static var longestWait: Duration { .seconds(1) }
     /// How long a login that failed is not tried again while no token is held: when the credentials were refused, and
     /// when their source failed.
-    static let refusalPause = Duration.seconds(1)
-    static let failurePause = Duration.milliseconds(200)
+    private static var refusalPause: Duration { .seconds(1) }
+    private static var failurePause: Duration { .milliseconds(200) }
     /// Between two logins while the token that is held still does.
-    static let pause = Duration.seconds(30)
+    private static var pause: Duration { .seconds(30) }
 
     private struct Held {
-        let token: GoogleToken
+        let token: Token
         let advisory: WallMilliseconds
         let mandatory: WallMilliseconds
     }
@@ -62,15 +54,27 @@ final class GoogleTokens: Sendable {
         var refusal: (failure: Failure, until: BootInstant)?
     }
 
-    private let login: @Sendable (BootInstant) async throws(Failure) -> GoogleToken
+    /// What a caller does.
+    private enum Step {
+        case use(Token)
+        /// And fetch another one in the background.
+        case refresh(Token)
+        case wait
+    }
+
+    private let source: String
+    private let login: @Sendable (BootInstant) async throws(Failure) -> Token
     private let clock: any Clock
     private let vault: String
     private let state = Mutex(State())
-    private let shared: SharedWork<GoogleToken>
+    private let shared: SharedWork<Token>
 
-    init(
-        clock: any Clock, vault: String, login: @escaping @Sendable (BootInstant) async throws(Failure) -> GoogleToken
+    /// - Parameter source: for messages: "Google credentials".
+    package init(
+        of source: String, clock: any Clock, vault: String,
+        login: @escaping @Sendable (BootInstant) async throws(Failure) -> Token
     ) {
+        self.source = source
         self.clock = clock
         self.vault = vault
         self.login = login
@@ -78,13 +82,7 @@ final class GoogleTokens: Sendable {
     }
 
     /// A token that is good as far as is known here.
-    func token(deadline: BootInstant) async throws(Failure) -> GoogleToken {
-        enum Step {
-            case use(GoogleToken)
-            /// And fetch another one in the background.
-            case refresh(GoogleToken)
-            case wait
-        }
+    package func token(deadline: BootInstant) async throws(Failure) -> Token {
         let (now, boot) = (clock.wall, clock.boot)
         let step: Step = state.withLock { state in
             guard let held = state.held else { return .wait }
@@ -102,8 +100,8 @@ final class GoogleTokens: Sendable {
     }
 
     /// Another one than this, which the service does not accept.
-    func replacement(for rejected: GoogleToken, deadline: BootInstant) async throws(Failure) -> GoogleToken {
-        let held = state.withLock { state -> GoogleToken? in
+    package func replacement(for rejected: Token, deadline: BootInstant) async throws(Failure) -> Token {
+        let held = state.withLock { state -> Token? in
             if let held = state.held, !held.token.isSame(as: rejected) { return held.token }
             state.held = nil
             return nil
@@ -116,7 +114,7 @@ final class GoogleTokens: Sendable {
     ///
     /// - Returns: whether there is another one.
     /// - Throws: why there is none.
-    func reload(deadline: BootInstant) async throws(Failure) -> Bool {
+    package func reload(deadline: BootInstant) async throws(Failure) -> Bool {
         guard let before = askAgain() else { return false }
         if shared.isUnderWay {
             // It may have read the files before they changed.
@@ -129,7 +127,7 @@ final class GoogleTokens: Sendable {
     /// The next login takes place although the token is good, and nobody waits for it.
     ///
     /// - Returns: the current token; nil if there was no login yet.
-    private func askAgain() -> GoogleToken? {
+    private func askAgain() -> Token? {
         state.withLock { state in
             state.refusal = nil
             guard let held = state.held else { return nil }
@@ -139,9 +137,9 @@ final class GoogleTokens: Sendable {
     }
 
     /// Ends a login that is under way.
-    func close() { shared.cancel() }
+    package func close() { shared.cancel() }
 
-    private func fetch() async -> Result<GoogleToken, Failure> {
+    private func fetch() async -> Result<Token, Failure> {
         // Another login may have ended between the caller's look and this one.
         if let known = known() { return known }
         do throws(Failure) {
@@ -159,7 +157,7 @@ final class GoogleTokens: Sendable {
     }
 
     /// What need not be asked for: a fresh token, or why there was none a moment ago.
-    private func known() -> Result<GoogleToken, Failure>? {
+    private func known() -> Result<Token, Failure>? {
         let (now, boot) = (clock.wall, clock.boot)
         return state.withLock { state in
             if let held = state.held {
@@ -171,20 +169,19 @@ final class GoogleTokens: Sendable {
         }
     }
 
-    private func keep(_ token: GoogleToken) {
+    private func keep(_ token: Token) {
         let (now, boot) = (clock.wall, clock.boot)
         state.withLock { state in
             state.refusal = nil
             let life = token.expiresAt > now ? token.expiresAt - now : 0
             state.held = Held(
-                token: token, advisory: token.expiresAt - min(Self.advisory, life / 4),
-                mandatory: token.expiresAt - min(Self.mandatory, life / 6))
+                token: token, advisory: token.refreshTime(now: now), mandatory: token.expiresAt - min(60_000, life / 6))
             state.next = boot
         }
     }
 
     /// A source that fails or hangs does no harm before what it gave has expired.
-    private func fetched(by deadline: BootInstant) async throws(Failure) -> GoogleToken {
+    private func fetched(by deadline: BootInstant) async throws(Failure) -> Token {
         let end = liveToken() == nil ? deadline : min(deadline, clock.boot + Self.longestWait)
         do throws(Failure) {
             return try await outcome(by: end).get()
@@ -197,20 +194,20 @@ final class GoogleTokens: Sendable {
         }
     }
 
-    private func liveToken() -> GoogleToken? {
+    private func liveToken() -> Token? {
         let now = clock.wall
         return state.withLock { state in state.held.flatMap { now < $0.token.expiresAt ? $0.token : nil } }
     }
 
     /// Of the login that is under way, or of a new one.
-    private func outcome(by deadline: BootInstant) async throws(Failure) -> Result<GoogleToken, Failure> {
+    private func outcome(by deadline: BootInstant) async throws(Failure) -> Result<Token, Failure> {
         guard let result = await shared.outcome(by: deadline, { await self.fetch() }) else {
             if Task.isCancelled {
                 throw Failure(.cancelled, .cancelled, "the call was cancelled", vault: vault, isUnsent: true)
             }
             throw Failure(
                 .deadlineExceeded, .deadline,
-                "Google credentials: the source did not answer within the time given; nothing was done",
+                "\(source): the source did not answer within the time given; nothing was done",
                 vault: vault, retryable: true, isUnsent: true)
         }
         return result

@@ -1,0 +1,21 @@
+import CofferCore
+import CofferHTTP
+import CofferVaultConformance
+import Synchronization
+
+/// What was sent, in order.
+final class Recorder: Sendable {
+    private let sent = Mutex<[HTTPRequest]>([])
+    var requests: [HTTPRequest] { sent.withLock { $0 } }
+    func add(_ request: HTTPRequest) { sent.withLock { $0.append(request) } }
+}
+
+struct RecordingTransport: HTTPTransport {
+    let inner: any HTTPTransport
+    let recorder: Recorder
+
+    func send(_ request: HTTPRequest, deadline: BootInstant) async throws(HTTPError) -> HTTPResponse {
+        recorder.add(request)
+        return try await inner.send(request, deadline: deadline)
+    }
+}
