@@ -152,6 +152,10 @@ let package = Package(
             dependencies: ["CofferCore", "CofferCrypto", "CofferVault", "CofferVaultKit", "CofferHTTP"],
             swiftSettings: safe),
         .target(
+            name: "CofferAzure",
+            dependencies: ["CofferCore", "CofferCrypto", "CofferVault", "CofferVaultKit", "CofferHTTP"],
+            swiftSettings: safe),
+        .target(
             name: "CofferPostgres",
             dependencies: ["CofferCore", "CofferCrypto", "CofferVault", "CofferVaultKit", "CPostgres"],
             swiftSettings: safe),
@@ -163,7 +167,7 @@ let package = Package(
             name: "CofferVaultCatalogue",
             dependencies: [
                 "CofferVaultKit", "CofferEmbedded", "CofferMemory", "CofferHashiCorp", "CofferAWS", "CofferCloudflare",
-                "CofferGoogle", "CofferPostgres", "CofferEtcd",
+                "CofferGoogle", "CofferAzure", "CofferPostgres", "CofferEtcd",
             ],
             swiftSettings: safe),
         .target(
@@ -238,7 +242,7 @@ let package = Package(
         .target(
             name: "CofferNameSurvey",
             dependencies: [
-                "CofferCore", "CofferAWS", "CofferCloudflare", "CofferEtcd", "CofferGoogle", "CofferPostgres",
+                "CofferCore", "CofferAWS", "CofferAzure", "CofferCloudflare", "CofferEtcd", "CofferGoogle", "CofferPostgres",
                 "CofferVaultKit",
             ],
             path: "Tests/CofferNameSurvey", swiftSettings: safe),
@@ -314,6 +318,13 @@ let package = Package(
             ],
             swiftSettings: base),
         .testTarget(
+            name: "CofferAzureTests",
+            dependencies: [
+                "CofferCore", "CofferCrypto", "CofferHTTP", "CofferVault", "CofferVaultKit", "CofferAzure",
+                "CofferVaultConformance",
+            ],
+            swiftSettings: base),
+        .testTarget(
             name: "CofferPostgresTests",
             dependencies: [
                 "CofferCore", "CofferCrypto", "CofferVault", "CofferVaultKit", "CofferPostgres", "CofferVaultConformance",
@@ -338,7 +349,7 @@ let package = Package(
             name: "CofferVaultsLiveTests",
             dependencies: [
                 "CofferCore", "CofferCrypto", "CofferHTTP", "CofferVault", "CofferVaultKit", "CofferHashiCorp", "CofferAWS",
-                "CofferCloudflare", "CofferGoogle", "CofferPostgres", "CofferEtcd", "CofferVaultConformance",
+                "CofferCloudflare", "CofferGoogle", "CofferAzure", "CofferPostgres", "CofferEtcd", "CofferVaultConformance",
             ],
             swiftSettings: base),
         .testTarget(

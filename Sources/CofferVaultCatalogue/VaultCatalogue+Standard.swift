@@ -1,4 +1,5 @@
 internal import CofferAWS
+internal import CofferAzure
 internal import CofferCloudflare
 internal import CofferEmbedded
 internal import CofferEtcd
@@ -12,6 +13,6 @@ extension VaultCatalogue {
     /// The vaults that a daemon has: one line for each. The first is the default.
     package static let standard = VaultCatalogue([
         EmbeddedDriver(), MemoryDriver(), HashiCorpDriver(), AWSDriver(), CloudflareDriver(),
-        CloudflareSecretsStoreDriver(), GoogleDriver(), PostgresDriver(), EtcdDriver(),
+        CloudflareSecretsStoreDriver(), GoogleDriver(), AzureDriver(), PostgresDriver(), EtcdDriver(),
     ])
 }

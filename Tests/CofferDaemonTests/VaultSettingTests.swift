@@ -89,6 +89,20 @@ import Testing
           h:
             type: gcp
             location: a-1
+          i:
+            type: azure
+            vault_url: https://v.vault.azure.net
+            deleted: purge
+            tenant_id: t.example
+            client_id: c
+            certificate_file: /c
+            federated_token_file: /t
+            authority_host: https://login.microsoftonline.us
+            resource: https://vault.azure.net
+          j:
+            type: azure
+            vault_url: https://v.vault.azure.net
+            client_secret_file: /s
         routes:
         - {user: "c*: ", connection: "- 漢", vault: "-a-"}
         - {vault: "1"}

@@ -179,7 +179,7 @@ import Testing
     // MARK: Mistakes
 
     @Test(arguments: [
-        "fly", "azure",
+        "fly",
     ])
     func aVaultOfTheGuideThatIsNotThereIsSaidToBe(type: String) {
         #expect(

@@ -72,6 +72,7 @@ import Testing
             ("cloudflare", ["auth", "auth_mount", "secret id", "mount", "region", "kms_key", "IAM", "store,"]),
             ("cloudflare-secrets-store", ["auth", "auth_mount", "secret id", "mount", "region", "IAM", "kv_namespace"]),
             ("gcp", ["auth_mount", "secret id", "namespace", "mount", "KV engine", "server_name", "kms_key", "IAM", "access key"]),
+            ("azure", ["region", "kms_key", "IAM", "access key", "auth_mount", "secret id", "namespace", "mount", "KV engine", "endpoint"]),
             ("postgres", ["region", "kms_key", "IAM", "access key", "auth_mount", "secret id", "namespace", "KV engine", "endpoint"]),
             ("etcd", ["region", "kms_key", "IAM", "access key", "auth_mount", "secret id", "namespace", "KV engine"]),
             ("embedded", ["auth_mount", "region", "namespace", "ca_file", "IAM", "token"]),

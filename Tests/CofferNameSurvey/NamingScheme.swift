@@ -1,4 +1,5 @@
 internal import CofferAWS
+internal import CofferAzure
 internal import CofferCloudflare
 package import CofferCore
 internal import CofferEtcd
@@ -22,7 +23,7 @@ package struct NamingScheme: Sendable {
     ///
     /// - Throws: INVALID_ARGUMENT if a vault refuses the prefix that it has by default.
     package static func all() throws(Failure) -> [NamingScheme] {
-        [cloudflare, secretsStore, try google, etcd, postgres, try aws]
+        [cloudflare, secretsStore, try google, try azure, etcd, postgres, try aws]
     }
 
     private static let prefix = "ai2-connectors"
@@ -49,6 +50,16 @@ package struct NamingScheme: Sendable {
             return NamingScheme(
                 vault: "gcp", name: { names.name(of: $0) }, key: { name, kept in names.key(of: name) { kept } }, legal: 1...255,
                 isLegal: { $0.utf8.allSatisfy { $0.isLowerCaseOrDigit || "-_".utf8.contains($0) } }, guide: nil)
+        }
+    }
+
+    private static var azure: NamingScheme {
+        get throws(Failure) {
+            let names = try Base32Names(prefix: "c", rules: AzureVault.nameRules, vault: "azure")
+            return NamingScheme(
+                vault: "azure", name: { names.name(of: $0) }, key: { name, kept in names.key(of: name) { kept } }, legal: 1...127,
+                // No upper case: names that differ by it alone are one there.
+                isLegal: { $0.utf8.allSatisfy { $0.isLowerCaseOrDigit || $0 == UInt8(ascii: "-") } }, guide: nil)
         }
     }
 

@@ -50,7 +50,7 @@ GROUPS = {
     "service": (
         ["CLinux", "CCurl", "CofferCore", "CofferCache", "CofferAccess", "CofferCrypto", "COpenSSL", "CProtobufC",
          "CofferMessages", "CofferWire", "CofferHTTP", "CofferVault", "CSQLite", "CSQLiteLog", "CYAML", "CofferYAML", "CofferSQLite", "CofferVaultKit",
-         "CofferEmbedded", "CofferMemory", "CofferHashiCorp", "CofferAWS", "CofferCloudflare", "CofferGoogle", "CPostgres",
+         "CofferEmbedded", "CofferMemory", "CofferHashiCorp", "CofferAWS", "CofferCloudflare", "CofferGoogle", "CofferAzure", "CPostgres",
          "CofferPostgres", "CofferEtcd", "CofferVaultCatalogue",
          "CofferServer", "CofferDaemon", "CofferWireTests", "CofferFuzzReplayTests"],
         "CofferWireTests|CofferFuzzReplayTests"),

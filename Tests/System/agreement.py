@@ -57,6 +57,15 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     "credentials_file": (["FOLDER/google.json"], ["FOLDER/token"]),
     "quota_project": (["billed-project"], ["''"]),
     "token_endpoint": (["https://127.0.0.1:1"], ["http://tokens.example"]),
+    "vault_url": (["https://127.0.0.1:1", "http://localhost:1"], ["http://vault.example", "vault"]),
+    "deleted": (["recover", "purge"], ["keep"]),
+    "tenant_id": (["11111111-2222-3333-4444-555555555555", "contoso.example"], ["a/b"]),
+    "client_id": (["66666666-7777-8888-9999-000000000000"], ["''"]),
+    "client_secret_file": (["FOLDER/token"], ["''"]),
+    "certificate_file": (["FOLDER/azure.pem"], ["FOLDER/token"]),
+    "federated_token_file": (["FOLDER/token"], ["token"]),
+    "authority_host": (["https://127.0.0.1:1"], ["http://login.example"]),
+    "resource": (["https://vault.azure.net"], ["vault.azure.net"]),
     "url": (["postgresql://u@127.0.0.1:1/d", "postgresql://u@/d"], ["postgresql://u:password@db.example/d", "mysql://u@db.example/d"]),
     "password_file": (["FOLDER/token"], ["''"]),
     "tls": (["verify-full", "verify-ca", "disable"], ["maybe"]),
@@ -70,7 +79,7 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
 #: What a vault of this type cannot do without, most of the time.
 NEEDED = {"vault": {"address": 0.95, "auth": 0.95}, "aws": {"region": 0.9},
           "cloudflare": {"kv_namespace": 0.95, "api_token_file": 0.95}, "cloudflare-secrets-store": {"api_token_file": 0.95},
-          "gcp": {"project": 0.95}, "postgres": {"url": 0.95}, "etcd": {"endpoints": 0.95}}
+          "gcp": {"project": 0.95}, "azure": {"vault_url": 0.95, "client_id": 0.9}, "postgres": {"url": 0.95}, "etcd": {"endpoints": 0.95}}
 
 
 class Agreement(SystemTest):
@@ -83,10 +92,13 @@ class Agreement(SystemTest):
             subprocess.run(
                 ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
                  "-subj", "/CN=test", "-keyout", key, "-out", certificate], check=True, capture_output=True)
+            app = subprocess.run(
+                ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test", "-keyout", "-"],
+                check=True, capture_output=True, text=True)
             other = subprocess.run(
                 ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout"], check=True, capture_output=True, text=True)
             cls.files = {"ca.pem": certificate.read_text(), "key.pem": key.read_text(), "open.pem": key.read_text(),
-                         "other.pem": other.stdout, "token": "t\n",
+                         "other.pem": other.stdout, "token": "t\n", "azure.pem": app.stdout,
                          "google.json": json.dumps({"type": "authorized_user", "client_id": "c", "client_secret": "s",
                                                     "refresh_token": "r"})}
 

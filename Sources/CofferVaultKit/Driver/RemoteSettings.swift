@@ -18,8 +18,8 @@ package enum RemoteSettings {
             "A record that is in one of these formats stays in it at a Store; each Store is preceded by a read. They must be in `accept`")
     package static let prefix = VaultSetting<String>(
         "prefix", .path, .derived { $0.driver.guidePrefix },
-        unset: "ai2-connectors; `cloudflare`: connectors; `cloudflare-secrets-store`: c",
-        summary: "The first part of every name. On `aws` its last three characters have no hyphen; on `cloudflare-secrets-store` it has no `.` and no `/`",
+        unset: "ai2-connectors; `cloudflare`: connectors; `azure` and `cloudflare-secrets-store`: c",
+        summary: "The first part of every name. On `aws` its last three characters have no hyphen; on `cloudflare-secrets-store` it has no `.` and no `/`; on `azure` it is of at most 19 small letters, digits and hyphens",
         risk: "Two daemons with one prefix share their records, and need the same keys to read them")
     package static let literalNames = VaultSetting<Bool>(
         "literal_names", .flag, .value(false),

@@ -9,7 +9,7 @@ package struct VaultCatalogue: Sendable {
 
     /// Types that the guide names and this version does not have.
     private static let absent: Set<String> = [
-        "fly", "azure",
+        "fly",
     ]
 
     /// The driver that a text names, however it is written; nil if it names none.

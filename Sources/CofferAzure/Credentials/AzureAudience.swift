@@ -1,0 +1,65 @@
+internal import CofferCore
+internal import CofferHTTP
+internal import Synchronization
+
+/// Whom tokens are for, and of which tenant: as configured, by the vault's host, or as its server says.
+final class AzureAudience: Sendable {
+    private struct Learnt {
+        var resource: HTTPOrigin?
+        var tenant: String?
+        /// For the next token.
+        var claims: String?
+    }
+
+    /// Of the clouds that there are: see "About keys, secrets, and certificates" in Microsoft's manual.
+    private static let clouds = ["vault.azure.net", "vault.azure.cn", "vault.usgovcloudapi.net"]
+
+    private let server: HTTPOrigin
+    private let configured: HTTPOrigin?
+    private let tenant: String?
+    private let vault: String
+    private let learnt: Mutex<Learnt>
+
+    init(_ options: AzureOptions, vault: String) {
+        server = options.origin
+        configured = options.resource
+        tenant = options.tenant
+        self.vault = vault
+        let known = Self.clouds.lazy.map { HTTPOrigin(isSecure: true, host: $0, port: 443) }
+            .first { AzureChallenge.isPart(options.origin, of: $0) }
+        learnt = Mutex(Learnt(resource: known))
+    }
+
+    /// "https://vault.azure.net"; nil = the server has to say it.
+    var resource: String? {
+        (configured ?? learnt.withLock { $0.resource }).map { "https://" + $0.authority }
+    }
+
+    /// Where applications log in; nil = it is not configured, and the server has not said it.
+    var tenantName: String? { tenant ?? learnt.withLock { $0.tenant } }
+
+    /// The server has to be asked before a token can be.
+    ///
+    /// - Parameter needsTenant: it is an application that logs in.
+    func isUnknown(needsTenant: Bool) -> Bool { resource == nil || (needsTenant && tenantName == nil) }
+
+    /// - Throws: FAILED_PRECONDITION for a server that asks for what it is no part of.
+    func learn(_ challenge: AzureChallenge) throws(Failure) {
+        if configured == nil, let resource = challenge.resource, !AzureChallenge.isPart(server, of: resource) {
+            throw .azureStranger(vault: vault)
+        }
+        learnt.withLock { learnt in
+            if let resource = challenge.resource, configured == nil { learnt.resource = resource }
+            if let tenant = challenge.tenant { learnt.tenant = tenant }
+            learnt.claims = challenge.claims ?? learnt.claims
+        }
+    }
+
+    /// Once.
+    func takeClaims() -> String? {
+        learnt.withLock { learnt in
+            defer { learnt.claims = nil }
+            return learnt.claims
+        }
+    }
+}
