@@ -27,8 +27,11 @@ import run  # noqa: E402
 run.enter_environment()
 
 import aws  # noqa: E402
+import azure_interop  # noqa: E402
+import azure_vault  # noqa: E402
 import cloudflare_backend  # noqa: E402
 import cloudflare_sdk  # noqa: E402
+import fake_azure  # noqa: E402
 import fake_cloudflare  # noqa: E402
 import google_cloud  # noqa: E402
 import google_interop  # noqa: E402
@@ -69,6 +72,7 @@ class Shared:
 
     #: Settings for a server that keeps the ids of versions as they are given.
     exact: dict[str, object] = {}
+    credentials = CREDENTIALS
 
     def settings(self) -> tuple[dict[str, str], dict[str, str]]:
         """The vault in the configuration, without its format, and the variables of the daemon."""
@@ -105,22 +109,22 @@ class Shared:
         return self.id().rpartition(".")[2].replace("_", "-")
 
     def test_what_node_sealed_is_read(self) -> None:
-        for index, credential in enumerate(CREDENTIALS):
+        for index, credential in enumerate(self.credentials):
             sealed = node("seal", stringify(credential))
             self.assertEqual(sealed.returncode, 0, sealed.stderr)
             self.put(f"node-{index}", sealed.stdout.decode())
         # Whatever is written, all three formats are read where they are accepted.
         for form in ("legacy-aes", "json", "sealed"):
             daemon = self.started(form, accept=["sealed", "json", "legacy-aes"])
-            for index, credential in enumerate(CREDENTIALS):
+            for index, credential in enumerate(self.credentials):
                 with self.subTest(form=form, index=index):
                     self.assertEqual(self.printed(daemon, f"node-{index}"), stringify(credential))
             listed = daemon.coffer("list", self.user)
-            self.assertEqual(len(listed.stdout.splitlines()), len(CREDENTIALS), listed)
+            self.assertEqual(len(listed.stdout.splitlines()), len(self.credentials), listed)
 
     def test_node_opens_what_was_stored(self) -> None:
         daemon = self.started("legacy-aes")
-        for index, credential in enumerate(CREDENTIALS):
+        for index, credential in enumerate(self.credentials):
             with self.subTest(index=index):
                 self.store(daemon, f"coffer-{index}", stringify(credential))
                 kept = self.fetch(f"coffer-{index}")
@@ -132,7 +136,7 @@ class Shared:
 
     def test_json_is_the_same_for_everybody(self) -> None:
         daemon = self.started("json")
-        for index, credential in enumerate(CREDENTIALS):
+        for index, credential in enumerate(self.credentials):
             with self.subTest(index=index):
                 self.put(f"theirs-{index}", stringify(credential))
                 self.assertEqual(json.loads(self.printed(daemon, f"theirs-{index}")), credential)
@@ -141,11 +145,11 @@ class Shared:
 
     def test_what_is_sealed_is_for_nobody_else(self) -> None:
         daemon = self.started("sealed")
-        self.store(daemon, "credential", stringify(CREDENTIALS[0]))
+        self.store(daemon, "credential", stringify(self.credentials[0]))
         kept = self.fetch("credential")
         self.assertRegex(kept, "^coffer1:[A-Za-z0-9_-]+$")
         self.assertNotEqual(node("open", kept).returncode, 0)
-        self.assertEqual(self.printed(daemon, "credential"), stringify(CREDENTIALS[0]))
+        self.assertEqual(self.printed(daemon, "credential"), stringify(self.credentials[0]))
 
     def test_what_is_not_sealed_is_not_taken_for_a_record(self) -> None:
         """Whoever can write to the vault may have put it there."""
@@ -169,9 +173,9 @@ class Shared:
 
     def test_a_passphrase_is_enough_on_another_host(self) -> None:
         """And on the same one with a new disk."""
-        self.store(self.started("sealed"), "credential", stringify(CREDENTIALS[0]))
+        self.store(self.started("sealed"), "credential", stringify(self.credentials[0]))
         other = self.started("sealed")
-        self.assertEqual(self.printed(other, "credential"), stringify(CREDENTIALS[0]))
+        self.assertEqual(self.printed(other, "credential"), stringify(self.credentials[0]))
         self.assertIn("no key ring was there", other.log_text())
         wrong = self.started("sealed", "another")
         self.assertEqual(wrong.coffer("get", self.user, "credential").returncode, Status.DATA_LOSS)
@@ -237,7 +241,7 @@ class Shared:
             yield client.begin(f"Credentials/{method}", request, random.choice([0, 0, 1, 3, 10]))
 
     def test_another_passphrase_is_said_to_be_one(self) -> None:
-        self.put("credential", node("seal", stringify(CREDENTIALS[0])).stdout.decode())
+        self.put("credential", node("seal", stringify(self.credentials[0])).stdout.decode())
         ended = self.started("legacy-aes", "another").coffer("get", self.user, "credential")
         self.assertEqual(ended.returncode, Status.DATA_LOSS, ended)
         self.assertEqual(ended.stdout, b"")
@@ -534,6 +538,78 @@ class GoogleFormats(Shared, StartupTest):
             self.assertIn(source, ended.stderr)
 
 
+class AzureFormats(Shared, StartupTest):
+    """The guide names Azure and has no program for it: the variables are those of Microsoft's own programs."""
+
+    unreadable = ["nothing", "coffer1:AAAA", '{"coffer":"coffer1:AAAA"}', "0" * 32 + ":" + "0" * 32 + ":00", "[1]"]
+    #: The service takes 25 KB.
+    credentials = [*CREDENTIALS[:2], {"certificate": "0123456789abcdef" * 500}, *CREDENTIALS[3:]]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.folder = Path(tempfile.mkdtemp(prefix="coffer-formats-"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
+        cls.backend = azure_vault.Azure()
+        cls.addClassCleanup(cls.backend.stop)
+        cls.backend.start(cls.folder)
+        place = cls.backend.place
+        cls.secrets = place.vault(place.secret("app"))
+        #: What a daemon needs beside the variables, as the stand-in is no part of Azure.
+        cls.beside = {"authority_host": place.address, "ca_file": place.ca, "resource": fake_azure.RESOURCE}
+
+    def settings(self) -> tuple[dict[str, str], dict[str, str]]:
+        vault = {"type": "azure", "vault_url": self.backend.place.address, "tenant_id": fake_azure.TENANT, "client_id": "app",
+                 "client_secret_file": str(self.folder / "client-secret")}
+        return vault | self.beside, {}
+
+    def guide(self) -> dict[str, str]:
+        return {"VAULT_TYPE": "azure", "AZURE_KEYVAULT_URL": self.backend.place.address, "AZURE_TENANT_ID": fake_azure.TENANT,
+                "AZURE_CLIENT_ID": "app", "AZURE_CLIENT_SECRET": fake_azure.SECRET,
+                "AZURE_AUTHORITY_HOST": self.backend.place.address, "COFFER_VAULT_CA_FILE": self.backend.place.ca,
+                "COFFER_VAULT_RESOURCE": fake_azure.RESOURCE}
+
+    def name(self, connection: str) -> str:
+        return azure_interop.name_of("c", self.user, connection)
+
+    def put(self, connection: str, text: str) -> None:
+        self.secrets.set_secret(self.name(connection), text)
+
+    def fetch(self, connection: str) -> str:
+        text = self.secrets.get_secret(self.name(connection)).value
+        # A sealed record stands in an object, beside what a listing tells.
+        return json.loads(text).get("coffer", text) if text.startswith("{") else text
+
+    def test_the_guides_variables_are_enough(self) -> None:
+        daemon = self.by_variables()
+        self.store(daemon, "new", '{"a":1}')
+        self.assertRegex(self.fetch("new"), "^coffer1:")
+        self.assertEqual(json.loads(self.printed(daemon, "new")), {"a": 1})
+        self.assertEqual(daemon.coffer("doctor").returncode, 0)
+        self.assertNotIn(fake_azure.SECRET.encode(), Path(f"/proc/{daemon.process.pid}/environ").read_bytes())
+        # Without the secret it is the host's identity.
+        daemon = self.by_variables(AZURE_CLIENT_SECRET="", AZURE_POD_IDENTITY_AUTHORITY_HOST=self.backend.place.plain)
+        self.assertEqual(json.loads(self.printed(daemon, "new")), {"a": 1})
+
+    def test_each_of_the_guides_variables_that_is_missing_is_one_error(self) -> None:
+        for changed, named in (
+            ({"AZURE_KEYVAULT_URL": ""}, "AZURE_KEYVAULT_URL"),
+            ({"AZURE_KEYVAULT_URL": "my-vault"}, "AZURE_KEYVAULT_URL: expected https://"),
+            ({"AZURE_CLIENT_ID": ""}, "AZURE_CLIENT_ID"),
+            ({"AZURE_CLIENT_SECRET": "", "AZURE_CLIENT_CERTIFICATE_PATH": "/nowhere/app.pem"}, "/nowhere/app.pem cannot be read"),
+            ({"AZURE_CLIENT_SECRET": "", "AZURE_CLIENT_CERTIFICATE_PATH": str(self.folder / "ca.pem")}, "certificate_file"),
+        ):
+            with self.subTest(changed=changed):
+                ended = self.start(env=self.guide() | {"CREDENTIAL_ENCRYPTION_KEY": PASSPHRASE} | changed)
+                self.assert_refused(ended, CONFIGURATION, named)
+
+    def test_a_deleted_record_is_stored_again(self) -> None:
+        daemon = self.by_variables()
+        self.store(daemon, "c", '{"a":1}')
+        self.assertEqual(daemon.coffer("delete", self.user, "c").returncode, 0)
+        self.store(daemon, "c", '{"a":2}')
+        self.assertEqual(json.loads(self.printed(daemon, "c")), {"a": 2})
+
+
 class EmbeddedFormats(guide.GuideOnEmbedded, SystemTest):
     pass
 
@@ -550,7 +626,7 @@ def main() -> int:
     loader = unittest.TestLoader()
     if arguments.k:
         loader.testNamePatterns = [f"*{arguments.k}*"]
-    kinds = (OpenBaoFormats, AWSFormats, CloudflareFormats, GoogleFormats, EmbeddedFormats)
+    kinds = (OpenBaoFormats, AWSFormats, CloudflareFormats, GoogleFormats, AzureFormats, EmbeddedFormats)
     tests = unittest.TestSuite(loader.loadTestsFromTestCase(kind) for kind in kinds)
     count = tests.countTestCases()
     if count == 0:
