@@ -65,7 +65,7 @@ extension AzureVault {
             return names.key(of: secret.name) { AzureDocument.key(of: secret) }
         }
         guard let link = answer["nextLink"]?.text, !link.isEmpty else { return (keys, nil) }
-        guard let url = HTTPURL(link), url.origin == client.origin, AzureListCursor.isPage(url.path), url.path != next else {
+        guard let url = HTTPURL(link), client.audience.isServer(url.origin), AzureListCursor.isPage(url.path), url.path != next else {
             throw .azureGarbled(vault: name, writing: false)
         }
         return (keys, url.path)

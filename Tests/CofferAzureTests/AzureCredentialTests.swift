@@ -141,6 +141,15 @@ import Testing
         #expect(fixture.seen.places.last == CloudPlace(.local, HTTPOrigin(isSecure: false, host: "169.254.169.254", port: 80)))
     }
 
+    /// As everywhere but in Azure: the call says where credentials were looked for.
+    @Test func aHostThatHasNoneIsTold() async throws {
+        let fixture = AzureFixture(options: options { $0.client = nil }, variables: [:])
+        fixture.tokens.fail(HTTPError(.refused, isUnsent: true))
+        let found = await failure { () async throws(Failure) in try await fixture.vault().check(deadline: fixture.deadline) }
+        #expect(found?.code == .unauthenticated && found?.retryable == true && found?.isUnsent == true)
+        for source in ["AZURE_CLIENT_SECRET", "certificate_file", "metadata service"] { #expect(found?.message.contains(source) == true) }
+    }
+
     @Test func anAppHasAnIdentity() async throws {
         let fixture = AzureFixture(
             options: options(), variables: ["IDENTITY_ENDPOINT": "http://127.0.0.1:41007/msi/token/", "IDENTITY_HEADER": "proof"])

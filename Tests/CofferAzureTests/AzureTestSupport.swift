@@ -24,13 +24,18 @@ extension CloudDependencies {
 final class FakeTokens: HTTPTransport {
     private let asked = Mutex<[HTTPRequest]>([])
     private let planned = Mutex<[HTTPResponse]>([])
+    private let broken = Mutex<HTTPError?>(nil)
 
     var requests: [HTTPRequest] { asked.withLock { $0 } }
     func plan(_ status: Int, _ body: String, headers: HTTPFields = [:]) {
         planned.withLock { $0.append(.azure(status, body, headers: headers)) }
     }
 
+    /// From now on.
+    func fail(_ error: HTTPError) { broken.withLock { $0 = error } }
+
     func send(_ request: HTTPRequest, deadline: BootInstant) async throws(HTTPError) -> HTTPResponse {
+        if let error = broken.withLock({ $0 }) { throw error }
         let number = asked.withLock { asked in
             asked.append(request)
             return asked.count

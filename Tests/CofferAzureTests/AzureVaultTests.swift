@@ -312,6 +312,22 @@ import Testing
         #expect(found?.code == .unavailable && fixture.fake.calls == [.list])
     }
 
+    /// Its server tells the name that it has at Azure; the next page is asked for by the name that it is reached by.
+    @Test func aVaultByAnotherNameIsListedToo() async throws {
+        var options = fixture.options
+        options.origin = HTTPOrigin(isSecure: true, host: "vault.internal.example", port: 443)
+        options.resource = HTTPOrigin(isSecure: true, host: "vault.azure.net", port: 443)
+        let other = AzureFixture(options: options)
+        let vault = try other.vault()
+        other.fake.plan(.list, .response(.azure(200, #"{"value":[],"nextLink":"https://my-vault.vault.azure.net:443/secrets?api-version=7.4&$skiptoken=x1"}"#)))
+        let found = await failure { () async throws(Failure) in
+            try await vault.list(user: nil, after: nil, limit: 10, deadline: other.deadline)
+        }
+        #expect(other.fake.requests.map(\.path) == ["/secrets?api-version=7.4&maxresults=10", "/secrets?api-version=7.4&$skiptoken=x1"])
+        // The stand-in has not given such a token.
+        #expect(found?.code == .invalidArgument)
+    }
+
     @Test func aCursorLeadsToAListOfSecretsOnly() async throws {
         let vault = try fixture.vault()
         for path in ["/secrets/x/?api-version=7.4", "/deletedsecrets?x", "/secrets?a b", "/secrets?\r\nX: y", "/secrets?" + String(repeating: "x", count: 2_048)] {

@@ -55,6 +55,12 @@ final class AzureAudience: Sendable {
         }
     }
 
+    /// What the server calls itself in its answers: the name that it is reached by, or its own at Azure where it is reached by
+    /// another.
+    func isServer(_ origin: HTTPOrigin) -> Bool {
+        origin == server || (configured.map { AzureChallenge.isPart(origin, of: $0) } ?? false)
+    }
+
     /// Once.
     func takeClaims() -> String? {
         learnt.withLock { learnt in

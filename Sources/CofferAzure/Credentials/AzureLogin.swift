@@ -99,16 +99,31 @@ struct AzureLogin: Sendable {
             throw .internalError("a token was asked for before it is known for what")
         }
         let claims = audience.takeClaims()
-        if case .managed(let identity) = way {
-            let (origin, request, variable) = identity.request(for: resource)
-            return try await tokens.token(by: request, to: origin, variable: variable, deadline: deadline)
-        }
+        if case .managed(let identity) = way { return try await token(of: identity, resource, deadline) }
         guard let tenant = audience.tenantName else {
             throw Self.missing("tenant_id: the tenant is missing; set tenant_id or AZURE_TENANT_ID", vault)
         }
         return try await tokens.token(
             at: options.authority, tenant: tenant, client: options.client ?? "", resource: resource, claims: claims,
             proof: try await proof(tenant, deadline), deadline: deadline)
+    }
+
+    private func token(
+        of identity: AzureManagedIdentity, _ resource: String, _ deadline: BootInstant
+    ) async throws(Failure) -> AzureToken {
+        let (origin, request, variable) = identity.request(for: resource)
+        do throws(Failure) {
+            return try await tokens.token(by: request, to: origin, variable: variable, deadline: deadline)
+        } catch {
+            // No answer at all: this host is no machine of Azure's.
+            guard identity.isOfMachine,
+                error.reason == .deadline || (error.reason == .vaultUnreachable && error.isUnsent)
+            else { throw error }
+            throw .azureCredentials(
+                "none found: AZURE_CLIENT_SECRET, client_secret_file, certificate_file, federated_token_file and "
+                    + "IDENTITY_ENDPOINT are not set, and the metadata service of a virtual machine does not answer",
+                vault: vault, retryable: true, isUnsent: true)
+        }
     }
 
     private func proof(_ tenant: String, _ deadline: BootInstant) async throws(Failure) -> [(name: String, value: Secret)] {

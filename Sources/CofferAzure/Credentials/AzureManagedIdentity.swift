@@ -17,6 +17,8 @@ struct AzureManagedIdentity: Sendable {
     /// Of the identity, where the host has several.
     private let client: String?
 
+    var isOfMachine: Bool { if case .metadata = source { true } else { false } }
+
     /// - Throws: FAILED_PRECONDITION for a platform that is not supported, and INVALID_ARGUMENT for an address that is none.
     init(variable: (String) -> String?, header: Secret?, client: String?, vault: String) throws(Failure) {
         self.client = client
