@@ -349,6 +349,8 @@ class Service:
                 self.entra.tokens.clear()
             case "delays":
                 self.vault.delays = DELAYS | body
+            case "roles":
+                ROLES.update({role: set(granted) for role, granted in body.items()})
         return {}
 
 
