@@ -36,7 +36,14 @@ package struct AzureDriver: VaultDriver {
         "federated_token_file", .absoluteFile, .value(""), variables: ["AZURE_FEDERATED_TOKEN_FILE"],
         summary: "The file with a workload's token, which the application trusts; read at each login")
     static let authority = VaultSetting<String>(
-        "authority_host", .address, .value("https://login.microsoftonline.com"), variables: ["AZURE_AUTHORITY_HOST"],
+        "authority_host",
+        // Microsoft's own programs take both forms in the variable.
+        SettingKind(
+            "https:// with a host and perhaps a port, without user, path or query; or the host alone",
+            parse: { text in
+                let address = text.contains("://") ? text : "https://" + text
+                return SettingText.isPrintable(address) && HTTPOrigin(address: address) != nil ? address : nil
+            }, show: { $0 }), .value("https://login.microsoftonline.com"), variables: ["AZURE_AUTHORITY_HOST"],
         summary: "Where applications log in: another one in China and for the US government",
         risk: "It gets the application's secret")
     static let resource = VaultSetting<String>(
@@ -86,9 +93,9 @@ package struct AzureDriver: VaultDriver {
         if !AzureVault.nameRules.accepts(prefix: vault[RemoteSettings.prefix]) {
             found.append(SettingMistake("prefix", AzureVault.nameRules.expectsPrefix))
         }
-        if !vault[Self.clientSecretFile].isEmpty, !vault[Self.certificate].isEmpty {
-            found.append(SettingMistake("certificate_file", "client_secret_file is also set; choose one login method"))
-        }
+        // Of variables, some of which platforms set by themselves, the first counts: `AzureLogin`.
+        let logins = [Self.clientSecretFile, Self.certificate, Self.federatedToken].filter { vault.isNamed && !vault[$0].isEmpty }
+        found += logins.dropFirst().map { SettingMistake($0.name, "\(logins[0].name) is also set; choose one login method") }
         return found
     }
 

@@ -9,7 +9,7 @@ import Testing
 
 @testable import CofferAzure
 
-/// Ways to log in, and challenges.
+/// Ways to log in, and refusals.
 @Suite(.timeLimit(.minutes(1))) struct AzureCredentialTests {
     private static let both = TestCertificate.certificate + TestCertificate.key
 
@@ -22,14 +22,6 @@ import Testing
     private func login(_ fixture: AzureFixture) async throws -> HTTPRequest {
         try await fixture.vault().check(deadline: fixture.deadline)
         return try #require(fixture.tokens.requests.first)
-    }
-
-    private func form(_ request: HTTPRequest) -> [String: String] {
-        Dictionary(
-            uniqueKeysWithValues: request.sentText.split(separator: "&").map { pair in
-                let halves = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-                return (String(halves[0]), String(halves[1]))
-            })
     }
 
     // MARK: Applications
@@ -46,9 +38,37 @@ import Testing
         #expect(fixture.fake.calls == [.get])
     }
 
-    @Test func logsInByAFileThatIsReadAgain() async throws {
-        let fixture = AzureFixture(options: options { $0.clientSecretFile = "/secret" }, variables: [:], files: ["/secret": "from a file\n"])
-        #expect(form(try await login(fixture))["client_secret"] == "from%20a%20file")
+    /// Before the first login a platform may have laid out another one, and so before each later one.
+    @Test(arguments: [false, true]) func logsInByAFileThatIsReadAgain(isFederated: Bool) async throws {
+        let member = isFederated ? "client_assertion" : "client_secret"
+        let fixture = AzureFixture(
+            options: options { if isFederated { $0.federatedTokenFile = "/file" } else { $0.clientSecretFile = "/file" } },
+            variables: [:], files: ["/file": "at-the-start\n"])
+        let vault = try fixture.vault()
+        fixture.files.lay("first\n", at: "/file")
+        try await vault.check(deadline: fixture.deadline)
+        fixture.files.lay("second\n", at: "/file")
+        fixture.fake.state.withLock { $0.revoked = ["token-1"] }
+        try await vault.check(deadline: fixture.deadline)
+        fixture.files.lay("third\n", at: "/file")
+        #expect(try await vault.reload(deadline: fixture.deadline))
+        #expect(fixture.tokens.requests.map { $0.form[member] } == ["first", "second", "third"])
+    }
+
+    /// What was good stays in use while the file is not.
+    @Test func aCertificateIsReadAgain() async throws {
+        let fixture = AzureFixture(
+            options: options { $0.certificateFile = "/app.pem" }, variables: [:], files: ["/app.pem": Self.both])
+        let vault = try fixture.vault()
+        try await vault.check(deadline: fixture.deadline)
+        fixture.files.lay(TestCertificate.key, at: "/app.pem")
+        let found = await failure { () async throws(Failure) in _ = try await vault.reload(deadline: fixture.deadline) }
+        #expect(found?.message.contains("certificate_file: /app.pem: it has no certificate") == true)
+        try await vault.check(deadline: fixture.deadline)
+        #expect(fixture.tokens.requests.count == 1)
+        fixture.files.lay(Self.both, at: "/app.pem")
+        #expect(try await vault.reload(deadline: fixture.deadline))
+        #expect(fixture.tokens.requests.count == 2)
     }
 
     @Test(arguments: [nil, "hunter2"] as [String?])
@@ -58,7 +78,7 @@ import Testing
             options: options { $0.certificateFile = "/app.pem" },
             variables: password.map { ["AZURE_CLIENT_CERTIFICATE_PASSWORD": $0] } ?? [:],
             files: ["/app.pem": key + TestCertificate.certificate])
-        let form = form(try await login(fixture))
+        let form = try await login(fixture).form
         #expect(form["client_assertion_type"] == "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer" && form["client_secret"] == nil)
         let parts = try #require(form["client_assertion"]).split(separator: ".").map(String.init)
         #expect(decoded(parts[0]) == #"{"alg":"PS256","typ":"JWT","x5t#S256":"\#(TestCertificate.digest)"}"#)
@@ -75,7 +95,7 @@ import Testing
         let fixture = AzureFixture(
             options: options { $0.certificateFile = "/app.pem" }, variables: ["AZURE_CLIENT_SEND_CERTIFICATE_CHAIN": "true"],
             files: ["/app.pem": Self.both + TestCertificate.ellipticCertificate])
-        let assertion = try #require(form(try await login(fixture))["client_assertion"])
+        let assertion = try #require(try await login(fixture).form["client_assertion"])
         let header = try JSON.parse(Secret(decoded(String(assertion.prefix { $0 != "." }))))
         let chain = header["x5c"]?.elements?.compactMap(\.text) ?? []
         #expect(chain.count == 2)
@@ -105,7 +125,7 @@ import Testing
 
     @Test func logsInByAFederatedToken() async throws {
         let fixture = AzureFixture(options: options { $0.federatedTokenFile = "/token" }, variables: [:], files: ["/token": "a.b.c\n"])
-        let form = form(try await login(fixture))
+        let form = try await login(fixture).form
         #expect(form["client_assertion"] == "a.b.c" && form["client_assertion_type"]?.hasSuffix("jwt-bearer") == true)
     }
 
@@ -117,8 +137,8 @@ import Testing
                 ($0.certificateFile, $0.federatedTokenFile, $0.prefersFiles) = ("/app.pem", "/token", prefersFiles)
             }
         }
-        #expect(form(try await login(AzureFixture(options: options(false), files: files)))["client_secret"] == "the-secret")
-        #expect(form(try await login(AzureFixture(options: options(true), files: files)))["client_assertion"]?.hasPrefix("eyJhbGciOiJQUzI1Ni") == true)
+        #expect(try await login(AzureFixture(options: options(false), files: files)).form["client_secret"] == "the-secret")
+        #expect(try await login(AzureFixture(options: options(true), files: files)).form["client_assertion"]?.hasPrefix("eyJhbGciOiJQUzI1Ni") == true)
     }
 
     @Test func whatIsMissingIsNamed() async throws {
@@ -175,6 +195,20 @@ import Testing
 
     // MARK: Refusals
 
+    /// Nobody looked at the credentials.
+    @Test(arguments: [302, 401, 403, 404, 407], [false, true])
+    func thePageOfAProxyIsNoRefusal(status: Int, isHost: Bool) async throws {
+        let fixture = AzureFixture(options: options(), variables: isHost ? [:] : AzureFixture.application)
+        fixture.tokens.plan(status, "<html>SECRET-TEXT</html>")
+        let vault = try fixture.vault()
+        let found = await failure { () async throws(Failure) in try await vault.check(deadline: fixture.deadline) }
+        #expect(found?.code == .unavailable && found?.retryable == true, "\(String(describing: found))")
+        #expect(found?.message.contains("HTTP status \(status)") == true && found?.message.contains("SECRET-TEXT") == false)
+        // 404 is also what a source of identities says that is about to start.
+        let place = isHost ? "AZURE_POD_IDENTITY_AUTHORITY_HOST" : "authority_host"
+        #expect(found?.message.contains(place) == !(isHost && status == 404))
+    }
+
     struct Refused: Sendable, CustomTestStringConvertible {
         let status: Int
         let word: String
@@ -213,124 +247,4 @@ import Testing
         if row.expected == .unavailable, row.status != 200 { #expect(failure.retryAfterMilliseconds == 3_000) }
         #expect(fixture.fake.calls == [])
     }
-
-    // MARK: Tokens
-
-    @Test(arguments: [
-        (#"{"access_token":"t","expires_in":3599}"#, 3_599, 3_299), (#"{"access_token":"t","expires_in":"86400"}"#, 86_400, 43_200),
-        (#"{"access_token":"t","expires_in":3600,"refresh_in":1800}"#, 3_600, 1_800),
-        (#"{"access_token":"t","expires_on":"1800000060"}"#, 60, 45), (#"{"access_token":"t","expires_on":1800007200}"#, 7_200, 3_600),
-    ] as [(String, UInt64, UInt64)])
-    func tokensLiveAsLongAsTheySay(answer: String, life: UInt64, refresh: UInt64) throws {
-        let now: WallMilliseconds = 1_800_000_000_000
-        let token = try #require(AzureToken(try JSON.parse(Secret(answer)), now: now))
-        #expect(token.expiresAt == now + life * 1_000 && token.refreshTime(now: now) == now + refresh * 1_000)
-    }
-
-    @Test(arguments: [
-        "{}", #"{"access_token":"t"}"#, #"{"access_token":"","expires_in":9}"#, #"{"access_token":"a b","expires_in":9}"#,
-        #"{"access_token":"t","expires_in":-1}"#, #"{"access_token":"t","expires_in":1e9}"#, #"{"access_token":"t","expires_on":"9223372036854775807"}"#,
-    ])
-    func whatIsNoTokenIsNone(answer: String) throws {
-        #expect(AzureToken(try JSON.parse(Secret(answer)), now: 1_800_000_000_000) == nil)
-    }
-
-    // MARK: Challenges
-
-    @Test func aTokenThatIsNotAcceptedIsReplacedOnce() async throws {
-        let fixture = AzureFixture()
-        let vault = try fixture.vault()
-        try await vault.check(deadline: fixture.deadline)
-        fixture.fake.state.withLock { $0.revoked = ["token-1"] }
-        try await vault.check(deadline: fixture.deadline)
-        #expect(fixture.tokens.requests.count == 2)
-        fixture.fake.state.withLock { $0.revoked = ["token-2", "token-3"] }
-        let found = await failure { () async throws(Failure) in try await vault.check(deadline: fixture.deadline) }
-        #expect(found?.code == .unauthenticated && fixture.tokens.requests.count == 3)
-    }
-
-    /// A tenant that is not configured is the vault's; a host that is not known to be Azure's is asked what it is part of.
-    @Test func whatIsNotConfiguredTheVaultSays() async throws {
-        let origin = HTTPOrigin(isSecure: true, host: "my-vault.vault.new-cloud.example", port: 443)
-        let fixture = AzureFixture(options: options { ($0.origin, $0.tenant) = (origin, nil) })
-        fixture.fake.state.withLock {
-            $0.challenge = #"Bearer authorization="https://login.new-cloud.example/the-tenant", scope="https://vault.new-cloud.example/.default""#
-        }
-        let vault = try fixture.vault()
-        _ = try await fixture.write(vault, fixture.item())
-        let request = try #require(fixture.tokens.requests.first)
-        // Where credentials go is the operator's to say, not the vault's.
-        #expect(request.path == "/the-tenant/oauth2/v2.0/token" && fixture.seen.places.last?.origin.host == "login.microsoftonline.com")
-        #expect(form(request)["scope"] == "https%3A%2F%2Fvault.new-cloud.example%2F.default")
-        #expect(fixture.fake.requests.first?.sent("Authorization") == nil && fixture.fake.requests.first?.body == nil)
-        #expect(fixture.fake.calls == [.get, .get, .set])
-    }
-
-    @Test func theTenantOfAKnownVaultIsAskedForOnce() async throws {
-        let fixture = AzureFixture(options: options { $0.tenant = nil })
-        let vault = try fixture.vault()
-        try await vault.check(deadline: fixture.deadline)
-        try await vault.check(deadline: fixture.deadline)
-        #expect(fixture.tokens.requests.map(\.path) == ["/tenant-of-the-vault/oauth2/v2.0/token"])
-        #expect(fixture.fake.calls == [.get, .get, .get] && fixture.fake.requests[0].sent("Authorization") == nil)
-    }
-
-    /// Else a server could have tokens that open others' vaults.
-    @Test(arguments: [
-        "https://vault.azure.net", "https://azure.net", "https://ult.example", "http://vault.example", "https://my-vault.vault.example",
-        "https://management.azure.com",
-    ])
-    func aServerGetsTokensForWhatItIsPartOfOnly(resource: String) async throws {
-        let origin = HTTPOrigin(isSecure: true, host: "my-vault.vault.example", port: 443)
-        let fixture = AzureFixture(options: options { $0.origin = origin })
-        fixture.fake.state.withLock { $0.challenge = #"Bearer authorization="https://login.example/t", resource="\#(resource)""# }
-        let vault = try fixture.vault()
-        let found = await failure { () async throws(Failure) in try await vault.check(deadline: fixture.deadline) }
-        #expect(found?.code == .failedPrecondition && found?.message.contains("no part of") == true && found?.message.contains(resource) == false)
-        #expect(fixture.tokens.requests.isEmpty && fixture.fake.requests.allSatisfy { $0.sent("Authorization") == nil })
-    }
-
-    /// A vault whose host is known asks for something else all of a sudden.
-    @Test func aKnownHostGetsNothingElseEither() async throws {
-        let fixture = AzureFixture()
-        let vault = try fixture.vault()
-        fixture.fake.state.withLock {
-            $0.revoked = ["token-1"]
-            $0.challenge = #"Bearer authorization="https://login.microsoftonline.com/t", resource="https://management.azure.com""#
-        }
-        let found = await failure { () async throws(Failure) in try await vault.check(deadline: fixture.deadline) }
-        #expect(found?.code == .failedPrecondition && fixture.tokens.requests.count == 1)
-    }
-
-    @Test func theResourceCanBeConfigured() async throws {
-        let fixture = AzureFixture(
-            options: options {
-                $0.origin = HTTPOrigin(isSecure: true, host: "10.0.0.7", port: 8_443)
-                $0.resource = HTTPOrigin(isSecure: true, host: "vault.azure.net", port: 443)
-            })
-        #expect(form(try await login(fixture))["scope"] == "https%3A%2F%2Fvault.azure.net%2F.default")
-        #expect(fixture.fake.calls == [.get])
-    }
-
-    /// Continuous Access Evaluation: the next token is asked for with what the vault wants in it, after a plain challenge too.
-    @Test(arguments: [true, false]) func claimsAreHandedOn(afterAPlainOne: Bool) async throws {
-        let fixture = AzureFixture()
-        let vault = try fixture.vault()
-        let claims = #"{"access_token":{"nbf":{"essential":true,"value":"1603742800"}}}"#
-        let challenge = #"Bearer authorization="https://login.microsoftonline.com/", error="insufficient_claims", claims="\#(Base64.text(Array(claims.utf8)))""#
-        if afterAPlainOne { fixture.fake.plan(.get, 401, "Unauthorized", headers: ["WWW-Authenticate": FakeKeyVault.challenge]) }
-        fixture.fake.plan(.get, 401, "Unauthorized", headers: ["WWW-Authenticate": challenge])
-        try await vault.check(deadline: fixture.deadline)
-        let forms = fixture.tokens.requests.map(form)
-        #expect(forms.count == (afterAPlainOne ? 3 : 2))
-        #expect(forms.last?["claims"] == PercentEncoding.text(claims))
-        #expect(forms.dropLast().allSatisfy { $0["claims"] == nil })
-    }
-
-    @Test(arguments: [
-        nil, "", "Bearer", "Basic realm=x", #"PoP authorization="https://l/t", resource="https://vault.azure.net""#,
-        #"Bearer authorization="https://l/t""#, #"Bearer resource="vault""#, #"Bearer claims="!""#, #"Bearer claims="W10""#,
-        "Bearer " + String(repeating: "x", count: 9_000),
-    ] as [String?])
-    func whatIsNoChallengeIsNone(header: String?) { #expect(AzureChallenge(header) == nil) }
 }

@@ -31,9 +31,37 @@ import Testing
         (["vault_url": "http://v.example"], ["vault_url"]),
         (["vault_url": "https://v.vault.azure.net", "authority_host": "http://login.example"], ["authority_host"]),
         (["vault_url": "https://v.vault.azure.net", "client_secret_file": "/s", "certificate_file": "/c"], ["certificate_file"]),
+        (["vault_url": "https://v.vault.azure.net", "client_secret_file": "/s", "federated_token_file": "/f"], ["federated_token_file"]),
+        (["vault_url": "https://v.vault.azure.net", "certificate_file": "/c", "federated_token_file": "/f"], ["federated_token_file"]),
     ] as [([String: String], [String])])
     func mistakesAreFoundBeforeTheStart(settings: [String: String], places: [String]) throws {
         #expect(AzureDriver().mistakes(in: try vault(settings)).map(\.place) == places)
+    }
+
+    /// Where platforms set the variables, the first counts: see `theOrderIsMicrosofts`.
+    @Test func variablesMayNameSeveralLogins() throws {
+        var vault = VaultConfiguration(name: "cloud", driver: AzureDriver(), isNamed: false)
+        vault[AzureDriver.address] = "https://v.vault.azure.net"
+        (vault[AzureDriver.certificate], vault[AzureDriver.federatedToken]) = ("/c", "/f")
+        #expect(AzureDriver().mistakes(in: vault).isEmpty)
+    }
+
+    /// Microsoft's own programs take a host alone too.
+    @Test(arguments: [
+        ("login.microsoftonline.us", "https://login.microsoftonline.us"), ("https://login.microsoftonline.us/", "https://login.microsoftonline.us/"),
+        ("login.example:8443", "https://login.example:8443"), ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+    ])
+    func anAuthorityMayBeAHost(text: String, address: String) throws {
+        let vault = try vault(["authority_host": text])
+        #expect(vault[AzureDriver.authority] == address)
+        #expect(vault.setting("authority_host")?.variables.contains("AZURE_AUTHORITY_HOST") == true)
+    }
+
+    @Test(arguments: ["", "login host", "login.example/tenant", "user@login.example", "ftp://login.example", "https://"])
+    func whatIsNoAuthorityIsRefused(text: String) throws {
+        var vault = try vault([:])
+        let isTaken = try #require(vault.setting("authority_host")).apply([text], &vault)
+        #expect(!isTaken)
     }
 
     /// No secret stays in the environment, nor is it printed.

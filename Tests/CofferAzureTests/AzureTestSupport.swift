@@ -10,7 +10,7 @@ import Synchronization
 extension CloudDependencies {
     /// Variables and files from dictionaries; the clock goes on instead of a pause.
     init(
-        _ variables: [String: String] = [:], files: [String: String] = [:], clock: ManualClock,
+        _ variables: [String: String] = [:], files: LaidOutFiles = LaidOutFiles(), clock: ManualClock,
         transport: @escaping @Sendable (CloudPlace) throws(Failure) -> any HTTPTransport
     ) {
         self.init(
@@ -18,6 +18,14 @@ extension CloudDependencies {
             file: { path, _ in files[path].map { Secret($0) } }, transport: transport,
             pause: { clock.advance(milliseconds: UInt64($0.wholeNanoseconds / 1_000_000)) })
     }
+}
+
+/// Files that can change, by their paths.
+final class LaidOutFiles: Sendable {
+    private let files: Mutex<[String: String]>
+    init(_ files: [String: String] = [:]) { self.files = Mutex(files) }
+    subscript(path: String) -> String? { files.withLock { $0[path] } }
+    func lay(_ content: String, at path: String) { files.withLock { $0[path] = content } }
 }
 
 /// Gives tokens, to applications as well as to hosts: "token-1", "token-2", …
@@ -55,7 +63,7 @@ struct AzureFixture: VaultFixture {
     let tokens = FakeTokens()
     var options: AzureOptions
     var variables: [String: String]
-    var files: [String: String]
+    let files: LaidOutFiles
 
     init(
         options: AzureOptions = AzureOptions(origin: origin, tenant: "my-tenant", client: "my-client"),
@@ -64,13 +72,19 @@ struct AzureFixture: VaultFixture {
         fake = FakeKeyVault(clock: manual, host: options.origin.authority)
         self.options = options
         self.variables = variables
-        self.files = files
+        self.files = LaidOutFiles(files)
     }
 
     /// The same with another answer to deleted secrets.
     init(deleted: AzureOptions.Deleted) {
         self.init()
         options.deleted = deleted
+    }
+
+    /// The same with other options.
+    init(change: (inout AzureOptions) -> Void) {
+        self.init()
+        change(&options)
     }
 
     var clock: any Clock { manual }
@@ -131,4 +145,13 @@ extension HTTPRequest {
     }
 
     var sentText: String { body.flatMap(\.text) ?? "" }
+
+    /// What a login sends.
+    var form: [String: String] {
+        Dictionary(
+            uniqueKeysWithValues: sentText.split(separator: "&").map { pair in
+                let halves = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                return (String(halves[0]), String(halves[1]))
+            })
+    }
 }

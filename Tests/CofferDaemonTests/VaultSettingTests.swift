@@ -96,13 +96,17 @@ import Testing
             tenant_id: t.example
             client_id: c
             certificate_file: /c
-            federated_token_file: /t
             authority_host: https://login.microsoftonline.us
             resource: https://vault.azure.net
           j:
             type: azure
             vault_url: https://v.vault.azure.net
             client_secret_file: /s
+          k:
+            type: azure
+            vault_url: https://v.vault.azure.net
+            client_id: c
+            federated_token_file: /t
         routes:
         - {user: "c*: ", connection: "- 漢", vault: "-a-"}
         - {vault: "1"}

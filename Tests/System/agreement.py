@@ -64,7 +64,7 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     "client_secret_file": (["FOLDER/token"], ["''"]),
     "certificate_file": (["FOLDER/azure.pem"], ["FOLDER/token"]),
     "federated_token_file": (["FOLDER/token"], ["token"]),
-    "authority_host": (["https://127.0.0.1:1"], ["http://login.example"]),
+    "authority_host": (["https://127.0.0.1:1", "login.example"], ["http://login.example"]),
     "resource": (["https://vault.azure.net"], ["vault.azure.net"]),
     "url": (["postgresql://u@127.0.0.1:1/d", "postgresql://u@/d"], ["postgresql://u:password@db.example/d", "mysql://u@db.example/d"]),
     "password_file": (["FOLDER/token"], ["''"]),

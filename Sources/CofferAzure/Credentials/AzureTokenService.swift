@@ -50,7 +50,7 @@ struct AzureTokenService: Sendable {
     ) async throws(Failure) -> AzureToken {
         let response = try await send(
             request, to: CloudPlace(.local, origin), "the source of managed identities", at: variable, deadline)
-        guard response.status == 200 else { throw refusedByHost(response) }
+        guard response.status == 200 else { throw refusedByHost(response, variable) }
         return try token(in: response, "the source of managed identities")
     }
 
@@ -83,8 +83,9 @@ struct AzureTokenService: Sendable {
         let isTransient =
             word == "temporarily_unavailable" || [408, 429].contains(response.status) || (500...599).contains(response.status)
         guard !isTransient else { return busy(response, "Microsoft Entra ID") }
+        guard let known = word else { return strange(response, "Microsoft Entra ID", at: "authority_host") }
         let advice =
-            switch word {
+            switch known {
             case "invalid_client":
                 "the application's secret, certificate or federated token is not accepted; check that it is not expired, that "
                     + "client_id and tenant_id are the application's own, and this host's clock"
@@ -98,9 +99,11 @@ struct AzureTokenService: Sendable {
     }
 
     /// 404 and 410 pass while the source starts.
-    private func refusedByHost(_ response: HTTPResponse) -> Failure {
+    private func refusedByHost(_ response: HTTPResponse, _ variable: String) -> Failure {
         switch response.status {
         case 404, 408, 410, 429, 500...599: busy(response, "the source of managed identities")
+        case _ where (try? JSON.parse(answer: response.body))?.members == nil:
+            strange(response, "the source of managed identities", at: variable)
         case 400:
             .azureCredentials(
                 "this host has no such managed identity; assign one to it, or set client_id to that of the one to use",
@@ -110,6 +113,14 @@ struct AzureTokenService: Sendable {
                 "the source of managed identities refused (HTTP status \(response.status)); check which server answers "
                     + "there, and proxies on the way", vault: vault)
         }
+    }
+
+    /// The page of a proxy, say: nobody looked at the credentials.
+    private func strange(_ response: HTTPResponse, _ service: String, at setting: String) -> Failure {
+        .azureCredentials(
+            "the answer (HTTP status \(response.status)) is not that of \(service); check which server is at \(setting), and "
+                + "proxies on the way", vault: vault, code: .unavailable, retryable: true,
+            retryAfterMilliseconds: response.retryAfterMilliseconds)
     }
 
     private func busy(_ response: HTTPResponse, _ service: String) -> Failure {
