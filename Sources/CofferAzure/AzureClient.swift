@@ -18,11 +18,7 @@ struct AzureClient: Sendable {
     let transport: any HTTPTransport
     let origin: HTTPOrigin
     let audience: AzureAudience
-    /// Tokens are of a tenant.
-    let needsTenant: Bool
     let tokens: TokenCache<AzureToken>
-    /// A secret that is never there.
-    let unused: String
     let vault: String
 
     /// One call. A 401 is a challenge: it is sent again with another token, once, and once more where the service then wants
@@ -36,7 +32,6 @@ struct AzureClient: Sendable {
         _ method: HTTPRequest.Method, _ path: String, _ body: JSON? = nil, writing: Bool = false, deadline: BootInstant
     ) async throws(AzureFault) -> JSON {
         let body = body?.encode()
-        if audience.isUnknown(needsTenant: needsTenant) { try await discover(deadline) }
         var used = try await failing { () throws(Failure) in try await tokens.token(deadline: deadline) }
         var challenges = 0
         while true {
@@ -54,35 +49,29 @@ struct AzureClient: Sendable {
             }
             let challenge = AzureChallenge(response.headers["www-authenticate"])
             challenges += 1
-            guard challenges == 1 || (challenges == 2 && challenge?.claims != nil) else { throw .refused(AzureRefusal(response)) }
-            if let challenge { try await failing { () throws(Failure) in try audience.learn(challenge) } }
-            used = try await failing { [used] () throws(Failure) in
-                try await tokens.replacement(for: used, deadline: deadline)
-            }
+            guard challenges == 1 || (challenges == 2 && challenge?.claims != nil),
+                let other = try await replacement(for: used, challenge, deadline)
+            else { throw .refused(AzureRefusal(response)) }
+            used = other
         }
     }
 
-    private static func versioned(_ path: String) -> String { path.contains("?") ? path : "\(path)?\(version)" }
+    /// - Returns: nil if another one would not be accepted either.
+    private func replacement(
+        for used: AzureToken, _ challenge: AzureChallenge?, _ deadline: BootInstant
+    ) async throws(AzureFault) -> AzureToken? {
+        try await failing { () async throws(Failure) -> AzureToken? in
+            let hasNewClaims = try challenge.map { challenge throws(Failure) in try audience.learn(challenge) } ?? false
+            return try await tokens.replacement(for: used, isOtherwise: hasNewClaims, deadline: deadline)
+        }
+    }
+
+    static func versioned(_ path: String) -> String { path.contains("?") ? path : "\(path)?\(version)" }
 
     private static func headers(_ token: AzureToken, _ body: Secret?) -> [HTTPHeader] {
         var headers = [HTTPHeader("Authorization", token.authorization), HTTPHeader("Accept", "application/json")]
         if body != nil { headers.append(HTTPHeader("Content-Type", "application/json")) }
         return headers
-    }
-
-    /// Asks without a token, and for nothing, whom tokens are for.
-    private func discover(_ deadline: BootInstant) async throws(AzureFault) {
-        let request = HTTPRequest(
-            .get, Self.versioned("/secrets/\(unused)/"), headers: [HTTPHeader("Accept", "application/json")])
-        let response = try await send(request, false, deadline)
-        guard response.status == 401, let challenge = AzureChallenge(response.headers["www-authenticate"]),
-            challenge.resource != nil
-        else {
-            let refusal = AzureRefusal(response)
-            if case .other = refusal.kind { throw .failed(.azureGarbled(vault: vault, writing: false)) }
-            throw .refused(refusal)
-        }
-        try await failing { () throws(Failure) in try audience.learn(challenge) }
     }
 
     private func send(

@@ -39,12 +39,15 @@ package final class AzureVault: VaultAdapter {
         let login = try AzureLogin(
             options, dependencies: dependencies, audience: audience, clock: clock, random: random, vault: name)
         names = try Base32Names(prefix: options.prefix, rules: Self.nameRules, vault: name)
+        let transport = try dependencies.transport(CloudPlace(.service, options.origin))
+        let discovery = AzureDiscovery(
+            transport: transport, origin: options.origin, audience: audience, unused: names.unused, vault: name)
         client = AzureClient(
-            transport: try dependencies.transport(CloudPlace(.service, options.origin)), origin: options.origin,
-            audience: audience, needsTenant: login.needsTenant,
+            transport: transport, origin: options.origin, audience: audience,
             tokens: TokenCache(of: "Azure credentials", clock: clock, vault: name) { deadline throws(Failure) in
-                try await login.token(deadline: deadline)
-            }, unused: names.unused, vault: name)
+                if audience.isUnknown(needsTenant: login.needsTenant) { try await discovery.run(deadline: deadline) }
+                return try await login.token(deadline: deadline)
+            }, vault: name)
         capabilities = VaultCapabilities(
             conditionalWrites: false, listing: true, maximumPayloadBytes: AzureDocument.maximumPayloadBytes,
             textPayloads: true, nativeExpiry: true, repeatableWrites: true, consistency: .lagging(for: Self.longestLag))

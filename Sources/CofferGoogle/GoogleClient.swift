@@ -41,9 +41,11 @@ struct GoogleClient: Sendable {
             let isRejected = refusal.kind == .unauthenticated || refusal.kind == .other(.unauthenticated)
             guard isRejected, !isReplaced else { throw .refused(refusal) }
             isReplaced = true
-            used = try await failing { [used] () throws(Failure) in
+            let other = try await failing { [used] () throws(Failure) in
                 try await tokens.replacement(for: used, deadline: deadline)
             }
+            guard let other else { throw .refused(refusal) }
+            used = other
         }
     }
 

@@ -24,6 +24,7 @@ import Testing
         fixture.fake.state.withLock { $0.revoked = ["token-1"] }
         try await vault.check(deadline: fixture.deadline)
         #expect(fixture.tokens.requests.count == 2)
+        fixture.advance(milliseconds: 30_000)
         fixture.fake.state.withLock { $0.revoked = ["token-2", "token-3"] }
         let found = await failure { () async throws(Failure) in try await vault.check(deadline: fixture.deadline) }
         #expect(found?.code == .unauthenticated && fixture.tokens.requests.count == 3)
@@ -111,6 +112,93 @@ import Testing
         "Bearer " + String(repeating: "x", count: 9_000),
     ] as [String?])
     func whatIsNoChallengeIsNone(header: String?) { #expect(AzureChallenge(header) == nil) }
+
+    // MARK: What is learnt
+
+    /// Such a challenge is for persons too: no application can log in to the tenant that it names.
+    @Test func aChallengeWithClaimsMovesNothing() async throws {
+        let fixture = AzureFixture { $0.tenant = nil }
+        let vault = try fixture.vault()
+        try await vault.check(deadline: fixture.deadline)
+        fixture.fake.plan(.get, 401, "Unauthorized", headers: ["WWW-Authenticate": Self.claimsChallenge])
+        try await vault.check(deadline: fixture.deadline)
+        #expect(fixture.tokens.requests.map(\.path) == Array(repeating: "/tenant-of-the-vault/oauth2/v2.0/token", count: 2))
+        #expect(fixture.tokens.requests.last?.form["claims"] != nil)
+    }
+
+    /// No restart is needed where a vault was moved, or said something wrong once.
+    @Test func aTenantThatDoesNotDoIsAskedForAgain() async throws {
+        let fixture = AzureFixture { $0.tenant = nil }
+        let vault = try fixture.vault()
+        fixture.fake.state.withLock { $0.challenge = FakeKeyVault.challenge.replacing("tenant-of-the-vault", with: "gone") }
+        fixture.tokens.plan(400, #"{"error":"invalid_request"}"#)
+        let found = await failure { () async throws(Failure) in try await vault.check(deadline: fixture.deadline) }
+        #expect(found?.code == .unauthenticated)
+        fixture.fake.state.withLock { $0.challenge = FakeKeyVault.challenge }
+        fixture.advance(milliseconds: 1_000)
+        try await vault.check(deadline: fixture.deadline)
+        #expect(fixture.tokens.requests.map(\.path) == ["/gone/oauth2/v2.0/token", "/tenant-of-the-vault/oauth2/v2.0/token"])
+    }
+
+    /// The host is part of that too, and tokens of it are good for more than vaults.
+    @Test func aKnownCloudStaysWhatTokensAreFor() async throws {
+        let fixture = AzureFixture()
+        let vault = try fixture.vault()
+        fixture.fake.state.withLock {
+            $0.revoked = ["token-1"]
+            $0.challenge = #"Bearer authorization="https://login.microsoftonline.com/t", resource="https://azure.net""#
+        }
+        try await vault.check(deadline: fixture.deadline)
+        #expect(fixture.tokens.requests.map { $0.form["scope"] } == [Self.scope, Self.scope])
+    }
+
+    struct Answer: Sendable, CustomTestStringConvertible {
+        let status: Int
+        let code: String
+        var inner: String?
+        let expected: StatusCode
+        var testDescription: String { "\(status) \(code) \(inner ?? "")" }
+    }
+
+    /// Nobody was authenticated, and nothing was looked up: it says nothing about records.
+    @Test(arguments: [
+        Answer(status: 404, code: "SecretNotFound", expected: .unavailable),
+        Answer(status: 409, code: "Conflict", inner: "ObjectIsBeingDeleted", expected: .unavailable),
+        Answer(status: 409, code: "Conflict", inner: "ObjectIsDeletedButRecoverable", expected: .unavailable),
+        Answer(status: 200, code: "", expected: .unavailable), Answer(status: 401, code: "Unauthorized", expected: .unavailable),
+        Answer(status: 429, code: "Throttled", expected: .resourceExhausted),
+        Answer(status: 403, code: "Forbidden", inner: "ForbiddenByFirewall", expected: .permissionDenied),
+    ])
+    func whatIsAnsweredWithoutATokenIsNoAbsence(row: Answer) async throws {
+        for isRemoval in [false, true] {
+            let fixture = AzureFixture { $0.tenant = nil }
+            let vault = try fixture.vault()
+            fixture.fake.plan(.get, row.status, row.code, row.inner)
+            let found = await failure { () async throws(Failure) in
+                if isRemoval { _ = try await fixture.remove(vault) } else { _ = try await fixture.read(vault) }
+            }
+            #expect(found?.code == row.expected && found?.mayHaveWritten == false, "\(String(describing: found))")
+            #expect(fixture.tokens.requests.isEmpty && fixture.fake.calls == [.get])
+        }
+    }
+
+    /// A vault of another tenant accepts none: that does not cost a login for each call.
+    @Test(arguments: [false, true]) func aVaultThatAcceptsNoTokenCostsFewLogins(wantsClaims: Bool) async throws {
+        let fixture = AzureFixture()
+        let vault = try fixture.vault()
+        fixture.fake.state.withLock {
+            $0.revoked = Set((1...99).map { "token-\($0)" })
+            if wantsClaims { $0.challenge = Self.claimsChallenge }
+        }
+        for logins in [2, 3] {
+            for _ in 0..<10 {
+                let found = await failure { () async throws(Failure) in try await vault.check(deadline: fixture.deadline) }
+                #expect(found?.code == .unauthenticated && found?.message.contains("not accepted") == true)
+            }
+            #expect(fixture.tokens.requests.count == logins)
+            fixture.advance(milliseconds: 30_000)
+        }
+    }
 
     // MARK: Tokens
 

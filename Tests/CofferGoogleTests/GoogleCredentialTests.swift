@@ -284,6 +284,7 @@ import Testing
         fixture.fake.plan(.access, 401, "UNAUTHENTICATED")
         #expect(try await vault.read(try fixture.key(), deadline: fixture.deadline) == nil)
         #expect(fixture.fake.requests.map { $0.sent("Authorization") } == ["Bearer token-1", "Bearer token-2"])
+        fixture.advance(milliseconds: 30_000)
         for _ in 0..<2 { fixture.fake.plan(.access, 401, "UNAUTHENTICATED") }
         let found = await failure { () async throws(Failure) in
             try await vault.read(try fixture.key(), deadline: fixture.deadline)

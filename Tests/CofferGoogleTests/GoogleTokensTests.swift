@@ -166,9 +166,29 @@ import Testing
         let tokens = source.tokens()
         let first = try await token(tokens)
         let deadline = source.clock.boot + .seconds(20)
-        let second = try await tokens.replacement(for: first, deadline: deadline)
-        #expect(try await tokens.replacement(for: first, deadline: deadline).isSame(as: second))
+        let second = try #require(try await tokens.replacement(for: first, deadline: deadline))
+        #expect(try await tokens.replacement(for: first, deadline: deadline)?.isSame(as: second) == true)
         #expect(source.count == 2)
+    }
+
+    /// A service that accepts no token at all does not cost a login for each call.
+    @Test func whatTookAnothersPlaceIsNotReplacedAtOnce() async throws {
+        let tokens = source.tokens()
+        func replacement(for token: GoogleToken, isOtherwise: Bool = false) async throws -> GoogleToken? {
+            try await tokens.replacement(
+                for: token, isOtherwise: isOtherwise, deadline: source.clock.boot + .seconds(20))
+        }
+        let second = try #require(try await replacement(for: try await token(tokens)))
+        source.advance(seconds: 29)
+        #expect(try await replacement(for: second) == nil && source.count == 2)
+        #expect(try await header(tokens) == "Bearer t2")
+        let third = try #require(try await replacement(for: second, isOtherwise: true))
+        #expect(source.count == 3)
+        source.advance(seconds: 30)
+        #expect(try await replacement(for: third)?.authorization.text == "Bearer t4")
+        // One that came by itself was not rejected before.
+        _ = try await tokens.reload(deadline: source.clock.boot + .seconds(20))
+        #expect(try await replacement(for: try await token(tokens))?.authorization.text == "Bearer t6")
     }
 
     @Test func aReloadKeepsWhatItHasIfItFails() async throws {

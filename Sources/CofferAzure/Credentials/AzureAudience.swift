@@ -9,6 +9,8 @@ final class AzureAudience: Sendable {
         var tenant: String?
         /// For the next token.
         var claims: String?
+        /// What a token was last asked for with.
+        var lastClaims: String?
     }
 
     /// Of the clouds that there are: see "About keys, secrets, and certificates" in Microsoft's manual.
@@ -16,23 +18,24 @@ final class AzureAudience: Sendable {
 
     private let server: HTTPOrigin
     private let configured: HTTPOrigin?
+    /// By the vault's host.
+    private let cloud: HTTPOrigin?
     private let tenant: String?
     private let vault: String
-    private let learnt: Mutex<Learnt>
+    private let learnt = Mutex(Learnt())
 
     init(_ options: AzureOptions, vault: String) {
         server = options.origin
         configured = options.resource
         tenant = options.tenant
         self.vault = vault
-        let known = Self.clouds.lazy.map { HTTPOrigin(isSecure: true, host: $0, port: 443) }
+        cloud = Self.clouds.lazy.map { HTTPOrigin(isSecure: true, host: $0, port: 443) }
             .first { AzureChallenge.isPart(options.origin, of: $0) }
-        learnt = Mutex(Learnt(resource: known))
     }
 
     /// "https://vault.azure.net"; nil = the server has to say it.
     var resource: String? {
-        (configured ?? learnt.withLock { $0.resource }).map { "https://" + $0.authority }
+        (configured ?? cloud ?? learnt.withLock { $0.resource }).map { "https://" + $0.authority }
     }
 
     /// Where applications log in; nil = it is not configured, and the server has not said it.
@@ -43,17 +46,25 @@ final class AzureAudience: Sendable {
     /// - Parameter needsTenant: it is an application that logs in.
     func isUnknown(needsTenant: Bool) -> Bool { resource == nil || (needsTenant && tenantName == nil) }
 
+    /// - Returns: whether the server wants claims that no token was asked for with just now.
     /// - Throws: FAILED_PRECONDITION for a server that asks for what it is no part of.
-    func learn(_ challenge: AzureChallenge) throws(Failure) {
+    func learn(_ challenge: AzureChallenge) throws(Failure) -> Bool {
         if configured == nil, let resource = challenge.resource, !AzureChallenge.isPart(server, of: resource) {
             throw .azureStranger(vault: vault)
         }
-        learnt.withLock { learnt in
-            if let resource = challenge.resource, configured == nil { learnt.resource = resource }
-            if let tenant = challenge.tenant { learnt.tenant = tenant }
-            learnt.claims = challenge.claims ?? learnt.claims
+        return learnt.withLock { learnt in
+            // One that wants claims is for persons too, and names "common" as the tenant.
+            let isPlain = challenge.claims == nil
+            if let resource = challenge.resource, isPlain || learnt.resource == nil { learnt.resource = resource }
+            if let tenant = challenge.tenant, isPlain || learnt.tenant == nil { learnt.tenant = tenant }
+            guard let claims = challenge.claims else { return false }
+            learnt.claims = claims
+            return claims != learnt.lastClaims
         }
     }
+
+    /// What the server said is asked for again before the next login: it may be why this one was refused.
+    func forget() { learnt.withLock { ($0.resource, $0.tenant) = (nil, nil) } }
 
     /// What the server calls itself in its answers: the name that it is reached by, or its own at Azure where it is reached by
     /// another.
@@ -64,8 +75,9 @@ final class AzureAudience: Sendable {
     /// Once.
     func takeClaims() -> String? {
         learnt.withLock { learnt in
-            defer { learnt.claims = nil }
-            return learnt.claims
+            guard let claims = learnt.claims else { return nil }
+            (learnt.claims, learnt.lastClaims) = (nil, claims)
+            return claims
         }
     }
 }

@@ -95,6 +95,15 @@ struct AzureLogin: Sendable {
 
     /// - Throws: why there is none.
     func token(deadline: BootInstant) async throws(Failure) -> AzureToken {
+        do throws(Failure) {
+            return try await ask(deadline)
+        } catch {
+            if !error.retryable { audience.forget() }
+            throw error
+        }
+    }
+
+    private func ask(_ deadline: BootInstant) async throws(Failure) -> AzureToken {
         guard let resource = audience.resource else {
             throw .internalError("a token was asked for before it is known for what")
         }

@@ -44,6 +44,8 @@ package final class TokenCache<Token: CachedToken>: Sendable {
         let token: Token
         let advisory: WallMilliseconds
         let mandatory: WallMilliseconds
+        /// When it took the place of one that the service did not accept.
+        let replacedAt: BootInstant?
     }
 
     private struct State {
@@ -52,6 +54,15 @@ package final class TokenCache<Token: CachedToken>: Sendable {
         var next = BootInstant(nanoseconds: 0)
         /// What the last login failed with, and until when it stands for others.
         var refusal: (failure: Failure, until: BootInstant)?
+        /// The next token takes the place of one that the service does not accept.
+        var isReplacing = false
+    }
+
+    /// What there is in place of a token that the service does not accept.
+    private enum Other {
+        case held(Token)
+        case login
+        case none
     }
 
     /// What a caller does.
@@ -100,14 +111,27 @@ package final class TokenCache<Token: CachedToken>: Sendable {
     }
 
     /// Another one than this, which the service does not accept.
-    package func replacement(for rejected: Token, deadline: BootInstant) async throws(Failure) -> Token {
-        let held = state.withLock { state -> Token? in
-            if let held = state.held, !held.token.isSame(as: rejected) { return held.token }
-            state.held = nil
-            return nil
+    ///
+    /// - Parameter isOtherwise: the next one is asked for in another way than this one was.
+    /// - Returns: nil if this one took the place of another less than 30 s ago, and the next one would be like it: a
+    ///   service that accepts no token does not cost a login for each call.
+    package func replacement(
+        for rejected: Token, isOtherwise: Bool = false, deadline: BootInstant
+    ) async throws(Failure) -> Token? {
+        let boot = clock.boot
+        let other = state.withLock { state -> Other in
+            if let held = state.held {
+                guard held.token.isSame(as: rejected) else { return .held(held.token) }
+                if !isOtherwise, let replacedAt = held.replacedAt, boot < replacedAt + Self.pause { return .none }
+            }
+            (state.held, state.isReplacing) = (nil, true)
+            return .login
         }
-        if let held { return held }
-        return try await fetched(by: deadline)
+        switch other {
+        case .held(let token): return token
+        case .login: return try await fetched(by: deadline)
+        case .none: return nil
+        }
     }
 
     /// Logs in again if there was a login before. The current token stays in use until there is another one.
@@ -131,7 +155,7 @@ package final class TokenCache<Token: CachedToken>: Sendable {
         state.withLock { state in
             state.refusal = nil
             guard let held = state.held else { return nil }
-            state.held = Held(token: held.token, advisory: 0, mandatory: held.mandatory)
+            state.held = Held(token: held.token, advisory: 0, mandatory: held.mandatory, replacedAt: held.replacedAt)
             return held.token
         }
     }
@@ -175,8 +199,9 @@ package final class TokenCache<Token: CachedToken>: Sendable {
             state.refusal = nil
             let life = token.expiresAt > now ? token.expiresAt - now : 0
             state.held = Held(
-                token: token, advisory: token.refreshTime(now: now), mandatory: token.expiresAt - min(60_000, life / 6))
-            state.next = boot
+                token: token, advisory: token.refreshTime(now: now), mandatory: token.expiresAt - min(60_000, life / 6),
+                replacedAt: state.isReplacing ? boot : nil)
+            (state.next, state.isReplacing) = (boot, false)
         }
     }
 
