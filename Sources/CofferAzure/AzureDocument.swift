@@ -22,6 +22,8 @@ enum AzureDocument {
     private static let expiresTag = "coffer-expires"
     /// The content type of what is being deleted: if it is recovered, it is no record until it is written again.
     static let removed = "application/vnd.coffer.removed"
+    /// What sets it.
+    static let removal = JSON.object([("contentType", .string(removed))])
 
     enum Content {
         case item(VaultItem)

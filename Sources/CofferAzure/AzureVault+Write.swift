@@ -21,7 +21,8 @@ extension AzureVault {
                 created = old.createdAt
                 body = try AzureDocument.body(of: item, key.key, created: created, vault: self.name)
             }
-            let written = try await AzureWrite(vault: self, secret: secret, body: body, deadline: deadline).run()
+            var write = AzureWrite(vault: self, secret: secret, body: body, deadline: deadline)
+            let written = try await write.run()
             guard case .text = item.payload else { return VaultReceipt(version: item.version, createdAt: created) }
             guard let version = written.version else { throw .azureGarbled(vault: self.name, writing: true) }
             return VaultReceipt(version: version, createdAt: created)
@@ -80,8 +81,8 @@ extension AzureVault {
     private func mark(_ secret: String, _ deadline: BootInstant) async throws(Failure) -> Marked {
         guard deleted == .recover else { return .unknown }
         do throws(AzureFault) {
-            let body = JSON.object([("contentType", .string(AzureDocument.removed))])
-            let answer = try await client.call(.patch, "/secrets/\(secret)/", body, writing: true, deadline: deadline)
+            let answer = try await client.call(
+                .patch, "/secrets/\(secret)/", AzureDocument.removal, writing: true, deadline: deadline)
             return .live(isLive(try described(answer, writing: true)))
         } catch {
             if case .refused(let refusal) = error, refusal.saysAbsent { return .absent }
@@ -102,41 +103,84 @@ private struct AzureWrite {
     let secret: String
     let body: JSON
     let deadline: BootInstant
+    /// The service has begun to recover or to purge what had the name.
+    private var isFreed = false
+    /// The newest version of what was recovered, if it is not marked.
+    private var unmarked: String?
+
+    init(vault: AzureVault, secret: String, body: JSON, deadline: BootInstant) {
+        (self.vault, self.secret, self.body, self.deadline) = (vault, secret, body, deadline)
+    }
 
     /// - Throws: what the last step failed with, when another one would not help or would come too late.
-    func run() async throws(Failure) -> AzureSecret {
-        var isFreed = false
+    mutating func run() async throws(Failure) -> AzureSecret {
+        do throws(Failure) {
+            return try await attempts()
+        } catch {
+            guard isFreed else { throw error }
+            var failure = error
+            failure.isUnsent = false
+            // What was recovered is there again, though no record if it is marked.
+            if vault.deleted == .recover { failure.mayHaveWritten = true }
+            throw failure
+        }
+    }
+
+    private mutating func attempts() async throws(Failure) -> AzureSecret {
         var backoff = Backoff(
             200...1_600, clock: vault.clock, random: vault.random, pause: vault.pause, vault: vault.name)
         while true {
-            let refusal: AzureRefusal
             do throws(AzureFault) {
+                try await mark()
                 return try vault.described(
                     try await vault.client.call(.put, "/secrets/\(secret)", body, writing: true, deadline: deadline), writing: true)
             } catch {
-                guard case .refused(let found) = error, found.isPassing(afterFreeing: isFreed) else {
-                    throw after(isFreed, vault.failure(error, writing: true))
-                }
-                refusal = found
+                guard case .refused(let refusal) = error, isPassing(refusal) else { throw vault.failure(error, writing: true) }
+                // Another daemon may have deleted it since it was freed, and what is not marked has to be there to be marked.
+                if refusal.kind == .deleted || refusal.kind == .notFound { try await free() }
+                guard try await backoff.rest(until: deadline) else { throw tooLate(refusal) }
             }
-            if refusal.kind == .deleted, !isFreed {
-                try await free()
-                isFreed = true
-            }
-            guard try await backoff.rest(until: deadline) else { throw after(isFreed, tooLate(refusal)) }
+        }
+    }
+
+    /// What was deleted without a mark, by another program or just after a Store, is no record once it is recovered: this
+    /// write may fail.
+    private mutating func mark() async throws(AzureFault) {
+        guard let version = unmarked else { return }
+        do throws(AzureFault) {
+            _ = try await vault.client.call(
+                .patch, "/secrets/\(secret)/\(version)", AzureDocument.removal, writing: true, deadline: deadline)
+        } catch {
+            // Who may not mark it writes all the same.
+            guard case .refused(let refusal) = error, refusal.kind == .denied else { throw error }
+        }
+        unmarked = nil
+    }
+
+    /// It may succeed in a moment. For some seconds after a secret was freed, conflicts go on.
+    private func isPassing(_ refusal: AzureRefusal) -> Bool {
+        switch refusal.kind {
+        case .deleted, .beingDeleted, .beingRecovered: true
+        case .conflict: isFreed
+        case .notFound: unmarked != nil
+        default: false
         }
     }
 
     /// Recovers or purges the secret, which takes the service a moment.
-    private func free() async throws(Failure) {
+    private mutating func free() async throws(Failure) {
         let isRecovery = vault.deleted == .recover
         let path = "/deletedsecrets/\(secret)" + (isRecovery ? "/recover" : "")
         do throws(AzureFault) {
-            _ = try await vault.client.call(isRecovery ? .post : .delete, path, writing: true, deadline: deadline)
+            let answer = try await vault.client.call(isRecovery ? .post : .delete, path, writing: true, deadline: deadline)
+            isFreed = true
+            guard isRecovery else { return }
+            let recovered = try vault.described(answer, writing: true)
+            unmarked = recovered.contentType == AzureDocument.removed ? nil : recovered.version ?? ""
         } catch {
             guard case .refused(let refusal) = error else { throw vault.failure(error, writing: true) }
             switch refusal.kind {
-            // Somebody else did it, or does it.
+            // It is still being deleted, or somebody else did it or does it.
             case .notFound, .conflict, .beingDeleted, .beingRecovered, .deleted: return
             case .denied: throw .azureDeleted(vault.deleted, vault: vault.name)
             default: throw vault.failure(error, writing: true)
@@ -146,27 +190,14 @@ private struct AzureWrite {
 
     private func tooLate(_ refusal: AzureRefusal) -> Failure {
         // What is recovered is free in a moment, what is deleted or purged in some 15 seconds.
+        let kind: AzureRefusal.Kind =
+            switch refusal.kind {
+            case .beingDeleted, .beingRecovered: refusal.kind
+            default: isFreed && vault.deleted == .recover ? .beingRecovered : .beingDeleted
+            }
         var failure = Failure.azure(
-            refusal.kind == .deleted || refusal.kind == .conflict
-                ? AzureRefusal(vault.deleted == .recover ? .beingRecovered : .beingDeleted) : refusal,
-            vault: vault.name, writing: true)
+            AzureRefusal(kind, retryAfter: refusal.retryAfter), vault: vault.name, writing: true)
         failure.retryAfterMilliseconds = max(failure.retryAfterMilliseconds, 1_000)
         return failure
-    }
-
-    /// What was recovered is there again, though no record if a daemon had deleted it.
-    private func after(_ isFreed: Bool, _ failure: Failure) -> Failure {
-        guard isFreed else { return failure }
-        var failure = failure
-        failure.isUnsent = false
-        if vault.deleted == .recover { failure.mayHaveWritten = true }
-        return failure
-    }
-}
-
-extension AzureRefusal {
-    /// A PUT may succeed in a moment. For some seconds after a secret was freed, conflicts go on.
-    fileprivate func isPassing(afterFreeing isFreed: Bool) -> Bool {
-        kind == .deleted || kind == .beingDeleted || kind == .beingRecovered || (isFreed && kind == .conflict)
     }
 }

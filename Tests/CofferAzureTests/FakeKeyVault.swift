@@ -20,8 +20,10 @@ final class FakeKeyVault: HTTPTransport {
         var versions: [Version]
         /// Of all secrets that were ever made.
         let number: Int
-        /// Until then it is being deleted, recovered or purged.
+        /// Until then it is being deleted or recovered.
         var busyUntil: WallMilliseconds = 0
+        /// Until then it takes no new version, though it is there.
+        var settlesAt: WallMilliseconds = 0
     }
 
     enum Operation: String, CaseIterable {
@@ -58,6 +60,8 @@ final class FakeKeyVault: HTTPTransport {
     /// Milliseconds; the service's own are some 12,000 and 1,000.
     static let deletion: UInt64 = 3_000
     static let recovery: UInt64 = 1_000
+    /// For how long a name is not free yet after that.
+    static let settling: UInt64 = 500
 
     let state = Mutex(State())
     let clock: any Clock
@@ -145,21 +149,32 @@ final class FakeKeyVault: HTTPTransport {
     private static let absent = refusal(404, "SecretNotFound")
 
     private func conflict(_ name: String, _ state: State) -> HTTPResponse? {
-        if let until = state.purging[name], clock.wall < until { return Self.refusal(409, "Conflict", "ObjectIsBeingDeleted") }
+        if let until = state.purging[name], clock.wall < until + Self.settling {
+            return Self.refusal(409, "Conflict", clock.wall < until ? "ObjectIsBeingDeleted" : "ObjectIsDeletedButRecoverable")
+        }
         if let deleted = state.deleted[name] {
             let isBusy = clock.wall < deleted.busyUntil
             return Self.refusal(409, "Conflict", isBusy ? "ObjectIsBeingDeleted" : "ObjectIsDeletedButRecoverable")
         }
-        if let stored = state.secrets[name], clock.wall < stored.busyUntil {
-            return Self.refusal(409, "Conflict", "ObjectIsBeingRecovered")
-        }
-        return nil
+        guard let stored = state.secrets[name] else { return nil }
+        return beingRecovered(stored) ?? (clock.wall < stored.settlesAt ? Self.refusal(409, "Conflict") : nil)
+    }
+
+    private func beingRecovered(_ stored: Stored) -> HTTPResponse? {
+        clock.wall < stored.busyUntil ? Self.refusal(409, "Conflict", "ObjectIsBeingRecovered") : nil
+    }
+
+    /// Tags and the content type keep to their limits.
+    private func isShort(_ body: JSON) -> Bool {
+        let tags = body["tags"]?.members ?? []
+        return tags.count <= 15 && tags.allSatisfy { $0.name.utf8.count <= 512 && $0.value.text?.utf8.count ?? 513 <= 512 }
+            && body["contentType"]?.text?.utf8.count ?? 0 <= 255
     }
 
     private func set(_ name: String, _ body: JSON, _ state: inout State) -> HTTPResponse {
         if let conflict = conflict(name, state) { return conflict }
         guard let value = body["value"]?.secret, value.count <= 25_600, (1...127).contains(name.utf8.count),
-            name.utf8.allSatisfy({ $0.isASCIILetterOrDigit || $0 == UInt8(ascii: "-") }), body["tags"]?.members?.count ?? 0 <= 15
+            name.utf8.allSatisfy({ $0.isASCIILetterOrDigit || $0 == UInt8(ascii: "-") }), isShort(body)
         else { return Self.refusal(400, "BadParameter") }
         state.made += 1
         var stored = state.secrets[name] ?? Stored(versions: [], number: state.made)
@@ -200,13 +215,20 @@ final class FakeKeyVault: HTTPTransport {
 
     private func update(_ call: FakeCall, _ state: inout State) -> HTTPResponse {
         guard var stored = state.secrets[call.name] else { return Self.absent }
-        if let type = call.body["contentType"]?.text { stored.versions[stored.versions.count - 1].contentType = type }
+        if let busy = beingRecovered(stored) { return busy }
+        let newest = stored.versions[stored.versions.count - 1].id
+        guard let index = stored.versions.firstIndex(where: { $0.id == (call.version.isEmpty ? newest : call.version) })
+        else { return Self.absent }
+        guard isShort(call.body) else { return Self.refusal(400, "BadParameter") }
+        if let type = call.body["contentType"]?.text { stored.versions[index].contentType = type }
         state.secrets[call.name] = stored
         return described(call.name, stored, withValue: false)
     }
 
     private func delete(_ name: String, _ state: inout State) -> HTTPResponse {
-        guard var stored = state.secrets.removeValue(forKey: name) else { return Self.absent }
+        guard var stored = state.secrets[name] else { return Self.absent }
+        if let busy = beingRecovered(stored) { return busy }
+        state.secrets[name] = nil
         stored.busyUntil = clock.wall + Self.deletion
         state.deleted[name] = stored
         return described(name, stored, withValue: false)
@@ -216,6 +238,7 @@ final class FakeKeyVault: HTTPTransport {
         guard var stored = state.deleted[call.name], clock.wall >= stored.busyUntil else { return Self.absent }
         state.deleted[call.name] = nil
         stored.busyUntil = clock.wall + Self.recovery
+        stored.settlesAt = stored.busyUntil + Self.settling
         guard call.operation == .recover else {
             state.purging[call.name] = stored.busyUntil
             return HTTPResponse(status: 204, body: Secret(""))
@@ -244,6 +267,7 @@ struct FakeCall {
     let query: [String: String]
     let body: JSON
     private(set) var name = ""
+    private(set) var version = ""
     let token: String?
 
     init(_ request: HTTPRequest) {
@@ -254,6 +278,7 @@ struct FakeCall {
         token = request.sent("Authorization").flatMap { $0.hasPrefix("Bearer ") ? String($0.dropFirst(7)) : nil }
         let parts = halves[0].split(separator: "/", omittingEmptySubsequences: false).dropFirst().map(String.init)
         if parts.count > 1 { name = parts[1].lowercased() }
+        if parts.count > 2 { version = parts[2] }
         switch (request.method, parts[0], parts.count) {
         case (.get, "secrets", 1): operation = .list
         case (.get, "secrets", 3): operation = .get

@@ -37,8 +37,8 @@ ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 APP = {"get", "list", "set", "delete", "recover"}
 ROLES = {"app": APP, "purger": APP | {"purge"}, "keeper": APP - {"recover"}, "reader": {"get"}, "nobody": set()}
 LARGEST, PAGE = 25_600, 25
-#: Seconds; the service's own are some 12 and 1. The tests change them.
-DELAYS = {"delete": 0.3, "recover": 0.2, "purge": 0.2}
+#: Seconds; the service's own are some 12 and 1, and some for which a name is not free yet after that. The tests change them.
+DELAYS = {"delete": 0.3, "recover": 0.2, "purge": 0.2, "settle": 0.1}
 
 
 class Refusal(Exception):
@@ -59,7 +59,8 @@ class Secret:
     def __init__(self, name: str, number: int) -> None:
         #: As it was first written.
         self.name, self.number, self.versions = name, number, []
-        self.ready = self.deleted = 0.0
+        #: It takes a new version some time after it is there again.
+        self.ready = self.settled = self.deleted = 0.0
 
     @property
     def newest(self) -> dict:
@@ -122,6 +123,13 @@ class Vault:
             raise absent()
         return secret
 
+    def find_changeable(self, name: str) -> Secret:
+        """What is being recovered is not there for who reads, and in the way for who writes."""
+        secret = self.live.get(name.lower())
+        if secret is not None and time.time() < secret.ready:
+            raise Refusal(409, "Conflict", "ObjectIsBeingRecovered")
+        return self.find(name)
+
     def find_deleted(self, name: str) -> Secret:
         """Absent for as long as it is being deleted."""
         secret = self.deleted.get(name.lower())
@@ -131,13 +139,14 @@ class Vault:
 
     def check_free(self, name: str) -> None:
         now, name = time.time(), name.lower()
-        if now < self.purging.get(name, 0):
-            raise Refusal(409, "Conflict", "ObjectIsBeingDeleted")
+        purged = self.purging.get(name, 0)
+        if now < purged + self.delays["settle"]:
+            raise Refusal(409, "Conflict", "ObjectIsBeingDeleted" if now < purged else "ObjectIsDeletedButRecoverable")
         if name in self.deleted:
             busy = now < self.deleted[name].ready
             raise Refusal(409, "Conflict", "ObjectIsBeingDeleted" if busy else "ObjectIsDeletedButRecoverable")
-        if name in self.live and now < self.live[name].ready:
-            raise Refusal(409, "Conflict", "ObjectIsBeingRecovered")
+        if name in self.live and now < self.live[name].settled:
+            raise Refusal(409, "Conflict", "ObjectIsBeingRecovered" if now < self.live[name].ready else None)
 
     @staticmethod
     def check(body: dict) -> None:
@@ -176,7 +185,7 @@ class Vault:
         return self.describe(secret, found, value=True)
 
     def update(self, name: str, body: dict, version: str = "") -> dict:
-        secret = self.find(name)
+        secret = self.find_changeable(name)
         found = next((each for each in secret.versions if each["id"] == version), None) if version else secret.newest
         if found is None:
             raise absent()
@@ -187,7 +196,7 @@ class Vault:
         return self.describe(secret, found)
 
     def delete(self, name: str) -> dict:
-        secret = self.find(name)
+        secret = self.find_changeable(name)
         del self.live[name.lower()]
         self.deleted[name.lower()] = secret
         secret.deleted = time.time()
@@ -199,6 +208,7 @@ class Vault:
         del self.deleted[name.lower()]
         self.live[name.lower()] = secret
         secret.ready = time.time() + self.delays["recover"]
+        secret.settled = secret.ready + self.delays["settle"]
         return self.describe(secret, secret.newest)
 
     def purge(self, name: str) -> None:

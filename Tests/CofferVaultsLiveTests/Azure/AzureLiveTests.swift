@@ -42,6 +42,38 @@ import Testing
         }
     }
 
+    /// Its deletion has no mark, and the Store that recovers it fails.
+    @Test func whatAnotherProgramDeletedDoesNotComeBack() async throws {
+        let vault = try AzureLive.vault()
+        let key = try AzureLive.key("u", "unmarked")
+        let secret = vault.names.name(of: key.key)
+        func write(_ version: String) async throws(Failure) {
+            _ = try await vault.write(key, AzureLive.item(version), condition: .none, deadline: AzureLive.deadline)
+        }
+        try await write("v1")
+        _ = try await vault.client.call(.delete, "/secrets/\(secret)", deadline: AzureLive.deadline)
+        // Until it can be recovered.
+        try await Task.sleep(for: .milliseconds(400))
+        let refusals = [
+            (409, #"{"error":{"code":"Conflict","innererror":{"code":"ObjectIsDeletedButRecoverable"}}}"#),
+            (429, #"{"error":{"code":"Throttled"}}"#),
+        ]
+        for (status, body) in refusals {
+            let plan = JSON.object([
+                ("when", .string("PUT /secrets/\(secret)?")), ("status", .integer(status)), ("body", .string(body)),
+            ])
+            try await AzureLive.control("plan", plan.encode().text ?? "")
+        }
+        let found = await failure { () async throws(Failure) in try await write("v2") }
+        #expect(found?.code == .resourceExhausted && found?.mayHaveWritten == true)
+        #expect(try await vault.secret(secret, AzureLive.deadline)?.contentType == AzureDocument.removed)
+        #expect(try await vault.read(key, deadline: AzureLive.deadline) == nil)
+        // Until the name is free for others too.
+        try await Task.sleep(for: .milliseconds(300))
+        try await write("v3")
+        #expect(try await vault.read(key, deadline: AzureLive.deadline)?.version == "v3")
+    }
+
     // MARK: Ways to log in
 
     private struct Way: Sendable {
