@@ -20,6 +20,7 @@ enum AzureDocument {
     private static let createdTag = "coffer-created"
     private static let updatedTag = "coffer-updated"
     private static let expiresTag = "coffer-expires"
+    private static let sealed = "application/vnd.coffer+json"
     /// The content type of what is being deleted: if it is recovered, it is no record until it is written again.
     static let removed = "application/vnd.coffer.removed"
     /// What sets it.
@@ -78,7 +79,7 @@ enum AzureDocument {
     }
 
     private static func type(of payload: VaultPayload) -> String {
-        guard case .text(let text) = payload else { return "application/vnd.coffer+json" }
+        guard case .text(let text) = payload else { return sealed }
         return text.withBytes { $0.byteCount > 0 && $0.byte(at: 0) == UInt8(ascii: "{") } ? "application/json" : "text/plain"
     }
 
@@ -115,12 +116,11 @@ enum AzureDocument {
                 updatedAt: sealed.updated ?? updated, expiresAt: sealed.expires))
     }
 
-    /// When it expires, as far as its value is not needed for that: 0 = never. The tag is exact; `exp` counts where it was
-    /// changed since.
+    /// When it expires, as far as its value is not needed for that: 0 = never. What a daemon wrote expires as its tag says, whatever
+    /// became of `exp` since: a policy of the vault's owner may set it on every secret.
     static func expiry(of secret: AzureSecret) -> WallMilliseconds {
-        guard let expires = secret.expires else { return 0 }
-        guard let exact = time(expiresTag, secret), (exact + 999) / 1_000 * 1_000 == expires else { return expires }
-        return exact
+        let isOfDaemon = secret.contentType == sealed || secret.tags?[userTag] != nil
+        return (isOfDaemon ? time(expiresTag, secret) : secret.expires) ?? 0
     }
 
     /// Whose record it is, by its tags.

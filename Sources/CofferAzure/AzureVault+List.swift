@@ -19,10 +19,10 @@ extension AzureVault {
         let cursor = try cursor.map { bytes throws(Failure) in try AzureListCursor(bytes, listing: starts[0]) }
         let found: (keys: [RecordKey], next: String?) = try await during(deadline) { () throws(Failure) in
             let size = min(max(limit, 1), Self.pageSize)
-            var page = try await self.keys(beginning: starts, cursor?.path, size, deadline)
+            var page = try await self.keys(beginning: starts, cursor?.path, size, isCallers: cursor != nil, deadline)
             for _ in 1..<Self.maximumPages {
                 guard page.keys.isEmpty, let next = page.next else { break }
-                page = try await self.keys(beginning: starts, next, size, deadline)
+                page = try await self.keys(beginning: starts, next, size, isCallers: false, deadline)
             }
             return page
         }
@@ -41,17 +41,19 @@ extension AzureVault {
     }
 
     /// Whose records they are, and where the service says that those behind them are.
+    ///
+    /// - Parameter isCallers: `next` comes from the caller.
     private func keys(
-        beginning starts: [String], _ next: String?, _ size: Int, _ deadline: BootInstant
+        beginning starts: [String], _ next: String?, _ size: Int, isCallers: Bool, _ deadline: BootInstant
     ) async throws(Failure) -> (keys: [RecordKey], next: String?) {
         let answer: JSON
         do throws(AzureFault) {
             answer = try await client.call(
                 .get, next ?? "/secrets?\(AzureClient.version)&maxresults=\(size)", deadline: deadline)
         } catch {
+            guard next != nil, case .refused(let refusal) = error, refusal.kind == .badRequest else { throw failure(error) }
             // Of what is sent here only the token is not ours to get right.
-            if next != nil, case .refused(let refusal) = error, refusal.kind == .badRequest { throw AzureListCursor.refused }
-            throw failure(error)
+            throw isCallers ? AzureListCursor.refused : .azureGarbled(vault: name, writing: false)
         }
         guard let list = answer["value"]?.elements, list.count <= Self.pageSize else {
             throw .azureGarbled(vault: name, writing: false)
