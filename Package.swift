@@ -164,10 +164,16 @@ let package = Package(
             dependencies: ["CofferCore", "CofferCrypto", "CofferVault", "CofferVaultKit", "CofferHTTP"],
             swiftSettings: safe),
         .target(
+            name: "CofferFly",
+            dependencies: [
+                "CofferCore", "CofferCrypto", "CofferProcess", "CofferVault", "CofferVaultKit", "CofferHTTP",
+            ],
+            swiftSettings: safe),
+        .target(
             name: "CofferVaultCatalogue",
             dependencies: [
                 "CofferVaultKit", "CofferEmbedded", "CofferMemory", "CofferHashiCorp", "CofferAWS", "CofferCloudflare",
-                "CofferGoogle", "CofferAzure", "CofferPostgres", "CofferEtcd",
+                "CofferGoogle", "CofferAzure", "CofferPostgres", "CofferEtcd", "CofferFly",
             ],
             swiftSettings: safe),
         .target(
@@ -242,8 +248,8 @@ let package = Package(
         .target(
             name: "CofferNameSurvey",
             dependencies: [
-                "CofferCore", "CofferAWS", "CofferAzure", "CofferCloudflare", "CofferEtcd", "CofferGoogle", "CofferPostgres",
-                "CofferVaultKit",
+                "CofferCore", "CofferAWS", "CofferAzure", "CofferCloudflare", "CofferEtcd", "CofferFly", "CofferGoogle",
+                "CofferPostgres", "CofferVaultKit",
             ],
             path: "Tests/CofferNameSurvey", swiftSettings: safe),
         .executableTarget(
@@ -336,6 +342,13 @@ let package = Package(
                 "CofferCore", "CofferCrypto", "CofferHTTP", "CofferVault", "CofferVaultKit", "CofferEtcd", "CofferVaultConformance",
             ],
             swiftSettings: base),
+        .testTarget(
+            name: "CofferFlyTests",
+            dependencies: [
+                "CofferCore", "CofferCrypto", "CofferHTTP", "CofferVault", "CofferVaultKit", "CofferFly", "CofferNameSurvey",
+                "CofferVaultConformance",
+            ],
+            swiftSettings: base),
         // A driver of the tests, and what holds for every driver.
         .testTarget(
             name: "CofferDriverTests",
@@ -349,7 +362,8 @@ let package = Package(
             name: "CofferVaultsLiveTests",
             dependencies: [
                 "CofferCore", "CofferCrypto", "CofferHTTP", "CofferVault", "CofferVaultKit", "CofferHashiCorp", "CofferAWS",
-                "CofferCloudflare", "CofferGoogle", "CofferAzure", "CofferPostgres", "CofferEtcd", "CofferVaultConformance",
+                "CofferCloudflare", "CofferGoogle", "CofferAzure", "CofferPostgres", "CofferEtcd", "CofferFly",
+                "CofferVaultConformance",
             ],
             swiftSettings: base),
         .testTarget(

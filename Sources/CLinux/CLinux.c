@@ -78,6 +78,18 @@ void coffer_forget_variable(const char *name) {
     unsetenv(name);
 }
 
+void coffer_forget_variables(const char *prefix) {
+    size_t length = strlen(prefix);
+    char **kept = environ;
+    for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
+        if (strncmp(*entry, prefix, length) == 0)
+            explicit_bzero(*entry, strlen(*entry));
+        else
+            *kept++ = *entry;
+    }
+    if (kept != NULL) *kept = NULL;
+}
+
 static bool is_proxy(const char *entry) {
     static const char ending[] = "_proxy";
     const char *end = strchr(entry, '=');

@@ -50,20 +50,12 @@ enum AWSDocument {
             guard envelope.count <= maximumTextPayloadBytes else {
                 return .binary(SealedBinary.bytes(envelope, of: item, created: created))
             }
-            let text = SealedDocument.json(envelope, of: item, created: created).encode()
+            let text = try SealedDocument.text(of: item, created: created)
             guard text.count <= maximumBytes else { throw tooLarge(text.count, vault) }
             return .text(text)
         case .text(let text):
             guard (1...maximumBytes).contains(text.count) else { throw tooLarge(text.count, vault) }
-            guard text.withBytes({ $0.isUTF8 }) else {
-                throw .badField("credential", "must be UTF-8 in the formats json and legacy-aes")
-            }
-            guard !((try? JSON.parse(text)).map(SealedDocument.isMarked) ?? false) else {
-                throw .badField(
-                    "credential",
-                    "must not have a member \"coffer\" that begins with \"coffer1:\": it marks sealed records")
-            }
-            return .text(text)
+            return .text(try SealedDocument.text(of: item, created: created))
         }
     }
 

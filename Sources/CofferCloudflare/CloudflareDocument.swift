@@ -19,19 +19,7 @@ enum CloudflareDocument {
         guard (1...limit).contains(item.payload.count) else {
             throw .payloadTooLarge(item.payload.count, limit: limit, vault: vault)
         }
-        switch item.payload {
-        case .sealed(let envelope): return SealedDocument.json(envelope, of: item, created: created).encode()
-        case .text(let text):
-            guard text.withBytes({ $0.isUTF8 }) else {
-                throw .badField("credential", "must be UTF-8 in the formats json and legacy-aes")
-            }
-            guard !((try? JSON.parse(text)).map(SealedDocument.isMarked) ?? false) else {
-                throw .badField(
-                    "credential",
-                    "must not have a member \"coffer\" that begins with \"coffer1:\": it marks sealed records")
-            }
-            return text
-        }
+        return try SealedDocument.text(of: item, created: created)
     }
 
     /// As JSON text. Ids whose escapes would make it too long are left out: the key tells them.

@@ -24,10 +24,7 @@ enum CloudflareSettings {
         summary:
             "The file with Cloudflare's API token, read at the start and at SIGHUP. Without it `$CLOUDFLARE_API_TOKEN` is used, by one vault only")
     static let address = VaultSetting<String>(
-        "api_url",
-        SettingKind(
-            "https:// with a host, perhaps a port and a path, without user and query",
-            parse: { HTTPURL($0) != nil && !$0.contains("?") ? $0 : nil }, show: { $0 }), .value(standardAddress),
+        "api_url", .baseURL, .value(standardAddress),
         variables: ["CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_BASE_URL"], summary: "Where Cloudflare's API is")
     static let namespace = VaultSetting<String>(
         "kv_namespace", .text("the id or the title of a KV namespace"), .value(""),
@@ -58,8 +55,7 @@ enum CloudflareSettings {
     // MARK: Rules
 
     static func mistakes(in vault: VaultConfiguration) -> [SettingMistake] {
-        let url = HTTPURL(vault[address])
-        let origin = url.map { "\($0.origin.isSecure ? "https" : "http")://\($0.origin.authority)" } ?? ""
+        let origin = HTTPURL(vault[address])?.address ?? ""
         return RemoteSettings.mistakes(in: vault, addresses: [(address.name, origin)])
     }
 
@@ -106,7 +102,7 @@ enum CloudflareSettings {
             )
         }
         return CloudflareClient(
-            transport: try context.connect(endpoint), root: String(url.path.trimmingSuffix("/")), token: token,
+            transport: try context.connect(endpoint), root: url.root, token: token,
             product: product, vault: vault.name)
     }
 
@@ -123,13 +119,5 @@ enum CloudflareSettings {
                 "no API token: set CLOUDFLARE_API_TOKEN, or api_token_file to a file with one")
         }
         return try CloudflareToken.checked(token, from: "CLOUDFLARE_API_TOKEN")
-    }
-}
-
-extension String {
-    fileprivate func trimmingSuffix(_ end: Character) -> Substring {
-        var text = self[...]
-        while text.last == end { text.removeLast() }
-        return text
     }
 }

@@ -75,7 +75,8 @@ package struct Daemon {
         _ = try HandedOverSocket.take()
         try checkHost()
         _ = try OverflowIDs.ofKernel.forDaemon(uid: geteuid(), gid: getegid())
-        let secrets = SecretVariables.take(configuration.catalogue.secretVariables)
+        let secrets = SecretVariables.take(
+            configuration.catalogue.secretVariables, prefixes: configuration.catalogue.secretPrefixes)
         let found = DataFolder(configuration)
         try DataFolder.check(configuration.data)
         try found.checkDatabases(mayBeNew: mayBeNew)
@@ -134,7 +135,8 @@ package struct Daemon {
     private func open(
         _ lifecycle: Lifecycle, _ source: ListenerSource
     ) throws(StartupError) -> (KeyStore, any Listener, VaultPool) {
-        let secrets = SecretVariables.take(configuration.catalogue.secretVariables)
+        let secrets = SecretVariables.take(
+            configuration.catalogue.secretVariables, prefixes: configuration.catalogue.secretPrefixes)
         let found = DataFolder(configuration)
         try found.checkDatabases(mayBeNew: mayBeNew)
         let keys = try KeyStore(configuration, passphrase: secrets.passphrase, found: found, now: clock.wall)

@@ -47,12 +47,16 @@ package struct VaultCapabilities: Sendable {
     /// Making the same unconditional write or remove again after an unknown
     /// outcome does no harm.
     package var repeatableWrites: Bool
+    /// Reads and listings ask nobody for what the adapter has in memory: neither the vault's limits nor its breaker hold
+    /// them up, and their outcome says nothing about the vault.
+    package var localReads: Bool
     package var consistency: Consistency
 
     package init(
         readable: Bool = true, conditionalWrites: Bool, listing: Bool, maximumPayloadBytes: Int,
         longestName: NameLimit? = nil, textPayloads: Bool = false, nativeExpiry: Bool = false,
-        shortestTTL: Duration = .zero, repeatableWrites: Bool = false, consistency: Consistency = .immediate
+        shortestTTL: Duration = .zero, repeatableWrites: Bool = false,
+        localReads: Bool = false, consistency: Consistency = .immediate
     ) {
         self.readable = readable
         self.conditionalWrites = conditionalWrites
@@ -63,6 +67,7 @@ package struct VaultCapabilities: Sendable {
         self.nativeExpiry = nativeExpiry
         self.shortestTTL = shortestTTL
         self.repeatableWrites = repeatableWrites
+        self.localReads = localReads
         self.consistency = consistency
     }
 

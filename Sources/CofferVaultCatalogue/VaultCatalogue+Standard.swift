@@ -3,6 +3,7 @@ internal import CofferAzure
 internal import CofferCloudflare
 internal import CofferEmbedded
 internal import CofferEtcd
+internal import CofferFly
 internal import CofferGoogle
 internal import CofferHashiCorp
 internal import CofferMemory
@@ -14,5 +15,6 @@ extension VaultCatalogue {
     package static let standard = VaultCatalogue([
         EmbeddedDriver(), MemoryDriver(), HashiCorpDriver(), AWSDriver(), CloudflareDriver(),
         CloudflareSecretsStoreDriver(), GoogleDriver(), AzureDriver(), PostgresDriver(), EtcdDriver(),
+        FlyDriver(),
     ])
 }

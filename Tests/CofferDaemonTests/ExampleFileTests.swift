@@ -57,7 +57,7 @@ import Testing
         let all = lines.joined(separator: "\n")
         var configuration = Configuration()
         try ConfigurationFile.apply(all, name: "coffer.example.yaml", to: &configuration)
-        #expect(configuration.vaults.map(\.name) == ["main", "cluster", "cloud", "edge", "workers", "google", "regional", "azure", "private", "workload", "database", "shared", "local"])
+        #expect(configuration.vaults.map(\.name) == ["main", "cluster", "cloud", "edge", "workers", "machines", "google", "regional", "azure", "private", "workload", "database", "shared", "local"])
         #expect(configuration.routes.count == 5)
         for name in ["type"] + VaultCatalogue.standard.settingNames {
             #expect(lines.contains { $0.hasPrefix("    \(name): ") }, "\(name)")

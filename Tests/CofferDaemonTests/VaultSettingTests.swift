@@ -65,6 +65,11 @@ import Testing
             type: cloudflare-secrets-store
             store: default
             scopes: [workers, ai_gateway]
+          f:
+            type: fly
+            app: my-app
+            deployment: deployed
+            deploy_delay_ms: 1m
           p:
             type: postgres
             url: postgresql://u@h:1/d

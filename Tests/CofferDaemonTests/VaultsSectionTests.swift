@@ -153,10 +153,6 @@ import Testing
             "c.yaml:2:13: vaults.a.type: expected \(VaultCatalogue.standard.expects)"
         ),
         (
-            "vaults:\n  a: {type: fly}\n",
-            "c.yaml:2:13: vaults.a.type: this version has no vault of type fly; expected \(VaultCatalogue.standard.expects)"
-        ),
-        (
             "vaults:\n  a: {type: memory, concurency: 5}\n",
             "c.yaml:2:21: unknown setting vaults.a.concurency; did you mean concurrency?"
         ),

@@ -75,6 +75,7 @@ import Testing
             ("azure", ["region", "kms_key", "IAM", "access key", "auth_mount", "secret id", "namespace", "mount", "KV engine", "endpoint"]),
             ("postgres", ["region", "kms_key", "IAM", "access key", "auth_mount", "secret id", "namespace", "KV engine", "endpoint"]),
             ("etcd", ["region", "kms_key", "IAM", "access key", "auth_mount", "secret id", "namespace", "KV engine"]),
+            ("fly", ["region", "kms_key", "IAM", "access key", "auth_mount", "secret id", "namespace", "mount", "KV engine", "endpoint"]),
             ("embedded", ["auth_mount", "region", "namespace", "ca_file", "IAM", "token"]),
             ("memory", ["auth_mount", "region", "namespace", "ca_file", "IAM", "token"]),
         ])

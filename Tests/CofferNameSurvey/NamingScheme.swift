@@ -3,6 +3,7 @@ internal import CofferAzure
 internal import CofferCloudflare
 package import CofferCore
 internal import CofferEtcd
+internal import CofferFly
 internal import CofferGoogle
 internal import CofferPostgres
 internal import CofferVaultKit
@@ -23,7 +24,7 @@ package struct NamingScheme: Sendable {
     ///
     /// - Throws: INVALID_ARGUMENT if a vault refuses the prefix that it has by default.
     package static func all() throws(Failure) -> [NamingScheme] {
-        [cloudflare, secretsStore, try google, try azure, etcd, postgres, try aws]
+        [cloudflare, secretsStore, try google, try azure, etcd, postgres, try aws, fly]
     }
 
     private static let prefix = "ai2-connectors"
@@ -68,6 +69,14 @@ package struct NamingScheme: Sendable {
         return NamingScheme(
             vault: "etcd", name: { names.name(of: $0) }, key: { name, _ in names.key(of: Array(name.utf8)) }, legal: 1...2_048,
             isLegal: isPath, guide: (prefix + "/", "/"))
+    }
+
+    private static var fly: NamingScheme {
+        let names = FlyNames()
+        return NamingScheme(
+            vault: "fly", name: { names.name(of: $0) }, key: { name, _ in names.key(ofName: name) }, legal: 1...2_059,
+            // The name of an environment variable; it begins with a letter.
+            isLegal: { $0.utf8.allSatisfy { $0.isLetterOrDigit || $0 == UInt8(ascii: "_") } }, guide: (FlyNames.prefix, "_"))
     }
 
     private static var postgres: NamingScheme {

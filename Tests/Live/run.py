@@ -111,12 +111,13 @@ def main() -> int:
     import azure_vault
     import cloudflare_backend
     import etcd
+    import fly_backend
     import google_cloud
     import openbao
     import postgres
     #: Beside each other as far as two processors last: all at once, calls would run out of time.
     groups = [[openbao.OpenBao, aws.AWS], [cloudflare_backend.Cloudflare, google_cloud.Google],
-              [azure_vault.Azure], [postgres.Postgres], [etcd.Etcd]]
+              [azure_vault.Azure, fly_backend.Fly], [postgres.Postgres], [etcd.Etcd]]
     known = {kind.folder_of_tests for group in groups for kind in group}
     unknown = {path.name for path in TESTS.iterdir() if path.is_dir()} ^ known
     assert not unknown, f"{TESTS} and the kinds of vaults differ in {', '.join(sorted(unknown))}"

@@ -95,7 +95,7 @@ class Process:
     def __init__(self, command: list[str], log: Path) -> None:
         self.log = log
         environment = {name: value for name, value in os.environ.items()
-                       if not name.startswith(("VAULT_", "BAO_", "AWS_", "CLOUDFLARE_", "GOOGLE_", "GCE_", "AZURE_", "ETCD"))}
+                       if not name.startswith(("VAULT_", "BAO_", "AWS_", "CLOUDFLARE_", "GOOGLE_", "GCE_", "AZURE_", "ETCD", "FLY_", "CONNECTOR_"))}
         with open(log, "ab") as output:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment,

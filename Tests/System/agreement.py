@@ -47,6 +47,9 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     "account_id": (["0123456789abcdef0123456789abcdef"], ["12"]),
     "api_token_file": (["FOLDER/token"], ["FOLDER/absent"]),
     "api_url": (["https://127.0.0.1:1/client/v4", "http://localhost:1"], ["http://cloudflare.example/client/v4", "cloudflare"]),
+    "app": (["my-app"], ["My App"]),
+    "deployment": (["staged", "deployed"], ["live"]),
+    "deploy_delay_ms": (["0", "10s"], ["2h"]),
     "kv_namespace": (["credentials"], ["''"]),
     "store": (["default"], ["''"]),
     "scopes": (["[workers]", "[workers, ai_gateway]"], ["[]", "[mail]"]),
@@ -79,7 +82,8 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
 #: What a vault of this type cannot do without, most of the time.
 NEEDED = {"vault": {"address": 0.95, "auth": 0.95}, "aws": {"region": 0.9},
           "cloudflare": {"kv_namespace": 0.95, "api_token_file": 0.95}, "cloudflare-secrets-store": {"api_token_file": 0.95},
-          "gcp": {"project": 0.95}, "azure": {"vault_url": 0.95, "client_id": 0.9}, "postgres": {"url": 0.95}, "etcd": {"endpoints": 0.95}}
+          "gcp": {"project": 0.95}, "azure": {"vault_url": 0.95, "client_id": 0.9}, "postgres": {"url": 0.95}, "etcd": {"endpoints": 0.95},
+          "fly": {"app": 0.95}}
 
 
 class Agreement(SystemTest):

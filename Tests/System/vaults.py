@@ -144,7 +144,6 @@ class VaultsConfiguration(StartupTest):
 
     def test_a_vault_without_its_variables(self) -> None:
         self.assert_refused(self.start(env={"VAULT_TYPE": "vault", "VAULT_TOKEN": "x"}), CONFIGURATION, "VAULT_ADDR")
-        self.assert_refused(self.start(env={"VAULT_TYPE": "fly"}), CONFIGURATION, "VAULT_TYPE", "this version has no")
 
     def test_a_named_embedded_vault_has_a_file_of_its_own(self) -> None:
         daemon = self.running(config="vaults: {mine: {type: embedded}}\n")

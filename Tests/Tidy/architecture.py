@@ -54,9 +54,10 @@ MODULES = {
         words("CofferCore CofferCrypto CofferVault CofferVaultKit CPostgres"), words("Glibc"),
         raw=frozenset(words("PostgresLink.swift"))),
     "CofferEtcd": Module(words("CofferCore CofferCrypto CofferVault CofferVaultKit CofferHTTP")),
+    "CofferFly": Module(words("CofferCore CofferCrypto CofferProcess CofferVault CofferVaultKit CofferHTTP")),
     "CofferVaultCatalogue": Module(
         words("CofferVaultKit CofferEmbedded CofferMemory CofferHashiCorp CofferAWS CofferCloudflare CofferGoogle CofferAzure "
-              "CofferPostgres CofferEtcd")),
+              "CofferPostgres CofferEtcd CofferFly")),
     "CofferServer": Module(
         words("CofferCore CofferWire CofferCrypto CofferCache CofferAccess CofferVault CofferMessages CLinux "
               "CProtobufC"),
@@ -96,12 +97,12 @@ RAW = re.compile(r"\b(Unsafe\w*|unsafe\w*|withUnsafe\w*|Unmanaged|OpaquePointer|
 
 #: Where a type of vault may be named: in its own module and in the catalogue.
 VAULT_FOLDERS = re.compile(
-    r"Sources/(CofferAWS|CofferAzure|CofferCloudflare|CofferEmbedded|CofferEtcd|CofferGoogle|CofferHashiCorp|CofferMemory|CofferPostgres|"
+    r"Sources/(CofferAWS|CofferAzure|CofferCloudflare|CofferEmbedded|CofferEtcd|CofferFly|CofferGoogle|CofferHashiCorp|CofferMemory|CofferPostgres|"
     r"CofferVaultCatalogue)/|.*/VaultCatalogue\.swift$")
 VAULT_TYPES = re.compile(
-    r'\b(HashiCorp|AWS[A-Z]|Azure[A-Z]|Cloudflare[A-Z]|Google[A-Z]|(Embedded|Etcd|Memory|Postgres)(Vault|Driver))|'
+    r'\b(HashiCorp|AWS[A-Z]|Azure[A-Z]|Cloudflare[A-Z]|Fly[A-Z]|Google[A-Z]|(Embedded|Etcd|Memory|Postgres)(Vault|Driver))|'
     r'"(aws|embedded|etcd|postgres|gcp|azure|fly|cloudflare|cloudflare-secrets-store)"|'
-    r'\b(BAO|AWS|AZURE|CLOUDFLARE|GOOGLE|GCE|ETCDCTL)_')
+    r'\b(BAO|AWS|AZURE|CLOUDFLARE|FLY|GOOGLE|GCE|ETCDCTL)_')
 
 
 def only_drivers_name_types_of_vaults(repository: Repository) -> list[str]:

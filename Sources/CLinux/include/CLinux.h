@@ -41,6 +41,9 @@ void coffer_wipe(void *_Nonnull memory, size_t bytes);
  * there: a name can come more than once, and getenv(3) shows only the first. */
 void coffer_forget_variable(const char *_Nonnull name);
 
+/* The same for every variable whose name begins so, its name included. */
+void coffer_forget_variables(const char *_Nonnull prefix);
+
 /* How many regions malloc reserves for its threads at most: each takes 64 MiB of address space. Before there are
  * threads. 0 on success. */
 int coffer_bound_arenas(int count);

@@ -116,6 +116,12 @@ struct ProtectedFolder: ~Copyable {
         }
     }
 
+    /// Removes the file; one that is not there is no error.
+    func remove() throws(KeyError) {
+        guard unlinkat(folder.number, name, 0) == 0 || errno == ENOENT else { throw .system("remove", path) }
+        try syncFolder()
+    }
+
     private func removeTemporary() { _ = unlinkat(folder.number, temporary, 0) }
 
     private func syncFolder() throws(KeyError) {

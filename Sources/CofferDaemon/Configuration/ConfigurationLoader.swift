@@ -191,7 +191,7 @@ package struct ConfigurationLoader {
         let variable = environment["VAULT_TYPE"].flatMap { $0.isEmpty ? nil : "VAULT_TYPE" }
         guard let section = configuration.places["vaults"] else {
             guard let driver = catalogue[type: configuration.vaultType] else {
-                throw single("vault.type", catalogue.mistake(configuration.vaultType))
+                throw single("vault.type", "expected \(catalogue.expects)")
             }
             let vault = try VaultVariables(environment).vault(
                 driver, milliseconds: configuration.vaultMilliseconds,

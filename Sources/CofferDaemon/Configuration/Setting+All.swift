@@ -46,7 +46,7 @@ extension Setting {
                 configuration.vaultType = driver.type
                 return true
             },
-            show: { $0.vaultType }, explain: { $1.catalogue.mistake($0) }),
+            show: { $0.vaultType }, explain: { _, before in "expected \(before.catalogue.expects)" }),
         Setting(
             "vault.timeout_ms", .quantity(1...600_000, .milliseconds), \.vaultMilliseconds,
             summary: "How long one read of the vault may take, whoever waits for it. Writes, lists and Health go by the time of their call",

@@ -88,7 +88,7 @@ enum VaultsSection {
                 return nil
             }
             guard let text = value.scalar, let driver = catalogue[type: text] else {
-                mistakes.add(value, "\(path).type: \(catalogue.mistake(value.scalar ?? ""))")
+                mistakes.add(value, "\(path).type: expected \(catalogue.expects)")
                 return nil
             }
             return (driver, mistakes.place(of: value))

@@ -96,7 +96,10 @@ struct VaultOpener {
         derivedFrom root: String? = nil
     ) throws(Failure) -> VaultPool.Member {
         let bound = BoundEnvironment()
-        let adapter = try adapter(vault, context.with(keyCheck: keyCheck(keys, root, bound)))
+        let sealer = RecordSealer(
+            keys: keys, environment: configuration.environment, former: configuration.formerEnvironments, clock: clock,
+            random: random)
+        let adapter = try adapter(vault, context.with(keyCheck: keyCheck(keys, root, bound)).with(sealer: sealer))
         let records = { (vaultOrGuard: any VaultAdapter) throws(Failure) in
             try store(vaultOrGuard, vault, legacy, keys, boundTo: bound.name)
         }
@@ -117,8 +120,8 @@ struct VaultOpener {
     /// it was set; a local one's error names its files.
     private func adapter(_ vault: VaultConfiguration, _ context: VaultContext) throws(Failure) -> any VaultAdapter {
         // No vault has the secrets of another, and none the passphrase: it may keep what it has for life.
-        let secrets = secrets.only(vault.driver.secretVariables)
-        let context = context.with(secret: { secrets[$0] })
+        let secrets = secrets.only(vault.driver.secretVariables, prefixes: vault.driver.secretPrefixes)
+        let context = context.with(secret: { secrets[$0] }, secrets: { secrets.beginning($0) })
         guard !vault.driver.isLocal else { return try vault.driver.open(vault, context) }
         do throws(Failure) {
             return try vault.driver.open(vault, context)

@@ -52,6 +52,13 @@ extension SettingKind where Value == String {
         text("https:// with a host and perhaps a port, without user, path or query") { HTTPOrigin(address: $0) != nil }
     }
 
+    /// Where an API is, with what stands before the paths of its calls: see `HTTPURL.root`.
+    package static var baseURL: Self {
+        SettingKind(
+            "https:// with a host, perhaps a port and a path, without user and query",
+            parse: { HTTPURL($0) != nil && !$0.contains("?") ? $0 : nil }, show: { $0 })
+    }
+
     /// Names with / between them. Slashes at either end do not count: Vault's own tools show
     /// and accept `admin/`.
     package static var path: Self {

@@ -7,25 +7,14 @@ package struct VaultCatalogue: Sendable {
 
     package init(_ drivers: [any VaultDriver]) { self.drivers = drivers }
 
-    /// Types that the guide names and this version does not have.
-    private static let absent: Set<String> = [
-        "fly",
-    ]
-
     /// The driver that a text names, however it is written; nil if it names none.
     package subscript(type type: String) -> (any VaultDriver)? {
         let plain = Enumerated.plain(type)
         return drivers.first { $0.type == plain }
     }
 
+    /// What a text that names a type can be.
     package var expects: String { "one of \(drivers.map(\.type).joined(separator: ", "))" }
-
-    /// What is wrong with a text that names no type.
-    package func mistake(_ text: String) -> String {
-        let plain = Enumerated.plain(text)
-        return Self.absent.contains(plain)
-            ? "this version has no vault of type \(plain); expected \(expects)" : "expected \(expects)"
-    }
 
     /// The names of all settings of all types, each once.
     package var settingNames: [String] {
@@ -45,6 +34,9 @@ package struct VaultCatalogue: Sendable {
         for name in drivers.flatMap(\.secretVariables) where !names.contains(name) { names.append(name) }
         return names
     }
+
+    /// What the names of further environment variables with secrets begin with.
+    package var secretPrefixes: [String] { drivers.flatMap(\.secretPrefixes) }
 
     /// All other environment variables that drivers and their settings are read from.
     package var variables: [String] {

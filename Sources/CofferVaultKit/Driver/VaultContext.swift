@@ -18,6 +18,8 @@ package struct VaultContext: Sendable {
     package let patience: Duration
     /// The first of these secret variables that came with the start; nil if none did, or if that one is empty.
     package private(set) var secret: @Sendable (_ names: [String]) -> Secret?
+    /// The secret variables of the start whose names begin with one of the driver's `secretPrefixes`, with their values.
+    package private(set) var secrets: @Sendable (_ prefix: String) -> [String: Secret]
     /// Another environment variable; nil if it is not set.
     package let variable: @Sendable (_ name: String) -> Secret?
     /// A whole file; nil if it is not there. It may block, and is for the start.
@@ -35,12 +37,15 @@ package struct VaultContext: Sendable {
         @Sendable (VaultConfiguration, @escaping @Sendable (BootInstant) async throws(Failure) -> Bool) -> Void
     /// Whether the daemon's keys belong to a database.
     package private(set) var keyCheck: KeyCheck
+    /// Seals what a vault keeps in files of its own; nil where nothing is opened, as with `--check`.
+    package private(set) var sealer: RecordSealer?
     /// Logs what an operator should know at the start.
     package let notice: @Sendable (_ vault: String, _ text: String) -> Void
 
     package init(
         clock: SystemClock, random: SystemRandom, dataFolder: String, patience: Duration,
         secret: @escaping @Sendable (_ names: [String]) -> Secret?,
+        secrets: @escaping @Sendable (_ prefix: String) -> [String: Secret] = { _ in [:] },
         variable: @escaping @Sendable (_ name: String) -> Secret?,
         readFile: @escaping @Sendable (String, ProtectedFile.Rule) throws(Failure) -> Secret?,
         readFileLater: @escaping @Sendable (String, ProtectedFile.Rule, BootInstant) async throws(Failure) -> Secret?,
@@ -56,6 +61,7 @@ package struct VaultContext: Sendable {
         self.dataFolder = dataFolder
         self.patience = patience
         self.secret = secret
+        self.secrets = secrets
         self.variable = variable
         self.readFile = readFile
         self.readFileLater = readFileLater
@@ -73,10 +79,21 @@ package struct VaultContext: Sendable {
         return context
     }
 
+    /// The same with a sealer of the daemon's keys.
+    package func with(sealer: RecordSealer) -> VaultContext {
+        var context = self
+        context.sealer = sealer
+        return context
+    }
+
     /// The same with other secret variables.
-    package func with(secret: @escaping @Sendable (_ names: [String]) -> Secret?) -> VaultContext {
+    package func with(
+        secret: @escaping @Sendable (_ names: [String]) -> Secret?,
+        secrets: @escaping @Sendable (_ prefix: String) -> [String: Secret] = { _ in [:] }
+    ) -> VaultContext {
         var context = self
         context.secret = secret
+        context.secrets = secrets
         return context
     }
 

@@ -28,6 +28,9 @@ package protocol VaultDriver: Sendable {
     /// Environment variables with secrets. They are taken out of the environment at the start,
     /// whatever vaults are configured.
     var secretVariables: [String] { get }
+    /// What the names of further environment variables with secrets begin with: records that the platform hands to the
+    /// daemon so. They are taken out of the environment at the start, whatever vaults are configured.
+    var secretPrefixes: [String] { get }
     /// Other environment variables that it reads beside those of its settings.
     var variables: [String] { get }
     /// What to check when the doctor finds a fault.
@@ -67,6 +70,7 @@ extension VaultDriver {
     package var guideFormat: RecordFormat? { nil }
     package var guidePrefix: String { "ai2-connectors" }
     package var secretVariables: [String] { [] }
+    package var secretPrefixes: [String] { [] }
     package var variables: [String] { [] }
     package var advice: VaultAdvice { .local }
 

@@ -25,6 +25,25 @@ package struct SealedDocument: Sendable {
         ])
     }
 
+    /// What a vault of texts keeps of an item: such a document of a sealed record, and a text as it is.
+    ///
+    /// - Throws: INVALID_ARGUMENT for text that is not UTF-8, or that would come back as a sealed record.
+    package static func text(of item: VaultItem, created: WallMilliseconds) throws(Failure) -> Secret {
+        switch item.payload {
+        case .sealed(let envelope): return json(envelope, of: item, created: created).encode()
+        case .text(let text):
+            guard text.withBytes({ $0.isUTF8 }) else {
+                throw .badField("credential", "must be UTF-8 in the formats json and legacy-aes")
+            }
+            guard !((try? JSON.parse(text)).map(isMarked) ?? false) else {
+                throw .badField(
+                    "credential",
+                    "must not have a member \"coffer\" that begins with \"coffer1:\": it marks sealed records")
+            }
+            return text
+        }
+    }
+
     /// Whether `json` says that it is one, sound or not.
     package static func isMarked(_ json: JSON) -> Bool { json[mark]?.string?.begins(with: prefix) == true }
 

@@ -1,0 +1,242 @@
+import CofferCore
+import CofferCrypto
+import CofferVault
+import CofferVaultConformance
+import Foundation
+import Synchronization
+import Testing
+
+@testable import CofferFly
+
+/// Stops, lost answers and disks that fail, between the file and the API.
+@Suite(.timeLimit(.minutes(1))) struct FlyCrashTests {
+    private let fixture = FlyFixture()
+    private let name = "CONNECTOR_user123_conn456"
+
+    private func served(_ vault: FlyVault? = nil) async throws -> String? {
+        try await (vault ?? (try fixture.vault())).text(fixture, try fixture.key())
+    }
+
+    private func store(_ text: String, _ vault: FlyVault? = nil) async -> Failure? {
+        await fixture.failure { () throws(Failure) in
+            try await (vault ?? (try fixture.vault())).put(text, fixture, try fixture.key())
+        }
+    }
+
+    private func key() throws -> VaultKey { try fixture.key() }
+
+    /// As `kill -9` leaves it: the file says that a Store was being sent.
+    private func crash(_ text: String, arrives: Bool) async throws {
+        fixture.fake.plan("POST secrets", arrives ? .lost : .unsent)
+        let failure = await store(text)
+        #expect(FailedWrite.violation(in: failure, mayHaveWritten: true) == nil)
+    }
+
+    @Test func aStoreThatReachedTheAPIIsServedAfterTheCrash() async throws {
+        try await crash("new", arrives: true)
+        #expect(fixture.fake.values == [name: "new"])
+        #expect(try await served() == "new")
+        // And is durable as any other since.
+        fixture.fake.plan("GET secrets", 503)
+        #expect(try await served() == "new")
+    }
+
+    @Test func aStoreThatDidNotReachTheAPIIsForgottenAfterTheCrash() async throws {
+        #expect(await store("old") == nil)
+        try await crash("new", arrives: false)
+        #expect(try await served() == "old")
+        #expect(try await served() == "old")
+        fixture.deploy()
+        #expect(try await served() == "old")
+    }
+
+    /// The last that was acknowledged is never lost for one that was not.
+    @Test func withoutTheAPIWhatWasAcknowledgedIsServed() async throws {
+        #expect(await store("old") == nil)
+        try await crash("new", arrives: true)
+        fixture.fake.plan("GET secrets", 503)
+        let vault = try fixture.vault()
+        #expect(try await served(vault) == "old")
+        fixture.advance(milliseconds: 5_000)
+        #expect(try await served(vault) == "new")
+    }
+
+    @Test func aDeleteIsKnownAfterACrashIfItArrived() async throws {
+        for arrives in [false, true] {
+            let fixture = FlyFixture()
+            fixture.fake.set(name, "old")
+            fixture.deploy()
+            fixture.fake.plan("DELETE secrets", arrives ? .lost : .unsent)
+            let key = try fixture.key()
+            let vault = try fixture.vault()
+            let failure = await fixture.failure { () throws(Failure) in
+                try await vault.remove(key, ifVersion: nil, deadline: fixture.deadline)
+            }
+            #expect(FailedWrite.violation(in: failure, mayHaveWritten: true) == nil)
+            #expect(try await fixture.vault().text(fixture, key) == (arrives ? nil : "old"))
+        }
+    }
+
+    /// Without a restart: the same Store again, as the pool repeats it, finds what the lost answer said.
+    @Test func aRepeatedStoreFindsThatItHasArrived() async throws {
+        let vault = try fixture.vault()
+        fixture.fake.plan("POST secrets", .lost)
+        #expect(await store("new", vault) != nil)
+        fixture.fake.forget()
+        #expect(await store("new", vault) == nil)
+        #expect(fixture.fake.calls == ["GET secrets"])
+        #expect(try await served(vault) == "new")
+    }
+
+    /// A request whose answer was lost may come late: what the API said before it says nothing.
+    @Test func aStoreWhoseAnswerWasLostIsNotGivenUpTooEarly() async throws {
+        let vault = try fixture.vault()
+        fixture.fake.plan("POST secrets", .unsent)
+        #expect(await store("new", vault) != nil)
+        fixture.advance(milliseconds: 1)
+        #expect(try await served(vault) == nil)
+        fixture.advance(milliseconds: 1_000)
+        fixture.fake.set(name, "new")
+        #expect(try await served(vault) == "new")
+    }
+
+    @Test(arguments: FailedWrite.transport)
+    func aFailedCallSaysWhetherItMayHaveHappened(_ row: FailedWrite) async throws {
+        guard case .error(let error) = row.fault else { return }
+        for call in ["POST secrets", "DELETE secrets"] {
+            let fixture = FlyFixture()
+            fixture.fake.set(name, "old")
+            fixture.fake.plan(call, .error(error))
+            let (vault, key) = (try fixture.vault(), try fixture.key())
+            let failure = await fixture.failure { () throws(Failure) in
+                if call.hasPrefix("POST") { return try await vault.put("new", fixture, key) }
+                _ = try await vault.remove(key, ifVersion: nil, deadline: fixture.deadline)
+            }
+            #expect(FailedWrite.violation(in: failure, mayHaveWritten: row.mayHaveWritten) == nil)
+        }
+    }
+
+    /// What the API refused leaves nothing behind, and what was there before it stays.
+    @Test func aRefusedStoreLeavesWhatWasThere() async throws {
+        #expect(await store("old") == nil)
+        let before = fixture.files
+        fixture.fake.plan("POST secrets", 422)
+        let vault = try fixture.vault()
+        #expect(await store("new", vault)?.code == .invalidArgument)
+        #expect(try await served(vault) == "old")
+        #expect(try await served() == "old")
+        #expect(fixture.files == before)
+    }
+
+    // MARK: Files
+
+    private func disk(failing failures: Set<Int>) -> FlyDisk {
+        let count = Mutex(0)
+        var disk = FlyDisk()
+        disk.replace = { path, bytes throws(KeyError) in
+            let number = count.withLock { count in
+                count += 1
+                return count
+            }
+            if failures.contains(number) {
+                throw KeyError(.system, "cannot write \(path): No space left on device", isOfHost: true)
+            }
+            try ProtectedFile.replace(path, by: bytes)
+        }
+        return disk
+    }
+
+    @Test func aFullDiskKeepsAStoreFromBeingSent() async throws {
+        let vault = try fixture.vault(disk: disk(failing: [1]))
+        let failure = await store("new", vault)
+        #expect(failure?.code == .resourceExhausted && failure?.reason == .disk && failure?.mayHaveWritten == false)
+        #expect(failure?.message.contains("No space left on device; what is written must survive a restart") == true)
+        #expect(fixture.fake.calls == ["GET secrets"] && fixture.files == [])
+        #expect(await store("new", vault) == nil)
+    }
+
+    /// The API has it: the daemon serves it, says that it may be lost, and the next start finds it by its digest.
+    @Test func aDiskThatFillsUpAfterTheCallIsToldAndLosesNothing() async throws {
+        let vault = try fixture.vault(disk: disk(failing: [2]))
+        let failure = await store("new", vault)
+        #expect(failure?.reason == .disk)
+        #expect(FailedWrite.violation(in: failure, mayHaveWritten: true) == nil)
+        #expect(try await served(vault) == "new")
+        #expect(try await served() == "new")
+    }
+
+    @Test func filesAreTheOwnersAlone() async throws {
+        #expect(await store("new") == nil)
+        let mode = { (path: String) in
+            try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+        }
+        let file = try #require(fixture.files.first)
+        #expect(try mode("\(fixture.folder)/\(file)") == 0o600)
+        #expect(try mode(fixture.folder) == 0o700)
+        let content = try Data(contentsOf: URL(filePath: "\(fixture.folder)/\(file)"))
+        for text in ["new", "user123", "CONNECTOR"] { #expect(content.range(of: Data(text.utf8)) == nil) }
+    }
+
+    @Test(arguments: [0o640, 0o604])
+    func aFileThatIsOpenToOthersStopsTheStart(_ mode: Int) async throws {
+        #expect(await store("new") == nil)
+        let path = "\(fixture.folder)/\(try #require(fixture.files.first))"
+        try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
+        let failure = #expect(throws: Failure.self) { try fixture.vault() }
+        #expect(failure?.code == .failedPrecondition && failure?.message.contains("open to others; chmod 0600 it") == true)
+    }
+
+    @Test func aFolderThatOthersMayWriteToStopsTheStart() async throws {
+        #expect(await store("new") == nil)
+        try FileManager.default.setAttributes([.posixPermissions: 0o770], ofItemAtPath: fixture.folder)
+        let failure = #expect(throws: Failure.self) { try fixture.vault() }
+        #expect(failure?.message.contains("that nobody else may write to; chown and chmod 0700 it") == true)
+    }
+
+    /// Another root key, or files that were copied from another app's Machine.
+    @Test func filesOfAnotherKeyOrAppStopTheStart() async throws {
+        #expect(await store("new") == nil)
+        let sealer = RecordSealer(keys: FlyFixture.ring("b"), environment: "test", clock: fixture.manual, random: SystemRandom())
+        let elsewhere = RecordSealer(keys: FlyFixture.keys, environment: "other", clock: fixture.manual, random: SystemRandom())
+        for open in [
+            { () throws(Failure) in try fixture.vault(sealer: sealer) }, { () throws(Failure) in try fixture.vault(app: "other") },
+            { () throws(Failure) in try fixture.vault(sealer: elsewhere) },
+        ] {
+            let failure = #expect(throws: Failure.self) { try open() }
+            #expect(failure?.code == .failedPrecondition && failure?.message.contains("bring back the key ring") == true)
+        }
+    }
+
+    @Test func oneDamagedFileAmongGoodOnesIsThatOfOneRecord() async throws {
+        let other = try fixture.key("user123", "good")
+        #expect(await store("new") == nil)
+        let path = "\(fixture.folder)/\(try #require(fixture.files.first))"
+        try await fixture.vault().put("good", fixture, other)
+        var content = try Data(contentsOf: URL(filePath: path))
+        content[content.count - 20] ^= 1
+        try content.write(to: URL(filePath: path))
+        let vault = try fixture.vault()
+        let key = try key()
+        let failure = await fixture.failure { () throws(Failure) in try await vault.read(key, deadline: fixture.deadline) }
+        #expect(failure?.code == .dataLoss && failure?.isOfOneRecord == true && failure?.message.contains(path) == true)
+        #expect(try await vault.text(fixture, other) == "good")
+        let page = try await vault.list(user: nil, after: nil, limit: 10, deadline: fixture.deadline)
+        #expect(page.entries.count == 1)
+        // Stored again, it is whole.
+        #expect(await store("newer", vault) == nil)
+        #expect(try await served(vault) == "newer")
+        #expect(try await served() == "newer")
+    }
+
+    @Test func aFileUnderAnotherNameDoesNotOpen() async throws {
+        #expect(await store("new") == nil)
+        try await fixture.vault().put("good", fixture, fixture.key("user123", "good"))
+        let files = fixture.files
+        let paths = files.map { "\(fixture.folder)/\($0)" }
+        let content = try Data(contentsOf: URL(filePath: paths[0]))
+        try content.write(to: URL(filePath: paths[1]))
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: paths[1])
+        let damaged = try fixture.vault().state.withLock { $0.damaged }
+        #expect(damaged == [paths[1]])
+    }
+}
