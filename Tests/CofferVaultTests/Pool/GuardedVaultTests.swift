@@ -144,6 +144,27 @@ import Testing
         #expect(vault.calls.count == (isRepeatable ? 4 : 2))
     }
 
+    /// They ask nobody, so neither an outage nor a full queue holds them up, and they say nothing about the vault.
+    @Test func localReadsPassAnOpenBreaker() async throws {
+        let vault = ScriptedVault { $0.localReads = true }
+        let guarded = guarded(vault)
+        let (key, item, end) = (key, item, BootInstant.at(60))
+        vault.script([Failure?](repeating: .unavailable, count: 5))
+        for _ in 1...5 {
+            await #expect(throws: Failure.self) { try await guarded.write(key, item, condition: .none, deadline: end) }
+        }
+        #expect(guarded.health.breaker != .closed)
+        let calls = guarded.health.calls
+        _ = try await guarded.read(key, deadline: end)
+        _ = try await guarded.list(user: nil, after: nil, limit: 1, deadline: end)
+        #expect(await guarded.readMany([key], deadline: end).count == 1)
+        #expect(vault.calls.count == 8 && guarded.health.calls == calls && guarded.health.breaker != .closed)
+        vault.script([unsent])
+        var expected = unsent
+        expected.vault = "scripted"
+        await #expect(throws: expected) { try await guarded.read(key, deadline: end) }
+    }
+
     @Test func conditionalWritesAreRepeatedOnlyIfTheyWereNotSent() async throws {
         let vault = ScriptedVault(repeatableWrites: true)
         let guarded = guarded(vault)
