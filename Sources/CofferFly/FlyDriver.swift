@@ -67,7 +67,7 @@ package struct FlyDriver: VaultDriver {
         return try FlyVault(
             name: vault.name, surroundings, client: client, missing: Self.readsOnly, files: files, deployment: deployment,
             maximumPayloadBytes: vault.format == .sealed ? FlyVault.maximumSealedBytes : FlyVault.maximumValueBytes,
-            clock: context.clock)
+            clock: context.clock, random: context.random)
     }
 
     private static let readsOnly =

@@ -67,7 +67,8 @@ package final class FlyVault: VaultAdapter {
     /// - Throws: FAILED_PRECONDITION if the files of writes cannot be used.
     init(
         name: String, _ surroundings: Surroundings, client: FlyClient?, missing: String? = nil, files: FlyFiles,
-        deployment: FlyDeployment? = nil, maximumPayloadBytes: Int = maximumSealedBytes, clock: any Clock
+        deployment: FlyDeployment? = nil, maximumPayloadBytes: Int = maximumSealedBytes, clock: any Clock,
+        random: any RandomSource
     ) throws(Failure) {
         self.name = name
         self.client = client
@@ -78,7 +79,7 @@ package final class FlyVault: VaultAdapter {
         machine = surroundings.machineVersion
         turns = FlyTurns(clock: clock, vault: name)
         settling = SharedWork(clock: clock)
-        let (begun, done) = Self.begin(surroundings, try files.load())
+        let (begun, done) = Self.begin(surroundings, try files.load(), versionKey: random.bytes(Digest.byteCount))
         state = Mutex(begun)
         files.forget(done)
         capabilities = VaultCapabilities(
@@ -91,11 +92,11 @@ package final class FlyVault: VaultAdapter {
     /// What a start finds: the environment, and those of the writes before it that it does not show; and the names of the
     /// others.
     private static func begin(
-        _ surroundings: Surroundings, _ contents: FlyFiles.Contents
+        _ surroundings: Surroundings, _ contents: FlyFiles.Contents, versionKey: [UInt8]
     ) -> (state: State, done: [ByteText]) {
         var values: [ByteText: FlyValue] = [:]
         for (name, text) in surroundings.secrets {
-            values[ByteText(name)] = FlyValue(environment: text, version: unversioned)
+            values[ByteText(name)] = FlyValue(environment: text) { unversioned($0, versionKey) }
         }
         let entries = contents.entries.map { name, entry in
             var entry = entry
@@ -108,9 +109,10 @@ package final class FlyVault: VaultAdapter {
         return (State(environment: values, entries: open, damaged: contents.damaged, version: version), done)
     }
 
-    /// The version of a text that tells none: the same one for the same text.
-    private static func unversioned(_ text: Secret) -> String {
-        let digest = Digest.sha256(Array("coffer fly version v1".utf8) + Digest.sha256(text))
+    /// The version of a text that tells none: another one for every other text, until the daemon starts again. It tells
+    /// nothing of the text.
+    private static func unversioned(_ text: Secret, _ key: [UInt8]) -> String {
+        let digest = Digest.sha256(key + Digest.sha256(text))
         return "sum-" + Hex.text(digest.prefix(16))
     }
 

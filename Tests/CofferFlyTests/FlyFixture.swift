@@ -82,7 +82,7 @@ final class FlyFixture: VaultFixture {
             name: "fly", surroundings.withLock { $0 }, client: client ?? self.client, missing: "there is no API token",
             files: FlyFiles(
                 folder: folder, sealer: sealer, identity: FlyVault.identity, app: app, vault: "fly", clock: manual, disk: disk),
-            deployment: deployment, clock: manual)
+            deployment: deployment, clock: manual, random: SystemRandom())
     }
 
     var deadline: BootInstant { manual.boot + .seconds(20) }

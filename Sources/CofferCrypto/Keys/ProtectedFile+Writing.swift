@@ -1,4 +1,3 @@
-package import CofferCore
 internal import Glibc
 
 extension ProtectedFile {

@@ -75,7 +75,7 @@ final class FlyPlace: VaultFixture {
                 folder: data + "/fly",
                 sealer: RecordSealer(keys: keys, environment: "live", clock: settable, random: SystemRandom()),
                 identity: FlyVault.identity, app: app, vault: "live", clock: settable),
-            clock: settable)
+            clock: settable, random: SystemRandom())
     }
 
     var deadline: BootInstant { SystemClock().boot + .seconds(30) }
