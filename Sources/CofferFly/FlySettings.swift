@@ -1,4 +1,5 @@
 internal import CofferCore
+internal import CofferCrypto
 internal import CofferHTTP
 internal import CofferProcess
 internal import CofferVault

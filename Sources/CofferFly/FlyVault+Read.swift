@@ -2,6 +2,7 @@ package import CofferCore
 package import CofferVault
 internal import CofferVaultKit
 internal import CofferCrypto
+internal import Synchronization
 
 extension FlyVault {
     /// How long a read waits for the API's word on a write that the start left open.

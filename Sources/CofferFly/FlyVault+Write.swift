@@ -1,6 +1,7 @@
 package import CofferCore
 package import CofferVault
 internal import CofferVaultKit
+internal import Synchronization
 
 extension FlyVault {
     package func write(
