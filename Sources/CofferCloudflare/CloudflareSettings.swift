@@ -21,11 +21,11 @@ enum CloudflareSettings {
         summary: "The account at Cloudflare. Without it each start asks which one the token may use")
     static let tokenFile = VaultSetting<String>(
         "api_token_file", .absoluteFile, .value(""), variables: ["CLOUDFLARE_API_TOKEN_FILE"],
-        summary:
-            "The file with Cloudflare's API token, read at the start and at SIGHUP. Without it `$CLOUDFLARE_API_TOKEN` is used, by one vault only")
+        summary: RemoteSettings.tokenFileSummary)
     static let address = VaultSetting<String>(
         "api_url", .baseURL, .value(standardAddress),
-        variables: ["CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_BASE_URL"], summary: "Where Cloudflare's API is")
+        variables: ["CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_BASE_URL"], unset: RemoteSettings.apiURLDefaults,
+        summary: RemoteSettings.apiURLSummary)
     static let namespace = VaultSetting<String>(
         "kv_namespace", .text("the id or the title of a KV namespace"), .value(""),
         variables: ["CLOUDFLARE_SECRETS_STORE"], unset: "required",

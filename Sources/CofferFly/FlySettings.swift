@@ -21,11 +21,10 @@ enum FlySettings {
         summary: "The app whose secrets are written. Reading needs none")
     static let tokenFile = VaultSetting<String>(
         "api_token_file", .absoluteFile, .value(""), variables: ["FLY_ACCESS_TOKEN_FILE", "FLY_API_TOKEN_FILE"],
-        summary:
-            "The file with Fly's API token, read at the start and at SIGHUP. Without it `$FLY_ACCESS_TOKEN` or `$FLY_API_TOKEN` is used, by one vault only; without any the vault only reads")
+        summary: RemoteSettings.tokenFileSummary)
     static let address = VaultSetting<String>(
         "api_url", .baseURL, .value("https://api.machines.dev"), variables: ["FLY_FLAPS_BASE_URL"],
-        summary: "Where Fly's Machines API is, without `/v1`")
+        unset: RemoteSettings.apiURLDefaults, summary: RemoteSettings.apiURLSummary)
     static let deployment = VaultSetting<Deployment>(
         "deployment", .choice, .value(.staged),
         summary:

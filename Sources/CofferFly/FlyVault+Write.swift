@@ -15,7 +15,7 @@ extension FlyVault {
         return try await changing(secret, deadline) { () throws(Failure) in
             let listed = try await self.listed(secret, client, deadline)
             if let receipt = self.receipt(of: item, secret) { return receipt }
-            let created = self.created(secret) ?? listed?.created ?? item.updatedAt
+            let created = self.created(secret, listed) ?? item.updatedAt
             var kept = item
             kept.createdAt = created
             let value = FlyValue(try SealedDocument.text(of: item, created: created), kept)
@@ -137,11 +137,10 @@ extension FlyVault {
         return VaultReceipt(version: old.version, createdAt: old.createdAt)
     }
 
-    /// Since when the live record is there; nil if there is none, or it does not say.
-    private func created(_ secret: ByteText) -> WallMilliseconds? {
-        guard case .value(let value) = found(secret), let item = value.item, item.isLive(at: clock.wall), item.createdAt > 0
-        else { return nil }
-        return item.createdAt
+    /// Since when the live record is there; nil if there is none. Of a text that does not say it, as long as the secret.
+    private func created(_ secret: ByteText, _ listed: FlySecret?) -> WallMilliseconds? {
+        guard case .value(let value) = found(secret), let item = value.item, item.isLive(at: clock.wall) else { return nil }
+        return item.createdAt > 0 ? item.createdAt : listed?.created
     }
 
     private func exists(_ secret: ByteText, _ listed: FlySecret?) -> Bool {

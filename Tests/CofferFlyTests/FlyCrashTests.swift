@@ -1,16 +1,17 @@
 import CofferCore
-import CofferCrypto
 import CofferVault
 import CofferVaultConformance
+import CofferVaultKit
 import Foundation
 import Synchronization
 import Testing
 
+@testable import CofferCrypto
 @testable import CofferFly
 
 /// Stops, lost answers and disks that fail, between the file and the API.
 @Suite(.timeLimit(.minutes(1))) struct FlyCrashTests {
-    private let fixture = FlyFixture()
+    private let fixture = FlyFixture(disk: FlyDisk())
     private let name = "CONNECTOR_user123_conn456"
 
     private func served(_ vault: FlyVault? = nil) async throws -> String? {
@@ -19,7 +20,9 @@ import Testing
 
     private func store(_ text: String, _ vault: FlyVault? = nil) async -> Failure? {
         await fixture.failure { () throws(Failure) in
-            try await (vault ?? (try fixture.vault())).put(text, fixture, try fixture.key())
+            let opened: FlyVault
+            if let vault { opened = vault } else { opened = try fixture.vault() }
+            try await opened.put(text, fixture, try fixture.key())
         }
     }
 
@@ -83,6 +86,7 @@ import Testing
         fixture.fake.plan("POST secrets", .lost)
         #expect(await store("new", vault) != nil)
         fixture.fake.forget()
+        fixture.advance(milliseconds: 1)
         #expect(await store("new", vault) == nil)
         #expect(fixture.fake.calls == ["GET secrets"])
         #expect(try await served(vault) == "new")
@@ -198,11 +202,8 @@ import Testing
         #expect(await store("new") == nil)
         let sealer = RecordSealer(keys: FlyFixture.ring("b"), environment: "test", clock: fixture.manual, random: SystemRandom())
         let elsewhere = RecordSealer(keys: FlyFixture.keys, environment: "other", clock: fixture.manual, random: SystemRandom())
-        for open in [
-            { () throws(Failure) in try fixture.vault(sealer: sealer) }, { () throws(Failure) in try fixture.vault(app: "other") },
-            { () throws(Failure) in try fixture.vault(sealer: elsewhere) },
-        ] {
-            let failure = #expect(throws: Failure.self) { try open() }
+        for (sealer, app) in [(sealer, FakeFly.app), (elsewhere, FakeFly.app), (nil, "other")] as [(RecordSealer?, String)] {
+            let failure = #expect(throws: Failure.self) { try fixture.vault(sealer: sealer, app: app) }
             #expect(failure?.code == .failedPrecondition && failure?.message.contains("bring back the key ring") == true)
         }
     }

@@ -1,6 +1,7 @@
 import CofferCore
 import CofferHTTP
 import CofferVault
+import CofferVaultConformance
 import CofferVaultKit
 import Synchronization
 import Testing

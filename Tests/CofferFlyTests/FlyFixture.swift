@@ -17,11 +17,25 @@ final class FlyFixture: VaultFixture {
     /// What the process's environment has; `restart` and `deploy` change it.
     private let surroundings = Mutex(FlyVault.Surroundings(secrets: [:], machineVersion: "01A"))
     private let updates = Mutex(0)
+    private let disk: FlyDisk
 
-    init() {
+    /// - Parameter disk: nil = one that does not wait for the disk itself: many tests at once would wait for each other.
+    init(disk: FlyDisk? = nil) {
+        self.disk = disk ?? Self.quickDisk
         fake = FakeFly(clock: manual)
         data = NSTemporaryDirectory() + "fly-\(UUID().uuidString)"
         try? FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
+    }
+
+    private static var quickDisk: FlyDisk {
+        var disk = FlyDisk()
+        disk.replace = { path, bytes throws(KeyError) in
+            let isWritten = FileManager.default.createFile(
+                atPath: path, contents: Data(bytes), attributes: [.posixPermissions: 0o600])
+            guard isWritten else { throw KeyError(.system, "cannot write \(path)") }
+        }
+        disk.remove = { path throws(KeyError) in try? FileManager.default.removeItem(atPath: path) }
+        return disk
     }
 
     deinit { try? FileManager.default.removeItem(atPath: data) }
@@ -74,14 +88,15 @@ final class FlyFixture: VaultFixture {
     }
 
     func vault(
-        client: FlyClient?? = nil, sealer: RecordSealer? = nil, app: String = FakeFly.app, disk: FlyDisk = FlyDisk(),
+        client: FlyClient?? = nil, sealer: RecordSealer? = nil, app: String = FakeFly.app, disk: FlyDisk? = nil,
         deployment: FlyDeployment? = nil
     ) throws(Failure) -> FlyVault {
         let sealer = sealer ?? RecordSealer(keys: Self.keys, environment: "test", clock: manual, random: SystemRandom())
         return try FlyVault(
             name: "fly", surroundings.withLock { $0 }, client: client ?? self.client, missing: "there is no API token",
             files: FlyFiles(
-                folder: folder, sealer: sealer, identity: FlyVault.identity, app: app, vault: "fly", clock: manual, disk: disk),
+                folder: folder, sealer: sealer, identity: FlyVault.identity, app: app, vault: "fly", clock: manual,
+                disk: disk ?? self.disk),
             deployment: deployment, clock: manual, random: SystemRandom())
     }
 

@@ -1,5 +1,8 @@
 import CofferCore
+import CofferHTTP
 import CofferVault
+import CofferVaultConformance
+import Synchronization
 import Testing
 
 @testable import CofferFly

@@ -1,7 +1,9 @@
 import CofferCore
 import CofferHTTP
 import CofferVault
+import CofferVaultConformance
 import CofferVaultKit
+import Synchronization
 import Testing
 
 @testable import CofferFly

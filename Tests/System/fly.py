@@ -102,9 +102,9 @@ class Writing(SystemTest):
         daemon = self.start()
         self.store(daemon, '{"n":1}')
         self.assertEqual(self.app.secrets["CONNECTOR_u_c"].value, '{"n":1}')
-        for end in (daemon.terminate, daemon.kill):
+        for end in (Daemon.terminate, Daemon.kill):
             self.assertEqual(self.text(daemon), '{"n":1}')
-            end()
+            end(daemon)
             daemon = self.start()
         self.assertEqual(self.text(daemon), '{"n":1}')
         (file,) = self.files()

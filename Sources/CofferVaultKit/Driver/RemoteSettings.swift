@@ -55,6 +55,12 @@ package enum RemoteSettings {
             "Ranges that a host's name may lead to. `loopback` is allowed where the address itself is written as one",
         risk: "`link-local` has the cloud's credentials of this machine")
 
+    /// Of `api_token_file` and `api_url`, which vaults at Cloudflare and at Fly.io have: one name means one thing.
+    package static let tokenFileSummary =
+        "The file with the API token, read at the start and at SIGHUP. Without it the environment variable is used that the page of the vault's type names, by one vault only; without any, `fly` only reads"
+    package static let apiURLSummary = "Where the API is; of `fly` without its `/v1`"
+    package static let apiURLDefaults = "https://api.cloudflare.com/client/v4; `fly`: https://api.machines.dev"
+
     package static let all = [
         keep.erased, prefix.erased, literalNames.erased, caFile.erased, clientCertificateFile.erased,
         clientKeyFile.erased, serverName.erased, proxy.erased, allowHTTP.erased, allowAddresses.erased,

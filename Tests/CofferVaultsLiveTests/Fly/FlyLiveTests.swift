@@ -1,6 +1,8 @@
 import CofferCore
+import CofferHTTP
 import CofferVault
 import CofferVaultKit
+import Synchronization
 import Testing
 
 @testable import CofferFly
