@@ -110,17 +110,17 @@ extension FlyVault {
         let isWanted = state.withLock { $0.askAgain <= now && $0.entries.values.contains(where: \.isOpen) }
         guard isWanted else { return }
         let end = min(deadline, now + Self.longestWait)
-        _ = await settling.value(by: end) { [self] in
+        _ = await settling.outcome(by: end) { [self] () async -> Result<Void, Failure> in
             let last = clock.boot + Self.longestWait
             do throws(FlyFault) {
                 await settle(by: try await client.list(since: 0, deadline: last), last)
                 state.withLock { state in
                     if state.entries.values.contains(where: \.isOpen) { state.askAgain = clock.boot + Self.shortPause }
                 }
-                return nil
+                return .success(())
             } catch {
                 state.withLock { $0.askAgain = clock.boot + Self.pause }
-                return error.failure
+                return .failure(error.failure)
             }
         }
     }

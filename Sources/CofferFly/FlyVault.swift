@@ -49,7 +49,7 @@ package final class FlyVault: VaultAdapter {
     let machine: String
     let clock: any Clock
     let names = FlyNames()
-    let settling: SharedWork<Failure?>
+    let settling: SharedWork<Void>
     private let gate = CallGate()
 
     /// What the environment of the process says, from the start on.
