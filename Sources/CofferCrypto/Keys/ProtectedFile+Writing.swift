@@ -1,9 +1,19 @@
 internal import Glibc
 
 extension ProtectedFile {
-    /// Makes the folder, mode 0700, if it is not there; the one above it must be.
+    /// Makes the folder, mode 0700, if it is not there; the one above it must be. It is on disk when this returns.
     package static func makeFolder(_ path: String) throws(KeyError) {
-        guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw .system("make the folder", path) }
+        guard mkdir(path, 0o700) == 0 else {
+            if errno == EEXIST { return }
+            throw .system("make the folder", path)
+        }
+        do throws(KeyError) {
+            try ProtectedFolder(of: path).syncFolder()
+        } catch {
+            // The next call makes it again, and does not take it for durable.
+            rmdir(path)
+            throw error
+        }
     }
 
     /// Makes the file or replaces it, mode 0600: whole or not at all, whenever the machine stops. It is on disk when this
@@ -38,7 +48,13 @@ extension ProtectedFile {
         guard let folder = opendir(path) else { throw .system("open the folder", path) }
         defer { closedir(folder) }
         var names: [String] = []
-        while let entry = readdir(folder) {
+        while true {
+            // The end is told from a failure by errno only.
+            errno = 0
+            guard let entry = readdir(folder) else {
+                guard errno == 0 else { throw .system("read the folder", path) }
+                break
+            }
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }

@@ -124,7 +124,7 @@ struct ProtectedFolder: ~Copyable {
 
     private func removeTemporary() { _ = unlinkat(folder.number, temporary, 0) }
 
-    private func syncFolder() throws(KeyError) {
+    func syncFolder() throws(KeyError) {
         guard fsync(folder.number) == 0 else { throw .system("make durable the folder of", path) }
     }
 }
