@@ -27,8 +27,6 @@ struct FlySecret: Equatable, Sendable {
 /// An app's secrets, by name.
 struct FlyListing: Sendable {
     let secrets: [ByteText: FlySecret]
-    /// When it was asked for: what was sent later may not be in it.
-    let asked: BootInstant
 
     subscript(name: ByteText) -> FlySecret? { secrets[name] }
 }
@@ -50,7 +48,6 @@ struct FlyClient: Sendable {
 
     /// - Parameter version: of the app's secrets, which the answer must know of at least; 0 = any.
     func list(since version: UInt64, deadline: BootInstant) async throws(FlyFault) -> FlyListing {
-        let asked = clock.boot
         let query = version > 0 ? "?min_version=\(version)" : ""
         let answer = try await call(.get, "/secrets\(query)", deadline: deadline)
         guard let all = answer["secrets"]?.elements else { throw .failed(.flyGarbled(vault: vault, writing: false)) }
@@ -61,29 +58,28 @@ struct FlyClient: Sendable {
             }
             found[ByteText(name)] = Self.secret(secret)
         }
-        return FlyListing(secrets: found, asked: asked)
+        return FlyListing(secrets: found)
     }
 
     /// Sets a secret; no Machine sees it before it is updated.
     ///
-    /// - Returns: what the API says of it, and the version of the app's secrets since; 0 = it does not say.
+    /// - Returns: what the API says of it, and the version of the app's secrets since.
     func set(
         _ name: String, _ value: Secret, deadline: BootInstant
     ) async throws(FlyFault) -> (secret: FlySecret, version: UInt64) {
         let answer = try await call(
             .post, "/secrets/\(name)", body: .object([("value", .string(value))]), isWriting: true, deadline: deadline)
-        guard answer.members != nil else { throw .failed(.flyGarbled(vault: vault, writing: true)) }
-        return (Self.secret(answer), Self.version(answer))
+        return (Self.secret(answer), try version(answer))
     }
 
     /// Unsets a secret; one that is not there is no error.
     ///
-    /// - Returns: the version of the app's secrets since; 0 = the API does not say.
-    func unset(_ name: String, deadline: BootInstant) async throws(FlyFault) -> UInt64 {
+    /// - Returns: the version of the app's secrets since; nil = the secret was not there, and nothing was changed.
+    func unset(_ name: String, deadline: BootInstant) async throws(FlyFault) -> UInt64? {
         do throws(FlyFault) {
-            return Self.version(try await call(.delete, "/secrets/\(name)", isWriting: true, deadline: deadline))
+            return try version(try await call(.delete, "/secrets/\(name)", isWriting: true, deadline: deadline))
         } catch {
-            if case .refused(status: 404, _) = error { return 0 }
+            if case .refused(status: 404, _) = error { return nil }
             throw error
         }
     }
@@ -94,9 +90,12 @@ struct FlyClient: Sendable {
             created: answer["created_at"]?.text.flatMap(Timestamp.milliseconds(of:)))
     }
 
-    /// The API's description has the name in both spellings.
-    private static func version(_ answer: JSON) -> UInt64 {
-        (answer["version"] ?? answer["Version"])?.integer.flatMap { UInt64(exactly: $0) } ?? 0
+    /// Of the app's secrets since a write; the API's description has the name in both spellings. An answer without one is no
+    /// acknowledgement: nobody could ask for what is at least as new as the write.
+    private func version(_ answer: JSON) throws(FlyFault) -> UInt64 {
+        guard let version = (answer["version"] ?? answer["Version"])?.integer.flatMap({ UInt64(exactly: $0) }), version > 0
+        else { throw .failed(.flyGarbled(vault: vault, writing: true)) }
+        return version
     }
 
     // MARK: Machines

@@ -17,9 +17,24 @@ final class FlyDeployment: Sendable {
     private static let firstPause = Duration.seconds(30)
     private static let longestPause = Duration.seconds(3_600)
 
-    private struct State {
-        /// What the Machines are to have; 0 = nothing is open.
+    /// How far it has come, as a file keeps it.
+    struct Progress: Equatable, Sendable {
+        /// The app's other Machines have this version of the secrets, or a later one.
         var version: UInt64 = 0
+        /// The version that the configuration of the daemon's own Machine had when its turn came; "" = not in a Machine.
+        var machine = ""
+    }
+
+    typealias Keep = @Sendable (Progress) async throws(Failure) -> Void
+
+    private struct State {
+        /// What the Machines are to have.
+        var version: UInt64 = 0
+        var progress = Progress()
+        /// Which version each of the other Machines has got, by their ids: a failure of one does not restart the rest again.
+        var updated: [String: UInt64] = [:]
+        var machine = ""
+        var keep: Keep?
         var lastChange = BootInstant(nanoseconds: 0)
         var task: Task<Void, Never>?
         var isClosed = false
@@ -50,6 +65,21 @@ final class FlyDeployment: Sendable {
         self.sleep = sleep
     }
 
+    /// Goes on where the process before this one has stopped. Before that nothing is brought.
+    ///
+    /// - Parameters:
+    ///   - progress: what that one has kept.
+    ///   - stored: the version of the app's secrets since the newest write; 0 = there is none.
+    ///   - machine: the version of the own Machine's configuration now; "" = not in a Machine.
+    ///   - keep: makes progress durable.
+    func begin(_ progress: Progress, stored: UInt64, machine: String, keep: @escaping Keep) {
+        state.withLock { state in
+            (state.progress, state.machine, state.keep) = (progress, machine, keep)
+        }
+        let isOwnLeft = !machine.isEmpty && progress.machine == machine
+        if stored > progress.version || isOwnLeft { noteChange(max(stored, progress.version)) }
+    }
+
     /// The app's secrets have this version since a write.
     func noteChange(_ version: UInt64) {
         state.withLock { state in
@@ -59,6 +89,9 @@ final class FlyDeployment: Sendable {
             if state.task == nil { state.task = Task { await self.run() } }
         }
     }
+
+    /// All of the app's other Machines have this version, or a later one.
+    func hasBrought(_ version: UInt64) -> Bool { state.withLock { version <= $0.progress.version } }
 
     func close() {
         state.withLock { state in
@@ -74,8 +107,7 @@ final class FlyDeployment: Sendable {
                 try await waitForQuiet()
                 let version = state.withLock { $0.version }
                 do throws(Failure) {
-                    try await bring(version)
-                    if isDone(version) { return }
+                    if try await bring(version) { return }
                     pause = Self.firstPause
                 } catch {
                     if Task.isCancelled { return }
@@ -98,45 +130,74 @@ final class FlyDeployment: Sendable {
         }
     }
 
+    private func isNewest(_ version: UInt64) -> Bool { state.withLock { $0.version == version } }
+
     /// No write has come meanwhile: the task ends.
     private func isDone(_ version: UInt64) -> Bool {
         state.withLock { state in
             guard state.version == version else { return false }
-            (state.version, state.task) = (0, nil)
+            state.task = nil
             return true
         }
     }
 
     // MARK: The Machines
 
-    private func bring(_ version: UInt64) async throws(Failure) {
-        do throws(FlyFault) {
-            let all = try await client.machines(deadline: clock.boot + Self.patience)
-            let others = all.filter { $0["id"]?.text != machine }
-            let own = all.filter { $0["id"]?.text == machine }
-            for one in others + own { try await update(one, version) }
-        } catch {
-            throw error.failure
+    /// - Returns: whether all is done; not if there was a write meanwhile, which Machines that were updated before it lack.
+    private func bring(_ version: UInt64) async throws(Failure) -> Bool {
+        let all = try await asking { () throws(FlyFault) in try await client.machines(deadline: clock.boot + Self.patience) }
+        if !hasBrought(version) {
+            for one in all where one["id"]?.text != machine {
+                try await asking { () throws(FlyFault) in try await update(one, version) }
+            }
         }
+        guard isNewest(version) else { return false }
+        try await keepProgress(version)
+        for one in all where one["id"]?.text == machine {
+            try await asking { () throws(FlyFault) in try await update(one, version) }
+        }
+        return isDone(version)
+    }
+
+    /// The update of the own Machine ends the daemon: what comes after it must know that the others are done.
+    private func keepProgress(_ version: UInt64) async throws(Failure) {
+        let (keep, progress) = state.withLock { state in
+            (state.keep, Progress(version: max(version, state.progress.version), machine: state.machine))
+        }
+        try await keep?(progress)
+        state.withLock { $0.progress = progress }
+    }
+
+    private func asking<R>(_ call: () async throws(FlyFault) -> R) async throws(Failure) -> R {
+        do throws(FlyFault) { return try await call() } catch { throw error.failure }
     }
 
     private func update(_ machine: JSON, _ version: UInt64) async throws(FlyFault) {
-        let state = machine["state"]?.text ?? ""
-        guard !["destroyed", "destroying"].contains(state) else { return }
+        let phase = machine["state"]?.text ?? ""
+        guard !["destroyed", "destroying"].contains(phase) else { return }
         guard let id = machine["id"]?.text, id.utf8.allSatisfy(\.isASCIILetterOrDigit), let configuration = machine["config"],
             configuration.members != nil, configuration.isReadable
         else {
             throw .failed(.flyGarbled(vault: client.vault, writing: false))
         }
-        let runs = ["started", "starting", "replacing"].contains(state)
+        guard state.withLock({ $0.updated[id] ?? 0 }) < version else { return }
+        let runs = ["started", "starting", "replacing"].contains(phase)
         var body: [(name: String, value: JSON)] = [
             ("config", configuration), ("min_secrets_version", .integer(version)), ("skip_launch", .bool(!runs)),
         ]
         // Refused if somebody else has updated it since.
         if let current = machine["instance_id"] { body.append(("current_version", current)) }
-        let updated = try await client.update(id, .object(body), deadline: clock.boot + Self.patience)
-        guard runs, let updated else { return }
-        try await client.waitUntilStarted(
-            id, updated, seconds: Self.startSeconds, deadline: clock.boot + .seconds(Self.startSeconds) + Self.patience)
+        do throws(FlyFault) {
+            let updated = try await client.update(id, .object(body), deadline: clock.boot + Self.patience)
+            if runs, let updated {
+                try await client.waitUntilStarted(
+                    id, updated, seconds: Self.startSeconds, deadline: clock.boot + .seconds(Self.startSeconds) + Self.patience)
+            }
+        } catch {
+            // It was destroyed meanwhile.
+            if case .refused(status: 404, _) = error { return }
+            throw error
+        }
+        state.withLock { $0.updated[id] = version }
     }
 }

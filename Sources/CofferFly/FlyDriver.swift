@@ -20,7 +20,7 @@ package struct FlyDriver: VaultDriver {
         "the environment, and \(folder(of: vault, dataFolder))"
     }
 
-    /// Of what was written and is not in the environment.
+    /// Of what was written.
     private func folder(of vault: VaultConfiguration, _ dataFolder: String) -> String {
         "\(dataFolder)/" + (vault.isNamed ? "fly-\(vault.name)" : "fly")
     }
@@ -64,10 +64,12 @@ package struct FlyDriver: VaultDriver {
         let files = FlyFiles(
             folder: folder(of: vault, context.dataFolder), sealer: context.sealer, identity: FlyVault.identity,
             app: FlySettings.appName(vault, context), vault: vault.name, clock: context.clock)
-        return try FlyVault(
+        let opened = try FlyVault(
             name: vault.name, surroundings, client: client, missing: Self.readsOnly, files: files, deployment: deployment,
             maximumPayloadBytes: vault.format == .sealed ? FlyVault.maximumSealedBytes : FlyVault.maximumValueBytes,
             clock: context.clock, random: context.random)
+        if let findings = opened.findings { context.notice(vault.name, findings) }
+        return opened
     }
 
     private static let readsOnly =

@@ -2,67 +2,113 @@ internal import CofferCore
 internal import CofferVault
 internal import CofferVaultKit
 
-/// What is kept of one secret, in memory and in a file: the last write that the API has acknowledged, and one behind it
-/// whose outcome is not known.
+/// What is kept of one secret, in a file and in memory.
+///
+/// The rule of order: what the API has acknowledged here is served until somebody else has written the secret later and the
+/// Machine was updated since. So nothing older than it is served, whatever a restart finds in the environment, unless the API
+/// says that there is something newer; and nothing counts as acknowledged but by an answer to its own call.
 struct FlyEntry: Sendable {
+    /// The last write that the API has acknowledged.
     var current: FlyWrite?
-    /// What `current` is to the environment of this start is not known yet.
-    var isUnsettled = false
+    /// A later one that has no answer: it may have happened, or happen still. It is never served.
     var next: FlyWrite?
-    /// When the answer to `next` was given up, in this process; nil = in one before it.
-    var lostAt: BootInstant?
+    /// Fingerprints of what was sent without an answer before the last write.
+    private var lost: [String] = []
+    /// `next` is a Delete that found a live record. In memory only: for the call that repeats it.
+    var removesLive = false
 
-    /// For so long after its answer was lost a write may still be on its way to the API.
-    private static let longestWay = Duration.seconds(10)
+    /// Of `lost`, the newest. A request that is older than so many others has long happened, or never will.
+    private static let maximumLost = 16
+
+    init() {}
 
     var isEmpty: Bool { current == nil && next == nil }
 
-    /// What is served in place of the environment; nil = the environment is served. While `current` is unsettled, what the
-    /// environment has counts, and where it has nothing, what was written.
-    func served(isInEnvironment: Bool) -> FlyWrite.Content? {
-        isUnsettled && isInEnvironment ? nil : current?.content
+    /// Nothing was acknowledged, and what was sent without an answer was sent before an update of the Machine: it has long
+    /// happened, or never will.
+    func isOver(machine: String) -> Bool {
+        guard current == nil, let next else { return false }
+        return next.machine != machine && !next.machine.isEmpty && !machine.isEmpty
     }
 
-    /// Compares it with the environment of a new start.
-    mutating func begin(environment value: Secret?, machine: String) {
-        guard let write = current else { return }
-        switch FlyOrder.atStart(write, environment: value, machine: machine) {
-        case .environment: current = nil
-        case .write: break
-        case .unknown: isUnsettled = true
+    /// The same while this write is being sent.
+    func sending(_ write: FlyWrite, removesLive: Bool) -> FlyEntry {
+        var entry = self
+        if let next, next.content.fingerprint != write.content.fingerprint {
+            entry.lost = Array((lost + [next.content.fingerprint]).suffix(Self.maximumLost))
         }
+        entry.next = write
+        entry.removesLive = removesLive
+        return entry
     }
 
-    /// What needs the API's word.
-    var isOpen: Bool { isUnsettled || next != nil }
+    /// The same once the API has acknowledged `next`.
+    func acknowledged(version: UInt64, digest: String?) -> FlyEntry {
+        guard var write = next else { return self }
+        var entry = self
+        (write.version, write.digest) = (version, digest)
+        let fingerprint = write.content.fingerprint
+        entry.lost.removeAll { $0 == fingerprint }
+        (entry.current, entry.next, entry.removesLive) = (write, nil, false)
+        return entry
+    }
 
-    /// Settles it by what the API said of the secret. No write of the secret is under way.
+    // MARK: The order of the environment and the last write
+
+    /// Whether an update of the Machine may have brought in what came after `current`: only the API can tell then. A process
+    /// keeps the environment that its Machine's boot gave it, and every boot gives what the Machine's last update has fixed.
     ///
-    /// - Parameter asked: when the API was asked.
-    mutating func settle(by secret: FlySecret?, asked: BootInstant, isInEnvironment: Bool) {
-        if let lostAt, asked <= lostAt { return }
-        if var write = next {
-            if FlyOrder.hasArrived(write, by: secret) {
-                write.stage = .acknowledged(digest: secret?.digest)
-                (current, isUnsettled, next) = (write, false, nil)
-            } else if lostAt.map({ $0 + Self.longestWay <= asked }) ?? true {
-                next = nil
-            }
+    /// - Parameters:
+    ///   - environment: the variable's fingerprint.
+    ///   - machine: the version of the Machine's configuration; "" = not in a Machine.
+    func isOpen(environment: String, machine: String) -> Bool {
+        guard let current else { return false }
+        let isUpdated = current.machine != machine && !current.machine.isEmpty && !machine.isEmpty
+        return isUpdated || current.environment != environment
+    }
+
+    /// Settles what is open, by what the API says of the secret in an answer that knows of `current`.
+    ///
+    /// - Parameters:
+    ///   - secret: as the API has it; nil = it does not.
+    ///   - isBrought: all Machines that the daemon updates itself have it.
+    mutating func settle(by secret: FlySecret?, environment: String, machine: String, isBrought: Bool) {
+        guard isOpen(environment: environment, machine: machine), let write = current else { return }
+        let isEverywhere =
+            isBrought && write.isUnchanged(in: secret) == true && write.content.fingerprint == environment
+        if isEverywhere || isOverruled(write, by: secret, environment) {
+            self = FlyEntry()
+        } else {
+            // What this update brought is older: a plain restart need not ask again.
+            current?.environment = environment
+            current?.machine = machine
         }
-        guard isUnsettled, let write = current else { return }
-        isUnsettled = false
-        if FlyOrder.settled(write, by: secret, isInEnvironment: isInEnvironment) == .environment { current = nil }
+    }
+
+    /// Whether somebody else has written the secret later, so that the environment counts.
+    private func isOverruled(_ write: FlyWrite, by secret: FlySecret?, _ environment: String) -> Bool {
+        switch write.isUnchanged(in: secret) {
+        case true?: return false
+        case false? where next == nil && lost.isEmpty: return true
+        default: break
+        }
+        // The change at the API may be a write of this daemon's that got no answer. Only the value itself tells whose it is.
+        if let next, next.content.fingerprint == environment { return true }
+        // A variable that is absent is older than a secret that is there.
+        let isAbsence = environment.isEmpty && secret != nil
+        return !isAbsence && environment != write.environment && !lost.contains(environment)
     }
 }
 
 // MARK: In files
 
 extension FlyEntry {
-    /// What a file holds, before it is sealed: `{"name":…,"current":{…},"next":{…}}`.
+    /// What a file holds, before it is sealed: `{"name":…,"current":{…},"next":{…},"lost":[…]}`.
     func encode(name: String) -> Secret {
         var members: [(name: String, value: JSON)] = [("name", .string(name))]
         if let current { members.append(("current", current.json)) }
         if let next { members.append(("next", next.json)) }
+        if !lost.isEmpty { members.append(("lost", .array(lost.map { JSON.string($0) }))) }
         return JSON.object(members).encode()
     }
 
@@ -75,19 +121,20 @@ extension FlyEntry {
             guard let write = FlyWrite(part) else { return nil }
             self[keyPath: path] = write
         }
-        if isEmpty { return nil }
+        for fingerprint in json["lost"]?.elements ?? [] {
+            guard let text = fingerprint.text else { return nil }
+            lost.append(text)
+        }
+        guard !isEmpty, current?.version != 0 else { return nil }
     }
 }
 
 extension FlyWrite {
     fileprivate var json: JSON {
-        var members: [(name: String, value: JSON)] = [("machine", .string(machine)), ("secrets", .integer(version))]
-        if let environment { members.append(("environment", .string(environment))) }
-        switch stage {
-        case .sent(let before): members += [("stage", .string("sent")), ("digest", before.map(JSON.string) ?? .null)]
-        case .acknowledged(let digest):
-            members += [("stage", .string("acknowledged")), ("digest", digest.map(JSON.string) ?? .null)]
-        }
+        var members: [(name: String, value: JSON)] = [
+            ("machine", .string(machine)), ("environment", .string(environment)), ("secrets", .integer(version)),
+        ]
+        if let digest { members.append(("digest", .string(digest))) }
         if case .value(let value) = content, let item = value.item {
             members += [
                 ("value", .string(value.text)), ("version", .string(item.version)), ("created", .integer(item.createdAt)),
@@ -98,19 +145,11 @@ extension FlyWrite {
     }
 
     fileprivate init?(_ json: JSON) {
-        guard let machine = json["machine"]?.text, let secrets = json["secrets"]?.integer,
-            let version = UInt64(exactly: secrets), let stage = Self.stage(json), let content = Self.content(json)
+        guard let machine = json["machine"]?.text, let environment = json["environment"]?.text,
+            let version = json["secrets"]?.integer.flatMap({ UInt64(exactly: $0) }), let content = Self.content(json)
         else { return nil }
         self.init(
-            content: content, stage: stage, environment: json["environment"]?.text, machine: machine, version: version)
-    }
-
-    private static func stage(_ json: JSON) -> Stage? {
-        switch json["stage"]?.text {
-        case "sent": .sent(before: json["digest"]?.text)
-        case "acknowledged": .acknowledged(digest: json["digest"]?.text)
-        default: nil
-        }
+            content: content, environment: environment, machine: machine, version: version, digest: json["digest"]?.text)
     }
 
     private static func content(_ json: JSON) -> Content? {

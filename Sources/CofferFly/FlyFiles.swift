@@ -16,8 +16,9 @@ struct FlyDisk: Sendable {
     }
 }
 
-/// A file for each secret that was written and that the environment does not show: sealed under the daemon's keys, mode
-/// 0600, replaced whole, and on disk before anything else is done.
+/// A file for each secret that was written, for as long as an environment may lack it, and one for how far deployments have
+/// come: sealed under the daemon's keys but for the last one, mode 0600, replaced whole, and on disk before anything else is
+/// done.
 ///
 /// Writing is done on a thread of its own, which is started with the first one.
 final class FlyFiles: Sendable {
@@ -25,6 +26,7 @@ final class FlyFiles: Sendable {
     private static let maximumBytes = 2 << 20
     private static let contentType = "coffer.fly.write.v1"
     private static let ending = ".sealed"
+    private static let progressName = "deployed"
 
     enum Change: Sendable {
         case replace(path: String, [UInt8])
@@ -74,39 +76,55 @@ final class FlyFiles: Sendable {
         var entries: [ByteText: FlyEntry] = [:]
         /// Paths of files that do not open.
         var damaged: Set<String> = []
+        var progress = FlyDeployment.Progress()
     }
 
-    /// - Throws: FAILED_PRECONDITION if a file is another user's or open to others, cannot be read, or if there are files of
-    ///   which none opens: the keys are others then, or the app is.
+    /// - Throws: FAILED_PRECONDITION if the folder cannot be read, or a file is another user's or open to others.
     func load() throws(Failure) -> Contents {
         var contents = Contents()
         do throws(KeyError) {
             for file in try ProtectedFile.names(inFolder: folder) where file.hasSuffix(Self.ending) {
                 let path = "\(folder)/\(file)"
-                let sealed = try ProtectedFile.read(path, what: "file of what was stored", limit: Self.maximumBytes)
+                let sealed = try read(path, "file of what was stored")
                 guard sealer != nil else { continue }
                 var name = ""
-                if let text = open(sealed, file), let entry = FlyEntry(text, name: &name), self.file(name) == file {
+                if let text = sealed.flatMap({ open($0, file) }), let entry = FlyEntry(text, name: &name),
+                    self.file(name) == file
+                {
                     contents.entries[ByteText(name)] = entry
                 } else {
                     contents.damaged.insert(path)
                 }
             }
+            // If it is gone or damaged, Machines are updated that need not be.
+            contents.progress =
+                try read(progressPath, "file of what was deployed").flatMap(progress) ?? FlyDeployment.Progress()
         } catch {
             throw Failure(.failedPrecondition, .disk, error.description, vault: vault)
-        }
-        guard contents.damaged.isEmpty || !contents.entries.isEmpty else {
-            throw Failure(
-                .failedPrecondition, .unreadableRecord,
-                "none of the files in \(folder) opens: they were sealed under other keys, or for another app than \"\(app)\"; "
-                    + "bring back the key ring and the setting app that they belong to, or move the folder away if what was stored "
-                    + "is deployed",
-                vault: vault)
         }
         return contents
     }
 
-    /// Removes the files of writes that the environment shows; for the start. A file that stays is compared again at the next.
+    /// - Returns: nil for a file that is not there or is damaged: that is the failure of one record.
+    private func read(_ path: String, _ what: String) throws(KeyError) -> Secret? {
+        do throws(KeyError) {
+            return try ProtectedFile.read(path, what: what, limit: Self.maximumBytes)
+        } catch {
+            if error.reason == .permissions { throw error }
+            return nil
+        }
+    }
+
+    private var progressPath: String { "\(folder)/\(Self.progressName)" }
+
+    /// "APP VERSION MACHINE"; nil for anything else, and for another app, whose versions mean nothing here.
+    private func progress(_ text: Secret) -> FlyDeployment.Progress? {
+        let parts = (text.text ?? "").split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
+        guard parts.count == 3, parts[0] == app, let version = UInt64(parts[1]) else { return nil }
+        return FlyDeployment.Progress(version: version, machine: String(parts[2]))
+    }
+
+    /// Removes files that have nothing left to say; for the start. One that stays is looked at again at the next.
     func forget(_ names: [ByteText]) {
         guard sealer != nil else { return }
         for name in names { try? disk.remove(path(name)) }
@@ -149,6 +167,15 @@ final class FlyFiles: Sendable {
             change = .replace(path: path, sealed)
         }
         _ = try await lane.submit(change, deadline: deadline)
+    }
+
+    /// Makes the progress of a deployment durable.
+    ///
+    /// - Throws: as the other `save`.
+    func save(_ progress: FlyDeployment.Progress, deadline: BootInstant) async throws(Failure) {
+        try startThreads()
+        let text = Array("\(app) \(progress.version) \(progress.machine)".utf8)
+        _ = try await lane.submit(.replace(path: progressPath, text), deadline: deadline)
     }
 
     private func startThreads() throws(Failure) {

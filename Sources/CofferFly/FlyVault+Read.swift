@@ -7,25 +7,15 @@ internal import Synchronization
 extension FlyVault {
     /// How long a read waits for the API's word on a write that the start left open.
     private static let longestWait = Duration.seconds(2)
-    /// How long the API is not asked again after it gave none, and after one that left something open.
+    /// How long the API is not asked again after it gave none.
     private static let pause = Duration.seconds(5)
+    /// The same after it gave one.
     private static let shortPause = Duration.seconds(1)
-
-    /// What a secret is now, as far as this daemon knows.
-    enum Found {
-        case value(FlyValue)
-        /// Neither the environment nor a write has it.
-        case absent
-        /// A Delete is the last that is known of it.
-        case removed
-        /// The file of the last write does not open.
-        case damaged
-    }
 
     package func read(_ key: VaultKey, deadline: BootInstant) async throws(Failure) -> VaultItem? {
         let secret = ByteText(names.name(of: key.key))
         return try await during(deadline) { () throws(Failure) in
-            if self.isOpen(secret) { await self.askWhatIsOpen(deadline) }
+            await self.askWhatIsOpen(deadline) { $0.isUncertain(secret) }
             return try self.live(self.found(secret), secret)
         }
     }
@@ -37,10 +27,13 @@ extension FlyVault {
         let start = user.map { names.userPrefix($0.id) } ?? FlyNames.prefix
         let after = try cursor.map { bytes throws(Failure) in try FlyCursor(bytes, listing: start).lastName }
         return try await during(deadline) { () throws(Failure) in
-            await self.askWhatIsOpen(deadline)
+            await self.askWhatIsOpen(deadline) { $0.isListingUncertain }
             var page = VaultPage(entries: [], next: nil)
             var last: String?
-            for (secret, key) in self.records(of: user, beginning: start, after: after) {
+            for secret in self.state.withLock({ $0.names(from: start, after: after) }) {
+                guard secret.text.utf8.starts(with: start.utf8) else { break }
+                guard let key = self.names.key(ofName: secret.text), user?.id.hasSameBytes(as: key.user) ?? true
+                else { continue }
                 // Whether there is another one is known before the page is full only.
                 if page.entries.count == limit {
                     page.next = last.map { FlyCursor(lastName: $0).bytes(listing: start) }
@@ -58,36 +51,11 @@ extension FlyVault {
         }
     }
 
-    /// Secrets that are records, in order.
-    private func records(
-        of user: VaultUser?, beginning start: String, after: String?
-    ) -> [(secret: ByteText, key: RecordKey)] {
-        let all = state.withLock { Set($0.environment.keys).union($0.entries.keys) }
-        let least = Array((after ?? "").utf8)
-        return all.compactMap { secret -> (secret: ByteText, key: RecordKey)? in
-            guard secret.text.utf8.starts(with: start.utf8), least.lexicographicallyPrecedes(secret.text.utf8),
-                let key = names.key(ofName: secret.text), user?.id.hasSameBytes(as: key.user) ?? true
-            else { return nil }
-            return (secret, key)
-        }.sorted { $0.secret.text.utf8.lexicographicallyPrecedes($1.secret.text.utf8) }
-    }
-
     /// What is served of a secret.
-    func found(_ secret: ByteText) -> Found {
-        let path = files.path(secret)
-        return state.withLock { state in
-            if state.damaged.contains(path) { return .damaged }
-            let environment = state.environment[secret]
-            switch state.entries[secret]?.served(isInEnvironment: environment != nil) {
-            case .value(let value): return .value(value)
-            case .absent: return .removed
-            case nil: return environment.map(Found.value) ?? .absent
-            }
-        }
-    }
+    func found(_ secret: ByteText) -> FlyState.Found { state.withLock { $0.found(secret, path: files.path) } }
 
     /// As readers see it: what has expired is absent.
-    private func live(_ found: Found, _ secret: ByteText) throws(Failure) -> VaultItem? {
+    private func live(_ found: FlyState.Found, _ secret: ByteText) throws(Failure) -> VaultItem? {
         switch found {
         case .absent, .removed: return nil
         case .damaged: throw .flyDamaged(files.path(secret), vault: name)
@@ -99,24 +67,19 @@ extension FlyVault {
 
     // MARK: What a start leaves open
 
-    private func isOpen(_ secret: ByteText) -> Bool {
-        state.withLock { $0.entries[secret]?.isOpen == true }
-    }
-
     /// Asks the API once about all that is open, for all who want it. If it does not answer, all stays as it is for a while.
-    private func askWhatIsOpen(_ deadline: BootInstant) async {
+    ///
+    /// - Parameter isWanted: what the caller is after is open.
+    private func askWhatIsOpen(_ deadline: BootInstant, _ isWanted: (FlyState) -> Bool) async {
         guard let client else { return }
         let now = clock.boot
-        let isWanted = state.withLock { $0.askAgain <= now && $0.entries.values.contains(where: \.isOpen) }
-        guard isWanted else { return }
+        guard state.withLock({ isWanted($0) && $0.askAgain <= now }) else { return }
         let end = min(deadline, now + Self.longestWait)
         _ = await settling.outcome(by: end) { [self] () async -> Result<Void, Failure> in
-            let last = clock.boot + Self.longestWait
             do throws(FlyFault) {
-                await settle(by: try await client.list(since: 0, deadline: last), last)
-                state.withLock { state in
-                    if state.entries.values.contains(where: \.isOpen) { state.askAgain = clock.boot + Self.shortPause }
-                }
+                try await settle(client, clock.boot + Self.longestWait)
+                // What a write is just being made of is still open.
+                state.withLock { $0.askAgain = clock.boot + Self.shortPause }
                 return .success(())
             } catch {
                 state.withLock { $0.askAgain = clock.boot + Self.pause }
@@ -125,9 +88,13 @@ extension FlyVault {
         }
     }
 
-    /// Settles what is open, and lets go of the files of what the environment has.
-    func settle(by listing: FlyListing, _ deadline: BootInstant) async {
-        let open = state.withLock { $0.entries.filter { $0.value.isOpen }.map(\.key) }
+    /// Settles all that is open by what the API has now.
+    func settle(_ client: FlyClient, _ deadline: BootInstant) async throws(FlyFault) {
+        let listing = try await client.list(since: state.withLock { $0.version }, deadline: deadline)
+        let open = state.withLock { state in
+            state.name(listing.secrets.keys, path: files.path)
+            return state.open
+        }
         for secret in open {
             // A write of the same secret settles it itself.
             try? await turns.during(secret, deadline: deadline) { () throws(Failure) in
@@ -139,9 +106,11 @@ extension FlyVault {
     /// It is the caller's turn.
     func settleOne(_ secret: ByteText, by listing: FlyListing, _ deadline: BootInstant) async {
         let settled = state.withLock { state -> FlyEntry? in
-            guard var entry = state.entries[secret], entry.isOpen else { return nil }
-            entry.settle(by: listing[secret], asked: listing.asked, isInEnvironment: state.environment[secret] != nil)
-            state.entries[secret] = entry.isEmpty ? nil : entry
+            guard state.open.contains(secret), var entry = state.entries[secret], let current = entry.current else { return nil }
+            entry.settle(
+                by: listing[secret], environment: state.fingerprint(secret), machine: machine,
+                isBrought: deployment?.hasBrought(current.version) ?? true)
+            state.set(entry, of: secret)
             return entry
         }
         // If the disk does not take it now, the next start settles it again.

@@ -11,16 +11,18 @@ extension FlyVault {
         let client = try writer()
         let secret = ByteText(names.name(of: key.key))
         // Before anything is asked: whether it fits does not depend on what is there.
-        try checkSize(try SealedDocument.text(of: item, created: item.updatedAt), of: secret, item)
+        let bytes = try SealedDocument.text(of: item, created: item.updatedAt)
+        try checkSize(bytes, item)
         return try await changing(secret, deadline) { () throws(Failure) in
+            try self.reserve(bytes.count, for: secret)
+            defer { self.state.withLock { $0.release(secret) } }
             let listed = try await self.listed(secret, client, deadline)
-            if let receipt = self.receipt(of: item, secret) { return receipt }
             let created = self.created(secret, listed) ?? item.updatedAt
             var kept = item
             kept.createdAt = created
             let value = FlyValue(try SealedDocument.text(of: item, created: created), kept)
-            try self.checkSize(value.text, of: secret, item)
-            try await self.change(secret, .value(value), from: listed, deadline) { () throws(FlyFault) in
+            try self.checkSize(value.text, item)
+            try await self.change(secret, .value(value), deadline) { () throws(FlyFault) in
                 let (now, version) = try await client.set(secret.text, value.text, deadline: deadline)
                 return (now.digest, version)
             }
@@ -37,10 +39,10 @@ extension FlyVault {
         return try await changing(secret, deadline) { () throws(Failure) in
             let listed = try await self.listed(secret, client, deadline)
             let existed = self.exists(secret, listed)
-            try await self.change(secret, .absent, from: listed, deadline) { () throws(FlyFault) in
-                // The environment may still have what the API has no more.
-                guard listed != nil else { return (nil, 0) }
-                return (nil, try await client.unset(secret.text, deadline: deadline))
+            // Whatever the list says: a Store whose answer was lost may be on its way, or another Machine's not listed yet.
+            try await self.change(secret, .absent, removesLive: existed, deadline) { () throws(FlyFault) in
+                let version = try await client.unset(secret.text, deadline: deadline)
+                return (nil, version ?? max(1, self.state.withLock { $0.version }))
             }
             return existed
         }
@@ -69,73 +71,58 @@ extension FlyVault {
 
     // MARK: One change
 
-    /// Makes the change durable here, then makes it at the API, and then notes here that it is made: wherever the daemon
-    /// stops, the next start knows what was acknowledged, and can find out the rest.
+    /// Notes in the file that the change is sent, makes it at the API, and notes the API's acknowledgement: wherever the daemon
+    /// stops, the next start serves what was acknowledged, and knows what may have happened beside it.
     ///
     /// - Parameter send: makes it; returns the secret's digest and the version of the app's secrets since.
     private func change(
-        _ secret: ByteText, _ content: FlyWrite.Content, from listed: FlySecret?, _ deadline: BootInstant,
+        _ secret: ByteText, _ content: FlyWrite.Content, removesLive: Bool = false, _ deadline: BootInstant,
         _ send: () async throws(FlyFault) -> (digest: String?, version: UInt64)
     ) async throws(Failure) {
-        let (before, environment) = state.withLock { ($0.entries[secret] ?? FlyEntry(), $0.environment[secret]?.text) }
-        var write = FlyWrite(
-            content: content, stage: .sent(before: listed?.digest), environment: FlyWrite.fingerprint(environment),
-            machine: machine, version: 0)
-        var entry = before
-        entry.next = write
-        try await files.save(entry, of: secret, deadline: deadline)
-        do throws(FlyFault) {
-            let (digest, version) = try await send()
-            (write.stage, write.version) = (.acknowledged(digest: digest), version)
-        } catch {
-            throw await undone(secret, error.failure, entry, before)
-        }
-        // What was removed needs no note where the environment does not have it.
-        let isDone = content.value == nil && environment == nil
-        try await note(FlyEntry(current: isDone ? nil : write), of: secret, version: write.version, deadline)
-    }
-
-    /// - Returns: the failure to throw.
-    private func undone(_ secret: ByteText, _ failure: Failure, _ entry: FlyEntry, _ before: FlyEntry) async -> Failure {
-        guard !failure.mayHaveWritten else {
-            var entry = entry
-            entry.lostAt = clock.boot
-            state.withLock { $0.entries[secret] = entry }
-            return failure
-        }
-        // If the disk does not take it, the next start finds by the digest that it did not arrive.
-        try? await files.save(before, of: secret, deadline: clock.boot + .seconds(1))
-        return failure
-    }
-
-    /// From now on this is what the daemon serves; `entry` is empty where that is what the environment has.
-    private func note(
-        _ entry: FlyEntry, of secret: ByteText, version: UInt64, _ deadline: BootInstant
-    ) async throws(Failure) {
         let path = files.path(secret)
-        state.withLock { state in
-            state.entries[secret] = entry.isEmpty ? nil : entry
-            state.damaged.remove(path)
-            state.version = max(state.version, version)
+        let (before, environment, isDamaged) = state.withLock { state in
+            (state.entries[secret] ?? FlyEntry(), state.fingerprint(secret), state.damaged.contains(path))
         }
-        if version > 0 { deployment?.noteChange(version) }
+        let write = FlyWrite(content: content, environment: environment, machine: machine)
+        let sending = before.sending(write, removesLive: removesLive)
+        // A file that does not open may be all that is left of a write. It stays until the API has this one.
+        if !isDamaged { try await files.save(sending, of: secret, deadline: deadline) }
+        let answer: (digest: String?, version: UInt64)
+        do throws(FlyFault) {
+            answer = try await send()
+        } catch {
+            throw await undone(secret, error.failure, sending, isDamaged ? nil : before)
+        }
+        state.withLock { $0.version = max($0.version, answer.version) }
+        let entry = sending.acknowledged(version: answer.version, digest: answer.digest)
         do throws(Failure) {
             // It is done: the caller's time may be over.
             try await files.save(entry, of: secret, deadline: max(deadline, clock.boot + .seconds(1)))
         } catch {
+            // Served is what the next start would serve.
+            state.withLock { $0.set(sending, of: secret) }
             throw error.afterChange
         }
+        state.withLock { state in
+            state.set(entry, of: secret)
+            if isDamaged { state.repair(secret, path: path) }
+        }
+        deployment?.noteChange(answer.version)
+    }
+
+    /// - Parameter before: what the file had; nil = it does not open, and was not touched.
+    /// - Returns: the failure to throw.
+    private func undone(_ secret: ByteText, _ failure: Failure, _ sending: FlyEntry, _ before: FlyEntry?) async -> Failure {
+        if failure.mayHaveWritten {
+            state.withLock { $0.set(sending, of: secret) }
+        } else if let before {
+            // If the disk does not take it, the next start holds it for sent, and serves what it serves now.
+            try? await files.save(before, of: secret, deadline: clock.boot + .seconds(1))
+        }
+        return failure
     }
 
     // MARK: What is there
-
-    /// That of a write of the same item whose answer was lost; nil if there was none.
-    private func receipt(of item: VaultItem, _ secret: ByteText) -> VaultReceipt? {
-        guard case .value(let value) = found(secret), let old = value.item, old.isLive(at: clock.wall),
-            old.version.hasSameBytes(as: item.version), old.payload == item.payload
-        else { return nil }
-        return VaultReceipt(version: old.version, createdAt: old.createdAt)
-    }
 
     /// Since when the live record is there; nil if there is none. Of a text that does not say it, as long as the secret.
     private func created(_ secret: ByteText, _ listed: FlySecret?) -> WallMilliseconds? {
@@ -147,13 +134,13 @@ extension FlyVault {
         switch found(secret) {
         case .value(let value): value.item?.isLive(at: clock.wall) ?? true
         case .damaged: true
-        // Another program has set it.
-        case .absent, .removed: listed != nil
+        // Another program has set it; or a Delete found it whose answer was lost.
+        case .absent, .removed: listed != nil || state.withLock { $0.entries[secret]?.removesLive == true }
         }
     }
 
     /// - Throws: INVALID_ARGUMENT for what the vault does not take.
-    private func checkSize(_ value: Secret, of secret: ByteText, _ item: VaultItem) throws(Failure) {
+    private func checkSize(_ value: Secret, _ item: VaultItem) throws(Failure) {
         let limit = capabilities.maximumPayloadBytes
         guard (1...limit).contains(item.payload.count) else {
             throw .payloadTooLarge(item.payload.count, limit: limit, vault: name)
@@ -166,22 +153,18 @@ extension FlyVault {
         guard value.withBytes({ bytes in (0..<bytes.byteCount).allSatisfy { bytes.byte(at: $0) != 0 } }) else {
             throw .badField("credential", "must not have a zero byte in a vault of type \(kind): no environment variable can")
         }
-        let total = totalBytes(without: secret) + secret.text.utf8.count + value.count + 2
-        guard total <= Self.maximumTotalBytes else {
-            throw .flyLimit(
-                "all records would have \(total) bytes in the environment of the app's Machines, the vault \(name) (\(kind)) "
-                    + "accepts at most \(Self.maximumTotalBytes); delete some, or use a vault of another type",
-                vault: name)
-        }
     }
 
-    /// Of all records that the environment will have, with `=` and the zero byte at the end of each.
-    private func totalBytes(without secret: ByteText) -> Int {
-        let all = state.withLock { Set($0.environment.keys).union($0.entries.keys) }
-        return all.reduce(0) { sum, other in
-            guard other != secret, case .value(let value) = found(other) else { return sum }
-            return sum + other.text.utf8.count + value.text.count + 2
-        }
+    /// Counts the secret's value among all, until the outcome of its Store is known.
+    ///
+    /// - Throws: INVALID_ARGUMENT if that is too much.
+    private func reserve(_ bytes: Int, for secret: ByteText) throws(Failure) {
+        let total = state.withLock { $0.reserve(bytes, for: secret, limit: Self.maximumTotalBytes) }
+        guard let total else { return }
+        throw .flyLimit(
+            "all records would have \(total) bytes in the environment of the app's Machines, the vault \(name) (\(kind)) "
+                + "accepts at most \(Self.maximumTotalBytes); delete some, or use a vault of another type",
+            vault: name)
     }
 
     private func noConditions() -> Failure {

@@ -9,7 +9,8 @@ internal import Synchronization
 ///
 /// Fly gives a secret's value to the app's own Machines only, as an environment variable, when they boot. So records are
 /// read from what the environment had at the start, and what was written since is served from memory, and from sealed
-/// files after a restart, until an environment brings it in: ``FlyOrder`` has the rule. Writing goes to the Machines API.
+/// files after a restart, until the API says that somebody else has written later: ``FlyEntry`` has the rule. Writing goes to
+/// the Machines API.
 package final class FlyVault: VaultAdapter {
     package let name: String
     package let kind = "fly"
@@ -27,19 +28,7 @@ package final class FlyVault: VaultAdapter {
     /// of its usual stack of 8 MiB), and the app has other variables too.
     static let maximumTotalBytes = 1 << 20
 
-    /// What the environment and the files of writes have, by the secrets' names.
-    struct State {
-        let environment: [ByteText: FlyValue]
-        var entries: [ByteText: FlyEntry]
-        /// Paths of files that do not open; a name leads to its file's path, and not the other way round.
-        var damaged: Set<String>
-        /// Of the app's secrets: the newest that is known.
-        var version: UInt64 = 0
-        /// When what is open may be asked for again.
-        var askAgain = BootInstant(nanoseconds: 0)
-    }
-
-    let state: Mutex<State>
+    let state: Mutex<FlyState>
     let client: FlyClient?
     /// What is missing for writing; nil if `client` is there.
     private let missing: String?
@@ -79,34 +68,36 @@ package final class FlyVault: VaultAdapter {
         machine = surroundings.machineVersion
         turns = FlyTurns(clock: clock, vault: name)
         settling = SharedWork(clock: clock)
-        let (begun, done) = Self.begin(surroundings, try files.load(), versionKey: random.bytes(Digest.byteCount))
+        let contents = try files.load()
+        let (begun, done) = Self.begin(surroundings, contents, versionKey: random.bytes(Digest.byteCount))
+        let stored = begun.version
         state = Mutex(begun)
         files.forget(done)
         capabilities = VaultCapabilities(
             conditionalWrites: false, listing: true, maximumPayloadBytes: maximumPayloadBytes, textPayloads: true,
             repeatableWrites: true, localReads: true)
-        // Elsewhere no environment ever shows what was written.
-        if !machine.isEmpty, let version = notDeployed { deployment?.noteChange(version) }
+        deployment?.begin(contents.progress, stored: stored, machine: machine) { progress async throws(Failure) in
+            try await files.save(progress, deadline: clock.boot + Self.patienceWithDisk)
+        }
     }
 
-    /// What a start finds: the environment, and those of the writes before it that it does not show; and the names of the
-    /// others.
+    /// For the disk, where no caller waits.
+    private static let patienceWithDisk = Duration.seconds(15)
+
+    /// What a start finds: the environment, and the writes before it; and the names of those whose files have nothing left
+    /// to say.
     private static func begin(
         _ surroundings: Surroundings, _ contents: FlyFiles.Contents, versionKey: [UInt8]
-    ) -> (state: State, done: [ByteText]) {
+    ) -> (state: FlyState, done: [ByteText]) {
         var values: [ByteText: FlyValue] = [:]
         for (name, text) in surroundings.secrets {
             values[ByteText(name)] = FlyValue(environment: text) { unversioned($0, versionKey) }
         }
-        let entries = contents.entries.map { name, entry in
-            var entry = entry
-            entry.begin(environment: values[name]?.text, machine: surroundings.machineVersion)
-            return (name, entry)
-        }
-        let done = entries.filter(\.1.isEmpty).map(\.0)
-        let open = Dictionary(uniqueKeysWithValues: entries.filter { !$0.1.isEmpty })
-        let version = open.values.compactMap { $0.current?.version }.max() ?? 0
-        return (State(environment: values, entries: open, damaged: contents.damaged, version: version), done)
+        let machine = surroundings.machineVersion
+        let done = contents.entries.filter { $0.value.isOver(machine: machine) }
+        let kept = contents.entries.filter { !$0.value.isOver(machine: machine) }
+        let state = FlyState(environment: values, entries: kept, damaged: contents.damaged, machine: machine)
+        return (state, Array(done.keys))
     }
 
     /// The version of a text that tells none: another one for every other text, until the daemon starts again. It tells
@@ -116,17 +107,24 @@ package final class FlyVault: VaultAdapter {
         return "sum-" + Hex.text(digest.prefix(16))
     }
 
-    /// The version of the app's secrets that no update of this Machine has brought in since it was written; nil = there is none.
-    private var notDeployed: UInt64? {
-        state.withLock { $0.entries.values.filter { !$0.isUnsettled }.compactMap { $0.current?.version }.max() }
+    /// What an operator should know of what the start has found; nil = nothing.
+    var findings: String? {
+        let (damaged, open) = state.withLock { ($0.damaged.count, $0.open.count) }
+        if damaged > 0 {
+            return "files in \(files.folder) that do not open: \(damaged); their records are DATA_LOSS. They are damaged, or were "
+                + "sealed under other keys or for another app: bring back the key ring and the setting app that they belong to, or "
+                + "store the records again"
+        }
+        guard client == nil, open > 0 else { return nil }
+        return "without an API token nobody tells whether records that were stored here have been changed elsewhere since: \(open); "
+            + "they are served as they were stored. Set a token, or remove \(files.folder) if all is deployed"
     }
 
     package func check(deadline: BootInstant) async throws(Failure) {
         guard let client else { return }
         try await during(deadline) { () throws(Failure) in
             do throws(FlyFault) {
-                let listing = try await client.list(since: 0, deadline: deadline)
-                await self.settle(by: listing, deadline)
+                try await self.settle(client, deadline)
             } catch {
                 throw error.failure
             }

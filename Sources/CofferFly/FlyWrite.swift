@@ -3,8 +3,7 @@ internal import CofferCrypto
 internal import CofferVault
 internal import CofferVaultKit
 
-/// A Store or Delete of one secret that this process's environment does not show: what is kept of it until a start whose
-/// environment does.
+/// A Store or Delete of one secret, as it is kept for as long as the environment may lack it.
 struct FlyWrite: Sendable {
     /// What the secret is since.
     enum Content: Sendable {
@@ -14,33 +13,33 @@ struct FlyWrite: Sendable {
         var value: FlyValue? {
             if case .value(let value) = self { value } else { nil }
         }
-    }
 
-    /// Where it stands at the API.
-    enum Stage: Equatable, Sendable {
-        /// It is being sent, or its answer was lost. The secret had this digest before; nil = it was not there.
-        case sent(before: String?)
-        /// The API has it. The secret has this digest since; nil = the API did not tell, or it was a Delete.
-        case acknowledged(digest: String?)
+        var fingerprint: String { FlyWrite.fingerprint(value?.text) }
     }
 
     let content: Content
-    var stage: Stage
-    /// What the environment had under the secret's name then: see `fingerprint`.
-    let environment: String?
-    /// The version of the Machine's configuration that the process ran as then; "" = not in a Machine.
-    let machine: String
-    /// Of the app's secrets, since the API has acknowledged it; 0 = not known.
-    var version: UInt64
+    /// What the environment had under the secret's name, when the Machine's version was `machine`: it is older than this write.
+    var environment: String
+    /// A version of the Machine's configuration; "" = not in a Machine.
+    var machine: String
+    /// Of the app's secrets, since the API has acknowledged this write; 0 = it has not.
+    var version: UInt64 = 0
+    /// What the API called the secret's value in its acknowledgement; nil = it did not say, or this is a Delete.
+    var digest: String?
 
-    /// Tells one value of a variable from another; nil of one that is not there. It is kept sealed only.
-    static func fingerprint(_ value: Secret?) -> String? { value.map { Hex.text(Digest.sha256($0)) } }
+    /// Tells one value of a variable from another; "" = of one that is not there. It is kept sealed only.
+    static func fingerprint(_ value: Secret?) -> String { value.map { Hex.text(Digest.sha256($0)) } ?? "" }
 
-    /// The environment shows it.
-    func isIn(environment value: Secret?) -> Bool {
-        switch content {
-        case .absent: value == nil
-        case .value(let written): value?.isEqual(to: written.text) == true
+    /// Whether the secret is still what this write made it; nil = the API tells no digest, so nobody knows.
+    ///
+    /// - Parameter secret: as the API has it now; nil = it does not.
+    func isUnchanged(in secret: FlySecret?) -> Bool? {
+        switch (content, secret) {
+        case (.absent, nil): return true
+        case (.absent, _?), (.value, nil): return false
+        case (.value, let secret?):
+            guard let digest, let now = secret.digest else { return nil }
+            return digest == now
         }
     }
 }
@@ -69,60 +68,6 @@ struct FlyValue: Sendable {
             VaultItem(
                 payload: .sealed(sealed.envelope), version: sealed.version, createdAt: sealed.created ?? 0,
                 updatedAt: sealed.updated ?? 0, expiresAt: sealed.expires)
-        }
-    }
-}
-
-/// Which of two states of a secret is the newer one: that in the environment of this start, or that of a write before it.
-enum FlyOrder {
-    enum Verdict: Equatable, Sendable {
-        /// The environment's: the write is in it, or another one that came later.
-        case environment
-        /// The write's: no start since has brought it in.
-        case write
-        /// The API's digest decides.
-        case unknown
-    }
-
-    /// What the start alone tells.
-    ///
-    /// A process keeps the environment that its Machine's boot gave it, and a boot gives what the Machine's last update
-    /// fixed. So the write is the newer one while neither the Machine's version nor the variable has changed since it. If one
-    /// has, the Machine was updated after the write; then the variable is newer, unless that update took an older state of
-    /// the secrets than the API has.
-    ///
-    /// - Parameters:
-    ///   - value: of the variable now; nil = it is not there.
-    ///   - machine: the version of the Machine's configuration now; "" = not in a Machine.
-    static func atStart(_ write: FlyWrite, environment value: Secret?, machine: String) -> Verdict {
-        if write.isIn(environment: value) { return .environment }
-        let isSameMachine = machine == write.machine || machine.isEmpty || write.machine.isEmpty
-        return isSameMachine && FlyWrite.fingerprint(value) == write.environment ? .write : .unknown
-    }
-
-    /// What the API's digest tells where the start did not: the write is the newer one while the secret is what it made it.
-    ///
-    /// - Parameters:
-    ///   - secret: as the API has it now; nil = it does not.
-    ///   - isInEnvironment: the variable is there.
-    static func settled(_ write: FlyWrite, by secret: FlySecret?, isInEnvironment: Bool) -> Verdict {
-        switch (write.content, secret) {
-        case (.absent, nil): return .write
-        case (.absent, _?), (.value, nil): return .environment
-        case (.value, let secret?):
-            guard case .acknowledged(let digest?) = write.stage, let now = secret.digest else {
-                return isInEnvironment ? .environment : .write
-            }
-            return digest == now ? .write : .environment
-        }
-    }
-
-    /// Whether a write whose answer was lost has reached the API: the secret is no longer what it was before.
-    static func hasArrived(_ write: FlyWrite, by secret: FlySecret?) -> Bool {
-        guard case .sent(let before) = write.stage else { return true }
-        switch write.content {
-        case .absent: return secret == nil
-        case .value: return secret != nil && secret?.digest != before
         }
     }
 }

@@ -17,20 +17,25 @@ import Testing
     }
 
     /// Its clock goes on instead of a pause.
-    private func deployment(machine: String = "own") -> FlyDeployment {
+    ///
+    /// - Parameter hangs: whether a pause of this length does not end.
+    private func deployment(
+        machine: String = "own", hangs: @escaping @Sendable (Duration) -> Bool = { _ in false }
+    ) -> FlyDeployment {
         let (manual, notices) = (fixture.manual, notices)
         return FlyDeployment(
             fixture.client, machine: machine, delay: .seconds(10), clock: manual,
             notice: { text in notices.all.withLock { $0.append(text) } },
             sleep: { time in
                 try Task.checkCancellation()
+                if hangs(time) { try await Task.sleep(for: .seconds(3_600)) }
                 manual.advance(milliseconds: UInt64(time.wholeNanoseconds / 1_000_000))
                 try await Task.sleep(for: .milliseconds(1))
             })
     }
 
     private func machines(_ all: (id: String, state: String)...) {
-        fixture.fake.state.withLock { $0.machines = all.map { ($0.id, $0.state, 1) } }
+        fixture.fake.state.withLock { $0.machines = all.map { FakeFly.Machine(id: $0.id, state: $0.state) } }
     }
 
     private var calls: [String] { fixture.fake.calls.filter { $0.contains("machines") } }
@@ -63,6 +68,7 @@ import Testing
     @Test func storesThatFollowEachOtherAreBroughtTogether() async throws {
         machines(("two", "started"))
         let deployment = deployment()
+        for number in 1...5 { fixture.fake.set("CONNECTOR_a_\(number)", "x") }
         for version in 41...45 as ClosedRange<UInt64> { deployment.noteChange(version) }
         var bodies: [String] { fixture.fake.requests.compactMap(\.body?.text) }
         for _ in 0..<5_000 where bodies.last?.contains(#"_version":45"#) != true { try await Task.sleep(for: .milliseconds(1)) }
@@ -75,6 +81,7 @@ import Testing
     @Test func aMachineThatDoesNotRunAgainStopsTheRestAndIsTriedLater() async throws {
         machines(("two", "started"), ("own", "started"))
         fixture.fake.plan("GET machines/two/wait", 408)
+        fixture.fake.set("CONNECTOR_a_b", "x")
         let deployment = deployment()
         deployment.noteChange(41)
         try await wait(for: 8)
@@ -100,5 +107,93 @@ import Testing
         try await Task.sleep(for: .milliseconds(50))
         #expect(calls == [])
         await next.close()
+    }
+
+    private func posts(_ machine: String) -> Int { calls.filter { $0 == "POST machines/\(machine)" }.count }
+
+    private func environment(_ machine: String) -> [String: String]? {
+        fixture.fake.state.withLock { $0.machines.first { $0.id == machine }?.environment }
+    }
+
+    /// The update of the own Machine ends the daemon: the others must have all before it.
+    @Test func whatIsStoredDuringARollOutReachesTheMachinesThatWereUpdated() async throws {
+        machines(("own", "started"), ("two", "started"), ("three", "started"))
+        fixture.fake.set("CONNECTOR_a_b", "old")
+        let deployment = deployment()
+        let fake = fixture.fake
+        let store: @Sendable (String) -> Void = { call in
+            guard call == "POST machines/three", fake.values == ["CONNECTOR_a_b": "old"] else { return }
+            fake.setUnseen("CONNECTOR_a_b", "new")
+            deployment.noteChange(42)
+        }
+        fake.watcher.withLock { $0 = store }
+        deployment.noteChange(41)
+        for _ in 0..<5_000 where posts("own") == 0 { try await Task.sleep(for: .milliseconds(1)) }
+        #expect(posts("two") == 2 && posts("own") == 1)
+        for machine in ["own", "two", "three"] { #expect(environment(machine) == ["CONNECTOR_a_b": "new"], "\(machine)") }
+        deployment.close()
+    }
+
+    /// The own Machine has it, by somebody's update, and the others do not: the daemon before this one came to none.
+    @Test func aStartBringsToTheOthersWhatItHasItself() async throws {
+        machines(("own", "started"), ("two", "started"))
+        let before = try fixture.vault(deployment: deployment(hangs: { _ in true }))
+        try await before.put("new", fixture, fixture.key())
+        await before.close()
+        fixture.deploy()
+        let vault = try fixture.vault(deployment: deployment())
+        try await vault.check(deadline: fixture.deadline)
+        for _ in 0..<5_000 where !calls.contains("GET machines/own/wait") { try await Task.sleep(for: .milliseconds(1)) }
+        #expect(environment("two") == ["CONNECTOR_user123_conn456": "new"] && posts("own") == 1)
+        await vault.close()
+        // Once all have it, a start lets go of it.
+        fixture.deploy()
+        fixture.fake.forget()
+        let next = try fixture.vault(deployment: deployment())
+        try await next.check(deadline: fixture.deadline)
+        try await Task.sleep(for: .milliseconds(50))
+        #expect(calls == [] && fixture.files == ["deployed"])
+        await next.close()
+    }
+
+    @Test func aStoreThatIsRepeatedIsBrought() async throws {
+        machines(("two", "started"))
+        let vault = try fixture.vault(deployment: deployment())
+        fixture.fake.plan("POST secrets", .lost)
+        let key = try fixture.key()
+        let failure = await fixture.failure { () throws(Failure) in try await vault.put("new", fixture, key) }
+        #expect(failure?.mayHaveWritten == true)
+        try await vault.put("new", fixture, key)
+        for _ in 0..<5_000 where posts("two") == 0 { try await Task.sleep(for: .milliseconds(1)) }
+        #expect(environment("two") == ["CONNECTOR_user123_conn456": "new"])
+        await vault.close()
+    }
+
+    @Test func aFailureOfOneMachineRestartsNoOtherAgain() async throws {
+        machines(("own", "started"), ("two", "started"), ("gone", "started"), ("three", "started"))
+        fixture.fake.set("CONNECTOR_a_b", "x")
+        fixture.fake.plan("GET machines/three/wait", 408)
+        fixture.fake.plan("POST machines/gone", 404)
+        let deployment = deployment()
+        deployment.noteChange(41)
+        for _ in 0..<5_000 where posts("own") == 0 { try await Task.sleep(for: .milliseconds(1)) }
+        #expect(posts("two") == 1 && posts("three") == 2 && posts("own") == 1)
+        #expect(notices.all.withLock { $0.count } == 1)
+        deployment.close()
+    }
+
+    /// The daemon stopped between the others' updates and its own Machine's.
+    @Test func aStartInTheOwnTurnUpdatesTheOwnMachineOnly() async throws {
+        machines(("own", "started"), ("two", "started"))
+        fixture.fake.plan("POST machines/own", 503)
+        let before = try fixture.vault(deployment: deployment(hangs: { $0 >= .seconds(30) }))
+        try await before.put("new", fixture, fixture.key())
+        for _ in 0..<5_000 where posts("own") == 0 { try await Task.sleep(for: .milliseconds(1)) }
+        await before.close()
+        fixture.fake.forget()
+        let vault = try fixture.vault(deployment: deployment())
+        for _ in 0..<5_000 where posts("own") == 0 { try await Task.sleep(for: .milliseconds(1)) }
+        #expect(posts("two") == 0 && posts("own") == 1)
+        await vault.close()
     }
 }

@@ -29,6 +29,10 @@ final class FlyFixture: VaultFixture {
 
     private static var quickDisk: FlyDisk {
         var disk = FlyDisk()
+        disk.makeFolder = { path throws(KeyError) in
+            try? FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+        }
         disk.replace = { path, bytes throws(KeyError) in
             let isWritten = FileManager.default.createFile(
                 atPath: path, contents: Data(bytes), attributes: [.posixPermissions: 0o600])
@@ -60,7 +64,12 @@ final class FlyFixture: VaultFixture {
 
     /// An update of the Machine, which brings in what the API has.
     func deploy() {
-        let values = fake.values
+        fake.catchUp()
+        boot(fake.values)
+    }
+
+    /// The Machine starts as of an update that fixed these secrets when it was asked for.
+    func boot(_ values: [String: String]) {
         let update = updates.withLock { updates in
             updates += 1
             return updates

@@ -46,8 +46,55 @@ import Testing
         try await store("new")
         fixture.deploy()
         fixture.fake.forget()
+        let vault = try fixture.vault()
+        #expect(try await served(vault) == "new")
+        // Nothing that is served depends on it: no read asks.
+        #expect(fixture.fake.calls == [] && fixture.files.count == 1)
+        try await vault.check(deadline: fixture.deadline)
+        #expect(fixture.files == [])
+        #expect(try await served(vault) == "new")
         #expect(try await served() == "new")
-        #expect(fixture.files == [] && fixture.fake.calls == [])
+    }
+
+    /// An update fixes the secrets when it is asked for: what is written until the Machine starts again is not in it, and a
+    /// plain restart that agrees proves nothing.
+    @Test func anUpdateOfBeforeBringsNothingOlderBack() async throws {
+        fixture.environment { $0[name] = Secret("A") }
+        try await store("B")
+        let update = fixture.fake.values
+        try await store("A")
+        let vault = try fixture.vault()
+        #expect(try await served(vault) == "A")
+        try await vault.check(deadline: fixture.deadline)
+        fixture.boot(update)
+        for _ in 1...2 { #expect(try await served() == "A") }
+    }
+
+    @Test func anUpdateOfBeforeADeleteDoesNotBringTheRecordBack() async throws {
+        try await store("new")
+        let update = fixture.fake.values
+        #expect(try await remove())
+        fixture.boot(update)
+        for _ in 1...2 { #expect(try await served() == nil) }
+        fixture.deploy()
+        try await fixture.vault().check(deadline: fixture.deadline)
+        #expect(try await served() == nil)
+        #expect(fixture.files == [])
+    }
+
+    /// Replicas of the API lag: what settles is asked for with the version of the write.
+    @Test func aReplicaThatLagsThrowsNoStoreAway() async throws {
+        fixture.fake.set(name, "old")
+        fixture.deploy()
+        try await store("ours")
+        fixture.updateWithout([name: Secret("in between")])
+        fixture.fake.forget()
+        let vault = try fixture.vault()
+        #expect(try await served(vault) == "ours")
+        #expect(fixture.fake.requests.map(\.path) == ["/v1/apps/my-app/secrets?min_version=42"])
+        try await vault.check(deadline: fixture.deadline)
+        #expect(fixture.fake.requests.allSatisfy { $0.path.hasSuffix("?min_version=42") })
+        #expect(try await served() == "ours")
     }
 
     /// A write of before never hides what was deployed after it.
@@ -92,7 +139,9 @@ import Testing
         #expect(try await served() == "ours")
         fixture.deploy()
         #expect(try await served() == "ours")
+        try await fixture.vault().check(deadline: fixture.deadline)
         #expect(fixture.files == [])
+        #expect(try await served() == "ours")
     }
 
     @Test func aSecretThatAnotherProgramUnsetAndDeployedIsGone() async throws {
@@ -103,22 +152,30 @@ import Testing
         #expect(fixture.files == [])
     }
 
-    /// Until the API has answered: what was deployed counts, and nothing that was stored is lost.
-    @Test func withoutTheAPITheEnvironmentCountsAndWhereItHasNothingWhatWasStored() async throws {
+    /// Only the API's word ends what was acknowledged.
+    @Test func withoutTheAPIWhatWasStoredCounts() async throws {
         try await store("ours")
-        fixture.updateWithout([name: Secret("other")])
+        fixture.fake.set(name, "theirs")
+        fixture.deploy()
         fixture.fake.plan("GET secrets", .error(.init(.refused, isUnsent: true)))
         let vault = try fixture.vault()
-        #expect(try await served(vault) == "other")
+        #expect(try await served(vault) == "ours")
         // It is not asked at every read.
         fixture.fake.forget()
-        #expect(try await served(vault) == "other")
+        #expect(try await served(vault) == "ours")
         #expect(fixture.fake.calls == [])
         fixture.advance(milliseconds: 5_000)
+        #expect(try await served(vault) == "theirs")
+        #expect(fixture.files == [])
+    }
+
+    @Test func withoutATokenWhatWasStoredCountsAndTheOperatorIsTold() async throws {
+        try await store("ours")
+        fixture.updateWithout([name: Secret("other")])
+        let vault = try fixture.vault(client: .some(nil))
         #expect(try await served(vault) == "ours")
-        fixture.updateWithout([:])
-        fixture.fake.plan("GET secrets", 503)
-        #expect(try await served() == "ours")
+        #expect(vault.findings?.contains("changed elsewhere since: 1;") == true)
+        #expect(try fixture.vault().findings == nil)
     }
 
     /// The daemon is in no Machine, or its version is not told: only the variable itself speaks.
@@ -128,8 +185,10 @@ import Testing
         try await store("ours")
         #expect(try await served() == "ours")
         fixture.environment { $0[name] = Secret("theirs") }
-        fixture.fake.set(name, "theirs")
-        #expect(try await served() == "theirs")
+        #expect(try await served() == "ours")
+        fixture.environment { $0[name] = Secret("theirs too") }
+        fixture.fake.set(name, "theirs too")
+        #expect(try await served() == "theirs too")
     }
 
     @Test func anAPIWithoutDigestsLeavesItToTheEnvironment() async throws {
@@ -138,6 +197,8 @@ import Testing
         fixture.updateWithout([name: Secret("other")])
         #expect(try await served() == "other")
         try await store("again")
+        fixture.updateWithout()
+        #expect(try await served() == "again")
         fixture.updateWithout([:])
         #expect(try await served() == "again")
     }
@@ -153,6 +214,7 @@ import Testing
         #expect(try await remove() == false)
         fixture.deploy()
         #expect(try await served() == nil)
+        try await fixture.vault().check(deadline: fixture.deadline)
         #expect(fixture.files == [])
         // And set again by another program, it is there.
         fixture.fake.set(name, "back")
@@ -179,11 +241,18 @@ import Testing
         #expect(try await served() == nil)
     }
 
-    @Test func aRecordThatIsNotInTheEnvironmentLeavesNoFile() async throws {
-        try await store("new")
-        #expect(try await remove())
-        #expect(fixture.files == [] && fixture.fake.values == [:])
-        #expect(try await served() == nil)
+    /// A value that a write has replaced is not kept in memory: its fingerprint is.
+    @Test func whatWasReplacedOrDeletedLeavesTheMemory() async throws {
+        fixture.environment { $0[name] = Secret("old") }
+        let vault = try fixture.vault()
+        let (secret, path) = (ByteText(name), { (_: ByteText) in "" })
+        #expect(vault.state.withLock { $0.environment[secret]?.value != nil })
+        _ = try await vault.remove(fixture.key(), ifVersion: nil, deadline: fixture.deadline)
+        #expect(vault.state.withLock { $0.environment[secret].map { $0.value == nil } } == true)
+        guard case .removed = vault.state.withLock({ $0.found(secret, path: path) }) else {
+            Issue.record("it is not removed")
+            return
+        }
     }
 
     /// Of a secret that another program has staged nobody knows the value; it is there all the same.

@@ -130,6 +130,28 @@ import Testing
         try await vault.put(text, fixture, key)
     }
 
+    /// Each of them fits, and both do not.
+    @Test func storesAtOnceKeepTheLimitTogether() async throws {
+        let text = String(repeating: "x", count: 40_000)
+        for number in 1...25 { fixture.environment { $0["CONNECTOR_u_c\(number)"] = Secret(text) } }
+        let vault = try fixture.vault()
+        let keys = [try fixture.key("u", "c26"), try fixture.key("u", "c27")]
+        var codes: [StatusCode?] = []
+        await withTaskGroup(of: Failure?.self) { group in
+            for key in keys {
+                group.addTask { [fixture] in
+                    await fixture.failure { () throws(Failure) in try await vault.put(text, fixture, key) }
+                }
+            }
+            for await failure in group { codes.append(failure?.code) }
+        }
+        #expect(codes == [nil, .invalidArgument] || codes == [.invalidArgument, nil])
+        // Names of 14 and 15 bytes, `=` and the zero byte.
+        let bytes: Int = 26 * 40_002 + 9 * 14 + 17 * 15
+        let total: Int = vault.state.withLock { $0.totalBytes }
+        #expect(total == bytes)
+    }
+
     // MARK: Listing
 
     @Test func aListHasWhatTheEnvironmentAndStoresHave() async throws {

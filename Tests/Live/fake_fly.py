@@ -6,8 +6,13 @@
 There is no emulator of this API, and no official Python SDK. What it answers is what Fly's documentation, its Go client and
 the API's published description say; `fly_backend.py` checks it against those statements, one by one.
 
+It is as unkind as the API may be. Answers come from a replica that has seen nothing of the app's last writes unless
+`min_version` asks for them; an update of a Machine fixes the secrets when it is asked for, and those of the replica unless
+`min_secrets_version` asks for newer ones; the Machine runs as of it when it has started, some time later.
+
 What only tests need is below `/_fake/`: POST `/_fake/plan` gives answers first or loses them, GET `/_fake/requests` has what
-was asked, GET `/_fake/machine` the environment that a Machine's last update has fixed.
+was asked, GET `/_fake/machine` the environment that a Machine's last update has fixed; POST `/_fake/update` does what `fly deploy`
+does later, when the replica knows all.
 """
 
 import hashlib
@@ -60,10 +65,15 @@ class Secret:
 
 @dataclass
 class Machine:
+    #: Seconds until an updated Machine runs.
+    START = 0.2
+
     id: str
     config: dict
     state: str = "started"
     instance: str = ""
+    #: When it runs as of its last update.
+    runs: float = 0
     #: What its last update has fixed: a plain restart gives the same again.
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -77,14 +87,27 @@ class App:
     secrets: dict[str, Secret] = field(default_factory=dict)
     #: One counter for all of its secrets.
     version: int = 0
+    #: What a replica of the API knows of both.
+    replica: tuple[int, dict[str, Secret]] = (0, {})
     machines: dict[str, Machine] = field(default_factory=dict)
     #: When which action was done: one a second, three at once. Only of apps whose names begin with "limited".
     actions: dict[str, list[float]] = field(default_factory=dict)
 
-    def update(self, machine: Machine) -> None:
-        """Gives the Machine a new version, and with it what the app's secrets are now."""
+    def catch_up(self) -> None:
+        """Time has passed: the replica knows all."""
+        self.replica = (self.version, dict(self.secrets))
+
+    def known(self, version: int) -> dict[str, Secret]:
+        """The oldest secrets that one may get who asks for this version at least."""
+        return self.replica[1] if version <= self.replica[0] else self.secrets
+
+    def update(self, machine: Machine, version: int | None = None) -> None:
+        """Gives the Machine a new version, and with it what the app's secrets are; None = long after the last write."""
+        if version is None:
+            self.catch_up()
         machine.instance = "01" + secrets.token_hex(12).upper()
-        machine.environment = {name: secret.value for name, secret in self.secrets.items()}
+        machine.environment = {name: secret.value for name, secret in self.known(version or 0).items()}
+        machine.runs = time.monotonic() + Machine.START
 
 
 @dataclass
@@ -126,7 +149,8 @@ class Plan:
     #: Seconds before anything is done, and before the answer.
     delay: float = 0
     delay_answer: float = 0
-    #: "" = as planned; "lost" = done, without an answer; "dropped" = neither done nor answered.
+    #: "" = as planned; "lost" = done, without an answer; "dropped" = neither done nor answered; "late" = without an answer, and
+    #: done `delay_answer` later.
     act: str = ""
 
 
@@ -144,22 +168,27 @@ class API:
         plan = self.planned(request)
         if plan is not None:
             time.sleep(plan.delay)
-            if plan.act == "dropped":
+            if plan.act == "late":
+                threading.Timer(plan.delay_answer, self.carry_out, [request]).start()
+            if plan.act in ("dropped", "late"):
                 return Answer(0, b"", is_lost=True)
             if plan.status:
                 return Answer(plan.status, plan.body.encode(), plan.headers)
-        with self.lock:
-            try:
-                answer = self.call(request)
-            except Refusal as refusal:
-                answer = Answer(
-                    refusal.status, json.dumps({"error": refusal.message}).encode(),
-                    {name.replace("_", "-"): value for name, value in refusal.headers.items()})
+        answer = self.carry_out(request)
         if plan is not None:
             time.sleep(plan.delay_answer)
             answer.is_lost = plan.act == "lost"
         answer.headers["fly-request-id"] = secrets.token_hex(8)
         return answer
+
+    def carry_out(self, request: Request) -> Answer:
+        with self.lock:
+            try:
+                return self.call(request)
+            except Refusal as refusal:
+                return Answer(
+                    refusal.status, json.dumps({"error": refusal.message}).encode(),
+                    {name.replace("_", "-"): value for name, value in refusal.headers.items()})
 
     def planned(self, request: Request) -> Plan | None:
         line = f"{request.method} {request.path}"
@@ -236,11 +265,15 @@ class API:
         for parameter in ("min_version", "version"):
             if not request.query.get(parameter, "0").isdecimal():
                 raise Refusal(400, f"{parameter} is not a number")
+        least = max(int(request.query.get(parameter, "0")) for parameter in ("min_version", "version"))
+        if least > app.version:
+            raise Refusal(412, "min_version is not yet available on this app")
+        known = app.known(least)
         match (request.method, name is not None):
             case ("GET", False):
-                return success({"secrets": [secret.shown(name) for name, secret in sorted(app.secrets.items())]})
+                return success({"secrets": [secret.shown(name) for name, secret in sorted(known.items())]})
             case ("GET", True):
-                if (secret := app.secrets.get(name)) is None:
+                if (secret := known.get(name)) is None:
                     raise Refusal(404, f"secret not found: {name}")
                 return success(secret.shown(name))
             case ("POST", True):
@@ -281,21 +314,31 @@ class API:
         if (machine := app.machines.get(id)) is None:
             raise Refusal(404, "machine not found")
         if request.method == "GET":
-            if wait and request.query.get("instance_id") not in (None, machine.instance):
-                raise Refusal(408, "deadline exceeded")
+            if wait:
+                self.wait_until_it_runs(machine, request)
             return success({"ok": True} if wait else machine.shown())
         body = request.json()
         if not isinstance(body.get("config"), dict) or "image" not in body["config"]:
             raise Refusal(400, "config is missing")
         if body.get("current_version", machine.instance) != machine.instance:
             raise Refusal(412, "machine_version mismatch")
-        if body.get("min_secrets_version", 0) > app.version:
+        least = body.get("min_secrets_version", 0)
+        if least > app.version:
             raise Refusal(412, "min_secrets_version is not yet available on this app")
         machine.config = body["config"]
-        if body.get("skip_launch"):
-            machine.state = "stopped"
-        app.update(machine)
+        machine.state = "stopped" if body.get("skip_launch") else "starting"
+        app.update(machine, least)
         return success(machine.shown())
+
+    @staticmethod
+    def wait_until_it_runs(machine: Machine, request: Request) -> None:
+        """Without the time that it takes: what is not so yet is so when the answer is there."""
+        if request.query.get("instance_id") != machine.instance:
+            raise Refusal(400, "instance_id is not that of the machine")
+        if machine.state == "stopped" or float(request.query.get("timeout", "60")) < Machine.START:
+            raise Refusal(408, "deadline exceeded")
+        time.sleep(max(0, machine.runs - time.monotonic()))
+        machine.state = request.query.get("state", "started")
 
 
 def success(body: object) -> Answer:

@@ -114,16 +114,44 @@ class Writing(SystemTest):
         self.app.update(self.machine)
         daemon = self.start()
         self.assertEqual(self.text(daemon), '{"n":1}')
+        self.assertEqual(daemon.coffer("health").returncode, 0)
         self.assertEqual(self.files(), [])
         self.assertEqual(daemon.coffer("delete", "u", "c").returncode, 0)
         daemon.kill()
         self.assertIn("CONNECTOR_u_c", self.machine.environment)
         self.assertIsNone(self.text(self.start()))
 
+    def test_an_update_of_before_a_delete_does_not_bring_the_record_back(self) -> None:
+        daemon = self.start()
+        self.store(daemon, '{"n":1}')
+        # It fixes the secrets now; the daemon runs on until the Machine stops.
+        self.app.update(self.machine)
+        self.assertEqual(daemon.coffer("delete", "u", "c").returncode, 0)
+        daemon.terminate()
+        self.assertIn("CONNECTOR_u_c", self.machine.environment)
+        for _ in range(2):
+            daemon = self.start()
+            self.assertIsNone(self.text(daemon))
+            daemon.kill()
+
+    def test_what_the_operator_deploys_after_a_lost_store_is_served(self) -> None:
+        daemon = self.start()
+        self.api.plans.append(fake_fly.Plan(match="^POST", times=10, act="dropped"))
+        self.assertNotEqual(daemon.coffer("store", "u", "c", "--timeout", "2s", stdin=b'{"n":1}').returncode, 0)
+        daemon.kill()
+        self.api.plans.clear()
+        self.app.secrets["CONNECTOR_u_c"] = fake_fly.Secret('{"n":2}', fake_fly.now(), fake_fly.now())
+        self.app.version += 1
+        self.app.update(self.machine)
+        for _ in range(2):
+            daemon = self.start()
+            self.assertEqual(self.text(daemon), '{"n":2}')
+            daemon.kill()
+
     def test_kill_9_before_and_after_the_api_has_the_store(self) -> None:
         daemon = self.start()
         self.store(daemon, '{"n":1}')
-        for number, act, expected in ((2, "dropped", '{"n":1}'), (3, "lost", '{"n":3}')):
+        for number, act in ((2, "dropped"), (3, "lost")):
             with self.subTest(act=act):
                 delay = {"dropped": "delay", "lost": "delay_answer"}[act]
                 self.api.plans.append(fake_fly.Plan(match="^POST", times=1, act=act, **{delay: 30}))
@@ -133,10 +161,14 @@ class Writing(SystemTest):
                 self.addCleanup(storing.join)
                 eventually("the API has the Store", 10, lambda: any(each["method"] == "POST" for each in self.api.requests[asked:]))
                 if act == "lost":
-                    eventually("it has done it", 10, lambda: self.app.secrets["CONNECTOR_u_c"].value == expected)
+                    eventually("it has done it", 10, lambda: self.app.secrets["CONNECTOR_u_c"].value == '{"n":3}')
                 daemon.kill()
                 daemon = self.start()
-                self.assertEqual(self.text(daemon), expected)
+                # The last that was acknowledged.
+                self.assertEqual(self.text(daemon), '{"n":1}')
+        daemon.kill()
+        self.app.update(self.machine)
+        self.assertEqual(self.text(self.start()), '{"n":3}')
 
     def test_reading_goes_on_while_the_api_is_away(self) -> None:
         self.app.secrets["CONNECTOR_u_c"] = fake_fly.Secret('{"n":1}', fake_fly.now(), fake_fly.now())
@@ -161,14 +193,20 @@ class Writing(SystemTest):
         self.store(daemon, '{"n":1}')
         eventually("the Machine has the record", 10, lambda: self.machine.environment.get("CONNECTOR_u_c") == '{"n":1}')
         self.assertNotEqual(self.machine.instance, before)
+        progress = self.place.data / "fly" / "deployed"
+        self.assertEqual(progress.read_text(), f"live {self.app.version} {before}")
         daemon.kill()
-        self.assertEqual(self.text(self.start()), '{"n":1}')
+        daemon = self.start()
+        self.assertEqual(self.text(daemon), '{"n":1}')
+        self.assertEqual(daemon.coffer("health").returncode, 0)
         self.assertEqual(self.files(), [])
 
-    def test_another_key_stops_the_start(self) -> None:
+    def test_another_key_is_told_and_serves_nothing_older(self) -> None:
         daemon = self.start(COFFER_FORMAT="sealed")
         self.store(daemon, '{"n":1}')
         daemon.terminate()
         (self.place.data / "keyring").unlink(missing_ok=True)
-        with self.assertRaisesRegex(AssertionError, "none of the files in .* opens: they were sealed under other keys"):
-            self.start(CREDENTIAL_ENCRYPTION_KEY="another passphrase")
+        daemon = self.start(CREDENTIAL_ENCRYPTION_KEY="another passphrase")
+        self.assertIn("that do not open: 1; their records are DATA_LOSS", daemon.log_text())
+        ended = daemon.coffer("get", "u", "c")
+        self.assertEqual(ended.returncode, Status.DATA_LOSS, ended.stderr)

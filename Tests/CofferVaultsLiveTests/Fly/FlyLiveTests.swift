@@ -23,6 +23,7 @@ import Testing
         #expect(after["environment"]?["CONNECTOR_user123_conn456"]?.text == #"{"apiKey":"ü ☃"}"#)
         let next = try await place.vault()
         #expect(try await place.text(next) == #"{"apiKey":"ü ☃"}"#)
+        try await next.check(deadline: place.deadline)
         #expect(next.state.withLock { $0.entries.isEmpty })
         #expect(try await next.remove(place.key(), ifVersion: nil, deadline: place.deadline))
         #expect(try await place.text(try await place.vault()) == nil)
@@ -63,11 +64,13 @@ import Testing
     }
 
     @Test(arguments: [("lost", "text"), ("dropped", nil as String?)])
-    func aLostAnswerIsFoundOutByTheNextStart(_ act: String, _ text: String?) async throws {
+    func aStoreWithoutAnAnswerIsServedOnceTheEnvironmentHasIt(_ act: String, _ text: String?) async throws {
         let place = try await FlyPlace()
         try await place.plan("POST", [("act", .string(act))])
         let failure = await place.failure(try await place.vault())
         #expect(failure?.mayHaveWritten == true)
+        #expect(try await place.text(try await place.vault()) == nil)
+        try await place.deploy()
         #expect(try await place.text(try await place.vault()) == text)
     }
 }
