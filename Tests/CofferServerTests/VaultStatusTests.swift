@@ -38,8 +38,8 @@ private struct FixedClock: Clock {
 @Suite struct VaultStatusTests {
     private let log = LogLines()
 
-    private func status(checksWrites: Bool = false) -> VaultStatus {
-        VaultStatus(vault: "v", checksWrites: checksWrites, clock: FixedClock(), log: log.logger)
+    private func status(checksWrites: Bool = false, localReads: Bool = false) -> VaultStatus {
+        VaultStatus(vault: "v", checksWrites: checksWrites, localReads: localReads, clock: FixedClock(), log: log.logger)
     }
 
     private func lastGoodContact(_ status: VaultStatus) -> WallMilliseconds {
@@ -84,6 +84,35 @@ private struct FixedClock: Clock {
         status.noteFailure(away, .write)
         status.noteSuccess(.read)
         #expect(log.all.last == "vault recovered vault=v")
+    }
+
+    /// They work while the server refuses every login: only what it has answered shows that it is well again.
+    @Test(arguments: [VaultStatus.Work.read, .list])
+    func readsThatAskNoServerEndNoOutage(work: VaultStatus.Work) {
+        for failure in [away, denied] {
+            let (status, before) = (status(localReads: true), log.all.count)
+            status.noteFailure(failure, .check)
+            status.begin(work)
+            status.end(work)
+            status.noteSuccess(work)
+            #expect(lastGoodContact(status) == 0 && log.all.count == before + 1)
+            status.noteFailure(failure, .check)
+            #expect(log.all.count == before + 1, "it is told once")
+            status.noteSuccess(.check)
+            #expect(log.all.last == "vault recovered vault=v")
+            #expect(lastGoodContact(status) > 0 && status.calls == 5)
+        }
+    }
+
+    /// A write that hung is unanswered, whatever reads find here meanwhile.
+    @Test(arguments: [(false, 0), (true, 2_000)])
+    func readsThatAskNoServerEndNoSilence(localReads: Bool, milliseconds: UInt64) {
+        let status = status(localReads: localReads)
+        status.begin(.write)
+        status.end(.write, .deadlineExceeded(vault: "v"))
+        status.begin(.read)
+        status.end(.read)
+        #expect(status.silence(at: FixedClock().boot + .seconds(2)) == milliseconds)
     }
 
     @Test func aCheckThatWritesEndsAFailureOfWrites() {

@@ -43,11 +43,15 @@ package final class VaultStatus: Sendable {
     private let clock: any Clock
     private let log: Logger
     private let checksWrites: Bool
+    private let localReads: Bool
 
-    /// - Parameter checksWrites: its check writes, too.
-    init(vault: String, checksWrites: Bool, clock: any Clock, log: Logger) {
+    /// - Parameters:
+    ///   - checksWrites: its check writes, too.
+    ///   - localReads: what reads it asks no server: how they end says nothing of the vault's.
+    init(vault: String, checksWrites: Bool, localReads: Bool = false, clock: any Clock, log: Logger) {
         self.vault = vault
         self.checksWrites = checksWrites
+        self.localReads = localReads
         self.clock = clock
         self.log = log
     }
@@ -57,22 +61,25 @@ package final class VaultStatus: Sendable {
         let now = clock.boot
         state.withLock { state in
             if work == .read { state.reads += 1 }
-            state.silence.begin(at: now)
+            if asksServer(work) { state.silence.begin(at: now) }
         }
     }
 
     /// What `begin` has begun came back.
     func end(_ work: Work, _ failure: Failure? = nil) {
         let now = clock.boot
-        state.withLock { $0.silence.end(failure, at: now) }
+        if asksServer(work) { state.withLock { $0.silence.end(failure, at: now) } }
         if let failure { noteFailure(failure, work) } else { noteSuccess(work) }
     }
 
     /// Milliseconds for which the vault has answered nothing of what it was asked; 0 = nothing is unanswered.
     func silence(at now: BootInstant) -> UInt64 { state.withLock { $0.silence.since }.map(now.milliseconds) ?? 0 }
 
-    /// A call that needs login and permission came back.
+    private func asksServer(_ work: Work) -> Bool { !(localReads && (work == .read || work == .list)) }
+
+    /// A call came back. Unless it asked no server, it shows that login and permission are right.
     func noteSuccess(_ work: Work) {
+        guard asksServer(work) else { return state.withLock { $0.calls += 1 } }
         let (now, boot) = (clock.wall, clock.boot)
         let (writes, checksWrites) = (isWrite(work), checksWrites)
         let recovered = state.withLock { state in

@@ -11,7 +11,9 @@ package struct VaultStatuses: Sendable {
             uniqueKeysWithValues: pool.vaults.map { vault in
                 (
                     vault.name,
-                    VaultStatus(vault: vault.name, checksWrites: vault.guarded == nil, clock: clock, log: log)
+                    VaultStatus(
+                        vault: vault.name, checksWrites: vault.guarded == nil,
+                        localReads: vault.guarded?.capabilities.localReads ?? false, clock: clock, log: log)
                 )
             })
     }
