@@ -73,6 +73,8 @@ class Entry:
     advice: dict[Status, str] = {}
     #: What takes the place of a sealed record that somebody has damaged.
     garbage = '{"coffer":"coffer1:AAAA"}'
+    #: Reads ask no server: a broken way or a refused login keeps only writes from it.
+    local_reads = False
     #: A List tells the ids of a record that does not open.
     names_the_unreadable = True
     #: Bytes of the largest credential, with ids of 50 bytes each.
@@ -127,8 +129,8 @@ class Entry:
     # Lag
 
     def lagging(self, test: "SystemTest") -> tuple[dict[str, object], dict[str, str], Callable[[str, str], object]]:
-        """A vault whose reads lag behind writes by a second at most: its section and environment, and what it shows of a
-        record now."""
+        """A vault whose reads lag behind writes by a second at most, or none of whose reads asks it: its section and
+        environment, and what readers are shown of a record now."""
         raise NotImplementedError
 
     def cluster(self, folder: Path) -> Cluster:

@@ -30,7 +30,7 @@ class Lane:
     """One way, its fault, and the calls that go over it."""
 
     def __init__(self, entry: Entry, fault: Fault | None) -> None:
-        self.fault = fault
+        self.fault, self.local_reads = fault, entry.local_reads
         self.user = fault.name.replace(" ", "-").replace("'", "") if fault else "none"
         self.tap = entry.tap()
         patient = {"timeout_ms": PATIENT} if not fault or fault.delay else {}
@@ -81,6 +81,16 @@ class Lane:
     @property
     def stores(self) -> list[Sample]:
         return [each for each in list(self.calls.samples) if "-absent/" not in each.key]
+
+    @property
+    def reads(self) -> list[Sample]:
+        """Of records that are not there."""
+        return [each for each in list(self.calls.samples) if "-absent/" in each.key]
+
+    @property
+    def asking(self) -> list[Sample]:
+        """Calls that need the vault's server."""
+        return self.stores if self.local_reads else list(self.calls.samples)
 
     @property
     def recovered(self) -> float:

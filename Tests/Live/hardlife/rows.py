@@ -14,7 +14,7 @@ from pathlib import Path
 
 import guide
 import lanes
-from entry import Entry
+from entry import Entry, Refusal
 from harness import Client, Daemon, Status, SystemTest, eventually
 from harness.daemon import Place, run
 from harness.options import options
@@ -187,8 +187,7 @@ class HardLife(SystemTest):
         refusal = self.entry.refused(kind)
         daemon = self.host(refusal.section)
         with daemon.client(40) as client:
-            failure = self.assert_fails(refusal.status, client.get, "user", "mail")
-            self.assertRegex(failure.failure.message, refusal.words)
+            self.see_refused_read(client, refusal)
             failure = self.assert_fails(refusal.status, client.store, "user", "mail", b"value")
             self.assertRegex(failure.failure.message, refusal.words)
             self.assertNotIn("may have happened", failure.failure.message)
@@ -207,7 +206,14 @@ class HardLife(SystemTest):
             self.assert_reached(client)
             self.assertGreater(self.health(client).last_good_contact_ms, 0)
             client.store("user", kind, b"value")
-        return refusal.status.name
+        return f"{refusal.status.name}; reads go on" if self.entry.local_reads else refusal.status.name
+
+    def see_refused_read(self, client: Client, refusal: Refusal) -> None:
+        if self.entry.local_reads:
+            self.assert_fails(Status.NOT_FOUND, client.get, "user", "mail")
+        else:
+            failure = self.assert_fails(refusal.status, client.get, "user", "mail")
+            self.assertRegex(failure.failure.message, refusal.words)
 
     @staticmethod
     def health(client: Client):
@@ -488,7 +494,7 @@ class HardLife(SystemTest):
         lane = self.ways.lanes[name]
         self.assert_unhurt(lane)
         self.assert_kept(lane)
-        during = [each for each in lane.calls.samples if lane.broken <= each.sent and each.answered < lane.mended]
+        during = [each for each in lane.asking if lane.broken <= each.sent and each.answered < lane.mended]
         self.assertEqual([each for each in during if each.reached and each.sent > lane.broken + 0.5], [], "it was not broken")
         self.assertGreater(len(during), 5)
         expected = self.entry.statuses.get(name, lane.fault.statuses)
@@ -500,7 +506,8 @@ class HardLife(SystemTest):
         self.assertTrue(any(each.status in expected for each in lane.failures), counted(lane.failures))
         self.assert_recovered(lane)
         names = Counter(each.status.name for each in lane.failures)
-        return f"{', '.join(sorted(names))}; Stores {lane.recovered - lane.mended:.1f} s after"
+        goes_on = "reads go on; " if lane.local_reads else ""
+        return f"{', '.join(sorted(names))}; {goes_on}Stores {lane.recovered - lane.mended:.1f} s after"
 
     @staticmethod
     def allowed(sample: Sample, expected: frozenset[Status], seconds: float) -> set[Status]:
@@ -518,7 +525,12 @@ class HardLife(SystemTest):
         self.assertLess(max(each.seconds for each in warm), PATIENCE + SLACK)
         wrong = [each for each in warm if each.credential != lane.value(int(each.key.rpartition("-")[2]))]
         self.assertEqual(wrong, [])
-        if lane.fault.statuses:
+        if lane.local_reads:
+            self.assertEqual([each for each in warm if each.stale], [], "the vault's copy was not asked")
+            self.assertGreater(len(lane.reads), 10)
+            self.assertEqual(counted([each for each in lane.reads if each.status != Status.NOT_FOUND]), [])
+            self.assertLess(max(each.seconds for each in lane.reads), PATIENCE + SLACK)
+        elif lane.fault.statuses:
             self.assertTrue(any(each.stale for each in warm), "the vault was asked all the time")
 
     def assert_kept(self, lane: Lane) -> None:

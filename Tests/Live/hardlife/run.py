@@ -33,13 +33,12 @@ sys.path[:0] = [str(HERE), str(TESTS / "Live/system"), str(TESTS / "Live"), str(
 KINDS = {
     "hashicorp": ("HashiCorp", "vault"), "aws": ("AWS", "aws"), "etcd": ("Etcd", "etcd"), "gcp": ("GCP", "gcp"),
     "postgres": ("Postgres", "postgres"), "cloudflare": ("Cloudflare", "cloudflare"), "azure": ("Azure", "azure"),
-    "embedded": ("Embedded", "embedded"),
+    "fly": ("Fly", "fly"), "embedded": ("Embedded", "embedded"),
 }
 #: Types of vaults that are not among them, and why.
 WITHOUT = {
     "memory": "forgets everything when the daemon stops",
     "cloudflare-secrets-store": "gives nothing back; Tests/CofferVaultsLiveTests/Cloudflare has its tests",
-    "fly": "reads from the daemon's own environment, and gives values to its own Machines only; Tests/CofferVaultsLiveTests/Fly has its tests",
 }
 #: How many of them run at once on two processors.
 BESIDE = 3
