@@ -15,11 +15,11 @@ import Testing
         try await place.store(#"{"apiKey":"ü ☃"}"#, vault)
         #expect(try await place.text(vault) == #"{"apiKey":"ü ☃"}"#)
         // A plain restart does not bring it in.
-        let machine = try await place.control(.get, "machine?id=m1")
+        let machine = try await place.machine()
         #expect(machine["environment"]?.members?.isEmpty == true)
         #expect(try await place.text(try await place.vault()) == #"{"apiKey":"ü ☃"}"#)
         try await place.deploy()
-        let after = try await place.control(.get, "machine?id=m1")
+        let after = try await place.machine()
         #expect(after["environment"]?["CONNECTOR_user123_conn456"]?.text == #"{"apiKey":"ü ☃"}"#)
         let next = try await place.vault()
         #expect(try await place.text(next) == #"{"apiKey":"ü ☃"}"#)
@@ -29,6 +29,22 @@ import Testing
         #expect(try await place.text(try await place.vault()) == nil)
         try await place.deploy()
         #expect(try await place.text(try await place.vault()) == nil)
+    }
+
+    /// The daemon's own is the last: with it the daemon ends.
+    @Test func deployedUpdatesEveryMachine() async throws {
+        let place = try await FlyPlace(others: ["m2"])
+        let vault = try await place.vault(deploys: true)
+        try await place.store("text", vault)
+        var own = try await place.machine()
+        while own["environment"]?["CONNECTOR_user123_conn456"]?.text != "text", SystemClock().boot < place.deadline {
+            #expect(own["environment"]?.members?.isEmpty == true)
+            try await Task.sleep(for: .milliseconds(20))
+            own = try await place.machine()
+        }
+        #expect(try await place.machine("m2")["environment"]?["CONNECTOR_user123_conn456"]?.text == "text")
+        await vault.close()
+        #expect(try await place.text(try await place.vault()) == "text")
     }
 
     @Test(arguments: [

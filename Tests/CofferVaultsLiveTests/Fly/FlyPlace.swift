@@ -9,7 +9,7 @@ import Synchronization
 @testable import CofferCrypto
 @testable import CofferFly
 
-/// An app at the stand-in for Fly's API that `Tests/Live/run.py` started, with one Machine, on which the daemon runs.
+/// An app at the stand-in for Fly's API that `Tests/Live/run.py` started, with a Machine m1, on which the daemon runs.
 final class FlyPlace: VaultFixture {
     struct Missing: Error, CustomStringConvertible {
         var description: String { "COFFER_LIVE_FLY_ENDPOINT is not set: these tests are run by Tests/Live/run.py" }
@@ -21,8 +21,10 @@ final class FlyPlace: VaultFixture {
     let settable = FlySettableClock()
     private let keys: KeyRing
 
-    /// - Parameter name: "limited" = one whose calls are limited to three at once.
-    init(_ name: String = "live") async throws {
+    /// - Parameters:
+    ///   - name: "limited" = one whose calls are limited to three at once.
+    ///   - others: Machines of the app beside m1.
+    init(_ name: String = "live", others: [String] = []) async throws {
         guard let endpoint = ProcessInfo.processInfo.environment["COFFER_LIVE_FLY_ENDPOINT"], !endpoint.isEmpty else {
             throw Missing()
         }
@@ -31,7 +33,8 @@ final class FlyPlace: VaultFixture {
         let key = Secret.random(count: 32)
         keys = KeyRing(base: key, terms: [KeyTerm(id: 1, name: "first", state: .active, createdAt: 0, key: key)])
         try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
-        _ = try await control(.post, "app", .object([("machines", .array([.string("m1")]))]))
+        let machines = (["m1"] + others).map { JSON.string($0) }
+        _ = try await control(.post, "app", .object([("machines", .array(machines))]))
     }
 
     deinit { try? FileManager.default.removeItem(atPath: data) }
@@ -60,14 +63,21 @@ final class FlyPlace: VaultFixture {
         try await control(.post, "plan", .object(all + members))
     }
 
+    /// Its version, and the environment that its last update has fixed.
+    func machine(_ id: String = "m1") async throws -> JSON { try await control(.get, "machine?id=\(id)") }
+
     /// A daemon that starts on the Machine now.
-    func vault(token: String = "fm2_app-token", app other: String? = nil) async throws -> FlyVault {
-        let machine = try await control(.get, "machine?id=m1")
+    ///
+    /// - Parameter deploys: it updates the Machines itself.
+    func vault(token: String = "fm2_app-token", app other: String? = nil, deploys: Bool = false) async throws -> FlyVault {
+        let machine = try await machine()
         var secrets: [String: Secret] = [:]
         for member in machine["environment"]?.members ?? [] { secrets[member.name] = member.value.secret }
         let client = FlyClient(
             transport: transport, root: "", app: other ?? app,
             token: FlyToken(try FlyToken.checked(Secret(token), from: "the test")), vault: "live", clock: settable)
+        let deployment =
+            deploys ? FlyDeployment(client, machine: "m1", delay: .milliseconds(10), clock: settable, notice: { _ in }) : nil
         return try FlyVault(
             name: "live", FlyVault.Surroundings(secrets: secrets, machineVersion: machine["instance"]?.text ?? ""),
             client: client,
@@ -75,7 +85,7 @@ final class FlyPlace: VaultFixture {
                 folder: data + "/fly",
                 sealer: RecordSealer(keys: keys, environment: "live", clock: settable, random: SystemRandom()),
                 identity: FlyVault.identity, app: app, vault: "live", clock: settable),
-            clock: settable, random: SystemRandom())
+            deployment: deployment, clock: settable, random: SystemRandom())
     }
 
     var deadline: BootInstant { SystemClock().boot + .seconds(30) }
