@@ -80,7 +80,7 @@ enum GoogleLive {
 
     static var deadline: BootInstant { SystemClock().boot + .seconds(20) }
 
-    /// Has the stand-in do something: "plan" an answer, or "expire" all tokens.
+    /// Has the stand-in do something: "plan" an answer, or "expire" a token.
     static func control(_ name: String, _ body: String = "{}") async throws {
         let origin = try variable("ENDPOINT")
         guard let place = HTTPOrigin(address: origin) else { throw Missing(name: origin) }

@@ -52,12 +52,13 @@ import Testing
         try await GoogleLive.vault(try GoogleLive.instance()).check(deadline: GoogleLive.deadline)
     }
 
-    /// The server forgets every token: each vault logs in again by itself, once.
+    /// The server forgets the token: the vault logs in again by itself, once.
     @Test func aTokenThatIsNoLongerAcceptedIsReplaced() async throws {
         let recorder = Recorder()
         let vault = try GoogleLive.vault(try GoogleLive.file("app"), recorder: recorder)
         try await vault.check(deadline: GoogleLive.deadline)
-        try await GoogleLive.control("expire")
+        let header = try #require(recorder.requests.last?.headers.first { $0.name == "Authorization" }?.value.text)
+        try await GoogleLive.control("expire", #"{"authorization":"\#(header)"}"#)
         try await vault.check(deadline: GoogleLive.deadline)
         #expect(recorder.requests.count { $0.path == "/token" } == 2)
     }
