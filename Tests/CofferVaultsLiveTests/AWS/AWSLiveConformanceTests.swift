@@ -28,7 +28,7 @@ import Testing
 struct AWSLiveFixture: VaultFixture {
     let deletion: AWSOptions.Deletion
     let prefix = AWSLive.freshPrefix()
-    let settable = AWSSettableClock()
+    let settable = SettableClock()
     var clock: any Clock { settable }
     let expiryStep: UInt64 = 1000
 

@@ -134,7 +134,7 @@ import Testing
     }
 
     @Test func aWrongClockIsCorrectedOnce() async throws {
-        let clock = AWSSettableClock()
+        let clock = SettableClock()
         let counter = Counter()
         clock.advance(milliseconds: 3_600_000)
         let vault = try AWSLive.vault(clock: clock, counter: counter)

@@ -112,12 +112,3 @@ struct CountingTransport: HTTPTransport {
         return try await inner.send(request, deadline: deadline)
     }
 }
-
-/// The kernel's time for deadlines, and a wall clock that goes on when it is
-/// told: signatures may be minutes old.
-final class AWSSettableClock: Clock {
-    let manual = ManualClock(wall: SystemClock().wall)
-    var boot: BootInstant { SystemClock().boot }
-    var wall: WallMilliseconds { manual.wall }
-    func advance(milliseconds: UInt64) { manual.advance(milliseconds: milliseconds) }
-}

@@ -20,7 +20,7 @@ import Testing
 
     struct Fixture: VaultFixture {
         let namespace: String
-        let settable = CloudflareSettableClock()
+        let settable = SettableClock()
         var clock: any Clock { settable }
         let expiryStep: UInt64 = 1_000
 
@@ -32,7 +32,7 @@ import Testing
     struct SecretsFixture: VaultFixture {
         let account: String
         let store: String
-        let settable = CloudflareSettableClock()
+        let settable = SettableClock()
         var clock: any Clock { settable }
         let expiryStep: UInt64 = 1_000
 

@@ -13,7 +13,7 @@ import Testing
     @Test func sendsWhatTheOfficialSDKSends() async throws {
         let deadline = CloudflareLive.deadline
         // Time stands still, or less than an hour might be left.
-        let clock = CloudflareSettableClock()
+        let clock = SettableClock()
         let vault = try CloudflareLive.vault(
             namespace: try CloudflareLive.variable("COMPARED_NAMESPACE"), clock: clock)
         let key = try CloudflareLive.key("user123", "conn456")

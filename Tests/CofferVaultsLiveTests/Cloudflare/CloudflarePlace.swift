@@ -96,11 +96,3 @@ enum CloudflareLive {
         }
     }
 }
-
-/// The kernel's time for deadlines, and a wall clock that goes on when it is told.
-final class CloudflareSettableClock: Clock {
-    let manual = ManualClock(wall: SystemClock().wall)
-    var boot: BootInstant { SystemClock().boot }
-    var wall: WallMilliseconds { manual.wall }
-    func advance(milliseconds: UInt64) { manual.advance(milliseconds: milliseconds) }
-}

@@ -18,7 +18,7 @@ final class FlyPlace: VaultFixture {
     let app: String
     let data = NSTemporaryDirectory() + "live-fly-\(UUID().uuidString)"
     let transport: any HTTPTransport
-    let settable = FlySettableClock()
+    let settable = SettableClock()
     private let keys: KeyRing
 
     /// - Parameters:
@@ -114,11 +114,4 @@ final class FlyPlace: VaultFixture {
             return error
         }
     }
-}
-
-/// The kernel's time for deadlines, and a wall clock that goes on when it is told.
-final class FlySettableClock: Clock {
-    let manual = ManualClock(wall: SystemClock().wall)
-    var boot: BootInstant { SystemClock().boot }
-    var wall: WallMilliseconds { manual.wall }
 }

@@ -140,10 +140,3 @@ func failure<R>(_ body: () async throws(Failure) -> R) async -> Failure? {
         return error
     }
 }
-
-/// The kernel's time for deadlines, and a wall clock that goes on when it is told.
-final class SettableClock: Clock {
-    let manual = ManualClock(wall: SystemClock().wall)
-    var boot: BootInstant { SystemClock().boot }
-    var wall: WallMilliseconds { manual.wall }
-}

@@ -43,7 +43,7 @@ class Fly(Entry):
     lacks = {
         "nodes": Lack("one address, behind which the service has its nodes", refuses_settings(
             "fly", "nodes: ['https://127.0.0.1:1']", "endpoints: ['https://127.0.0.1:1']")),
-        "hosts": Lack("a Machine has what others store with its next update, as the row of ids shows", shows_updates_only),
+        "hosts": Lack("a Machine has what another one stores with its next update", shows_updates_only),
     }
     room = 48_638
     process: Process | None = None
