@@ -52,21 +52,33 @@ class Fly(Entry):
         self.folder = folder
         self.process, self.endpoint = fly_backend.start(folder)
         self.port = int(self.endpoint.rpartition(":")[2])
-        fly_backend.new_app(self.endpoint, APP, MACHINE)
+        self.apps: list[str] = []
+        self.app(self.port)
 
     def stop(self) -> None:
         if self.process:
             self.process.stop()
 
+    def app(self, port: int) -> str:
+        """One for each way: each Store asks for a list of the app's secrets, which are tens of records as a rule."""
+        name = APP if port == self.port else f"{APP}-{port}"
+        if name not in self.apps:
+            fly_backend.new_app(self.endpoint, name, MACHINE)
+            self.apps.append(name)
+        return name
+
     @property
     def env(self) -> dict[str, str]:
-        """Of a Machine after an update: each look at it is one."""
-        self.control("POST", f"update?app={APP}&id={MACHINE}")
-        machine = self.machine()
-        return machine["environment"] | {"FLY_MACHINE_ID": MACHINE, "FLY_MACHINE_VERSION": machine["instance"]}
+        """Of a Machine after an update, with what all apps have: each look at it is one."""
+        found = {"FLY_MACHINE_ID": MACHINE}
+        for app in list(self.apps):
+            self.control("POST", f"update?app={app}&id={MACHINE}")
+            machine = self.machine(app)
+            found |= machine["environment"] | {"FLY_MACHINE_VERSION": machine["instance"]}
+        return found
 
-    def machine(self) -> dict:
-        return self.control("GET", f"machine?app={APP}&id={MACHINE}")
+    def machine(self, app: str = APP) -> dict:
+        return self.control("GET", f"machine?app={app}&id={MACHINE}")
 
     def control(self, method: str, path: str) -> dict:
         status, found, _ = fly_backend.call(self.endpoint, method, f"/_fake/{path}")
@@ -74,7 +86,7 @@ class Fly(Entry):
         return found
 
     def section(self, port: int | None = None, **changes: object) -> dict[str, object]:
-        return {"type": "fly", "app": APP, "api_url": f"http://127.0.0.1:{port or self.port}",
+        return {"type": "fly", "app": self.app(port or self.port), "api_url": f"http://127.0.0.1:{port or self.port}",
                 "api_token_file": self.token("app", "app-token")} | changes
 
     def token(self, name: str, token: str) -> Path:
