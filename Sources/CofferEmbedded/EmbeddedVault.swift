@@ -130,7 +130,8 @@ package final class EmbeddedVault: VaultAdapter, NonblockingWriter {
         _ key: VaultKey, _ item: VaultItem, condition: WriteCondition, deadline: BootInstant
     ) async throws(Failure) -> VaultReceipt {
         if let refusal = refusal(of: key, item) { throw refusal }
-        let reply = try await writes.submit(.write(RowWrite(key, item, condition)), deadline: deadline)
+        let row = RowWrite(key, item, condition)
+        let reply = try await writes.submit(.write(row), weight: row.payload.count, deadline: deadline)
         return try reply.receipt(for: item.version)
     }
 
@@ -139,12 +140,12 @@ package final class EmbeddedVault: VaultAdapter, NonblockingWriter {
         on queue: any WorkQueue, completion: @escaping @Sendable (Result<VaultReceipt, Failure>) -> Void
     ) {
         let caller = PromptCaller(item.version, to: self, on: queue, completion: completion)
-        let request = WriteRequest.write(RowWrite(key, item, condition))
+        let row = RowWrite(key, item, condition)
         if let refusal = refusal(of: key, item) {
-            return EmbeddedWriter.WriteLane.Call(request, deadline: deadline, caller: caller)
+            return EmbeddedWriter.WriteLane.Call(.write(row), deadline: deadline, caller: caller)
                 .answer(.failure(refusal))
         }
-        writes.submit(request, deadline: deadline, for: caller)
+        writes.submit(.write(row), weight: row.payload.count, deadline: deadline, for: caller)
     }
 
     private func refusal(of key: VaultKey, _ item: VaultItem) -> Failure? {

@@ -8,10 +8,6 @@ enum WriteRequest: Sendable {
     case remove(VaultKey, ifVersion: String?)
     /// Writes a row that means nothing: a small one, or one as large as the largest credential.
     case probe(isLarge: Bool)
-
-    var payloadBytes: Int {
-        if case .write(let row) = self { row.payload.count } else { 0 }
-    }
 }
 
 enum WriteReply: Sendable {
@@ -117,15 +113,13 @@ struct EmbeddedWriter {
             answer(group.calls, outcomes, committing: clock.boot.nanoseconds - isReady.nanoseconds)
         } catch {
             for call in group.calls { call.answer(.failure(error)) }
-            lane.finish(group.calls)
         }
     }
 
     /// Calls that a group has room for.
     private func take(for group: Group) -> WriteLane.Taken {
         lane.take(
-            atMost: Self.groupCalls - group.calls.count, weight: \.payloadBytes,
-            limit: Self.groupBytes - group.bytes)
+            atMost: Self.groupCalls - group.calls.count, limit: Self.groupBytes - group.bytes)
     }
 
     /// The calls to add to a group; nil if it is to be committed.
@@ -154,8 +148,9 @@ struct EmbeddedWriter {
     ) {
         // Counted before the answers: from then on the same callers come back.
         let waiting = lane.waitingCount
-        WriteLane.Call.answer(calls, outcomes)
-        lane.finish(calls)
+        var deliveries = LaneDeliveries()
+        for (call, outcome) in zip(calls, outcomes) { call.answer(outcome, by: &deliveries) }
+        deliveries.post()
         pacing.committed(answered: calls.count, waiting: waiting, duration: committing)
         gatherUntil = clock.boot + .nanoseconds(Int64(pacing.patience))
     }
@@ -223,7 +218,6 @@ struct EmbeddedWriter {
             case .failing(let failure), .damaged(let failure): call.answer(.failure(failure))
             case .sound: call.answer(.failure(.closed(vault: connections.name)))
             }
-            lane.finish([call])
         }
         let now = clock.boot
         if now < nextReopening {

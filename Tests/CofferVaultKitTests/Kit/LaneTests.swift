@@ -26,15 +26,14 @@ import Testing
 
     private func submit(_ request: Int, seconds: Int64 = 60) -> Listener {
         let listener = Listener()
-        lane.submit(request, deadline: clock.boot + .seconds(seconds), for: listener)
+        lane.submit(request, weight: request, deadline: clock.boot + .seconds(seconds), for: listener)
         return listener
     }
 
     private func take(_ count: Int, limit: Int = .max) -> [Int] {
-        let (calls, weight) = lane.take(atMost: count, weight: { $0 }, limit: limit)
+        let (calls, weight) = lane.take(atMost: count, limit: limit)
         let requests = calls.map(\.request)
         #expect(weight == requests.reduce(0, +))
-        lane.finish(calls)
         return requests
     }
 
@@ -75,7 +74,6 @@ import Testing
         for task in tasks { task.cancel() }
         while lane.waitingCount > 0 { await Task.yield() }
         for call in begun { call.answer(.success("\(call.request)")) }
-        lane.finish(begun)
         var answers: [String] = []
         for task in tasks { if let answer = await task.value { answers.append(answer) } }
         #expect(answers.sorted() == begun.map { "\($0.request)" }.sorted())
@@ -104,7 +102,7 @@ import Testing
         lane.submit(1, deadline: clock.boot + .seconds(seconds) + .milliseconds(500), for: listener)
         _ = lane.take(atMost: 1)
         clock.advance(milliseconds: 2_000)
-        _ = lane.expire(now: clock.boot)
+        lane.expire()
         let failure = #expect(throws: Failure.self) { try listener.all[0].get() }
         #expect(failure?.code == .deadlineExceeded && failure?.hadLittleTime == isHurried)
     }
@@ -117,16 +115,29 @@ import Testing
         let firstTaken = lane.take(atMost: 1).calls
         let secondTaken = lane.take(atMost: 1).calls
         clock.advance(milliseconds: 2_000)
-        _ = lane.expire(now: clock.boot)
+        lane.expire()
         #expect(code(first) == .deadlineExceeded)
         firstTaken[0].answer(.success("late"))
-        lane.finish(firstTaken)
         clock.advance(milliseconds: 10_000)
-        _ = lane.expire(now: clock.boot)
+        lane.expire()
         #expect(code(second) == .deadlineExceeded)
         secondTaken[0].answer(.success("late"))
-        lane.finish(secondTaken)
         #expect(first.all.count == 1 && second.all.count == 1)
+    }
+
+    /// A credential is in it.
+    @Test func aCallThatIsAnsweredIsLetGoWhenItsThreadComesBack() {
+        _ = submit(1)
+        _ = submit(2)
+        weak var first: LaneCall<Int, String>?
+        do {
+            let calls = lane.take(atMost: 1).calls
+            first = calls[0]
+            calls[0].answer(.success("done"))
+        }
+        #expect(first != nil)
+        lane.wait()
+        #expect(first == nil)
     }
 
     @Test func aClosedLaneRefusesAndIsDrained() {
