@@ -50,14 +50,12 @@ final class EmbeddedConnections: Sendable {
     /// The names of the database and its log lead to the files that are open. SQLite makes
     /// the log with the first write at the latest.
     private var isInPlace: Bool {
-        let identity = file.identity(suffixes: Self.suffixes)
+        let identity = file.identity
         return opened.withLock { opened in
             if opened == nil { opened = identity }
             return opened == identity
         }
     }
-
-    private static let suffixes = ["", "-wal"]
 
     /// Runs `body` on the connection that writes; from the writer's thread only.
     func write<R>(
@@ -163,7 +161,7 @@ final class EmbeddedConnections: Sendable {
             let reading = try SQLiteConnection(path: file.path, settings: settings)
             slot.connection.withLock { $0 = reading }
         }
-        let identity = file.identity(suffixes: Self.suffixes)
+        let identity = file.identity
         opened.withLock { $0 = identity }
     }
 

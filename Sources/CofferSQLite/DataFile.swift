@@ -36,6 +36,7 @@ package final class DataFile: Sendable {
     }
 
     package let path: String
+    private let logPath: String
     private let folder: String
     /// The descriptor of the lock; nil once let go.
     private let lock: Mutex<Int32?>
@@ -48,6 +49,7 @@ package final class DataFile: Sendable {
         try Self.makeFolder(String(path[..<slash]))
         (folder, self.path) = try Self.checked(path, slash)
         let path = self.path
+        logPath = path + "-wal"
         lock = Mutex(try Self.takeLock(path + ".lock", for: path))
     }
 
@@ -140,21 +142,29 @@ package final class DataFile: Sendable {
         return String(cString: real)
     }
 
-    /// Which files the names lead to. What is written to a file that has lost its name is
-    /// gone with the process.
+    /// Which files the names of the database and its log lead to. What is written to a file that has
+    /// lost its name is gone with the process.
     package struct Identity: Equatable, Sendable {
-        fileprivate let numbers: [UInt64]
+        fileprivate let database: Number
+        fileprivate let log: Number
+
+        fileprivate struct Number: Equatable, Sendable {
+            let device: UInt64
+            let inode: UInt64
+
+            init?(_ path: String) {
+                var status = stat()
+                guard lstat(path, &status) == 0 else { return nil }
+                device = UInt64(status.st_dev)
+                inode = UInt64(status.st_ino)
+            }
+        }
     }
 
-    /// Of the files with these suffixes appended; a missing one differs from any other.
-    package func identity(suffixes: [String]) -> Identity? {
-        var numbers: [UInt64] = []
-        for suffix in suffixes {
-            var status = stat()
-            guard lstat(path + suffix, &status) == 0 else { return nil }
-            numbers += [UInt64(status.st_dev), UInt64(status.st_ino)]
-        }
-        return Identity(numbers: numbers)
+    /// Nil if one of them is missing.
+    package var identity: Identity? {
+        guard let database = Identity.Number(path), let log = Identity.Number(logPath) else { return nil }
+        return Identity(database: database, log: log)
     }
 
     private static func exists(_ path: String) throws(Problem) -> Bool {
