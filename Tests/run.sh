@@ -171,11 +171,11 @@ begin build-release build_release
 begin swift-package chrt --idle 0 Tests/swift-package.sh
 begin live-formats python3 Tests/Live/formats.py --bin .build-debug/debug
 step live python3 Tests/Live/run.py --scratch-path .build-debug
+step python-client clients/python/check.sh .build-debug/debug
+step node-client node_client
 end live-formats
 # So does this one, for faults to end.
 begin hard-life python3 Tests/Live/hardlife/run.py --bin .build-debug/debug "${soak[@]}"
-step python-client clients/python/check.sh .build-debug/debug
-step node-client node_client
 step oracle python3 Tests/Fuzzing/oracle.py .build-debug/debug/coffer-oracle
 end build-release
 end swift-package
@@ -193,8 +193,9 @@ step system python3 Tests/System/run.py --bin .build/release "${soak[@]}"
 end clients
 # Builds the fuzzer first; these tests leave it more than one processor.
 begin fuzz chrt --idle 0 Tests/Fuzzing/fuzz.sh ${soak:+--frames 20000000}
-step live-system python3 Tests/Live/system/run.py --bin .build/release "${soak[@]}"
+step live-system python3 Tests/Live/system/run.py --bin .build/release --part waiting "${soak[@]}"
 end fuzz
+step live-measured python3 Tests/Live/system/run.py --bin .build/release --part measuring "${soak[@]}"
 step allocations Tests/allocations.sh .build/release
 step bench-smoke Tests/bench.sh .build/release
 if [ ${#soak[@]} -gt 0 ]; then
