@@ -79,9 +79,13 @@ struct HashiCorpMetadata: Equatable, Sendable {
         return .object(isReadable ? [("custom_metadata", .object(custom)), time] : [time])
     }
 
+    /// More than any duration of the engine has, and few enough that no sum of their parts overflows.
+    private static let maximumDurationBytes = 64
+
     /// A duration as the engine writes it, "720h0m0s": in whole seconds, fractions
     /// left out. nil for any other text.
     static func seconds(_ text: String) -> Int64? {
+        guard text.utf8.count <= maximumDurationBytes else { return nil }
         let units: [Character: Int64] = ["h": 3600, "m": 60, "s": 1]
         var (total, number) = (Int64(0), "")
         for character in text {

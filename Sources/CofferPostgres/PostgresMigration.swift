@@ -14,7 +14,7 @@ struct PostgresMigration {
     func run(_ connection: PostgresConnection, _ deadline: BootInstant) throws(PostgresFault) {
         let version = try version(connection, deadline)
         if version == PostgresTables.version { return }
-        try require(version)
+        try PostgresTables.require(version)
         guard isAllowed else { throw .noTables(.notAllowed) }
         do throws(PostgresFault) {
             try migrate(connection, deadline)
@@ -38,17 +38,13 @@ struct PostgresMigration {
         }
     }
 
-    private func require(_ version: Int64) throws(PostgresFault) {
-        guard version <= PostgresTables.version else { throw .newerTables(version) }
-    }
-
     /// In one transaction, which waits for that of another daemon.
     private func migrate(_ connection: PostgresConnection, _ deadline: BootInstant) throws(PostgresFault) {
         _ = try connection.run(script: tables.lock, deadline: deadline)
         let found = try connection.run(script: tables.find, deadline: deadline)
         var version: Int64 = 0
         if found.text(0, 1) == "t" { version = try self.version(connection, deadline) }
-        try require(version)
+        try PostgresTables.require(version)
         if found.text(0, 0) == "f" { _ = try connection.run(script: tables.makeSchema, deadline: deadline) }
         for script in tables.scripts.dropFirst(Int(version)) { _ = try connection.run(script: script, deadline: deadline) }
         _ = try connection.run(script: "COMMIT", deadline: deadline)

@@ -22,6 +22,13 @@ struct PostgresTables: Sendable {
 
     static let version: Int64 = 1
 
+    /// - Parameter version: that is there; 0 = none.
+    /// - Throws: why these tables cannot be used, or brought to this version. Others may write to the table with it.
+    static func require(_ version: Int64) throws(PostgresFault) {
+        guard version >= 0 else { throw .garbled }
+        guard version <= Self.version else { throw .newerTables(version) }
+    }
+
     /// The schema's name, quoted.
     private let schema: String
     /// Where changes are told.

@@ -362,6 +362,13 @@ import Testing
         await refuses("cannot connect to", uri)
     }
 
+    /// No duration comes from what is no number of seconds.
+    @Test(arguments: ["nan", "-nan", "inf", "-inf", "1e999", "soon", "-5", "1e300"])
+    func anyTimeoutOfTheMetadataDoes(text: String) async throws {
+        let found = try await find(["AWS_METADATA_SERVICE_TIMEOUT": text]) { _, request, _ in Self.local(request) }
+        #expect(found == localFound)
+    }
+
     @Test func instance() async throws {
         let first = try await find([:]) { place, request, _ in
             #expect(place == AWSPlace(.local, HTTPOrigin(isSecure: false, host: "169.254.169.254", port: 80)))

@@ -95,11 +95,13 @@ import Testing
         _ = try await vault.write(try fixture.key(), longest, condition: .none, deadline: fixture.deadline)
     }
 
+    private static let latest = WallMilliseconds(Int64.max)
+
     @Test func theLargestDocumentFits() throws {
         let item = VaultItem(
             payload: .sealed([UInt8](repeating: 255, count: AWSDocument.maximumPayloadBytes)),
-            version: String(repeating: "v", count: 128), createdAt: .max, updatedAt: .max, expiresAt: .max)
-        guard case .binary(let bytes) = try AWSDocument.value(of: item, created: .max, vault: "cloud") else {
+            version: String(repeating: "v", count: 128), createdAt: Self.latest, updatedAt: Self.latest, expiresAt: Self.latest)
+        guard case .binary(let bytes) = try AWSDocument.value(of: item, created: Self.latest, vault: "cloud") else {
             Issue.record("not binary")
             return
         }

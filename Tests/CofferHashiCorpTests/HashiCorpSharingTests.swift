@@ -68,6 +68,11 @@ import Testing
         ] as [(String, Int64?)])
     func durations(text: String, seconds: Int64?) { #expect(HashiCorpMetadata.seconds(text) == seconds) }
 
+    /// No text of an answer is so long that its parts overflow when they are added.
+    @Test(arguments: [6, 700_000]) func noSumOfADurationOverflows(parts: Int) {
+        #expect(HashiCorpMetadata.seconds(String(repeating: "4000000000h", count: parts)) == nil)
+    }
+
     // MARK: Which engine it is
 
     private static func mounted(_ type: String, _ options: String) -> HTTPResponse {

@@ -77,7 +77,7 @@ struct AWSLocalCredentials: Sendable {
     func instance(deadline: BootInstant) async throws(Failure) -> AWSCredentials {
         let transport = try transports.transport(to: AWSPlace(.local, try instanceOrigin()))
         let attempts = dependencies.text("AWS_METADATA_SERVICE_NUM_ATTEMPTS").flatMap { Int($0) } ?? 1
-        let timeout = dependencies.text("AWS_METADATA_SERVICE_TIMEOUT").flatMap { Double($0) } ?? 1
+        let timeout = dependencies.text("AWS_METADATA_SERVICE_TIMEOUT").flatMap(Self.seconds) ?? 1
         func ask(_ request: HTTPRequest, _ what: String) async throws(Failure) -> HTTPResponse {
             let response = try await attempt(min(max(attempts, 1), 10), deadline, "the instance metadata service") {
                 () async throws(Failure) in (transport, request, Duration.seconds(min(max(timeout, 0.1), 60)))
@@ -102,6 +102,9 @@ struct AWSLocalCredentials: Sendable {
         guard let credentials = Self.decode(answer) else { throw refused(answer.status, "the role's credentials") }
         return credentials
     }
+
+    /// - Returns: nil for what is no number of seconds, "nan" among it: no duration comes from that.
+    static func seconds(_ text: String) -> Double? { Double(text).flatMap { $0.isFinite ? $0 : nil } }
 
     private func instanceOrigin() throws(Failure) -> HTTPOrigin {
         if let text = dependencies.text("AWS_EC2_METADATA_SERVICE_ENDPOINT") {

@@ -22,16 +22,15 @@ package enum SealedBinary {
         bytes.withBytes { $0.byteCount >= mark.count && $0.extracting(0..<mark.count).isEqual(to: mark) }
     }
 
-    /// Trusts nothing.
+    /// Trusts nothing. A time that a ``SealedDocument`` has no room for is refused too: the record's next version may be one,
+    /// and keeps the time at which the record was made.
     ///
     /// - Returns: nil for what is no sealed record.
     package static func item(_ bytes: Secret) -> VaultItem? {
         bytes.withBytes { bytes in
             var cursor = ByteCursor()
             guard cursor.array(count: mark.count, in: bytes) == mark,
-                let created = cursor.integer(UInt64.self, in: bytes),
-                let updated = cursor.integer(UInt64.self, in: bytes),
-                let expires = cursor.integer(UInt64.self, in: bytes),
+                let created = time(&cursor, bytes), let updated = time(&cursor, bytes), let expires = time(&cursor, bytes),
                 let count = cursor.integer(UInt8.self, in: bytes), (1...VaultItem.maximumVersionBytes).contains(Int(count)),
                 let version = cursor.text(count: Int(count), in: bytes), version.utf8.allSatisfy({ $0 < 0x80 }),
                 let envelope = cursor.array(count: cursor.remaining(in: bytes), in: bytes), !envelope.isEmpty
@@ -40,5 +39,8 @@ package enum SealedBinary {
                 payload: .sealed(envelope), version: version, createdAt: created, updatedAt: updated, expiresAt: expires
             )
         }
+    }
+    private static func time(_ cursor: inout ByteCursor, _ bytes: RawSpan) -> WallMilliseconds? {
+        cursor.integer(UInt64.self, in: bytes).flatMap { Int64(exactly: $0) == nil ? nil : $0 }
     }
 }
