@@ -26,14 +26,14 @@ package struct PostgresDependencies: Sendable {
 
     package init(
         clock: any Clock = SystemClock(), random: any RandomSource = SystemRandom(), silence: Duration? = nil,
-        beforeThread: @escaping @Sendable (String) throws(Failure) -> Void = { (_: String) throws(Failure) in },
-        notice: @escaping @Sendable (String) -> Void = { _ in }
+        notice: @escaping @Sendable (String) -> Void = { _ in },
+        beforeThread: @escaping @Sendable (String) throws(Failure) -> Void = { (_: String) throws(Failure) in }
     ) {
         self.clock = clock
         self.random = random
         self.silence = silence ?? Self.standardSilence
-        self.beforeThread = beforeThread
         self.notice = notice
+        self.beforeThread = beforeThread
     }
 }
 

@@ -34,6 +34,15 @@ import Testing
         }
     }
 
+    /// What is passed behind the parentheses is what most pass: what is to be logged.
+    @Test func aClosureBehindTheParenthesesIsTheNotice() throws {
+        let told = Mutex<[String]>([])
+        let dependencies = PostgresDependencies { text in told.withLock { $0.append(text) } }
+        dependencies.notice("noticed")
+        try dependencies.beforeThread("started")
+        #expect(told.withLock { $0 } == ["noticed"])
+    }
+
     /// While the listener connects, which a server that does not answer makes last for 5 s, others may write.
     @Test(.timeLimit(.minutes(1))) func doubtsEverythingWhileItConnects() async throws {
         let server = MuteServer()
