@@ -35,6 +35,16 @@ private struct FixedClock: Clock {
     var wall: WallMilliseconds = 1_700_000_000_000
 }
 
+/// A clock that stands still until it is told to go on.
+private final class SteppedClock: Clock {
+    private let seconds = Mutex<UInt64>(1)
+
+    var boot: BootInstant { BootInstant(nanoseconds: seconds.withLock { $0 * 1_000_000_000 }) }
+    var wall: WallMilliseconds { 1_700_000_000_000 + seconds.withLock { $0 * 1_000 } }
+
+    func advance(seconds more: UInt64) { seconds.withLock { $0 += more } }
+}
+
 @Suite struct VaultStatusTests {
     private let log = LogLines()
 
@@ -77,6 +87,41 @@ private struct FixedClock: Clock {
         let status = status()
         status.noteFailure(failure.remembered, .check)
         #expect(log.all.first?.hasPrefix("vault unavailable") == true)
+    }
+
+    /// Health shows the newer cause, so the log has to; but no line for each call where two causes take turns.
+    @Test func anotherCauseOfAnOutageIsLoggedOnceAMinute() {
+        let clock = SteppedClock()
+        let status = VaultStatus(vault: "v", checksWrites: false, clock: clock, log: log.logger)
+        let refused = Failure(.unauthenticated, .vaultRefused, "login refused", vault: "v")
+        status.noteFailure(away, .read)
+        status.noteFailure(refused, .read)
+        #expect(log.all.count == 2)
+        #expect(
+            log.all.last
+                == "vault unavailable for another cause cause=login refused reason=VAULT_REFUSED status=UNAUTHENTICATED vault=v")
+        for _ in 0..<100 {
+            status.noteFailure(away, .read)
+            status.noteFailure(refused, .read)
+        }
+        #expect(log.all.count == 2)
+        clock.advance(seconds: 60)
+        status.noteFailure(refused, .read)
+        #expect(log.all.count == 2, "the cause that was logged last is told again")
+        status.noteFailure(away, .read)
+        #expect(log.all.count == 3 && log.all.last?.contains("cause=away") == true)
+        // The next outage begins anew.
+        status.noteSuccess(.read)
+        status.noteFailure(refused, .read)
+        status.noteFailure(away, .read)
+        #expect(log.all.count == 6)
+    }
+
+    /// A cause is the same one however long it lasts by now.
+    @Test func aNumberInAMessageIsNoOtherCause() {
+        let status = status()
+        for seconds in 1...20 { status.noteFailure(.silent(vault: "v", milliseconds: UInt64(seconds) * 1_000), .check) }
+        #expect(log.all.count == 1)
     }
 
     @Test func anyCallThatWorksEndsAnOutage() {

@@ -29,12 +29,27 @@ package final class VaultStatus: Sendable {
         /// Before these, a record that does not open and a refused call are not told again.
         var nextUnreadableReport = BootInstant(nanoseconds: 0)
         var nextRefusalReport = BootInstant(nanoseconds: 0)
+        /// The cause that was logged last of the outage that goes on, and before when no other one is.
+        var loggedCause: Cause?
+        var nextCauseReport = BootInstant(nanoseconds: 0)
 
         mutating func count(_ failure: Failure, at wall: WallMilliseconds) {
             calls += 1
             failures += 1
             lastFailure = failure.reason
             lastFailureAt = wall
+        }
+    }
+
+    /// Failures with one cause, whatever numbers their messages hold.
+    private struct Cause: Equatable {
+        private let code: StatusCode
+        private let reason: Failure.Reason
+        private let message: String
+
+        init(_ failure: Failure) {
+            (code, reason) = (failure.code, failure.reason)
+            message = failure.message.filter { !$0.isNumber }
         }
     }
 
@@ -150,15 +165,25 @@ package final class VaultStatus: Sendable {
 
     private func noteOutage(_ failure: Failure, _ work: Work) {
         let writes = isWrite(work)
-        let began = state.withLock { state in
-            defer { state.failing[work] = failure.effects.scope == .vault }
+        let (now, cause) = (clock.boot, Cause(failure))
+        let (began, hasChanged) = state.withLock { state in
+            let began = state.failing.isEmpty
+            state.failing[work] = failure.effects.scope == .vault
             state.count(failure, at: clock.wall)
             if writes, failure.effects.failsOtherWrites { state.writeFailure = failure.reason }
-            return state.failing.isEmpty
+            if began { state.nextCauseReport = BootInstant(nanoseconds: 0) }
+            let hasChanged = !began && state.loggedCause != cause && now >= state.nextCauseReport
+            if hasChanged { state.nextCauseReport = now + Self.reportInterval }
+            if began || hasChanged { state.loggedCause = cause }
+            return (began, hasChanged)
         }
         // Told once, not with every call: Stats counts them.
         if began { log.error("vault unavailable", metadata: metadata(failure)) }
+        if hasChanged { log.error("vault unavailable for another cause", metadata: metadata(failure)) }
     }
+
+    /// Between two lines about the same, however often it happens.
+    private static let reportInterval = Duration.seconds(60)
 
     /// Logs it once a minute at most, however often it happens.
     private func report(
@@ -167,7 +192,7 @@ package final class VaultStatus: Sendable {
         let now = clock.boot
         let isDue = state.withLock { state in
             guard now >= state[keyPath: next] else { return false }
-            state[keyPath: next] = now + .seconds(60)
+            state[keyPath: next] = now + Self.reportInterval
             return true
         }
         if isDue { log.error(what, metadata: metadata(failure)) }
