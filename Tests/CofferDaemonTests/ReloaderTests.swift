@@ -62,6 +62,15 @@ import Testing
         #expect(lines.all[3].contains("settings=socket, data, limits.frame_bytes"))
     }
 
+    /// What cannot be read may have changed: the line before its error does not say that nothing has.
+    @Test func whatCannotBeReadIsNotSaidToBeTheSame() throws {
+        let reloader = try reloader({ "" }, outcome: ReloadOutcome(failures: ["vaults.a: credentials: gone"]))
+        reloader.reload()
+        #expect(lines.all.count == 2)
+        #expect(lines.all[0].hasSuffix("notice reloaded the configuration"))
+        #expect(lines.all[1].contains("not reloaded: what was read before stays in use cause=vaults.a: credentials: gone"))
+    }
+
     @Test func namesSettingsOfVaultsAndVaultsThatCame() throws {
         let reloader = try reloader({
             "vaults: {embedded: {type: embedded, queue: 7}, new: {type: memory}}\nroutes: [{vault: new}]\n"

@@ -118,7 +118,8 @@ final class Reloader: Component {
         var metadata: Logger.Metadata = [:]
         metadata["settings"] = Self.list(change.reloaded)
         metadata["files"] = Self.list(outcome.reread)
-        let nothing = metadata.isEmpty ? ": nothing to change while it runs" : ""
+        // What could not be read again may well have changed.
+        let nothing = metadata.isEmpty && outcome.failures.isEmpty ? ": nothing to change while it runs" : ""
         log.notice("reloaded the configuration\(nothing)", metadata: metadata)
         if let settings = Self.list(change.needRestart) {
             log.warning("settings have changed that need a restart", metadata: ["settings": settings])
