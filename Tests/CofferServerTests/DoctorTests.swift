@@ -18,8 +18,9 @@ import Testing
             clock: vault, random: SystemRandom())
     }
 
-    private func examine(milliseconds: Int64 = 8_000) async -> [DoctorStep] {
-        let doctor = Doctor(records: records, advice: .local, clock: vault, random: SystemRandom())
+    private func examine(milliseconds: Int64 = 8_000, checksWrites: Bool = false) async -> [DoctorStep] {
+        let doctor = Doctor(
+            records: records, advice: .local, checksWrites: checksWrites, clock: vault, random: SystemRandom())
         return await doctor.examine(deadline: vault.boot + .milliseconds(milliseconds))
     }
 
@@ -127,6 +128,18 @@ import Testing
             ])
     }
 
+    /// A disk that is full may have room for the test record, and Health says that Stores fail.
+    @Test func aVaultWithoutRoomForLargerRecordsDoesNotStore() async {
+        let failure = Failure(.resourceExhausted, .disk, "full", vault: "flawed")
+        vault.flaw = .checks(failure)
+        let steps = await examine(checksWrites: true)
+        #expect(outcomes(steps) == [.failed(failure), .done, .done, .done])
+        #expect(steps.first?.advice == "Check that the disk of the data folder has room, and look at the kernel's log.")
+        #expect(vault.count == 0)
+        // The check of a vault on another host writes nothing: it would say nothing of Stores.
+        #expect(outcomes(await examine()) == [.done, .done, .done, .done])
+    }
+
     private func broken(_ what: String) -> Failure { Failure(.dataLoss, .vaultFailed, what, vault: "flawed") }
 }
 
@@ -136,6 +149,7 @@ private final class FlawedVault: VaultAdapter, Clock {
         case none, forgets
         case writes(Failure, isDone: Bool)
         case removes(Failure)
+        case checks(Failure)
         /// Neither, and nobody knows whether the write happened.
         case writesAndRemoves(Failure)
         /// Somebody writes between the store and the read.
@@ -222,6 +236,9 @@ private final class FlawedVault: VaultAdapter, Clock {
         user: VaultUser?, after cursor: [UInt8]?, limit: Int, deadline: BootInstant
     ) async throws(Failure) -> VaultPage { VaultPage(entries: [], next: nil) }
 
-    func check(deadline: BootInstant) async throws(Failure) {}
+    func check(deadline: BootInstant) async throws(Failure) {
+        if case .checks(let failure) = flaw { throw failure }
+    }
+
     func close() async {}
 }

@@ -149,8 +149,11 @@ package final class AdminService: Sendable {
 
     private func examine(_ vault: Int, deadline: BootInstant) {
         Task {
-            let (store, advice) = (self.pool.vaults[vault].store, self.pool.vaults[vault].advice)
-            let doctor = Doctor(records: store, advice: advice, clock: self.clock, random: self.random)
+            let member = self.pool.vaults[vault]
+            let store = member.store
+            let doctor = Doctor(
+                records: store, advice: member.advice, checksWrites: member.guarded == nil, clock: self.clock,
+                random: self.random)
             let steps = await doctor.examine(deadline: deadline)
             self.statuses[store].note(steps)
             self.examinations.end(

@@ -10,12 +10,17 @@ struct Doctor: Sendable {
 
     private let records: RecordStore
     private let advice: VaultAdvice
+    private let checksWrites: Bool
     private let clock: any Clock
     private let random: any RandomSource
 
-    init(records: RecordStore, advice: VaultAdvice, clock: any Clock, random: any RandomSource) {
+    /// - Parameter checksWrites: the vault's check writes, too.
+    init(
+        records: RecordStore, advice: VaultAdvice, checksWrites: Bool = false, clock: any Clock, random: any RandomSource
+    ) {
         self.records = records
         self.advice = advice
+        self.checksWrites = checksWrites
         self.clock = clock
         self.random = random
     }
@@ -82,10 +87,24 @@ struct Doctor: Sendable {
             let record = try await records.write(
                 key, credential: credential, labels: [:], ttlSeconds: 0, condition: .none,
                 deadline: deadline)
-            return (step(.store, since: start), record.version, true)
+            return (step(.store, since: start, await failureOfLargerStores(deadline)), record.version, true)
         } catch {
             // A refusal has stored nothing: to delete that would only fail again.
             return (step(.store, since: start, error), nil, error.mayHaveWritten)
+        }
+    }
+
+    /// A disk that is full may have had room for the test record, which is small: the check of a vault whose disk is this
+    /// host's finds whether it has room for the largest credential, and Health goes by it.
+    ///
+    /// - Returns: nil = they go through, as far as can be known here.
+    private func failureOfLargerStores(_ deadline: BootInstant) async -> Failure? {
+        guard checksWrites else { return nil }
+        do throws(Failure) {
+            try await records.check(deadline: deadline)
+            return nil
+        } catch {
+            return error
         }
     }
 
