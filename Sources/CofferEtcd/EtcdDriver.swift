@@ -13,10 +13,8 @@ package struct EtcdDriver: VaultDriver {
     package init() {}
 
     static let endpoints = VaultSetting<[String]>(
-        "endpoints",
-        .texts("a list of 1 to 16 addresses with https:// and port", maximum: 16) { HTTPOrigin(address: $0) != nil },
-        .value([]), variables: ["ETCDCTL_ENDPOINTS"], unset: "required",
-        summary: "The members of the cluster. One that does not answer is passed over; the token goes to each of them")
+        "endpoints", .addresses("1 to 16", maximum: 16), .value([]), variables: ["ETCDCTL_ENDPOINTS"], unset: "required",
+        summary: "The members of the cluster, most often on port 2379. One that does not answer is passed over; the token goes to each of them")
     static let user = VaultSetting<String>(
         "user", .text(), .value(""),
         summary: "Who the daemon is to etcd; without it, calls carry no token. The password is `$ETCDCTL_PASSWORD`, or in `user_password_file`")

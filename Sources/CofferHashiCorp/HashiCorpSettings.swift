@@ -11,11 +11,9 @@ enum HashiCorpSettings {
 
     static let address = VaultSetting<String>(
         "address", .address, .value(""), variables: variables("ADDR"), unset: "required",
-        summary: "Where it is: https:// in any case, with host and port")
+        summary: "Where it is: https:// in any case, with a host and, where that is not 443, a port")
     static let nodes = VaultSetting<[String]>(
-        "nodes",
-        .texts("a list of at most 16 addresses with https:// and port", maximum: 16) { HTTPOrigin(address: $0) != nil },
-        .value([]),
+        "nodes", .addresses("at most 16", maximum: 16), .value([]),
         summary:
             "The cluster's other nodes. Each of them is asked when another does not answer, and a redirect to it is followed; the token goes along")
     static let mount = VaultSetting<String>(

@@ -44,7 +44,7 @@ package struct PostgresDriver: VaultDriver {
         for name in PostgresSettings.foreignVariables where context.variable(name) != nil {
             throw Failure(
                 .failedPrecondition, .notSupported,
-                "\(name) is set, which libpq would obey beside this configuration; unset it for cofferd")
+                "\(name): libpq would obey it beside this configuration; unset it for cofferd")
         }
         let address = try address(of: vault, context)
         let options = try PostgresOptions(vault, address, password(of: vault, address, context))

@@ -225,14 +225,36 @@ import Testing
                 return error.errors.map(\.message)
             }
         }
-        let expected = "vaults.a.nodes: expected a list of at most 16 addresses with https:// and port"
+        let expected =
+            "vaults.a.nodes: expected a list of at most 16 addresses, each https:// with a host and perhaps a port, 443 without one"
         #expect(messages("[]") == [])
         #expect(messages("['https://a:1', 'https://b']") == [])
         #expect(messages("'https://a:1'") == [expected])
-        #expect(messages("['https://a:1', b]") == [expected])
-        #expect(messages("[\(Array(repeating: "'https://a'", count: 17).joined(separator: ", "))]") == [expected])
+        #expect(messages("['https://a:1', b]") == [expected + "; number 2 does not begin with https://"])
+        #expect(
+            messages("[\(Array(repeating: "'https://a'", count: 17).joined(separator: ", "))]") == [expected + "; got 17"])
         #expect(messages("['http://a:1']").count == 1, "without TLS only where it is allowed")
         #expect(messages("['http://a:1']", ", allow_http: true") == [])
+    }
+
+    /// Which of them, and why, without a word of it: it may hold a password.
+    @Test(
+        arguments: [
+            ("etcd:2379", "does not begin with https://"), ("https://u:s3cret@h:1", "has a user in it"),
+            ("https://h:2379/v3", "has a path or query behind the host"), ("https://h?s3cret", "has a path or query behind the host"),
+            ("https://h:", "has no port from 1 to 65535 behind its colon"), ("https://h:0", "has no port from 1 to 65535 behind its colon"),
+            ("https://h:65536", "has no port from 1 to 65535 behind its colon"), ("https://h:s3cret", "has no port from 1 to 65535 behind its colon"),
+            ("https://[::1]:x", "has no port from 1 to 65535 behind its colon"), ("https://", "has no host, or one that no host's name or address is"),
+            ("https://h ost", "has no host, or one that no host's name or address is"), ("https://[h]", "has no host, or one that no host's name or address is"),
+        ])
+    func aWrongAddressInAListIsNamedByItsNumber(text: String, fault: String) throws {
+        for type in ["etcd", "vault"] {
+            let list = try #require(VaultCatalogue.standard[type: type]?.settings.first { $0.isList && $0.expects.contains("addresses, each") })
+            #expect(list.mistake(["https://a:1", "https://b", text]).hasSuffix(", 443 without one; number 3 \(fault)"))
+            #expect(!list.mistake([text]).contains("s3cret"))
+        }
+        let address = try #require(VaultCatalogue.standard[type: "vault"]?.settings.first { $0.name == "address" })
+        #expect(address.mistake([text]).hasSuffix("path or query; it \(fault)"))
     }
 
     private func hex(_ value: UInt32) -> String {

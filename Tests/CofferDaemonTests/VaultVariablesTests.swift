@@ -116,7 +116,7 @@ import Testing
             for setting in driver.settings {
                 let variable = "COFFER_VAULT_\(setting.name.uppercased())"
                 let bad = mistakes(["VAULT_TYPE": driver.type, variable: "\u{7f}"])
-                #expect(bad.contains("\(variable): \(setting.mistake)"), "\(driver.type) \(setting.name)")
+                #expect(bad.contains("\(variable): \(setting.mistake(["\u{7f}"]))"), "\(driver.type) \(setting.name)")
             }
         }
         let vault = try #require(
@@ -178,6 +178,27 @@ import Testing
 
     // MARK: Mistakes
 
+    /// What people guess who know that all variables of a vault's settings begin with COFFER_VAULT_.
+    @Test(
+        arguments: [
+            ("embedded", "TYPE", "VAULT_TYPE"), ("embedded", "DATA", "COFFER_DATA"), ("embedded", "KEY_FILE", "COFFER_KEY_FILE"),
+            ("vault", "TOKEN", "VAULT_TOKEN"), ("vault", "ADDR", "VAULT_ADDR"), ("vault", "TIMEOUT", "COFFER_VAULT_TIMEOUT_MS"),
+            ("postgres", "PASSWORD", "COFFER_VAULT_PASSWORD_FILE"), ("etcd", "USER_PASSWORD", "COFFER_VAULT_USER_PASSWORD_FILE"),
+        ])
+    func aGuessedVariableIsToldTheRightOne(type: String, guess: String, right: String) {
+        let found = mistakes(["VAULT_TYPE": type, "COFFER_VAULT_\(guess)": "x"])
+        #expect(
+            found.contains("COFFER_VAULT_\(guess): vaults of type \(type) have no such setting; did you mean \(right)?"), "\(found)")
+    }
+
+    @Test func aTypeInAVariableThatNobodyReadsIsNamedBesideItsSettings() {
+        #expect(
+            Set(mistakes(["COFFER_VAULT_TYPE": "set", "COFFER_VAULT_ENDPOINTS": "https://h:2379"])) == [
+                "COFFER_VAULT_TYPE: vaults of type embedded have no such setting; did you mean VAULT_TYPE?",
+                "COFFER_VAULT_ENDPOINTS: vaults of type embedded have no such setting; unset it",
+            ])
+    }
+
     @Test func howATypeIsWrittenMakesNoDifference() {
         let plain = mistakes(["VAULT_TYPE": "azure"])
         #expect(plain.first?.hasPrefix("AZURE_KEYVAULT_URL: is not set") == true)
@@ -192,7 +213,7 @@ import Testing
             ])
         #expect(
             mistakes(["VAULT_TYPE": "vault", "BAO_ADDR": "h:8200", "VAULT_TOKEN": "set", "VAULT_CLIENT_KEY": "/k"]) == [
-                "BAO_ADDR: expected https:// with a host and perhaps a port, without user, path or query"
+                "BAO_ADDR: expected https:// with a host and perhaps a port, without user, path or query; it does not begin with https://"
             ])
         #expect(
             mistakes(["VAULT_TYPE": "vault", "VAULT_ADDR": "http://h", "VAULT_TOKEN": "set", "VAULT_CLIENT_KEY": "/k"])

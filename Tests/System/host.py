@@ -371,7 +371,7 @@ class RotatedAuthority(StartupTest):
                 "VAULT_TYPE": "vault", "VAULT_ADDR": "https://127.0.0.1:1", "VAULT_TOKEN": "s.token", "VAULT_CACERT": str(file)}
             for arguments in ([], ["--check"]):
                 ended = self.start(*arguments, env=env)
-                self.assert_refused(ended, CONFIGURATION, "VAULT_CACERT", "ca_file", "expected certificates in PEM form")
+                self.assert_refused(ended, CONFIGURATION, "VAULT_CACERT: ", "expected certificates in PEM form")
 
     def test_a_missing_file_is_refused_at_the_start_and_by_check(self) -> None:
         env = {
@@ -379,4 +379,4 @@ class RotatedAuthority(StartupTest):
             "VAULT_CACERT": "/absent/ca.pem"}
         for arguments in ([], ["--check"]):
             ended = self.start(*arguments, env=env)
-            self.assert_refused(ended, CONFIGURATION, "VAULT_CACERT", "ca_file", "/absent/ca.pem")
+            self.assert_refused(ended, CONFIGURATION, "VAULT_CACERT: ", "/absent/ca.pem")

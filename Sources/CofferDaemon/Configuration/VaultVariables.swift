@@ -21,9 +21,10 @@ struct VaultVariables {
         vault[CommonSettings.timeout] = milliseconds
         vault.locations["type"] = place
         let own = driver.settings.flatMap(\.variables)
+        let known = own + driver.secretVariables + ConfigurationLoader.variables.map(\.name)
         var errors = superseded(catalogue).filter { !own.contains($0) }.map { name in
             let isOfOthers = catalogue.variables.contains(name)
-            let hint = isOfOthers ? nil : Self.suggestion(for: name, among: own)
+            let hint = isOfOthers ? nil : Self.suggestion(for: name, among: known)
             return ConfigurationError(
                 name, "vaults of type \(driver.type) have no such setting\(hint.map { "; did you mean \($0)?" } ?? "; unset it")")
         }
@@ -32,7 +33,7 @@ struct VaultVariables {
             vault.locations[setting.name] = variable
             let texts = setting.isList ? value.split(separator: ",").map { Enumerated.trimmed(String($0)) } : [value]
             if !setting.apply(texts, &vault) {
-                errors.append(ConfigurationError(variable, setting.mistake))
+                errors.append(ConfigurationError(variable, setting.mistake(texts)))
             }
         }
         adoptFormats(&vault)
@@ -46,11 +47,17 @@ struct VaultVariables {
         return vault
     }
 
-    /// The prefix, which all have, is not compared: it would make any two names near.
+    /// The prefix, which all have, is not compared: it would make any two names near. What has none, or a part of it, is
+    /// guessed with it: VAULT_TYPE, COFFER_DATA.
     private static func suggestion(for name: String, among names: [String]) -> String? {
         guard name.hasPrefix(prefix) else { return Spelling.nearest(to: name, among: names) }
+        let end = String(name.dropFirst(prefix.count))
+        let others = ["COFFER_" + end, "VAULT_" + end, end]
+        if let other = others.first(where: names.contains) { return other }
         let ends = names.filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
-        return Spelling.nearest(to: String(name.dropFirst(prefix.count)), among: ends).map { prefix + $0 }
+        let longer = ends.filter { $0.hasPrefix(end + "_") }
+        let nearest = longer.count == 1 ? longer[0] : Spelling.nearest(to: end, among: ends)
+        return nearest.map { prefix + $0 }
     }
 
     /// The guide's program may have put records there, and may still run: what it has written is

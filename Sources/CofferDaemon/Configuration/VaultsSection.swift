@@ -109,11 +109,11 @@ enum VaultsSection {
                 guard scalars.count == list.count else { fallthrough }
                 texts = scalars
             default:
-                mistakes.add(node, "\(path).\(setting.name): \(setting.mistake)")
+                mistakes.add(node, "\(path).\(setting.name): \(setting.mistake([]))")
                 return
             }
             guard !setting.apply(texts, &vault) else { return }
-            mistakes.add(node, "\(path).\(setting.name): \(setting.mistake)")
+            mistakes.add(node, "\(path).\(setting.name): \(setting.mistake(texts))")
         }
     }
 }

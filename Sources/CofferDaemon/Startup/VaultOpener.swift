@@ -126,13 +126,7 @@ struct VaultOpener {
         do throws(Failure) {
             return try vault.driver.open(vault, context)
         } catch {
-            let word = String(error.message.prefix { $0 != ":" })
-            let setting = vault.setting(word) == nil ? "" : word
-            let place = vault.locations[setting] ?? vault.locations[""] ?? vault.locations["type"]
-            throw Failure(
-                error.code, error.reason,
-                (place.map { "\($0): " } ?? "") + vault.path + (setting.isEmpty ? ": " : ".") + error.message,
-                vault: vault.name)
+            throw Failure(error.code, error.reason, vault.placed(error.message), vault: vault.name)
         }
     }
 
@@ -208,6 +202,28 @@ struct VaultOpener {
         }
         guard let passphrase = secrets.passphrase else { return nil }
         return try Passphrase(inVariable: passphrase)
+    }
+}
+
+extension VaultConfiguration {
+    /// What is wrong with it, behind the place where that is to be mended: a line of the file, or a variable.
+    ///
+    /// - Parameter message: with the name of a setting or of a variable and a colon before the text where one is meant.
+    fileprivate func placed(_ message: String) -> String {
+        let word = String(message.prefix { $0 != ":" })
+        guard let setting = setting(word) else {
+            let isVariable = !isNamed && (driver.variables + driver.secretVariables).contains(word)
+            return isVariable ? message : placed("", isNamed ? "\(path): \(message)" : message)
+        }
+        guard !isNamed else { return placed(word, "\(path).\(message)") }
+        // Where it was not set, the variable that every setting has.
+        let variable = locations[word] ?? setting.variables[0]
+        return "\(variable): \(message.dropFirst(word.count + 1).drop { $0 == " " })"
+    }
+
+    private func placed(_ setting: String, _ text: String) -> String {
+        let place = locations[setting] ?? locations[""] ?? locations["type"]
+        return (place.map { "\($0): " } ?? "") + text
     }
 }
 

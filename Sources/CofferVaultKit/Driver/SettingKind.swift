@@ -11,16 +11,20 @@ package struct SettingKind<Value: Sendable>: Sendable {
     /// Nil if the texts break the rule.
     package let parse: @Sendable ([String]) -> Value?
     package let show: @Sendable (Value) -> [String]
+    /// What is wrong with texts that were refused, in particular; "" = nothing more than that they are not what is expected.
+    /// Never repeats them: they may be a secret in the wrong place.
+    private let fault: @Sendable ([String]) -> String
 
     private init(
         _ expects: String, form: String = "", isList: Bool = false, parse: @escaping @Sendable ([String]) -> Value?,
-        show: @escaping @Sendable (Value) -> [String]
+        show: @escaping @Sendable (Value) -> [String], fault: @escaping @Sendable ([String]) -> String = { _ in "" }
     ) {
         self.expects = expects
         self.form = form
         self.isList = isList
         self.parse = parse
         self.show = show
+        self.fault = fault
     }
 
     /// The values of a single text.
@@ -33,6 +37,12 @@ package struct SettingKind<Value: Sendable>: Sendable {
 
     /// What is wrong with a text that was refused.
     package var mistake: String { "expected \(expects)\(form)" }
+
+    /// The same, and which of these texts is meant.
+    package func mistake(in texts: [String]) -> String {
+        let fault = fault(texts)
+        return fault.isEmpty ? mistake : "\(mistake); \(fault)"
+    }
 }
 
 extension SettingKind where Value == String {
@@ -49,7 +59,10 @@ extension SettingKind where Value == String {
 
     /// The address of a server: see `HTTPOrigin.init(address:)`.
     package static var address: Self {
-        text("https:// with a host and perhaps a port, without user, path or query") { HTTPOrigin(address: $0) != nil }
+        SettingKind(
+            "https:// with a host and perhaps a port, without user, path or query",
+            parse: { $0.first.flatMap { SettingText.isAddress($0) ? $0 : nil } }, show: { [$0] },
+            fault: { $0.first.map { "it \(SettingText.fault(ofAddress: $0))" } ?? "" })
     }
 
     /// Where an API is, with what stands before the paths of its calls: see `HTTPURL.root`.
@@ -77,11 +90,27 @@ extension SettingKind where Value == String {
 
 extension SettingKind where Value == [String] {
     /// A list of texts that each pass `isValid`.
+    ///
+    /// - Parameter fault: what is wrong with one that does not: "has no port".
     package static func texts(
-        _ expects: String, maximum: Int, isValid: @escaping @Sendable (String) -> Bool
+        _ expects: String, maximum: Int, fault: @escaping @Sendable (String) -> String = { _ in "is none" },
+        isValid: @escaping @Sendable (String) -> Bool
     ) -> Self {
         SettingKind(
-            expects, isList: true, parse: { $0.count <= maximum && $0.allSatisfy(isValid) ? $0 : nil }, show: { $0 })
+            expects, isList: true, parse: { $0.count <= maximum && $0.allSatisfy(isValid) ? $0 : nil }, show: { $0 },
+            fault: { texts in
+                guard texts.count <= maximum else { return "got \(texts.count)" }
+                return texts.firstIndex { !isValid($0) }.map { "number \($0 + 1) \(fault(texts[$0]))" } ?? ""
+            })
+    }
+
+    /// Addresses of servers that are asked in each other's place.
+    ///
+    /// - Parameter counts: how many, for people: "at most 16".
+    package static func addresses(_ counts: String, maximum: Int) -> Self {
+        texts(
+            "a list of \(counts) addresses, each https:// with a host and perhaps a port, 443 without one", maximum: maximum,
+            fault: SettingText.fault(ofAddress:), isValid: SettingText.isAddress)
     }
 }
 
@@ -161,6 +190,21 @@ package enum SettingText {
                 default: false
                 }
             }
+    }
+
+    @Sendable static func isAddress(_ text: String) -> Bool { isPrintable(text) && HTTPOrigin(address: text) != nil }
+
+    /// Why that is not the address of a server, without a word of it: it may hold a password.
+    @Sendable static func fault(ofAddress text: String) -> String {
+        let scheme = ["https://", "http://"].first { text.lowercased().hasPrefix($0) }
+        guard let scheme else { return "does not begin with https://" }
+        let rest = text.dropFirst(scheme.count)
+        if rest.contains("@") { return "has a user in it" }
+        if let url = HTTPURL(text), url.path != "/" { return "has a path or query behind the host" }
+        let end = rest.prefix { $0 != "/" }
+        let port = end.hasSuffix("]") ? nil : end.lastIndex(of: ":").map { end[end.index(after: $0)...] }
+        if let port, UInt16(port).map({ $0 > 0 }) != true { return "has no port from 1 to 65535 behind its colon" }
+        return "has no host, or one that no host's name or address is"
     }
 
     package static func isPath(_ text: String) -> Bool {

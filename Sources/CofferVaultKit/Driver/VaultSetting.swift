@@ -42,7 +42,7 @@ package struct VaultSetting<Value: Sendable>: Sendable {
     /// The setting as those see it who go through all settings of a driver.
     package var erased: AnyVaultSetting {
         AnyVaultSetting(
-            name: name, expects: kind.expects, mistake: kind.mistake, isList: kind.isList, information: information,
+            name: name, expects: kind.expects, mistake: kind.mistake(in:), isList: kind.isList, information: information,
             apply: { texts, vault in
                 guard let value = kind.parse(texts) else { return false }
                 vault[self] = value
@@ -65,8 +65,8 @@ package struct AnyVaultSetting: Sendable {
     package let name: String
     /// What would be right: "a whole number from 1 to 65536".
     package let expects: String
-    /// What is wrong with a text that was refused.
-    package let mistake: String
+    /// What is wrong with texts that were refused.
+    package let mistake: @Sendable (_ texts: [String]) -> String
     /// The file has a list here; a variable has its elements with commas between them.
     package let isList: Bool
     private let information: Information
@@ -76,7 +76,8 @@ package struct AnyVaultSetting: Sendable {
     package let show: @Sendable (VaultConfiguration) -> [String]
 
     init(
-        name: String, expects: String, mistake: String, isList: Bool, information: Information,
+        name: String, expects: String, mistake: @escaping @Sendable ([String]) -> String, isList: Bool,
+        information: Information,
         apply: @escaping @Sendable ([String], inout VaultConfiguration) -> Bool,
         show: @escaping @Sendable (VaultConfiguration) -> [String]
     ) {
