@@ -85,8 +85,6 @@ package struct Daemon {
         defer { lines.flush(milliseconds: 1_000) }
         for notice in configuration.notices { log.warning("\(notice)") }
         try VaultOpener(configuration, secrets, clock: clock, random: random, log: log).check()
-        // Those that the start reads are mistakes, found before.
-        for notice in configuration.missingFiles { log.warning("\(notice)") }
     }
 
     /// - Throws: which limit of the process is too low.

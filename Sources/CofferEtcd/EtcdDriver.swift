@@ -85,6 +85,13 @@ package struct EtcdDriver: VaultDriver {
             dependencies: EtcdDependencies(clock: context.clock, random: context.random) { path, deadline async throws(Failure) in
                 try await context.file(path, .secret, deadline: deadline)
             })
+        if let path = vault[Self.passwordFile].unlessEmpty {
+            context.expect(
+                vault,
+                ExpectedFile(Self.passwordFile.name, path, .secret) { content throws(Failure) in
+                    _ = try EtcdSession.password(content, from: path, vault: vault.name)
+                })
+        }
         context.whenReloaded(vault) { deadline throws(Failure) in try await adapter.reload(deadline: deadline) }
         return adapter
     }

@@ -133,13 +133,20 @@ actor EtcdSession {
     }
 
     private func password(in path: String, _ deadline: BootInstant) async throws(Failure) -> Secret {
-        let content = try await wire.dependencies.readFile(path, deadline).withoutLineEnd
-        guard (1...Self.maximumPasswordBytes).contains(content.count), content.withBytes({ $0.isUTF8 }) else {
+        try Self.password(try await wire.dependencies.readFile(path, deadline), from: path, vault: wire.vault)
+    }
+
+    /// The password that a file holds, without a line end.
+    ///
+    /// - Throws: FAILED_PRECONDITION for what is none.
+    static func password(_ content: Secret, from path: String, vault: String) throws(Failure) -> Secret {
+        let password = content.withoutLineEnd
+        guard (1...maximumPasswordBytes).contains(password.count), password.withBytes({ $0.isUTF8 }) else {
             throw Failure(
                 .failedPrecondition, .vaultRefused,
-                "\(path): expected a password of 1 to \(Self.maximumPasswordBytes) bytes of UTF-8, got \(content.count) bytes",
-                vault: wire.vault, isUnsent: true)
+                "\(path): expected a password of 1 to \(maximumPasswordBytes) bytes of UTF-8, got \(password.count) bytes",
+                vault: vault, isUnsent: true)
         }
-        return content
+        return password
     }
 }

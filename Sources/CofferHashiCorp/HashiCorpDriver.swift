@@ -65,8 +65,9 @@ package struct HashiCorpDriver: VaultDriver {
     }
 
     package func open(_ vault: VaultConfiguration, _ context: VaultContext) throws(Failure) -> any VaultAdapter {
+        let auth = try auth(vault, secret: context.secret)
         let options = try HashiCorpOptions(
-            auth: try auth(vault, secret: context.secret), mount: vault[HashiCorpSettings.mount],
+            auth: auth, mount: vault[HashiCorpSettings.mount],
             prefix: vault[RemoteSettings.prefix], namespace: vault[HashiCorpSettings.namespace],
             softDelete: vault[HashiCorpSettings.softDelete], literalNames: vault[RemoteSettings.literalNames])
         let origin = try origin(vault[HashiCorpSettings.address], vault.name)
@@ -81,10 +82,27 @@ package struct HashiCorpDriver: VaultDriver {
             name: vault.name, options: options, transport: try context.connect(endpoint), isSecure: origin.isSecure,
             nodes: nodes,
             dependencies: HashiCorpDependencies(clock: context.clock, random: context.random) { file, deadline async throws(Failure) in
-                try await context.file(file.path, file.isOfPlatform ? .platform : .secret, deadline: deadline)
+                try await context.file(file.path, file.rule, deadline: deadline)
             })
+        expectFile(of: auth, vault, context)
         context.whenReloaded(vault) { deadline throws(Failure) in try await adapter.reload(deadline: deadline) }
         return adapter
+    }
+
+    private func expectFile(of auth: HashiCorpOptions.Auth, _ vault: VaultConfiguration, _ context: VaultContext) {
+        let setting: VaultSetting<String>
+        let file: HashiCorpOptions.File?
+        switch auth {
+        case .tokenFile(let path): (setting, file) = (HashiCorpSettings.tokenFile, .init(path))
+        case .appRole: (setting, file) = (HashiCorpSettings.secretIDFile, HashiCorpLogin.file(auth))
+        case .token, .kubernetes, .jwt: (setting, file) = (HashiCorpSettings.tokenFile, HashiCorpLogin.file(auth))
+        }
+        guard let file else { return }
+        context.expect(
+            vault,
+            ExpectedFile(setting.name, file.path, file.rule) { content throws(Failure) in
+                _ = try HashiCorpLogin.word(content, from: file, vault: vault.name)
+            })
     }
 
     private func origin(_ text: String, _ vault: String) throws(Failure) -> HTTPOrigin {
@@ -133,4 +151,9 @@ package struct HashiCorpDriver: VaultDriver {
             "Check that the policy of the daemon's role lets it create, read, update and delete below its prefix, in the configured mount and namespace.",
         broken:
             "Look at the vault's own log: it answers, but not as it should. Check that mount is a KV engine of version 2, and that nothing else answers at the address.")
+}
+
+extension HashiCorpOptions.File {
+    /// Who may read it.
+    fileprivate var rule: ProtectedFile.Rule { isOfPlatform ? .platform : .secret }
 }

@@ -133,7 +133,13 @@ enum HashiCorpLogin {
     static func word(
         in file: HashiCorpOptions.File, _ dependencies: HashiCorpDependencies, vault: String, deadline: BootInstant
     ) async throws(Failure) -> Secret {
-        let content = try await dependencies.readFile(file, deadline)
+        try word(try await dependencies.readFile(file, deadline), from: file, vault: vault)
+    }
+
+    /// The same of what the file holds.
+    ///
+    /// - Throws: FAILED_PRECONDITION for anything but one word.
+    static func word(_ content: Secret, from file: HashiCorpOptions.File, vault: String) throws(Failure) -> Secret {
         let word = content.withBytes { bytes in
             var (start, end) = (0, bytes.byteCount)
             while start < end, bytes.byte(at: start) <= 0x20 { start += 1 }

@@ -52,12 +52,36 @@ package struct PostgresDriver: VaultDriver {
             name: vault.name, options: options,
             dependencies: PostgresDependencies(
                 clock: context.clock, random: context.random, notice: { context.notice(vault.name, $0) }))
+        expectFiles(of: vault, context)
         if let file = vault[PostgresSettings.passwordFile].unlessEmpty {
             context.whenReloaded(vault) { deadline throws(Failure) in
-                adapter.note(password: try await context.file(file, .secret, deadline: deadline))
+                adapter.note(
+                    password: try PostgresPassword.checked(try await context.file(file, .secret, deadline: deadline), from: file))
             }
         }
         return adapter
+    }
+
+    /// libpq reads those of TLS itself, for each connection.
+    private func expectFiles(of vault: VaultConfiguration, _ context: VaultContext) {
+        if let file = vault[PostgresSettings.passwordFile].unlessEmpty {
+            context.expect(
+                vault,
+                ExpectedFile(PostgresSettings.passwordFile.name, file, .secret) { content throws(Failure) in
+                    _ = try PostgresPassword.checked(content, from: file)
+                })
+        }
+        let files: [(VaultSetting<String>, ProtectedFile.Rule)] = [
+            (RemoteSettings.caFile, .open), (RemoteSettings.clientCertificateFile, .open), (RemoteSettings.clientKeyFile, .secret),
+        ]
+        for (setting, rule) in files {
+            guard let file = vault[setting].unlessEmpty else { continue }
+            context.expect(
+                vault,
+                ExpectedFile(setting.name, file, rule) { content throws(Failure) in
+                    guard content.count > 0 else { throw .fileUnreadable(file, "it is empty; expected PEM") }
+                })
+        }
     }
 
     /// That of the file, else that of the variable with the URI, or of the one beside a URI in the configuration.

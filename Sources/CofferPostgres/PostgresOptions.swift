@@ -7,6 +7,18 @@ enum PostgresPassword: Sendable {
     case value(Secret)
     /// Read for every connection, on the thread that makes it.
     case file(String, read: @Sendable () throws(Failure) -> Secret?)
+
+    /// The password that a file holds, without a line end.
+    ///
+    /// - Throws: FAILED_PRECONDITION for an empty one, which libpq holds for none, and for one that PostgreSQL refuses.
+    static func checked(_ content: Secret, from file: String) throws(Failure) -> Secret {
+        let password = content.withoutLineEnd
+        guard password.count > 0 else { throw .fileUnreadable(file, "it is empty; expected the password") }
+        guard !password.containsNUL else {
+            throw .fileUnreadable(file, "it has a NUL byte, which PostgreSQL refuses in a password")
+        }
+        return password
+    }
 }
 
 /// What the adapter has from outside beside the network.

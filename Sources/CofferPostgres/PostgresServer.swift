@@ -145,8 +145,7 @@ final class PostgresServer: Sendable {
         case .file(let path, let read):
             do throws(Failure) {
                 guard let text = try read() else { throw Failure.fileUnreadable(path, "it does not exist") }
-                let password = text.withoutLineEnd
-                guard !password.containsNUL else { throw Failure.fileUnreadable(path, "it has a NUL byte, which PostgreSQL refuses in a password") }
+                let password = try PostgresPassword.checked(text, from: path)
                 known.withLock { $0.password = $0.password ?? password }
                 return password
             } catch {

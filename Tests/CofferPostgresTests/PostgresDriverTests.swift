@@ -3,6 +3,7 @@ import CofferCrypto
 import CofferVault
 import CofferVaultKit
 import Foundation
+import Synchronization
 import Testing
 
 @testable import CofferPostgres
@@ -180,6 +181,39 @@ import Testing
         }
     }
 
+    // MARK: Files
+
+    /// Each file that is read for a connection is looked at by the start and by `--check`, too.
+    @Test func filesOfLaterAreExpected() throws {
+        let expected = Mutex<[ExpectedFile]>([])
+        let context = VaultContext(
+            clock: SystemClock(), random: SystemRandom(), dataFolder: "/nonexistent", patience: .seconds(1), secret: { _ in nil },
+            variable: { _ in nil }, readFile: { _, _ throws(Failure) in nil }, readFileLater: { _, _, _ async throws(Failure) in nil },
+            tlsFiles: { _ throws(Failure) in nil }, connect: { _ throws(Failure) in throw .internalError("HTTP") },
+            whenReloaded: { _, _ in }, keyCheck: { _, _ throws(Failure) in [] }, notice: { _, _ in },
+            expect: { _, file in expected.withLock { $0.append(file) } })
+        let settings = try vault([
+            "url": Self.url, "password_file": "/p", "ca_file": "/ca", "client_certificate_file": "/c", "client_key_file": "/k",
+        ])
+        _ = try driver.open(settings, context)
+        let files = expected.withLock { $0 }
+        #expect(files.map(\.setting) == ["password_file", "ca_file", "client_certificate_file", "client_key_file"])
+        #expect(files.map(\.path) == ["/p", "/ca", "/c", "/k"])
+        #expect(files.map(\.rule) == [.secret, .open, .open, .secret])
+        for file in files {
+            #expect(throws: Failure.self) { try file.check(Secret("")) }
+            #expect(throws: Never.self) { try file.check(Secret("x\n")) }
+        }
+    }
+
+    @Test func aPasswordFileHoldsAPassword() throws {
+        #expect(try PostgresPassword.checked(Secret("p w\n"), from: "/p").text == "p w")
+        for (content, why) in [("", "it is empty"), ("\n", "it is empty"), ("p\0w", "a NUL byte")] {
+            let failure = #expect(throws: Failure.self) { try PostgresPassword.checked(Secret(content), from: "/p") }
+            #expect(failure?.message.contains(why) == true && failure?.message.contains("/p") == true, "\(content)")
+        }
+    }
+
     // MARK: The tables
 
     /// The manual's page has the SQL that the daemon runs.
@@ -190,6 +224,13 @@ import Testing
         let tables = PostgresTables(schema: "coffer")
         #expect(tables.scripts.count == Int(PostgresTables.version))
         for script in tables.scripts { #expect(text.contains("```sql\n\(script)\n```"), "docs/postgresql.md has other tables") }
+    }
+
+    /// Whoever may write to the table of versions must not end the daemon by it.
+    @Test(arguments: [-1, Int64.min]) func noVersionOfTheTablesIsBelowZero(version: Int64) {
+        #expect(throws: PostgresFault.garbled) { try PostgresTables.require(version) }
+        #expect(throws: PostgresFault.newerTables(2)) { try PostgresTables.require(2) }
+        #expect(throws: Never.self) { try PostgresTables.require(0) }
     }
 
     /// The binary form of parameters, by PostgreSQL's own definition of an array.

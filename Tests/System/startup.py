@@ -128,11 +128,68 @@ class ConfigurationMistakes(StartupTest):
         env = {"VAULT_TYPE": "vault", "VAULT_ADDR": "https://127.0.0.1:9", "VAULT_TOKEN_FILE": "/absent/token"}
         ended = self.start("--check", env=env)
         self.assertEqual(ended.returncode, 0, ended.stderr)
-        self.assertIn(b"VAULT_TOKEN_FILE: vault.token_file: there is no file /absent/token", ended.stderr)
+        self.assertIn(b"VAULT_TOKEN_FILE: there is no file /absent/token", ended.stderr)
         token = self.place.folder / "token"
         token.write_text("a-token")
         token.chmod(0o600)
         self.assertEqual(self.start("--check", env=env | {"VAULT_TOKEN_FILE": str(token)}).stderr, b"")
+
+    #: A vault whose login reads a file, and the setting with it.
+    LOGINS = {
+        "type: postgres, url: 'postgresql://u@127.0.0.1:9/d', tls: disable": "password_file",
+        "type: etcd, endpoints: ['http://127.0.0.1:9'], user: u": "user_password_file",
+        "type: vault, address: 'http://127.0.0.1:9', auth: token-file": "token_file",
+        "type: vault, address: 'http://127.0.0.1:9', auth: approle, role_id: r": "secret_id_file",
+        "type: vault, address: 'http://127.0.0.1:9', auth: jwt": "token_file",
+    }
+
+    def test_login_file_that_cannot_be_used_is_said_by_check_and_start(self) -> None:
+        secret = self.place.folder / "login"
+        for vault, setting in self.LOGINS.items():
+            config = f"vaults: {{a: {{{vault}, {setting}: '{secret}'}}}}\nroutes: [{{vault: a}}]\n"
+            place = f"coffer.yaml:1:{config.index(repr(str(secret))) + 1}: vaults.a.{setting}: "
+            # A platform chooses the mode of the token that it lays out.
+            modes = (0o644, "has mode 0644, open to others") if "jwt" not in vault else (0o666, "has mode 0666, so that others can write to it")
+            for content, mode, why in ((b"hunter2", *modes), (b"", 0o600, "expected"), (b"a\0b", 0o600, str(secret)), (b"hunter2\n", 0o600, "")):
+                if content == b"a\0b" and "etcd" in vault:
+                    continue  # A password may have any character there.
+                with self.subTest(vault=vault, content=content, mode=oct(mode)):
+                    secret.write_bytes(content)
+                    secret.chmod(mode)
+                    ended = self.start("--check", config=config)
+                    self.assertEqual(ended.returncode, 0, ended.stderr)
+                    daemon = self.running(config=config)
+                    logged = daemon.log_text()
+                    self.assertEqual(daemon.terminate(), 0)
+                    daemon.dispose()
+                    self.place.log.unlink()
+                    for text in (ended.stderr.decode(), logged):
+                        self.assertNotIn("hunter2", text)
+                        self.assertEqual(place in text, why != "", text)
+                        self.assertIn(why, text)
+                        self.assertEqual("until that is mended, the vault cannot be used" in text, why != "", text)
+
+    def test_what_is_wrong_in_a_variable_is_told_by_its_name_alone(self) -> None:
+        rows = {
+            "PGSERVICE: libpq would obey it": {"VAULT_TYPE": "postgres", "DATABASE_URL": "postgresql://u@/d", "PGSERVICE": "s"},
+            "DATABASE_URL: expected a port from 1 to 65535": {"VAULT_TYPE": "postgres", "DATABASE_URL": "postgresql://u:s3cret@h:x/d"},
+            "COFFER_VAULT_USER: logs in with ETCDCTL_PASSWORD, which is not set": {
+                "VAULT_TYPE": "etcd", "ETCDCTL_ENDPOINTS": "https://h:2379", "COFFER_VAULT_USER": "u"},
+            "CLOUDFLARE_API_TOKEN: expected one API token": {
+                "VAULT_TYPE": "cloudflare", "CLOUDFLARE_API_TOKEN": "s3cret s3cret", "CLOUDFLARE_SECRETS_STORE": "n"},
+            "GOOGLE_APPLICATION_CREDENTIALS: /absent/file does not exist": {
+                "VAULT_TYPE": "gcp", "GOOGLE_APPLICATION_CREDENTIALS": "/absent/file", "GOOGLE_CLOUD_PROJECT": "p-1"},
+            "COFFER_VAULT_PROJECT: no Google Cloud project is configured": {"VAULT_TYPE": "gcp"},
+            "COFFER_VAULT_TYPE: vaults of type embedded have no such setting; did you mean VAULT_TYPE?": {"COFFER_VAULT_TYPE": "etcd"},
+            "ETCDCTL_ENDPOINTS: expected a list of 1 to 16 addresses, each https:// with a host and perhaps a port, 443 without one; "
+            "number 2 does not begin with https://": {"VAULT_TYPE": "etcd", "ETCDCTL_ENDPOINTS": "https://h:2379,h:2379"},
+        }
+        for message, env in rows.items():
+            with self.subTest(message):
+                told = self.assert_refused(self.start("--check", env=env), CONFIGURATION, f"cofferd: {message}")
+                self.assertNotIn("vault: ", told)
+                self.assertNotIn("vault.", told)
+                self.assertNotIn("s3cret", told)
 
     def test_binary_text_is_refused(self) -> None:
         self.assert_refused(self.start(config="log:\n  level: !!binary aW5mbw==\n"), CONFIGURATION, "line 2", "!!binary", "write the text itself")

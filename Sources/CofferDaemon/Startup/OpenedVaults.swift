@@ -20,6 +20,7 @@ final class VaultParts: Sendable {
         var engine: HTTPEngine?
         var watches: [(vault: VaultConfiguration, watch: TLSFileWatch)] = []
         var refreshes: [(vault: VaultConfiguration, refresh: Refresh)] = []
+        var expectedFiles: [(vault: VaultConfiguration, file: ExpectedFile)] = []
         var repaired: @Sendable (String) -> Void = { _ in }
     }
 
@@ -51,6 +52,13 @@ final class VaultParts: Sendable {
     func add(_ refresh: @escaping Refresh, of vault: VaultConfiguration) {
         state.withLock { $0.refreshes.append((vault, refresh)) }
     }
+
+    func add(_ file: ExpectedFile, of vault: VaultConfiguration) {
+        state.withLock { $0.expectedFiles.append((vault, file)) }
+    }
+
+    /// Files that vaults read later.
+    var expectedFiles: [(vault: VaultConfiguration, file: ExpectedFile)] { state.withLock { $0.expectedFiles } }
 
     /// - Parameter call: gets the name of a vault whose certificates or credentials have changed.
     func whenRepaired(_ call: @escaping @Sendable (String) -> Void) { state.withLock { $0.repaired = call } }

@@ -31,11 +31,13 @@ struct VaultOpener {
     func check() throws(StartupError) {
         do throws(Failure) {
             _ = try legacyFormat()
-            let context = context(VaultParts(configuration, clock: clock))
+            let parts = VaultParts(configuration, clock: clock)
+            let context = context(parts)
             for vault in configuration.vaults where !vault.driver.isLocal { _ = try adapter(vault, context) }
             for vault in configuration.vaults where vault.driver.isLocal {
                 try vault.driver.checkFiles(of: vault, dataFolder: configuration.data)
             }
+            warnOfFiles(parts)
         } catch {
             throw Self.startupError(error)
         }
@@ -77,12 +79,24 @@ struct VaultOpener {
             let pool = try VaultPool(members, routes: routes)
             made.whenRepaired { pool[$0]?.guarded?.noteRepair() }
             try made.start()
+            warnOfFiles(made)
             return OpenedVaults(pool: pool, parts: made)
         } catch {
             let stores = opened.values.map(\.store)
             if !stores.isEmpty { _ = Blocking.run { for store in stores { await store.close() } } }
             parts?.stop()
             throw Self.startupError(error)
+        }
+    }
+
+    /// Of files that the vaults read later, and that cannot be used as they are now.
+    private func warnOfFiles(_ parts: VaultParts) {
+        let (clock, files) = (clock, RuledFileReader(clock: clock))
+        for (vault, file) in parts.expectedFiles {
+            let found = Blocking.run { await files.problem(of: file, deadline: clock.boot + FileReader.patience) }
+            if let problem = found ?? nil {
+                log.warning("\(vault.placed("\(file.setting): \(problem)"))", metadata: ["vault": "\(vault.name)"])
+            }
         }
     }
 
@@ -181,7 +195,8 @@ struct VaultOpener {
             connect: { endpoint throws(Failure) in try parts.client(endpoint) },
             whenReloaded: { vault, refresh in parts.add(refresh, of: vault) },
             keyCheck: { _, _ throws(Failure) in throw .internalError("a database is opened without keys") },
-            notice: { vault, text in log.notice("\(text)", metadata: ["vault": "\(vault)"]) })
+            notice: { vault, text in log.notice("\(text)", metadata: ["vault": "\(vault)"]) },
+            expect: { vault, file in parts.add(file, of: vault) })
     }
 
     /// For vaults that hold what the predecessor encrypted; its key is the passphrase.
@@ -253,5 +268,18 @@ private struct RuledFileReader: Sendable {
     ) async throws(Failure) -> Secret? {
         guard let reader = readers[rule] else { throw .internalError("a file is read by no rule") }
         return try await reader.read(path, deadline: deadline)
+    }
+
+    /// Why a vault cannot do its work with the file as it is now; nil = it can, as far as can be known without the vault.
+    func problem(of file: ExpectedFile, deadline: BootInstant) async -> String? {
+        do throws(Failure) {
+            guard let content = try await read(file.path, file.rule, deadline: deadline) else {
+                return "there is no file \(file.path); until it is there, the vault cannot be used"
+            }
+            try file.check(content)
+            return nil
+        } catch {
+            return "\(error.message); until that is mended, the vault cannot be used"
+        }
     }
 }

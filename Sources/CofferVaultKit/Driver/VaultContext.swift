@@ -41,6 +41,9 @@ package struct VaultContext: Sendable {
     package private(set) var sealer: RecordSealer?
     /// Logs what an operator should know at the start.
     package let notice: @Sendable (_ vault: String, _ text: String) -> Void
+    /// For a file that is read again later, at each login perhaps: has `--check` and the start warn of what is wrong with it
+    /// now, as somebody may still mend it.
+    package let expect: @Sendable (VaultConfiguration, ExpectedFile) -> Void
 
     package init(
         clock: SystemClock, random: SystemRandom, dataFolder: String, patience: Duration,
@@ -54,7 +57,8 @@ package struct VaultContext: Sendable {
         whenReloaded: @escaping
             @Sendable (VaultConfiguration, @escaping @Sendable (BootInstant) async throws(Failure) -> Bool) -> Void,
         keyCheck: @escaping KeyCheck,
-        notice: @escaping @Sendable (_ vault: String, _ text: String) -> Void
+        notice: @escaping @Sendable (_ vault: String, _ text: String) -> Void,
+        expect: @escaping @Sendable (VaultConfiguration, ExpectedFile) -> Void = { _, _ in }
     ) {
         self.clock = clock
         self.random = random
@@ -70,6 +74,7 @@ package struct VaultContext: Sendable {
         self.whenReloaded = whenReloaded
         self.keyCheck = keyCheck
         self.notice = notice
+        self.expect = expect
     }
 
     /// The same with another check of keys.
@@ -105,6 +110,26 @@ package struct VaultContext: Sendable {
             throw .fileUnreadable(path, "it does not exist")
         }
         return content
+    }
+}
+
+/// A file that a setting names, and that a vault cannot do its work without.
+package struct ExpectedFile: Sendable {
+    /// The setting's name.
+    package let setting: String
+    package let path: String
+    package let rule: ProtectedFile.Rule
+    /// Throws what a login with the file's bytes would fail with before anybody is asked.
+    package let check: @Sendable (Secret) throws(Failure) -> Void
+
+    package init(
+        _ setting: String, _ path: String, _ rule: ProtectedFile.Rule,
+        check: @escaping @Sendable (Secret) throws(Failure) -> Void = { (_: Secret) throws(Failure) in }
+    ) {
+        self.setting = setting
+        self.path = path
+        self.rule = rule
+        self.check = check
     }
 }
 
