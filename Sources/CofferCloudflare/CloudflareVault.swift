@@ -57,7 +57,7 @@ package final class CloudflareVault: VaultAdapter {
         identity = CloudflareIdentity.identity(kind, prefix)
         versionKey = random.bytes(Digest.byteCount)
         capabilities = VaultCapabilities(
-            conditionalWrites: false, listing: true, maximumPayloadBytes: Self.maximumPayloadBytes,
+            readsAtOnce: Self.batchSize, conditionalWrites: false, listing: true, maximumPayloadBytes: Self.maximumPayloadBytes,
             longestName: VaultCapabilities.NameLimit(maximumBytes: CloudflareKVNames.maximumBytes) { key in
                 names.name(of: key).utf8.count
             },

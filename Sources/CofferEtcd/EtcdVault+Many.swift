@@ -5,7 +5,7 @@ internal import CofferVaultKit
 /// Reads of many records by one call.
 extension EtcdVault {
     /// The most operations that etcd takes in a transaction by default (`--max-txn-ops`).
-    private static let maximumOperations = 128
+    static let maximumOperations = 128
 
     package func readMany(_ keys: [VaultKey], deadline: BootInstant) async -> [Result<VaultItem?, Failure>] {
         var outcomes: [Result<VaultItem?, Failure>] = []

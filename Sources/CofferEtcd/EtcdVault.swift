@@ -14,7 +14,7 @@ package final class EtcdVault: VaultAdapter {
     package let name: String
     package let kind = "etcd"
     package let capabilities = VaultCapabilities(
-        conditionalWrites: true, listing: true, maximumPayloadBytes: maximumPayloadBytes,
+        readsAtOnce: maximumOperations, conditionalWrites: true, listing: true, maximumPayloadBytes: maximumPayloadBytes,
         shortestTTL: EtcdLeases.shortest)
     package let identity: [UInt8]
 

@@ -12,7 +12,7 @@ package final class PostgresVault: VaultAdapter {
     package let name: String
     package let kind = "postgres"
     package let capabilities = VaultCapabilities(
-        conditionalWrites: true, listing: true, maximumPayloadBytes: VaultCapabilities.localPayloadBytes)
+        readsAtOnce: 256, conditionalWrites: true, listing: true, maximumPayloadBytes: VaultCapabilities.localPayloadBytes)
     package let identity: [UInt8]
 
     /// How far the threads are started, in this order. Without the watch calls have no deadlines, and without the

@@ -30,6 +30,8 @@ package struct VaultCapabilities: Sendable {
 
     /// Records can be read back. Where not, the vault takes credentials for others to use.
     package var readable: Bool
+    /// How many keys `readMany` asks for in one request, or better in a few at a time: what a GetMany reads at once.
+    package var readsAtOnce: Int
     /// `WriteCondition`s other than `.none`, and `ifVersion`.
     package var conditionalWrites: Bool
     package var listing: Bool
@@ -52,13 +54,18 @@ package struct VaultCapabilities: Sendable {
     package var localReads: Bool
     package var consistency: Consistency
 
+    /// As many as most services read at once that read several.
+    package static let standardReadsAtOnce = 20
+
     package init(
-        readable: Bool = true, conditionalWrites: Bool, listing: Bool, maximumPayloadBytes: Int,
+        readable: Bool = true, readsAtOnce: Int = standardReadsAtOnce, conditionalWrites: Bool, listing: Bool,
+        maximumPayloadBytes: Int,
         longestName: NameLimit? = nil, textPayloads: Bool = false, nativeExpiry: Bool = false,
         shortestTTL: Duration = .zero, repeatableWrites: Bool = false,
         localReads: Bool = false, consistency: Consistency = .immediate
     ) {
         self.readable = readable
+        self.readsAtOnce = readsAtOnce
         self.conditionalWrites = conditionalWrites
         self.listing = listing
         self.maximumPayloadBytes = maximumPayloadBytes

@@ -2,6 +2,8 @@
 
 import json
 import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from harness import Canaries, Status, SystemTest
 from harness.start import CONFIGURATION, StartupTest
@@ -53,6 +55,57 @@ class VaultsTable(SystemTest):
         daemon.terminate()
         self.assertEqual(daemon.coffer("vaults").returncode, Status.UNAVAILABLE)
         self.assertEqual(daemon.coffer("doctor").returncode, Status.UNAVAILABLE)
+
+
+class EmptyEtcd(BaseHTTPRequestHandler):
+    """An etcd that holds nothing, is so many milliseconds away, and counts the ranges of each transaction."""
+
+    protocol_version = "HTTP/1.1"
+    milliseconds = 20
+    transactions: list[int] = []
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        answer = {"header": {"cluster_id": "1", "member_id": "2", "revision": "3", "raft_term": "4"}}
+        if self.path == "/v3/kv/txn":
+            self.transactions.append(len(asked["success"]))
+            answer |= {"succeeded": True, "responses": [{"response_range": {"header": {"revision": "3"}}} for _ in asked["success"]]}
+            time.sleep(self.milliseconds / 1_000)
+        elif self.path != "/v3/kv/range":
+            self.send_error(404)
+            return
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class GetMany(StartupTest):
+    def test_a_vault_that_takes_many_keys_in_a_request_is_asked_for_many(self) -> None:
+        transactions: list[int] = []
+        handler = type("Etcd", (EmptyEtcd,), {"transactions": transactions})
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            daemon = self.running(env={"VAULT_TYPE": "etcd", "ETCDCTL_ENDPOINTS": f"http://127.0.0.1:{server.server_port}"})
+            with daemon.client() as client:
+                began = time.monotonic()
+                results = client.get_many([("user", f"c{number}") for number in range(256)])
+                took = time.monotonic() - began
+            self.assertEqual(len(results), 256)
+            self.assertEqual(daemon.terminate(), 0)
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join(5)
+        self.assertEqual(sum(transactions), 256, transactions)
+        self.assertLessEqual(len(transactions), 4, f"{transactions}, {took:.3f} s")
+        self.assertLessEqual(max(transactions), 64, "one call takes the room that others of its uid need")
 
 
 class Doctor(SystemTest):

@@ -97,7 +97,7 @@ extension Setting {
             risk: "As high as `limits.connections`: one uid can take all"),
         Setting(
             "limits.calls", .number(1...1_000_000), \.limits.calls,
-            isReloadable: true, summary: "Calls in hand, of all uids; more are refused. A call is in hand until its work is done, also when it was cancelled, ran out of time, or lost its connection. A GetMany counts up to 3 times, once for every 8 keys, a Store once and again for every 16 KiB",
+            isReloadable: true, summary: "Calls in hand, of all uids; more are refused. A call is in hand until its work is done, also when it was cancelled, ran out of time, or lost its connection. A GetMany counts once for every 8 keys that are read at once, up to 3 times, or 8 with a vault that reads more at once; a Store once and again for every 16 KiB",
             risk: "Each may hold a credential in memory"),
         Setting(
             "limits.calls_per_connection", .number(1...65_536), \.limits.callsPerConnection,

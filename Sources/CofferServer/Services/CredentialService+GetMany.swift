@@ -7,8 +7,11 @@ import Synchronization
 
 /// Many records in one call.
 extension CredentialService {
-    /// Keys that are asked of the vaults at a time: as many as AWS takes in one request.
-    static let askedAtOnce = 20
+    /// Keys of a call that are asked of the vaults at a time, however many they take: with the largest default records not
+    /// half of the room that all calls of a uid have to read ahead.
+    private static let askedAtOnce = 64
+
+    static func readsAtOnce(of vault: RecordStore) -> Int { min(askedAtOnce, vault.readsAtOnce) }
 
     /// What the keys of a call take while it waits, in bytes: ids, and what Swift has around them.
     static func roomOfKeys(count: Int, payloadBytes: Int) -> Int { (8 << 10) + 2 * payloadBytes + 128 * count }
@@ -22,9 +25,10 @@ extension CredentialService {
         let task = Task(executorPreference: address.inbox) {
             defer { withExtendedLifetime(reservation) {} }
             let groups = self.byVault(await self.sendKnown(of: many, to: address), of: many)
-            let atOnce = max(1, Self.askedAtOnce / max(1, groups.count))
             await withTaskGroup(of: Void.self) { tasks in
                 for group in groups {
+                    let vault = try? self.pool.readableStore(for: many.keys[group[0]].key)
+                    let atOnce = max(1, (vault.map(Self.readsAtOnce(of:)) ?? VaultCapabilities.standardReadsAtOnce) / groups.count)
                     tasks.addTask { await self.sendFetched(group, of: many, atOnce: atOnce, to: address) }
                 }
             }

@@ -15,6 +15,8 @@ package final class CredentialService: Sendable {
     let clock: any Clock
     let pageTokens: PageTokens
     let budget: BufferBudget
+    /// How many keys of a call may be in hand at a time, whichever vaults they are in.
+    let readsAtOnce: Int
     private let sealer: SharedSealer
     private let inboxes: [Inbox]
     let waitingTasks = WaitingTasks()
@@ -32,6 +34,7 @@ package final class CredentialService: Sendable {
         self.clock = clock
         self.inboxes = inboxes
         self.flightTime = flightTime
+        readsAtOnce = pool.vaults.map { Self.readsAtOnce(of: $0.store) }.max() ?? VaultCapabilities.standardReadsAtOnce
         pageTokens = PageTokens(random: random)
         sealer = SharedSealer(CacheSealer(key: bootKey))
     }

@@ -112,7 +112,7 @@ extension Endpoint: CredentialsHandler {
         let maximumAge =
             request.pointee.freshness_case == COFFER__V1__GET_MANY_REQUEST__FRESHNESS_MAX_AGE_MS
             ? request.pointee.max_age_ms : .max
-        let weight = CallWork.Weight.ofKeys(count, atOnce: CredentialService.askedAtOnce)
+        let weight = CallWork.Weight.ofKeys(count, atOnce: self.credentials.readsAtOnce)
         let (address, deadline) = try call.reactor.begin(&call, .read, weight: weight)
         let many = GetManyCall(keys, maximumAge: maximumAge, from: call.context.started, until: deadline)
         let credentials = credentials

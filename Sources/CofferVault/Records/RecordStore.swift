@@ -97,6 +97,8 @@ package final class RecordStore: Sendable {
     package var vaultKind: String { vault.kind }
     /// Records can be read back; where not, every read is refused.
     package var isReadable: Bool { vault.capabilities.readable }
+    /// How many keys the vault is best asked for at once.
+    package var readsAtOnce: Int { vault.capabilities.readsAtOnce }
     /// What others change in the vault; nil = it does not tell.
     package var changes: VaultChanges? { vault.changes }
     /// What is written.
