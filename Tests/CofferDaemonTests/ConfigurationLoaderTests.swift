@@ -209,7 +209,11 @@ import Testing
     func productionRefusesTheMemoryVault(variable: String) {
         #expect(
             mistakes([variable: "production", "VAULT_TYPE": "memory"]) == [
-                "VAULT_TYPE: vault.type: the memory vault loses everything at a restart and is refused in production; use embedded"
+                "VAULT_TYPE: the memory vault loses everything at a restart and is refused in production; use embedded"
+            ])
+        #expect(
+            mistakes([variable: "production"], files: ["/etc/coffer/coffer.yaml": "vault: {type: memory}\n"]) == [
+                "/etc/coffer/coffer.yaml:1:15: vault.type: the memory vault loses everything at a restart and is refused in production; use embedded"
             ])
         #expect(mistakes([variable: "production"]) == [])
     }

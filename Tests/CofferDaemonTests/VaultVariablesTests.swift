@@ -143,6 +143,27 @@ import Testing
         #expect(vault["accept"] == ["sealed"] && vault["keep"] == [])
     }
 
+    /// What people guess who know that all variables of a vault's settings begin with COFFER_VAULT_.
+    @Test(
+        arguments: [
+            ("embedded", "TYPE", "VAULT_TYPE"), ("embedded", "DATA", "COFFER_DATA"), ("embedded", "KEY_FILE", "COFFER_KEY_FILE"),
+            ("vault", "TOKEN", "VAULT_TOKEN"), ("vault", "ADDR", "VAULT_ADDR"), ("vault", "TIMEOUT", "COFFER_VAULT_TIMEOUT_MS"),
+            ("postgres", "PASSWORD", "COFFER_VAULT_PASSWORD_FILE"), ("etcd", "USER_PASSWORD", "COFFER_VAULT_USER_PASSWORD_FILE"),
+        ])
+    func aGuessedVariableIsToldTheRightOne(type: String, guess: String, right: String) {
+        let found = mistakes(["VAULT_TYPE": type, "COFFER_VAULT_\(guess)": "x"])
+        #expect(
+            found.contains("COFFER_VAULT_\(guess): vaults of type \(type) have no such setting; did you mean \(right)?"), "\(found)")
+    }
+
+    @Test func aTypeInAVariableThatNobodyReadsIsNamedBesideItsSettings() {
+        #expect(
+            Set(mistakes(["COFFER_VAULT_TYPE": "set", "COFFER_VAULT_ENDPOINTS": "https://h:2379"])) == [
+                "COFFER_VAULT_TYPE: vaults of type embedded have no such setting; did you mean VAULT_TYPE?",
+                "COFFER_VAULT_ENDPOINTS: vaults of type embedded have no such setting; unset it",
+            ])
+    }
+
     @Test func theVariablesOfOtherTypesSettingsAreRefused() {
         #expect(
             mistakes(["VAULT_TYPE": "aws", "COFFER_VAULT_ADDRESS": "https://h"]) == [
@@ -177,27 +198,6 @@ import Testing
     }
 
     // MARK: Mistakes
-
-    /// What people guess who know that all variables of a vault's settings begin with COFFER_VAULT_.
-    @Test(
-        arguments: [
-            ("embedded", "TYPE", "VAULT_TYPE"), ("embedded", "DATA", "COFFER_DATA"), ("embedded", "KEY_FILE", "COFFER_KEY_FILE"),
-            ("vault", "TOKEN", "VAULT_TOKEN"), ("vault", "ADDR", "VAULT_ADDR"), ("vault", "TIMEOUT", "COFFER_VAULT_TIMEOUT_MS"),
-            ("postgres", "PASSWORD", "COFFER_VAULT_PASSWORD_FILE"), ("etcd", "USER_PASSWORD", "COFFER_VAULT_USER_PASSWORD_FILE"),
-        ])
-    func aGuessedVariableIsToldTheRightOne(type: String, guess: String, right: String) {
-        let found = mistakes(["VAULT_TYPE": type, "COFFER_VAULT_\(guess)": "x"])
-        #expect(
-            found.contains("COFFER_VAULT_\(guess): vaults of type \(type) have no such setting; did you mean \(right)?"), "\(found)")
-    }
-
-    @Test func aTypeInAVariableThatNobodyReadsIsNamedBesideItsSettings() {
-        #expect(
-            Set(mistakes(["COFFER_VAULT_TYPE": "set", "COFFER_VAULT_ENDPOINTS": "https://h:2379"])) == [
-                "COFFER_VAULT_TYPE: vaults of type embedded have no such setting; did you mean VAULT_TYPE?",
-                "COFFER_VAULT_ENDPOINTS: vaults of type embedded have no such setting; unset it",
-            ])
-    }
 
     @Test func howATypeIsWrittenMakesNoDifference() {
         let plain = mistakes(["VAULT_TYPE": "azure"])

@@ -95,7 +95,7 @@ class ConfigurationMistakes(StartupTest):
 
     def test_memory_vault_in_production(self) -> None:
         ended = self.start(env={"COFFER_ENV": "production", "VAULT_TYPE": "memory"})
-        self.assert_refused(ended, CONFIGURATION, "vault.type", "production")
+        self.assert_refused(ended, CONFIGURATION, "VAULT_TYPE: the memory vault", "production")
 
     def test_generated_key_in_production(self) -> None:
         ended = self.start(env={"NODE_ENV": "production"})

@@ -69,6 +69,6 @@ package struct Configuration: Equatable, Sendable {
 
     /// A mistake in a setting, at the place where it was set, if it was.
     func mistake(_ path: String, _ message: String) -> ConfigurationError {
-        places[path].map { ConfigurationError($0, "\(path): \(message)") } ?? ConfigurationError(path, message)
+        places[path].map { ConfigurationError($0, of: path, message) } ?? ConfigurationError(path, message)
     }
 }

@@ -10,5 +10,11 @@ package struct ConfigurationError: Error, Equatable, CustomStringConvertible, Se
         self.message = message
     }
 
+    /// Of a setting, which a variable says itself.
+    init(_ place: String, of path: String, _ message: String) {
+        let isVariable = ConfigurationLoader.variables.contains { $0.name == place }
+        self.init(place, isVariable ? message : "\(path): \(message)")
+    }
+
     package var description: String { "\(place): \(message)" }
 }

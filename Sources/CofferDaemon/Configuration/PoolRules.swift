@@ -13,9 +13,9 @@ enum PoolRules {
                 guard let place = vault.locations[setting] ?? vault.locations[""] else {
                     return found.append(ConfigurationError(path, message))
                 }
-                // A variable says itself which setting it is; in a file not all of them can be set.
+                // Not all of them can be set in a file; what cannot was set by a variable.
                 let isKnown = vault.isNamed || Setting.named(path) != nil
-                found.append(ConfigurationError(place, isKnown ? "\(path): \(message)" : message))
+                found.append(isKnown ? ConfigurationError(place, of: path, message) : ConfigurationError(place, message))
             }
             if configuration.isProduction && vault.driver.isVolatile {
                 add(
