@@ -91,8 +91,11 @@ package final class Lane<Request: Sendable, Reply: Sendable>: Sendable {
     ///   - limit: within which the sum of their weights stays, but for a single one.
     package func take(atMost count: Int, limit: Int = .max) -> Taken {
         let (items, weight) = queue.take(atMost: count, limit: limit)
-        // Nothing else is put into this queue.
-        return (items.map { $0 as! Call }, weight)
+        let calls = items.map { item in
+            guard let call = item as? Call else { preconditionFailure("a lane's queue holds its own calls") }
+            return call
+        }
+        return (calls, weight)
     }
 
     /// Calls that no thread has taken yet.
