@@ -179,8 +179,8 @@ export class Connection {
             taken();
             if (this.writer.at > 0) this.planFlush();
         });
-        if (this.socket.errored) {
-            // What fails at once was not taken, not even in part.
+        if (this.socket.errored || this.socket.destroyed) {
+            // What fails at once was not taken, not even in part; nor what is written to a socket that is closed already.
             for (const call of batch) call.isSent = false;
         } else if (this.socket.writableLength === 0) {
             // The kernel has all of it, and the callback comes late: more can be sent before.

@@ -420,6 +420,14 @@ test("a write of which the daemon took nothing is made again", async (t) => {
     assert.equal(daemon.connections, 2);
 });
 
+test("a write to a socket that is closed already is made again", async (t) => {
+    const daemon = await fakeDaemon(t);
+    await daemon.client.get("ann", "c");
+    daemon.client.channel.connection.socket.destroy();
+    assert.equal((await daemon.client.store("ann", "c", "x")).version, "v-2");
+    assert.equal(daemon.connections, 2);
+});
+
 test("when the connection breaks, a read is made again and a write that was sent is not", async (t) => {
     const daemon = await fakeDaemon(t, async (peer, number) => {
         if (number > 1) return serve(peer);
