@@ -10,7 +10,8 @@ final class ConnectionGroup: @unchecked Sendable {
     // Everything but the constants belongs to whoever holds the loop's `work`.
     let id: UInt32
     private let endpoint: HTTPEndpoint
-    private let sockets: SocketWatch
+    private let watched: SocketWatch
+    private let sockets = ConnectionSockets()
     private let clock: any Clock
 
     private var multi: UnsafeMutableRawPointer?
@@ -27,10 +28,10 @@ final class ConnectionGroup: @unchecked Sendable {
     /// The last transfer came to its end: its connection waits for another.
     private var isConnected = false
 
-    init(id: UInt32, endpoint: HTTPEndpoint, sockets: SocketWatch, clock: any Clock) {
+    init(id: UInt32, endpoint: HTTPEndpoint, watched: SocketWatch, clock: any Clock) {
         self.id = id
         self.endpoint = endpoint
-        self.sockets = sockets
+        self.watched = watched
         self.clock = clock
     }
 
@@ -47,7 +48,7 @@ final class ConnectionGroup: @unchecked Sendable {
         guard !transfer.isCancelled.load(ordering: .acquiring) else { return transfer.fail(.cancelled) }
         guard clock.boot < transfer.deadline else { return transfer.fail(.deadline) }
         guard let (multi, sessions) = opened(),
-            let easy = takeSpare() ?? TransferOptions.handle(for: endpoint, sessions: sessions)
+            let easy = takeSpare() ?? TransferOptions.handle(for: endpoint, sessions: sessions, sockets: sockets)
         else { return transfer.fail(.refused) }
         transfer.easy = easy
         active[ObjectIdentifier(transfer)] = transfer
@@ -61,7 +62,7 @@ final class ConnectionGroup: @unchecked Sendable {
     /// Of some answer there is a part.
     var isAnswering: Bool { active.values.contains(where: \.isAnswering) }
 
-    /// Ends it now; a connection in the middle of its answer is closed.
+    /// Ends it now; its connection is closed, and reset if the request may still be on its way.
     func cancel(_ transfer: Transfer, _ cause: HTTPError.Cause = .cancelled) {
         guard active[ObjectIdentifier(transfer)] != nil else { return }
         isConnected = false
@@ -80,7 +81,7 @@ final class ConnectionGroup: @unchecked Sendable {
 
     /// Something happened on a socket.
     func handle(fd: Int32, events: UInt32) {
-        guard let multi, sockets.takes(fd, events, token: token(of: fd)) else { return }
+        guard let multi, watched.takes(fd, events, token: token(of: fd)) else { return }
         var flags: Int32 = 0
         if events & EPOLLIN.rawValue != 0 { flags |= CURL_CSELECT_IN }
         if events & EPOLLOUT.rawValue != 0 { flags |= CURL_CSELECT_OUT }
@@ -91,7 +92,7 @@ final class ConnectionGroup: @unchecked Sendable {
         // Here, where nobody waits: `run` may be on the thread that begins a request.
         if let sessions, spare == nil {
             spareNumber = endpoint.files?.current.number
-            spare = TransferOptions.handle(for: endpoint, sessions: sessions)
+            spare = TransferOptions.handle(for: endpoint, sessions: sessions, sockets: sockets)
         }
     }
 
@@ -151,9 +152,11 @@ final class ConnectionGroup: @unchecked Sendable {
 
     private func remove(_ transfer: Transfer) {
         guard let easy = transfer.easy, let multi else { return }
-        transfer.easy = nil
+        // Closes a connection that has not come to the end of its answer.
         coffer_curl_multi_remove_handle(multi, easy)
+        transfer.easy = nil
         coffer_curl_easy_cleanup(easy)
+        sockets.release(transfer)
         active[ObjectIdentifier(transfer)] = nil
     }
 }
@@ -166,8 +169,8 @@ extension ConnectionGroup {
         guard let newMulti = coffer_curl_multi_init(), let newSessions = coffer_curl_share_init() else { return nil }
         let isSet = coffer_multi_set_callbacks(
             newMulti, Unmanaged.passUnretained(self).toOpaque(),
-            { _, fd, what, context, _ in
-                ConnectionGroup.from(context).watch(fd, what)
+            { easy, fd, what, context, _ in
+                ConnectionGroup.from(context).watch(fd, what, for: easy)
                 return 0
             },
             { _, milliseconds, context in
@@ -183,12 +186,14 @@ extension ConnectionGroup {
         return (newMulti, newSessions)
     }
 
-    private func watch(_ fd: Int32, _ what: Int32) {
-        if what == CURL_POLL_REMOVE { return sockets.leave(fd) }
+    private func watch(_ fd: Int32, _ what: Int32, for easy: UnsafeMutableRawPointer) {
+        if what == CURL_POLL_REMOVE { return watched.leave(fd) }
+        // Handles of libcurl's own have no context.
+        if let context = coffer_easy_context(easy) { sockets.note(fd, isOf: Transfer.from(context)) }
         var events: UInt32 = 0
         if what & CURL_POLL_IN != 0 { events |= EPOLLIN.rawValue }
         if what & CURL_POLL_OUT != 0 { events |= EPOLLOUT.rawValue }
-        sockets.want(fd, events, token: token(of: fd))
+        watched.want(fd, events, token: token(of: fd))
     }
 
     private func token(of fd: Int32) -> UInt64 { UInt64(id) << 32 | UInt64(UInt32(bitPattern: fd)) }

@@ -68,7 +68,7 @@ final class EngineLoop: @unchecked Sendable {
             mailbox.lastGroup += 1
             return mailbox.lastGroup
         }
-        return ConnectionGroup(id: id, endpoint: endpoint, sockets: sockets, clock: clock)
+        return ConnectionGroup(id: id, endpoint: endpoint, watched: sockets, clock: clock)
     }
 
     func post(_ command: Command) {

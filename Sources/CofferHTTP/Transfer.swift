@@ -20,6 +20,8 @@ final class Transfer: @unchecked Sendable {
 
     var continuation: CheckedContinuation<Outcome, Never>?
     var easy: UnsafeMutableRawPointer?
+    /// Those that it has used; see ``ConnectionSockets``.
+    var sockets: [curl_socket_t] = []
     /// libcurl's list that leads another server name to the origin's host.
     var detour: UnsafeMutablePointer<curl_slist>?
     /// libcurl's words about a failure; they never leave this module.
@@ -83,6 +85,9 @@ final class Transfer: @unchecked Sendable {
 
     /// No byte of the request was handed to a connection.
     var isUnsent: Bool { sendings == 0 }
+
+    /// Some of the request may be on its way to a server that has not answered it.
+    var mayArriveLater: Bool { !isUnsent && !(hasAllHeaders && easy.map(coffer_easy_status) ?? 0 >= 200) }
 
     /// What it means that the deadline has passed.
     var lateness: HTTPError.Cause { stream != nil && continuation == nil ? .idle : .deadline }

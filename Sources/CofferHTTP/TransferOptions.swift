@@ -12,7 +12,7 @@ struct TransferOptions {
 
     /// A handle for any transfer to `endpoint`; nil if libcurl took an option amiss.
     static func handle(
-        for endpoint: HTTPEndpoint, sessions: UnsafeMutableRawPointer
+        for endpoint: HTTPEndpoint, sessions: UnsafeMutableRawPointer, sockets: ConnectionSockets
     ) -> UnsafeMutableRawPointer? {
         guard let easy = coffer_curl_easy_init() else { return nil }
         var options = TransferOptions(easy: easy)
@@ -22,6 +22,7 @@ struct TransferOptions {
         options.setTrust(endpoint)
         options.setLimits(endpoint)
         options.set(CURLOPT_SHARE, pointer: sessions)
+        options.setClosing(sockets)
         if options.isAccepted { return easy }
         coffer_curl_easy_cleanup(easy)
         return nil
@@ -156,6 +157,13 @@ struct TransferOptions {
             { context, _, _, _, _ in
                 Transfer.from(context).begin() ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
             })
+        if !isSet { isAccepted = false }
+    }
+
+    /// The context is not retained: the group holds it until its connections are closed.
+    private mutating func setClosing(_ sockets: ConnectionSockets) {
+        let isSet = coffer_easy_set_closing(
+            easy, Unmanaged.passUnretained(sockets).toOpaque(), { ConnectionSockets.from($0).close($1) })
         if !isSet { isAccepted = false }
     }
 

@@ -11,6 +11,8 @@ final class HostileServers: Sendable {
         var connections: Int
         /// Connections that are not closed yet.
         var open: Int
+        /// Connections that the client has reset.
+        var resets: Int
         var requests: Int
         /// Bytes that the kernel has taken from it.
         var sent: Int

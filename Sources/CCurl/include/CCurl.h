@@ -81,6 +81,7 @@ typedef curl_socket_t (*coffer_open_callback)(
     void *_Nonnull context, curlsocktype purpose, struct curl_sockaddr *_Nonnull address);
 typedef int (*coffer_ready_callback)(
     void *_Nonnull context, char *_Nullable peer, char *_Nullable local, int peer_port, int local_port);
+typedef int (*coffer_close_callback)(void *_Nonnull context, curl_socket_t fd);
 
 /* All callbacks of a transfer, with one context. */
 static inline bool coffer_easy_set_callbacks(
@@ -95,6 +96,13 @@ static inline bool coffer_easy_set_callbacks(
            curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, ready) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_PREREQDATA, context) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_PRIVATE, context) == CURLE_OK;
+}
+
+/* Who closes the sockets of the connections that this handle makes, which mostly outlive it. */
+static inline bool coffer_easy_set_closing(
+    CURL *_Nonnull easy, void *_Nonnull context, coffer_close_callback _Nonnull close) {
+    return curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, context) == CURLE_OK;
 }
 
 static inline long coffer_easy_status(CURL *_Nonnull easy) {
@@ -138,7 +146,7 @@ static inline CURLMcode coffer_multi_set(CURLM *_Nonnull multi, CURLMoption opti
 
 /* Lets the transfers of one thread resume each other's TLS sessions. */
 static inline CURLSHcode coffer_share_sessions(CURLSH *_Nonnull share) {
-    return curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+    return curl_share_setopt(share, CURLSHOPT_SHARE, (long)CURL_LOCK_DATA_SSL_SESSION);
 }
 
 /* CURLPAUSE_CONT: neither direction. */
@@ -166,6 +174,12 @@ static inline int coffer_sockaddr_read(const struct curl_sockaddr *_Nonnull addr
         memcpy(bytes, &((const struct sockaddr_in6 *)(const void *)&address->addr)->sin6_addr, 16);
     }
     return address->family;
+}
+
+/* Has close(2) reset the connection: the kernel forgets what the other side has not acknowledged, and sends no more. */
+static inline void coffer_socket_forget(curl_socket_t fd) {
+    struct linger none = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
 }
 
 static inline curl_socket_t coffer_sockaddr_open(const struct curl_sockaddr *_Nonnull address) {

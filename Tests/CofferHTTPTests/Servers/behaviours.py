@@ -162,6 +162,20 @@ def tiring(channel: Channel) -> None:
         channel.until_closed()
 
 
+def held(channel: Channel) -> None:
+    """Waits for a request, and takes it when the test says so: see `Server.steps`."""
+    channel.wait()
+    channel.steps.acquire()
+    channel.drain()
+
+
+def rested(channel: Channel) -> None:
+    """Answers one request, and waits for the end of the connection."""
+    channel.request()
+    channel.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    channel.drain()
+
+
 def proxy(channel: Channel) -> None:
     """A proxy nobody asked for; whatever reaches it is recorded."""
     channel.request()

@@ -104,6 +104,9 @@ def start(folder: str) -> dict[str, Server]:
         servers[name] = Server({"cancelled": do.silent, "late": do.silent}.get(name, do.answer))
     servers["many"] = Server(do.slow_answer)
     servers["tiring"] = Server(do.tiring)
+    servers["rested"], servers["rested_tls"] = Server(do.rested), Server(do.rested, good)
+    for name in ("late", "cancelled", "slow"):
+        servers[f"held_{name}"], servers[f"held_{name}_tls"] = Server(do.held), Server(do.held, good)
     streams = {"ticks": do.ticks, "stepped": do.stepped, "breaks": do.after_a_piece(keep=False), "stalls": do.after_a_piece(keep=True),
                "flood": do.flood, "interim": do.interim, "headless": do.silent, "left": do.after_a_piece(keep=True),
                "dropped": do.after_a_piece(keep=True), "closing": do.after_a_piece(keep=True)}

@@ -16,6 +16,8 @@ class Capture:
         self.plain = bytearray()
         self.connections = 0
         self.open = 0
+        #: Connections that the other side has reset.
+        self.resets = 0
         self.requests = 0
         self.sent = 0
 
@@ -23,7 +25,7 @@ class Capture:
         """Once no connection is open; or after `seconds`, with how many still are."""
         with self.changed:
             self.changed.wait_for(lambda: self.open == 0, timeout=seconds)
-            return {"connections": self.connections, "open": self.open, "requests": self.requests, "sent": self.sent,
+            return {"connections": self.connections, "open": self.open, "resets": self.resets, "requests": self.requests, "sent": self.sent,
                     "wire": self.wire.hex(), "plain": self.plain.hex()}
 
 
@@ -79,6 +81,21 @@ class Channel:
     def until_closed(self) -> None:
         while self.receive():
             pass
+
+    def wait(self) -> None:
+        """Until the next request begins, which is counted and left where it is."""
+        self.sock.recv(1, socket.MSG_PEEK)
+        with self.capture.changed:
+            self.capture.requests += 1
+
+    def drain(self) -> None:
+        """As `until_closed`, without a record of what comes, and without decryption."""
+        try:
+            while self.sock.recv(65536):
+                pass
+        except ConnectionResetError:
+            with self.capture.changed:
+                self.capture.resets += 1
 
     def reset(self) -> None:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

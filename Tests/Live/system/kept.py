@@ -3,8 +3,9 @@
 import signal
 from collections.abc import Callable
 
-from harness import Status, SystemTest, messages
+from harness import Status, SystemTest, eventually, messages
 from harness.client import CallFailed
+from relay import Relay
 from stage import Stage, configuration, new_daemon
 
 READ_ONLY = """
@@ -45,6 +46,20 @@ class Kept(SystemTest):
             answer = client.get("user", name)
         self.kept[name] = (answer.credential, answer.stale, answer.source) == (
             b"value", False, messages.credentials.SOURCE_MEMORY)
+
+    def test_what_is_given_up_is_not_sent_later(self) -> None:
+        host, port = self.bao.address.rsplit(":", 1)
+        relay = Relay(int(port))
+        self.addCleanup(relay.close)
+        daemon = new_daemon(configuration({"main": self.stage.vault(self.bao, address=f"{host}:{relay.port}")}))
+        self.addCleanup(daemon.dispose)
+        with daemon.client() as client:
+            client.store("user", "key", b"old")
+            relay.hold()
+            request = messages.credentials.StoreRequest(user_id="user", connection_id="key", credential=b"new")
+            with self.assertRaises(CallFailed):
+                client._call("Credentials/Store", request, messages.credentials.StoreResponse, timeout=1_000)
+            eventually("the connection of the Store to be reset", 10, lambda: relay.resets() > 0)
 
     def test_stores_that_wrote_nothing_leave_what_is_cached(self) -> None:
         policy = self.bao.require("GET", "sys/policies/acl/app")["data"]["policy"]
