@@ -1,9 +1,11 @@
 #include "CCurl.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <malloc.h>
 #include <openssl/ssl.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Each with the type of libcurl's own header, which knows it under our name. */
@@ -20,18 +22,41 @@ static struct {
     FUNCTIONS(MEMBER)
     TLS_FUNCTIONS(TLS_MEMBER)
     __typeof__(&curl_global_init_mem) global_init_mem;
+    __typeof__(&curl_version_info) version_info;
 } library;
 
-static bool load(void) {
+static struct coffer_curl_start failed(enum coffer_curl_outcome outcome, const char *words) {
+    struct coffer_curl_start result = {.outcome = outcome};
+    snprintf(result.words, sizeof result.words, "%s", words == NULL ? "unknown" : words);
+    return result;
+}
+
+static struct coffer_curl_start load(void) {
+    errno = 0;
     /* Debian's other one, with GnuTLS, has another name. */
     void *handle = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
-    if (handle == NULL) return false;
-    bool is_whole = (*(void **)&library.global_init_mem = dlsym(handle, "curl_global_init_mem")) != NULL;
-#define FIND(name) is_whole = (*(void **)&library.name = dlsym(handle, "curl_" #name)) != NULL && is_whole;
-#define FIND_TLS(name) is_whole = (*(void **)&library.name = dlsym(handle, #name)) != NULL && is_whole;
+    if (handle == NULL) {
+        bool is_short = errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+        return failed(is_short ? COFFER_CURL_NO_RESOURCES : COFFER_CURL_NOT_LOADED, dlerror());
+    }
+    const char *missing = NULL;
+#define FIND_AS(member, name) \
+    if ((*(void **)&library.member = dlsym(handle, name)) == NULL && missing == NULL) missing = name;
+#define FIND(name) FIND_AS(name, "curl_" #name)
+#define FIND_TLS(name) FIND_AS(name, #name)
+    FIND(global_init_mem)
+    FIND(version_info)
     FUNCTIONS(FIND)
+    /* Before what is missing: it says more of a library that is old. */
+    if (library.version_info != NULL) {
+        const curl_version_info_data *info = library.version_info(CURLVERSION_FIRST);
+        if (info->version_num < COFFER_CURL_OLDEST) return failed(COFFER_CURL_OLD, info->version);
+        if (info->ssl_version == NULL || strncmp(info->ssl_version, "OpenSSL/", 8) != 0) {
+            return failed(COFFER_CURL_OTHER_TLS, info->ssl_version == NULL ? "none" : info->ssl_version);
+        }
+    }
     TLS_FUNCTIONS(FIND_TLS)
-    return is_whole;
+    return missing == NULL ? (struct coffer_curl_start){.outcome = COFFER_CURL_STARTED} : failed(COFFER_CURL_INCOMPLETE, missing);
 }
 
 /* An allocator that wipes what it frees: libcurl builds the request, credentials included, in memory of its own and does
@@ -64,11 +89,18 @@ void coffer_curl_clean_environment(void) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) unsetenv(names[i]);
 }
 
-CURLcode coffer_curl_start(void) {
+struct coffer_curl_start coffer_curl_start(void) {
     coffer_curl_clean_environment();
-    if (!load()) return CURLE_FAILED_INIT;
-    return library.global_init_mem(CURL_GLOBAL_DEFAULT, malloc, release, resize, strdup, calloc);
+    struct coffer_curl_start result = load();
+    if (result.outcome != COFFER_CURL_STARTED) return result;
+    CURLcode code = library.global_init_mem(CURL_GLOBAL_DEFAULT, malloc, release, resize, strdup, calloc);
+    if (code == CURLE_OK) return result;
+    char number[16];
+    snprintf(number, sizeof number, "%d", (int)code);
+    return failed(COFFER_CURL_NOT_STARTED, number);
 }
+
+const char *coffer_curl_words(const struct coffer_curl_start *start) { return start->words; }
 
 /* Of a connection that has nothing to do, OpenSSL keeps neither buffers nor what it has decrypted: without the first, its
  * buffers stay as they are until the next record comes; without the second, what the caller has taken stays in them until

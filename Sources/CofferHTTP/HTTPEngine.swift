@@ -34,7 +34,8 @@ package final class HTTPEngine: Sendable {
 
     /// One whose I/O thread does not run yet: requests wait for ``start()``.
     ///
-    /// - Throws: INTERNAL if the kernel gives no descriptor.
+    /// - Throws: FAILED_PRECONDITION if there is no libcurl that can be used; RESOURCE_EXHAUSTED if the system has no memory
+    ///   or descriptor to load it, INTERNAL if it has none for the engine.
     package init(clock: any Clock = SystemClock()) throws(Failure) {
         try CurlLibrary.start()
         loop = try EngineLoop(clock: clock)

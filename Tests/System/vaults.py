@@ -1,9 +1,14 @@
 """Several vaults in the configuration, and what operators see of them: `coffer vaults`, `coffer doctor`."""
 
 import json
+import os
+import shutil
+import subprocess
+import tempfile
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from harness import Canaries, Status, SystemTest
 from harness.start import CONFIGURATION, StartupTest
@@ -224,6 +229,26 @@ class VaultsConfiguration(StartupTest):
                     self.assertNotIn("gnutls", text, "a second TLS library")
                 daemon.dispose()
 
+    def test_a_libcurl_that_cannot_be_used_is_named_with_the_cause(self) -> None:
+        etcd = "vaults: {main: {type: etcd, endpoints: ['http://127.0.0.1:1']}}\n"
+        for cause, make, words in (
+            ("empty", lambda path: path.write_bytes(b""), ["libcurl.so.4 cannot be loaded", "file too short"]),
+            ("not a library", lambda path: path.write_bytes(b"x" * 4096), ["libcurl.so.4 cannot be loaded", "invalid ELF header"]),
+            ("old", lambda path: make_curl(path, (7, 86, 0), "OpenSSL/3.0.0"), ["is version 7.86.0", "7.87"]),
+            ("of GnuTLS", lambda path: make_curl(path, (8, 5, 0), "GnuTLS/3.8.3"), ["another TLS library, GnuTLS/3.8.3", "OpenSSL"]),
+            ("incomplete", lambda path: make_curl(path, (8, 5, 0), "OpenSSL/3.0.0"), ["lacks curl_"]),
+        ):
+            with self.subTest(cause=cause):
+                folder = Path(tempfile.mkdtemp(prefix="cf-curl"))
+                self.addCleanup(shutil.rmtree, folder)
+                make(folder / "libcurl.so.4")
+                env = {"LD_LIBRARY_PATH": ":".join([str(folder), os.environ.get("LD_LIBRARY_PATH", "")]).rstrip(":")}
+                message = self.assert_refused(self.start("--check", config=etcd, env=env), CONFIGURATION, *words)
+                self.assertNotIn("firewall", message)
+                daemon = self.running(config="vaults: {main: {type: embedded}}\n", env=env)
+                self.assertEqual(daemon.coffer("doctor").returncode, 0)
+                daemon.dispose()
+
     def test_secrets_in_variables_are_gone_once_it_serves(self) -> None:
         canary = Canaries()
         names = ["CREDENTIAL_ENCRYPTION_KEY", "VAULT_TOKEN", "BAO_TOKEN", "VAULT_SECRET_ID", "BAO_SECRET_ID"]
@@ -235,3 +260,19 @@ class VaultsConfiguration(StartupTest):
 def columns(heading: str) -> list[int]:
     """Where the columns begin: behind two spaces or more."""
     return [0] + [i for i in range(2, len(heading)) if heading[i] != " " and heading[i - 2:i] == "  "]
+
+
+def make_curl(path: Path, version: tuple[int, int, int], tls: str) -> None:
+    """A library in the place of libcurl, which says its version and can do nothing."""
+    number = version[0] << 16 | version[1] << 8 | version[2]
+    source = f"""
+        #include <curl/curl.h>
+        curl_version_info_data *curl_version_info(CURLversion age) {{
+            static curl_version_info_data data = {{
+                .age = CURLVERSION_FIRST, .version = "{".".join(map(str, version))}", .version_num = {number}, .ssl_version = "{tls}"}};
+            return &data;
+        }}
+        CURLcode curl_global_init_mem(long flags, curl_malloc_callback m, curl_free_callback f, curl_realloc_callback r,
+                                      curl_strdup_callback s, curl_calloc_callback c) {{ return CURLE_OK; }}
+    """
+    subprocess.run(["cc", "-shared", "-fPIC", "-w", "-x", "c", "-", "-o", path], input=source, text=True, check=True, timeout=60)

@@ -45,10 +45,36 @@
 /* Takes the variables out of the environment that libcurl, OpenSSL or the resolver would obey. */
 void coffer_curl_clean_environment(void);
 
-/* Does that, loads libcurl and starts it with an allocator that wipes. Once in a process, before anything else here.
- *
- * CURLE_FAILED_INIT: there is no libcurl with OpenSSL, or it lacks what is used of it. */
-CURLcode coffer_curl_start(void);
+/* 7.87.0, the oldest with all options that are set: CURLOPT_QUICK_EXIT is of that version. */
+#define COFFER_CURL_OLDEST 0x075700
+
+/* How libcurl was started; what the words are of one that was not. */
+enum coffer_curl_outcome {
+    COFFER_CURL_STARTED,
+    /* dlerror(3)'s: files, versions and symbols. */
+    COFFER_CURL_NOT_LOADED,
+    /* The same, for want of descriptors or memory. */
+    COFFER_CURL_NO_RESOURCES,
+    /* A function that it lacks, or that OpenSSL lacks. */
+    COFFER_CURL_INCOMPLETE,
+    /* Its version, older than COFFER_CURL_OLDEST. */
+    COFFER_CURL_OLD,
+    /* The TLS library that it has in place of OpenSSL. */
+    COFFER_CURL_OTHER_TLS,
+    /* A CURLcode. */
+    COFFER_CURL_NOT_STARTED,
+};
+
+struct coffer_curl_start {
+    enum coffer_curl_outcome outcome;
+    char words[256];
+};
+
+/* Does that, loads libcurl and starts it with an allocator that wipes. Once in a process, before anything else here. */
+struct coffer_curl_start coffer_curl_start(void);
+
+/* Its words, as long as it is there. */
+const char *_Nonnull coffer_curl_words(const struct coffer_curl_start *_Nonnull start);
 
 /* Has OpenSSL keep nothing of a connection that has nothing to do. */
 CURLcode coffer_easy_forget_tls(CURL *_Nonnull easy);

@@ -35,7 +35,8 @@ final class VaultParts: Sendable {
 
     /// For a vault that is being opened.
     ///
-    /// - Throws: FAILED_PRECONDITION if there is no libcurl.
+    /// - Throws: FAILED_PRECONDITION if there is no libcurl that can be used, RESOURCE_EXHAUSTED if it cannot be loaded for
+    ///   want of memory or descriptors.
     func client(_ endpoint: HTTPEndpoint) throws(Failure) -> HTTPClient {
         try state.withLock { state throws(Failure) in
             let engine: HTTPEngine
