@@ -47,16 +47,16 @@ final class PostgresConnection {
     func run(
         _ statement: PostgresStatement, _ parameters: PostgresParameters, deadline: BootInstant
     ) throws(PostgresFault) -> PostgresRows {
+        guard clock.boot < deadline else { throw .notBegun }
         if !prepared.contains(statement.name) {
-            guard clock.boot < deadline else { throw .late(isSent: false) }
             do throws(PostgresFault) {
                 _ = try finish(link.prepare(statement.name, statement.sql), deadline)
             } catch {
                 throw error.beforeSending
             }
             prepared.insert(statement.name)
+            guard clock.boot < deadline else { throw .late(isSent: false) }
         }
-        guard clock.boot < deadline else { throw .late(isSent: false) }
         return try finish(link.send(statement.name, parameters), deadline)
     }
 

@@ -29,8 +29,9 @@ extension Failure {
             return isWrite
                 ? Failure(.internal, .vaultFailed, text, vault: vault, mayHaveWritten: true)
                 : Failure(.unavailable, .vaultFailed, text, vault: vault, retryable: true)
+        case .notBegun: return .notBegun(vault: vault)
         case .late(isSent: false):
-            // Not the caller's: the whole time went by without the server.
+            // Not the caller's: the server was connected to, or prepared the statement, for too long.
             return Failure(
                 .deadlineExceeded, .vaultUnreachable,
                 "no connection to PostgreSQL was ready within the time given; nothing was done", vault: vault,

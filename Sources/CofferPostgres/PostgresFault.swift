@@ -18,8 +18,10 @@ enum PostgresFault: Error, Equatable {
     case refused(String)
     /// The connection broke.
     case lost(isSent: Bool)
-    /// The time is over.
+    /// The time is over, and some of it went by with the server.
     case late(isSent: Bool)
+    /// The time was over before the server was asked for anything.
+    case notBegun
     /// The wait was ended from outside.
     case woken
     /// A proxy lends its connections for one transaction each.
@@ -38,6 +40,7 @@ enum PostgresFault: Error, Equatable {
     /// The connection cannot be used again.
     var isOfConnection: Bool {
         switch self {
+        case .notBegun: false
         case .refused(let state):
             // A demoted primary, a statement that somebody else prepared or changed, and tables that are gone: the next
             // connection looks for them.

@@ -38,8 +38,10 @@ final class PostgresSession {
     private func connected(_ deadline: BootInstant) throws(PostgresFault) -> PostgresConnection {
         if let connection, connection.isOpen { return connection }
         connection = nil
+        guard server.clock.boot < deadline else { throw .notBegun }
         let new = try server.connect(deadline: deadline)
         connection = new
+        guard server.clock.boot < deadline else { throw .late(isSent: false) }
         return new
     }
 

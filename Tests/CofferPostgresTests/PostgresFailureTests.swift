@@ -87,6 +87,13 @@ import Testing
         #expect(failure.code == .deadlineExceeded && failure.reason == .vaultUnreachable)
     }
 
+    /// Too little time is the caller's: the server was not asked for anything, and its connection is as good as before.
+    @Test func aServerThatIsNotAskedIsNotOut() {
+        let failure = Failure.postgres(.notBegun, .write, vault: "v")
+        #expect(failure == .notBegun(vault: "v") && failure.reason == .deadline && failure.isUnsent)
+        #expect(!PostgresFault.notBegun.isOfConnection)
+    }
+
     /// The daemon repeats a write by itself only where nothing was sent.
     @Test func whatWasSentIsNotUnsent() {
         for fault in [.lost(isSent: true), .late(isSent: true), .garbled, .refused("57P01")] as [PostgresFault] {

@@ -13,13 +13,17 @@ import Testing
         port: UInt16, connections: Int = 2,
         beforeThread: @escaping @Sendable (String) throws(Failure) -> Void = { (_: String) throws(Failure) in }
     ) throws -> PostgresVault {
+        try PostgresVault(
+            name: "v", options: try options(port: port, connections: connections),
+            dependencies: PostgresDependencies(beforeThread: beforeThread))
+    }
+
+    private func options(port: UInt16, connections: Int = 2) throws -> PostgresOptions {
         var settings = VaultConfiguration(name: "v", driver: PostgresDriver())
         for (name, text) in ["tls": "disable", "connections": String(connections)] {
             #expect(try #require(settings.setting(name)).apply([text], &settings))
         }
-        let options = try PostgresOptions(settings, try PostgresAddress("postgresql://u@127.0.0.1:\(port)/d"), .none)
-        return try PostgresVault(
-            name: "v", options: options, dependencies: PostgresDependencies(beforeThread: beforeThread))
+        return try PostgresOptions(settings, try PostgresAddress("postgresql://u@127.0.0.1:\(port)/d"), .none)
     }
 
     private func read(_ vault: PostgresVault) async -> Failure? {
@@ -41,6 +45,19 @@ import Testing
         dependencies.notice("noticed")
         try dependencies.beforeThread("started")
         #expect(told.withLock { $0 } == ["noticed"])
+    }
+
+    /// Time that is over before the server is asked is not the server's, unlike time that it takes to be connected to.
+    @Test(.timeLimit(.minutes(1)), arguments: [(5, Failure.Reason.deadline), (200, .vaultUnreachable)])
+    func whoseTimeItWas(milliseconds: Int, reason: Failure.Reason) throws {
+        let server = MuteServer()
+        let options = try options(port: server.port)
+        let session = PostgresSession(PostgresServer(options, PostgresDependencies()), vault: "v")
+        let failure = failure { () throws(Failure) in
+            _ = try session.perform(
+                PostgresCall(work: .check("n"), deadline: SystemClock().boot + .milliseconds(milliseconds)))
+        }
+        #expect(failure?.code == .deadlineExceeded && failure?.reason == reason && failure?.isUnsent == true)
     }
 
     /// While the listener connects, which a server that does not answer makes last for 5 s, others may write.

@@ -34,6 +34,15 @@ import Testing
         #expect(silence.since == nil)
     }
 
+    /// Nor has one that hangs while it is connected to.
+    @Test func lastsWhereConnectingHangs() {
+        let hung = Failure(.deadlineExceeded, .vaultUnreachable, "no connection was ready", isUnsent: true)
+        var silence = VaultSilence()
+        silence.begin(at: at(1))
+        silence.end(hung, at: at(6))
+        #expect(silence.since == at(1))
+    }
+
     /// One that refuses connections is not silent, nor one whose callers have left.
     @Test func whatWasNotSentShowsNoSilence() {
         for failure in [unsent, .abandoned] {

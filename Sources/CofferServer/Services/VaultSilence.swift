@@ -18,7 +18,8 @@ struct VaultSilence {
     mutating func end(_ failure: Failure?, at now: BootInstant) {
         waiting -= 1
         guard let failure, failure.isWithoutAnswer else { return noteAnswer(at: now) }
-        if failure.reason == .deadline { isProven = true }
+        // Of any reason: a vault that hangs while it is connected to is silent, too.
+        if failure.code == .deadlineExceeded { isProven = true }
         if waiting == 0 && !isProven { since = nil }
     }
 
