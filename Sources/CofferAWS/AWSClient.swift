@@ -28,14 +28,14 @@ struct AWSClient: Sendable {
     /// - Parameter writing: it changes something.
     func call(
         _ operation: String, _ body: JSON, writing: Bool = false, deadline: BootInstant
-    ) async throws(AWSFault) -> JSON {
+    ) async throws(AWSFault) -> JSONAnswer {
         let body = body.encode()
         var used = try await failing { () throws(Failure) in try await credentials.credentials(deadline: deadline) }
         var (corrected, replaced) = (false, false)
         while true {
             let response = try await send(operation, body, used, writing, deadline)
             if response.status == 200 {
-                guard let answer = try? JSON.parse(answer: response.body), answer.members != nil else {
+                guard let answer = await JSONAnswer(response.body) else {
                     throw .failed(.awsGarbled(vault: vault, writing: writing))
                 }
                 return answer

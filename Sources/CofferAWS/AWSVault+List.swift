@@ -51,7 +51,7 @@ extension AWSVault {
             ("Filters", .array([.object([("Key", .string("name")), ("Values", .array(starts.map(JSON.string)))])])),
         ]
         if let token { body.append(("NextToken", .string(token))) }
-        let answer: JSON
+        let answer: JSONAnswer
         do throws(AWSFault) {
             answer = try await client.call("ListSecrets", .object(body), deadline: deadline)
         } catch {

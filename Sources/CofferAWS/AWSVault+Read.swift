@@ -72,7 +72,7 @@ extension AWSVault {
         do throws(AWSFault) {
             let answer = try await client.call(
                 "GetSecretValue", .object([("SecretId", .string(secret))]), deadline: deadline)
-            guard let found = found(answer) else { throw .failed(.awsGarbled(vault: name, writing: false)) }
+            guard let found = await answer.look({ self.found($0) }) else { throw .failed(.awsGarbled(vault: name, writing: false)) }
             return found
         } catch {
             guard case .refused(let refusal) = error else { throw failure(error) }
@@ -162,7 +162,7 @@ extension AWSVault {
                 let answer = try await client.call(
                     "BatchGetSecretValue", .object([("SecretIdList", .array(secrets.map(JSON.string)))]),
                     deadline: deadline)
-                outcomes = batch(answer)
+                outcomes = await answer.look { self.batch($0) }
             } catch {
                 if case .refused(let refusal) = error, refusal.kind == .denied {
                     batchIsDenied.store(true, ordering: .relaxed)

@@ -9,9 +9,8 @@ extension CloudflareVault {
     ) async throws(Failure) -> VaultReceipt {
         guard condition == .none else { throw noConditions() }
         let name = names.name(of: key.key)
-        let limit = capabilities.maximumPayloadBytes
         // Before anything is asked: whether it fits does not depend on what is there.
-        _ = try CloudflareDocument.value(of: item, created: item.updatedAt, limit: limit, vault: self.name)
+        _ = try await value(of: item, created: item.updatedAt)
         return try await during(deadline) { () throws(Failure) in
             var created = item.updatedAt
             if case .item(let old) = try await self.current(named: name, deadline), old.isLive(at: self.clock.wall) {
@@ -21,7 +20,7 @@ extension CloudflareVault {
                 }
                 if old.createdAt != 0 { created = old.createdAt }
             }
-            let value = try CloudflareDocument.value(of: item, created: created, limit: limit, vault: self.name)
+            let value = try await self.value(of: item, created: created)
             let metadata = CloudflareDocument.metadata(of: item, key.key, created: created)
             try await self.waitForTurn(ByteText(name), deadline)
             defer { self.pacing.end(ByteText(name), now: self.clock.boot) }
@@ -57,6 +56,13 @@ extension CloudflareVault {
                 }
             }
             return existed
+        }
+    }
+
+    private func value(of item: VaultItem, created: WallMilliseconds) async throws(Failure) -> Secret {
+        let limit = capabilities.maximumPayloadBytes
+        return try await LargeAnswer.tryLook(at: item.payload.count) { () throws(Failure) in
+            try CloudflareDocument.value(of: item, created: created, limit: limit, vault: self.name)
         }
     }
 

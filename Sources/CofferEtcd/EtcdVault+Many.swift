@@ -40,9 +40,9 @@ extension EtcdVault {
             return try await records(Array(names[..<half]), deadline) + (try await records(Array(names[half...]), deadline))
         }
         if let fault = reply.answer.fault { throw client.failure(fault, reply, .read) }
-        return try await LargeAnswer.look(at: reply.answer.bytes) {
-            Result { () throws(Failure) in try self.records(in: reply, count: names.count) }
-        }.get()
+        return try await LargeAnswer.tryLook(at: reply.answer.bytes) { () throws(Failure) in
+            try self.records(in: reply, count: names.count)
+        }
     }
 
     private func records(in reply: EtcdReply, count: Int) throws(Failure) -> [EtcdRecord?] {

@@ -39,7 +39,7 @@ extension EtcdVault {
                 leases.revoke(record.lease)
                 return (live != nil, reply.answer.revision)
             }
-            current = try foundInstead(reply)
+            current = try await foundInstead(reply)
             // An earlier copy may have removed it. If not, then never: what it compares is no longer so.
             if let doubt = reply.doubt, current?.creation != record.creation { throw doubt.afterChange }
             guard await pauseForOthers(attempt, deadline) else { break }

@@ -43,13 +43,21 @@ extension EtcdVault {
     }
 
     /// A write as it was asked for.
-    private struct Write {
+    private struct Write: Sendable {
         let name: String
         let item: VaultItem
         let envelope: [UInt8]
         let condition: WriteCondition
         var lease: Int64
         var hasLostLease = false
+
+        func call(over current: EtcdRecord?, created: WallMilliseconds) -> EtcdCall {
+            let document = SealedDocument.json(envelope, of: item, created: created).encode()
+            let put = EtcdTransaction.put(name, value: Base64.text(JSONString(document).bytes), lease: lease)
+            return EtcdTransaction.call(
+                name, if: current.map { .unchanged($0) } ?? .absent, do: put,
+                for: current == nil ? .singleWrite : .repeatableWrite)
+        }
     }
 
     /// - Returns: what the caller gets, the revision that the write made, and the lease of what it replaced; 0 = none.
@@ -59,12 +67,9 @@ extension EtcdVault {
         var current = known
         for attempt in 0..<Self.maximumAttempts {
             let created = (try? current?.live(at: clock.wall)?.get())?.createdAt ?? write.item.updatedAt
-            let document = SealedDocument.json(write.envelope, of: write.item, created: created).encode()
-            let put = EtcdTransaction.put(
-                write.name, value: Base64.text(JSONString(document).bytes), lease: write.lease)
-            let call = EtcdTransaction.call(
-                write.name, if: current.map { .unchanged($0) } ?? .absent, do: put,
-                for: current == nil ? .singleWrite : .repeatableWrite)
+            let call = await LargeAnswer.look(at: write.envelope.count) { [write, current] in
+                write.call(over: current, created: created)
+            }
             let reply = try await client.call(call, deadline: deadline)
             if reply.answer.fault == .noSuchLease, try await hasNewLease(&write, reply, deadline) { continue }
             if let fault = reply.answer.fault { throw client.failure(fault, reply, call.purpose) }
@@ -72,7 +77,7 @@ extension EtcdVault {
             if reply.answer.json?["succeeded"]?.bool == true {
                 return (receipt, reply.answer.revision, current?.lease ?? 0)
             }
-            let found = try foundInstead(reply)
+            let found = try await foundInstead(reply)
             if let doubt = reply.doubt,
                 let made = try await revision(of: write, over: current, before: found, doubt, deadline: deadline)
             {
@@ -125,9 +130,11 @@ extension EtcdVault {
     }
 
     /// What a transaction read whose comparison failed.
-    func foundInstead(_ reply: EtcdReply) throws(Failure) -> EtcdRecord? {
+    func foundInstead(_ reply: EtcdReply) async throws(Failure) -> EtcdRecord? {
         do throws(Failure) {
-            return try record(in: reply.answer.json?["responses"]?.elements?.first?["response_range"])
+            return try await LargeAnswer.tryLook(at: reply.answer.bytes) { () throws(Failure) in
+                try self.record(in: reply.answer.json?["responses"]?.elements?.first?["response_range"])
+            }
         } catch {
             throw .etcdGarbled(name, isWrite: true)
         }

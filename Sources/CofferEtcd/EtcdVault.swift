@@ -66,7 +66,8 @@ package final class EtcdVault: VaultAdapter {
         var members: [(name: String, value: JSON)] = [("key", .base64(name))]
         if let revision { members.append(("revision", .int64(revision))) }
         let call = EtcdCall("kv/range", members, for: .read)
-        return try record(in: try await client.require(call, deadline: deadline).answer.json)
+        let answer = try await client.require(call, deadline: deadline).answer
+        return try await LargeAnswer.tryLook(at: answer.bytes) { () throws(Failure) in try self.record(in: answer.json) }
     }
 
     /// The only record of a range.

@@ -25,14 +25,14 @@ struct GoogleClient: Sendable {
     /// - Parameter writing: it changes something.
     func call(
         _ method: HTTPRequest.Method, _ path: String, _ body: JSON? = nil, writing: Bool = false, deadline: BootInstant
-    ) async throws(GoogleFault) -> JSON {
+    ) async throws(GoogleFault) -> JSONAnswer {
         let body = body?.encode()
         var used = try await failing { () throws(Failure) in try await tokens.token(deadline: deadline) }
         var isReplaced = false
         while true {
             let response = try await send(HTTPRequest(method, path, headers: headers(used, body), body: body), writing, deadline)
             if response.status == 200 {
-                guard let answer = try? JSON.parse(answer: response.body), answer.members != nil else {
+                guard let answer = await JSONAnswer(response.body) else {
                     throw .failed(.googleGarbled(vault: vault, writing: writing))
                 }
                 return answer

@@ -42,7 +42,7 @@ extension GoogleVault {
         let filter = starts.map { "name:\($0)" }.joined(separator: " OR ")
         var path = "\(parent)?pageSize=\(min(max(limit, 1), Self.pageSize))&filter=\(PercentEncoding.text(filter))"
         if let token { path += "&pageToken=\(PercentEncoding.text(token))" }
-        let answer: JSON
+        let answer: JSONAnswer
         do throws(GoogleFault) {
             answer = try await client.call(.get, path, deadline: deadline)
         } catch {

@@ -35,7 +35,7 @@ extension GoogleVault {
     }
 
     /// The payload of a version.
-    struct Payload {
+    struct Payload: Sendable {
         let number: UInt64
         /// Nil for bytes that are not base64.
         let bytes: Secret?
@@ -110,18 +110,25 @@ extension GoogleVault {
         _ version: String, of secret: String, _ deadline: BootInstant
     ) async throws(GoogleFault) -> Payload {
         let answer = try await client.call(.get, "\(path(of: secret))/versions/\(version):access", deadline: deadline)
+        switch await answer.look({ self.payload(in: $0) }) {
+        case .success(let payload): return payload
+        case .failure(let failure): throw .failed(failure)
+        }
+    }
+
+    private func payload(in answer: JSON) -> Result<Payload, Failure> {
         guard let number = GoogleVersion.number(ofName: answer["name"]?.text), let payload = answer["payload"],
             payload.members != nil || !payload.isReadable
-        else { throw .failed(.googleGarbled(vault: name, writing: false)) }
+        else { return .failure(.googleGarbled(vault: name, writing: false)) }
         let bytes = payload["data"]?.string.flatMap { Base64.bytes($0, limit: 2 * GoogleDocument.maximumBytes) }
         let checksum = bytes.map(CRC32C.checksum) ?? 0
         // 64 bits are texts in the service's JSON. Versions from before the service had checksums have none.
         if let sent = payload["dataCrc32c"], bytes != nil {
             guard (sent.text.flatMap { Int64($0) } ?? sent.integer) == Int64(checksum) else {
-                throw .failed(.googleDamaged(vault: name))
+                return .failure(.googleDamaged(vault: name))
             }
         }
-        return Payload(number: number, bytes: bytes, checksum: checksum)
+        return .success(Payload(number: number, bytes: bytes, checksum: checksum))
     }
 
     /// Nil if there is none.
@@ -130,7 +137,7 @@ extension GoogleVault {
     ) async throws(Failure) -> GoogleVersion? {
         do throws(GoogleFault) {
             let answer = try await client.call(.get, "\(path(of: secret))/versions/\(version)", deadline: deadline)
-            guard let described = GoogleVersion(answer) else {
+            guard let described = GoogleVersion(answer.json) else {
                 throw .failed(.googleGarbled(vault: name, writing: false))
             }
             return described
@@ -148,7 +155,11 @@ extension GoogleVault {
         case .blocked(let version): return .blocked(version)
         case .payload(let found): payload = found
         }
-        guard let content = payload.bytes.flatMap(GoogleDocument.content) else {
+        // As large as the answer that it came in, but for a quarter.
+        let content = await LargeAnswer.look(at: (payload.bytes?.count ?? 0) / 3 * 4) {
+            payload.bytes.flatMap(GoogleDocument.content)
+        }
+        guard let content else {
             return .unreadable(number: payload.number)
         }
         if case .sealed(let item) = content { return .item(item, number: payload.number) }

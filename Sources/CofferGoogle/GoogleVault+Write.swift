@@ -153,7 +153,7 @@ private struct GoogleWrite {
         ])
         let answer = try await vault.client.call(
             .post, "\(vault.path(of: secret)):addVersion", body, writing: true, deadline: deadline)
-        guard let version = GoogleVersion(answer) else {
+        guard let version = GoogleVersion(answer.json) else {
             throw .failed(.googleGarbled(vault: vault.name, writing: true))
         }
         return version

@@ -33,11 +33,14 @@ struct HashiCorpAnswer: Sendable {
     let json: JSON?
     /// Of the header `Retry-After`; 0 = none.
     let retryAfterMilliseconds: UInt32
+    /// What came had so many.
+    let bytes: Int
     /// A port that expects TLS got plain http, and its server says so.
     let expectsTLS: Bool
 
     init(_ response: HTTPResponse) {
         status = response.status
+        bytes = response.body.count
         json = response.body.count == 0 ? nil : try? JSON.parse(answer: response.body)
         expectsTLS = json == nil && response.complainsOfPlainHTTP
         retryAfterMilliseconds = response.retryAfterMilliseconds

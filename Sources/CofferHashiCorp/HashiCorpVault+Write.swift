@@ -31,10 +31,11 @@ extension HashiCorpVault {
             let old = found.path == path ? found.record : try await record(path, deadline: deadline)
             var item = item
             item.createdAt = (try? live?.get().createdAt) ?? item.updatedAt
-            let data = try data(of: item)
+            let data = try await LargeAnswer.tryLook(at: size) { [item] () throws(Failure) in try self.data(of: item) }
             let lifetime = try await prepare(path, key.key, item, old, deadline: deadline)
             let needsVersion = condition != .none || state.withLock { $0.needsCheckAndSet }
-            let outcome = try await post(data, to: path, version: needsVersion ? old.version : nil, deadline: deadline)
+            let outcome = try await post(
+                data, of: size, to: path, version: needsVersion ? old.version : nil, deadline: deadline)
             if case .written(var written) = outcome {
                 if isWrong(written.lifetime, lifetime, item) {
                     do throws(Failure) {
@@ -98,13 +99,17 @@ extension HashiCorpVault {
         case needsVersion
     }
 
-    /// - Parameter version: that must be the newest; 0 = none; nil = whatever is there.
+    /// - Parameters:
+    ///   - bytes: of the payload.
+    ///   - version: that must be the newest; 0 = none; nil = whatever is there.
     private func post(
-        _ data: JSON, to path: String, version: Int64?, deadline: BootInstant
+        _ data: JSON, of bytes: Int, to path: String, version: Int64?, deadline: BootInstant
     ) async throws(Failure) -> Outcome {
-        let options = version.map { [(name: "options", value: JSON.object([("cas", .integer($0))]))] } ?? []
-        let call = HashiCorpCall(
-            .post, names.path(.data, path), .object([("data", data)] + options), for: .write)
+        let call = await LargeAnswer.look(at: bytes) {
+            let options = version.map { [(name: "options", value: JSON.object([("cas", .integer($0))]))] } ?? []
+            return HashiCorpCall(
+                .post, self.names.path(.data, path), .object([("data", data)] + options), for: .write)
+        }
         let answer = try await client.call(call, deadline: deadline)
         if answer.status == 400, version != nil, answer.says("did not match the current version") { return .lost }
         if answer.status == 400, version == nil, answer.says("required for this call") {
@@ -117,10 +122,10 @@ extension HashiCorpVault {
         return .written(written)
     }
 
-    /// Writes `data` where the newest version is `version`, and says whether it did.
+    /// Writes `data`, which is short, where the newest version is `version`, and says whether it did.
     func post(_ data: JSON, to path: String, over version: Int64, deadline: BootInstant) async throws(Failure) -> Int64?
     {
-        if case .written(let written) = try await post(data, to: path, version: version, deadline: deadline) {
+        if case .written(let written) = try await post(data, of: 0, to: path, version: version, deadline: deadline) {
             return written.version
         }
         return nil
@@ -216,7 +221,8 @@ extension HashiCorpVault {
             let (metadata, isChanged) = try await settle(path, key, item, lifetime: lifetime, deadline: deadline)
             // The mount may have a shorter time of its own; then it stays so.
             guard isChanged || isWrong(last.lifetime, metadata.lifetime, item) else { return last }
-            let outcome = try await post(data, to: path, version: last.version, deadline: deadline)
+            let outcome = try await post(
+                data, of: item.payload.count, to: path, version: last.version, deadline: deadline)
             guard case .written(let next) = outcome else { return last }
             last = next
             if !isWrong(next.lifetime, metadata.lifetime, item) { break }

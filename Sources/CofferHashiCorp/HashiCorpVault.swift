@@ -112,7 +112,9 @@ package final class HashiCorpVault: VaultAdapter {
             if hasVersion || answer.isSuccess || answer.isAbsence {
                 try await mount.require(isProven: hasVersion, deadline: deadline)
             }
-            let record = try HashiCorpRecord(answer, vault: name)
+            let record = try await LargeAnswer.tryLook(at: answer.bytes) { [name] () throws(Failure) in
+                try HashiCorpRecord(answer, vault: name)
+            }
             guard let expected = recent.expected(path, now: clock.boot), record.version < expected.version,
                 await dependencies.pause(pause, until: min(deadline, expected.until))
             else { return record }

@@ -138,7 +138,7 @@ final class HashiCorpWire: Sendable {
             }
         }
         note(response)
-        let answer = HashiCorpAnswer(response)
+        let answer = await LargeAnswer.look(at: response.body.count) { [response] in HashiCorpAnswer(response) }
         if call.purpose != .health, answer.isLagging || answer.isLeaderless {
             return .elsewhere(.success(answer), passes: true)
         }
