@@ -116,10 +116,10 @@ extension Failure {
         Failure(.unavailable, .vaultFailed, message, vault: vault, retryable: true)
     }
 
-    /// Nothing was done: each attempt found the record changed.
+    /// Nothing was done: each attempt found the record changed, until the deadline or the last of them.
     static func etcdContended(_ vault: String) -> Failure {
         Failure(
-            .aborted, .vaultRefused, "others changed this record before each attempt, until the call's deadline; try again",
+            .aborted, .vaultRefused, "others changed this record before each attempt; nothing was done, try again",
             vault: vault, retryable: true)
     }
 

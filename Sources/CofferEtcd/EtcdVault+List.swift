@@ -8,6 +8,8 @@ extension EtcdVault {
     private static let maximumPage = 1_000
     /// With so many keys behind a page, to count them takes longer than to read them.
     private static let longListing: Int64 = 4_000
+    /// The names that follow are asked for by larger pages only: they are more than a short one is worth.
+    private static let smallestPageWithMilestones = 100
 
     /// In the order of the escaped names, by calls that show keys and values. A page may hold fewer entries than the
     /// limit though more follow; names that no record of ours can have are passed over.
@@ -25,7 +27,7 @@ extension EtcdVault {
         var count = limit
         repeat {
             page.next = nil
-            let milestone = try await milestone(in: folder, after: last, deadline: deadline)
+            let milestone = try await milestone(in: folder, after: last, limit: limit, deadline: deadline)
             let reply = try await client.call(range(folder, after: last, to: milestone, limit: count), deadline: deadline)
             if reply.answer.fault == .answerTooLarge, count > 1 {
                 count = max(1, count / 4)
@@ -51,14 +53,12 @@ extension EtcdVault {
     private func look<R: Sendable>(
         at reply: EtcdReply, _ each: @escaping @Sendable (_ name: [UInt8], JSON) throws(Failure) -> R
     ) async throws(Failure) -> [R] {
-        try await LargeAnswer.look(at: reply.answer.bytes) {
-            Result { () throws(Failure) in
-                try (reply.answer.json?["kvs"]?.elements ?? []).map { json throws(Failure) in
-                    guard let name = EtcdRecord.name(json) else { throw .etcdGarbled(self.name, isWrite: false) }
-                    return try each(name, json)
-                }
+        try await LargeAnswer.tryLook(at: reply.answer.bytes) { () throws(Failure) in
+            try (reply.answer.json?["kvs"]?.elements ?? []).map { json throws(Failure) in
+                guard let name = EtcdRecord.name(json) else { throw .etcdGarbled(self.name, isWrite: false) }
+                return try each(name, json)
             }
-        }.get()
+        }
     }
 
     private func noteLength(of folder: String, _ reply: EtcdReply) {
@@ -66,23 +66,29 @@ extension EtcdVault {
     }
 
     /// Where the page behind `last` ends at the latest; nil = it is not known, or not worth knowing.
+    ///
+    /// - Parameter limit: of the page.
     private func milestone(
-        in folder: String, after last: [UInt8]?, deadline: BootInstant
+        in folder: String, after last: [UInt8]?, limit: Int, deadline: BootInstant
     ) async throws(Failure) -> [UInt8]? {
-        if let known = milestones.next(in: folder, after: last) { return known }
-        guard milestones.isLong(folder) else { return nil }
-        let limit = milestones.namesAtOnce
+        switch milestones.next(in: folder, after: last) {
+        case .milestone(let name): return name
+        case .end: return nil
+        case nil: break
+        }
+        guard limit >= Self.smallestPageWithMilestones, milestones.isLong(folder) else { return nil }
+        let count = milestones.namesAtOnce
         let reply = try await client.call(
-            range(folder, after: last, limit: limit, ("keys_only", .bool(true))), deadline: deadline)
-        if reply.answer.fault == .answerTooLarge, milestones.noteTooLarge(limit) {
-            return try await milestone(in: folder, after: last, deadline: deadline)
+            range(folder, after: last, limit: count, ("keys_only", .bool(true))), deadline: deadline)
+        if reply.answer.fault == .answerTooLarge, milestones.noteTooLarge(count) {
+            return try await milestone(in: folder, after: last, limit: limit, deadline: deadline)
         }
         guard reply.answer.fault == nil else { return nil }
         let names = try await look(at: reply) { name, _ in name }
         var each = stride(from: Self.maximumPage - 1, to: names.count, by: Self.maximumPage).map { names[$0] }
-        // The last page of the listing is not asked about again.
-        if reply.answer.json?["more"]?.bool != true, let end = names.last { each.append(end) }
-        milestones.note(each, in: folder, after: last)
+        let isLast = reply.answer.json?["more"]?.bool != true
+        if isLast, let end = names.last, each.last != end { each.append(end) }
+        milestones.note(each, in: folder, after: last, isLast: isLast)
         return each.first
     }
 
