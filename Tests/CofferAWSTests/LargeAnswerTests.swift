@@ -8,7 +8,7 @@ import Testing
 @testable import CofferAWS
 
 /// What is large is not looked at on the thread of the call.
-@Suite(.timeLimit(.minutes(1))) struct LargeAnswerTests {
+@Suite(.timeLimit(.minutes(2))) struct LargeAnswerTests {
     @Test func aLargeAnswerDoesNotKeepTheThreadOfTheCall() async throws {
         let (clock, names) = (ManualClock(), try AWSNames(prefix: AWSOptions().prefix, vault: "cloud"))
         let keys = try (0..<20).map { number in

@@ -8,7 +8,7 @@ import Testing
 @testable import CofferCloudflare
 
 /// What is large is not looked at on the thread of the call.
-@Suite(.timeLimit(.minutes(1))) struct LargeAnswerTests {
+@Suite(.timeLimit(.minutes(2))) struct LargeAnswerTests {
     @Test func aLargeAnswerDoesNotKeepTheThreadOfTheCall() async throws {
         let fixture = CloudflareFixture()
         let keys = try (0..<100).map { try fixture.key("u", "c\($0)") }
