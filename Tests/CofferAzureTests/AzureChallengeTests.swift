@@ -206,6 +206,8 @@ import Testing
         (#"{"access_token":"t","expires_in":3599}"#, 3_599, 3_299), (#"{"access_token":"t","expires_in":"86400"}"#, 86_400, 43_200),
         (#"{"access_token":"t","expires_in":3600,"refresh_in":1800}"#, 3_600, 1_800),
         (#"{"access_token":"t","expires_on":"1800000060"}"#, 60, 45), (#"{"access_token":"t","expires_on":1800007200}"#, 7_200, 3_600),
+        (#"{"access_token":"t","expires_in":0,"refresh_in":0}"#, 0, 0), (#"{"access_token":"t","expires_on":1800000000,"refresh_in":5}"#, 0, 0),
+        (#"{"access_token":"t","expires_in":3600,"refresh_in":3601}"#, 3_600, 3_300),
     ] as [(String, UInt64, UInt64)])
     func tokensLiveAsLongAsTheySay(answer: String, life: UInt64, refresh: UInt64) throws {
         let now: WallMilliseconds = 1_800_000_000_000

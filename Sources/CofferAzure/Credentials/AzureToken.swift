@@ -22,7 +22,7 @@ struct AzureToken: CachedToken {
         guard let seconds, (0...200_000).contains(seconds) else { return nil }
         self.authorization = authorization
         expiresAt = now + UInt64(seconds) * 1_000
-        refreshIn = Self.number(answer["refresh_in"]).flatMap { (1...seconds).contains($0) ? UInt64($0) : nil }
+        refreshIn = Self.number(answer["refresh_in"]).flatMap { $0 >= 1 && $0 <= seconds ? UInt64($0) : nil }
     }
 
     /// As its source wants it; half-way of two hours and more; else five minutes before its end, or of a short life in its
