@@ -106,6 +106,23 @@ import Testing
         #expect(forms.dropLast().allSatisfy { $0["claims"] == nil })
     }
 
+    /// The vault goes on wanting them: what a login that failed did not get is asked for by the next one.
+    @Test(arguments: [503, 401]) func claimsOutliveALoginThatFails(status: Int) async throws {
+        let fixture = AzureFixture()
+        let vault = try fixture.vault()
+        try await vault.check(deadline: fixture.deadline)
+        fixture.fake.state.withLock { ($0.revoked, $0.challenge) = (["token-1"], Self.claimsChallenge) }
+        // A token without the claims is not accepted either.
+        if status == 401 { fixture.fake.state.withLock { _ = $0.revoked.insert("token-3") } }
+        fixture.tokens.plan(status, #"{"error":"invalid_client"}"#)
+        let found = await failure { () async throws(Failure) in try await vault.check(deadline: fixture.deadline) }
+        #expect(found != nil)
+        fixture.advance(milliseconds: status == 401 ? 1_000 : 200)
+        try await vault.check(deadline: fixture.deadline)
+        let forms = fixture.tokens.requests.map(\.form)
+        #expect(forms.map { $0["claims"] != nil } == (status == 401 ? [false, true, false, true] : [false, true, true]))
+    }
+
     @Test(arguments: [
         nil, "", "Bearer", "Basic realm=x", #"PoP authorization="https://l/t", resource="https://vault.azure.net""#,
         #"Bearer authorization="https://l/t""#, #"Bearer resource="vault""#, #"Bearer claims="!""#, #"Bearer claims="W10""#,

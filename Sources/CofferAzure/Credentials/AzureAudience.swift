@@ -9,7 +9,7 @@ final class AzureAudience: Sendable {
         var tenant: String?
         /// For the next token.
         var claims: String?
-        /// What a token was last asked for with.
+        /// What the last token that was given was asked for with.
         var lastClaims: String?
     }
 
@@ -64,7 +64,7 @@ final class AzureAudience: Sendable {
     }
 
     /// What the server said is asked for again before the next login: it may be why this one was refused.
-    func forget() { learnt.withLock { ($0.resource, $0.tenant) = (nil, nil) } }
+    func forget() { learnt.withLock { ($0.resource, $0.tenant, $0.claims) = (nil, nil, nil) } }
 
     /// What the server calls itself in its answers: the name that it is reached by, or its own at Azure where it is reached by
     /// another.
@@ -72,12 +72,16 @@ final class AzureAudience: Sendable {
         origin == server || (configured.map { AzureChallenge.isPart(origin, of: $0) } ?? false)
     }
 
-    /// Once.
-    func takeClaims() -> String? {
+    /// What the next token is to be asked for with.
+    var claims: String? { learnt.withLock { $0.claims } }
+
+    /// A token was given for these claims: they are asked for once.
+    func noteToken(with claims: String?) {
+        guard let claims else { return }
         learnt.withLock { learnt in
-            guard let claims = learnt.claims else { return nil }
-            (learnt.claims, learnt.lastClaims) = (nil, claims)
-            return claims
+            learnt.lastClaims = claims
+            // Others may have come meanwhile.
+            if learnt.claims == claims { learnt.claims = nil }
         }
     }
 }

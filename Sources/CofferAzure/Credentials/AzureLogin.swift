@@ -95,19 +95,22 @@ struct AzureLogin: Sendable {
 
     /// - Throws: why there is none.
     func token(deadline: BootInstant) async throws(Failure) -> AzureToken {
+        let claims = audience.claims
         do throws(Failure) {
-            return try await ask(deadline)
+            let token = try await ask(claims, deadline)
+            audience.noteToken(with: claims)
+            return token
         } catch {
             if !error.retryable { audience.forget() }
             throw error
         }
     }
 
-    private func ask(_ deadline: BootInstant) async throws(Failure) -> AzureToken {
+    private func ask(_ claims: String?, _ deadline: BootInstant) async throws(Failure) -> AzureToken {
         guard let resource = audience.resource else {
             throw .internalError("a token was asked for before it is known for what")
         }
-        let claims = audience.takeClaims()
+        // Nothing takes claims from a host.
         if case .managed(let identity) = way { return try await token(of: identity, resource, deadline) }
         guard let tenant = audience.tenantName else {
             throw Self.missing("tenant_id: the tenant is missing; set tenant_id or AZURE_TENANT_ID", vault)
