@@ -62,6 +62,13 @@ extension Bench {
             try require(
                 try await listAll(user, limit: limit).count == 7, "one user by \(limit): not 7 entries")
         }
+        for (first, limit) in [(5, 2), (20, 1), (2, 5)] {
+            let entries = try await listAll(nil, limit: limit, first: first)
+            try compare(entries, with: written, "everyone by \(limit) after \(first)")
+            try require(entries.map(\.tag) == whole, "the order depends on the sizes of pages")
+            try require(
+                try await listAll(user, limit: limit, first: first).count == 7, "one user by \(limit) after \(first): not 7 entries")
+        }
     }
 
     /// Records that stay are listed once each while others come and go.

@@ -78,10 +78,13 @@ struct Bench: Sendable {
     }
 
     /// All entries, page by page.
-    func listAll(_ user: VaultUser?, limit: Int) async throws -> [VaultPage.Entry] {
+    ///
+    /// - Parameter first: of the first page, if that has another limit.
+    func listAll(_ user: VaultUser?, limit others: Int, first: Int? = nil) async throws -> [VaultPage.Entry] {
         var entries: [VaultPage.Entry] = []
         var cursor: [UInt8]?
         repeat {
+            let limit = cursor == nil ? first ?? others : others
             let page = try await vault.list(user: user, after: cursor, limit: limit, deadline: deadline)
             try require(page.entries.count <= limit, "a page has \(page.entries.count) entries, limit \(limit)")
             try require(page.next == nil || page.next != cursor, "a listing does not go on")
