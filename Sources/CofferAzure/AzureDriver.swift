@@ -117,7 +117,7 @@ package struct AzureDriver: VaultDriver {
                 certificateFile: vault[Self.certificate].unlessEmpty,
                 federatedTokenFile: vault[Self.federatedToken].unlessEmpty, prefersFiles: vault.isNamed,
                 authority: try origin(Self.authority)),
-            dependencies: try CloudDependencies(vault, context), clock: context.clock, random: context.random)
+            format: vault.format, dependencies: try CloudDependencies(vault, context), clock: context.clock, random: context.random)
         context.whenReloaded(vault) { deadline throws(Failure) in try await adapter.reload(deadline: deadline) }
         return adapter
     }

@@ -23,6 +23,7 @@ extension AzureVault {
             }
             var write = AzureWrite(vault: self, secret: secret, body: body, deadline: deadline)
             let written = try await write.run()
+            self.lostRemovals.forget(secret)
             guard case .text = item.payload else { return VaultReceipt(version: item.version, createdAt: created) }
             guard let version = written.version else { throw .azureGarbled(vault: self.name, writing: true) }
             return VaultReceipt(version: version, createdAt: created)
@@ -50,7 +51,8 @@ extension AzureVault {
         let secret = names.name(of: key.key)
         return try await during(deadline) { () throws(Failure) in
             let marked = try await self.mark(secret, deadline)
-            guard marked != .absent else { return false }
+            guard marked != .absent else { return self.lostRemovals.take(secret, now: self.clock.boot) }
+            self.lostRemovals.forget(secret)
             do throws(AzureFault) {
                 let answer = try await self.client.call(.delete, "/secrets/\(secret)", writing: true, deadline: deadline)
                 let removed = try self.described(answer, writing: true)
@@ -63,6 +65,7 @@ extension AzureVault {
                 }
                 var failure = self.failure(error, writing: true)
                 // For this daemon and others like it, it is removed already.
+                if marked == .live(true) { self.lostRemovals.note(secret, now: self.clock.boot) }
                 if case .live = marked { (failure.isUnsent, failure.mayHaveWritten) = (false, true) }
                 throw failure
             }

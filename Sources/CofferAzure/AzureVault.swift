@@ -23,6 +23,7 @@ package final class AzureVault: VaultAdapter {
     let pause: @Sendable (Duration) async -> Void
     /// The service says nothing of how soon all of it shows a write; it does so at once as a rule.
     private static let longestLag = Duration.seconds(10)
+    let lostRemovals = AzureLostRemovals()
     private let gate = CallGate()
 
     /// The service takes 127 letters, digits and hyphens, and does not tell upper case from lower.
@@ -30,10 +31,11 @@ package final class AzureVault: VaultAdapter {
 
     /// Finds the credentials; asks no server yet.
     ///
+    /// - Parameter format: of what is stored: the largest payload depends on it.
     /// - Throws: INVALID_ARGUMENT or FAILED_PRECONDITION that says what to set.
     package init(
-        name: String, options: AzureOptions, dependencies: CloudDependencies, clock: some Clock,
-        random: some RandomSource
+        name: String, options: AzureOptions, format: RecordFormat = .sealed,
+        dependencies: CloudDependencies, clock: some Clock, random: some RandomSource
     ) throws(Failure) {
         let audience = AzureAudience(options, vault: name)
         let login = try AzureLogin(
@@ -49,7 +51,7 @@ package final class AzureVault: VaultAdapter {
                 return try await login.token(deadline: deadline)
             }, vault: name)
         capabilities = VaultCapabilities(
-            conditionalWrites: false, listing: true, maximumPayloadBytes: AzureDocument.maximumPayloadBytes,
+            conditionalWrites: false, listing: true, maximumPayloadBytes: format == .sealed ? AzureDocument.maximumPayloadBytes : AzureDocument.maximumBytes,
             textPayloads: true, nativeExpiry: true, repeatableWrites: true, consistency: .lagging(for: Self.longestLag))
         identity = Self.identity(prefix: options.prefix)
         deleted = options.deleted

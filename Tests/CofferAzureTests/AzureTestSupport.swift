@@ -93,9 +93,9 @@ struct AzureFixture: VaultFixture {
     func open() throws -> any VaultAdapter { try vault() }
     func reopen() throws -> (any VaultAdapter)? { try vault() }
 
-    func vault() throws(Failure) -> AzureVault {
+    func vault(format: RecordFormat = .sealed) throws(Failure) -> AzureVault {
         try AzureVault(
-            name: "cloud", options: options,
+            name: "cloud", options: options, format: format,
             dependencies: CloudDependencies(variables, files: files, clock: manual) { [fake, tokens, seen] place in
                 seen.add(place)
                 let transport: any HTTPTransport = place.kind == .service ? fake : tokens

@@ -116,6 +116,23 @@ import Testing
         #expect(fixture.fake.calls == [.update])
     }
 
+    /// The daemon's guard repeats such a Delete itself.
+    @Test func aDeleteThatIsRepeatedSaysThatTheRecordWasThere() async throws {
+        let vault = try fixture.vault()
+        _ = try await fixture.write(vault, fixture.item())
+        fixture.fake.plan(.delete, .lost)
+        let found = await failure { () async throws(Failure) in try await fixture.remove(vault) }
+        #expect(found?.mayHaveWritten == true)
+        #expect(try await fixture.remove(vault))
+        #expect(try await fixture.remove(vault) == false)
+    }
+
+    /// A text may take all that the service keeps of a value.
+    @Test(arguments: [(RecordFormat.sealed, AzureDocument.maximumPayloadBytes), (.json, 25_600), (.legacyAES, 25_600)])
+    func thePayloadsLimitFitsTheFormat(format: RecordFormat, limit: Int) throws {
+        #expect(try fixture.vault(format: format).capabilities.maximumPayloadBytes == limit)
+    }
+
     @Test func whereItIsPurgedOneCallRemovesIt() async throws {
         let fixture = AzureFixture(deleted: .purge)
         let vault = try fixture.vault()
