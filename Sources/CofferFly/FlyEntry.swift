@@ -14,11 +14,16 @@ struct FlyEntry: Sendable {
     var next: FlyWrite?
     /// Fingerprints of what was sent without an answer before the last write.
     private var lost: [String] = []
+    /// Fingerprints of values that the API had acknowledged here before `current`, the oldest first: an update that was asked for
+    /// then brings them in later.
+    private var replaced: [String] = []
     /// `next` is a Delete that found a live record. In memory only: for the call that repeats it.
     var removesLive = false
 
     /// Of `lost`, the newest. A request that is older than so many others has long happened, or never will.
     private static let maximumLost = 16
+    /// Of `replaced`, the newest: more than are stored from when an update is asked for until the Machine starts again.
+    private static let maximumReplaced = 32
 
     init() {}
 
@@ -49,6 +54,10 @@ struct FlyEntry: Sendable {
         (write.version, write.digest) = (version, digest)
         let fingerprint = write.content.fingerprint
         entry.lost.removeAll { $0 == fingerprint }
+        // A Delete needs none: a variable that is absent is older than a secret that is there, and newer than one that is not.
+        if let old = current?.content, old.value != nil { entry.replaced.append(old.fingerprint) }
+        entry.replaced.removeAll { $0 == fingerprint }
+        entry.replaced = entry.replaced.suffix(Self.maximumReplaced)
         (entry.current, entry.next, entry.removesLive) = (write, nil, false)
         return entry
     }
@@ -96,19 +105,23 @@ struct FlyEntry: Sendable {
         if let next, next.content.fingerprint == environment { return true }
         // A variable that is absent is older than a secret that is there.
         let isAbsence = environment.isEmpty && secret != nil
-        return !isAbsence && environment != write.environment && !lost.contains(environment)
+        let isOurs = lost.contains(environment) || replaced.contains(environment)
+        return !isAbsence && environment != write.environment && !isOurs
     }
 }
 
 // MARK: In files
 
 extension FlyEntry {
-    /// What a file holds, before it is sealed: `{"name":…,"current":{…},"next":{…},"lost":[…]}`.
+    /// What a file holds, before it is sealed: `{"name":…,"current":{…},"next":{…},"lost":[…],"replaced":[…]}`. A member that
+    /// old readers may not overlook needs another content type of the seal, which is the form's version.
     func encode(name: String) -> Secret {
         var members: [(name: String, value: JSON)] = [("name", .string(name))]
         if let current { members.append(("current", current.json)) }
         if let next { members.append(("next", next.json)) }
-        if !lost.isEmpty { members.append(("lost", .array(lost.map { JSON.string($0) }))) }
+        for (member, list) in [("lost", lost), ("replaced", replaced)] where !list.isEmpty {
+            members.append((member, .array(list.map { JSON.string($0) })))
+        }
         return JSON.object(members).encode()
     }
 
@@ -121,9 +134,11 @@ extension FlyEntry {
             guard let write = FlyWrite(part) else { return nil }
             self[keyPath: path] = write
         }
-        for fingerprint in json["lost"]?.elements ?? [] {
-            guard let text = fingerprint.text else { return nil }
-            lost.append(text)
+        for (member, path) in [("lost", \FlyEntry.lost), ("replaced", \FlyEntry.replaced)] {
+            for fingerprint in json[member]?.elements ?? [] {
+                guard let text = fingerprint.text else { return nil }
+                self[keyPath: path].append(text)
+            }
         }
         guard !isEmpty, current?.version != 0 else { return nil }
     }

@@ -203,6 +203,34 @@ import Testing
         #expect(try await served() == "again")
     }
 
+    /// An update fixed a Store of this daemon, and a later one was acknowledged before the Machine started again.
+    @Test func noAcknowledgedStoreIsOverruledByAnOlderOne() async throws {
+        fixture.fake.state.withLock { $0.tellsDigests = false }
+        try await store("first")
+        let update = fixture.fake.values
+        try await store("second")
+        fixture.boot(update)
+        for _ in 1...2 { #expect(try await served() == "second") }
+        #expect(fixture.files.count == 1)
+        fixture.deploy()
+        #expect(try await served() == "second")
+    }
+
+    /// The digest is that of a Store whose answer was lost, and that came late.
+    @Test func norIfALostOneComesLate() async throws {
+        try await store("first")
+        let update = fixture.fake.values
+        fixture.fake.plan("POST secrets", .late)
+        await #expect(throws: Failure.self) { try await store("lost") }
+        try await store("third")
+        fixture.fake.land()
+        fixture.fake.catchUp()
+        #expect(fixture.fake.values[name] == "lost")
+        fixture.boot(update)
+        for _ in 1...2 { #expect(try await served() == "third") }
+        #expect(fixture.files.count == 1)
+    }
+
     // MARK: A Delete
 
     @Test func whatWasDeletedStaysDeletedUntilAStartWithoutIt() async throws {
