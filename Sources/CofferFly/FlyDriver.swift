@@ -49,15 +49,17 @@ package struct FlyDriver: VaultDriver {
     }
 
     package func open(_ vault: VaultConfiguration, _ context: VaultContext) throws(Failure) -> any VaultAdapter {
+        try FlySettings.checkApp(vault, context)
         let client = try FlySettings.client(vault, context)
         let text = { (name: String) in context.variable(name)?.text ?? "" }
         if client == nil { context.notice(vault.name, "\(Self.readsOnly); Store and Delete are refused") }
         var deployment: FlyDeployment?
         if let client, vault[FlySettings.deployment] == .deployed {
-            let name = vault.name
+            // Not the context: it has the values of all records.
+            let (name, notice) = (vault.name, context.notice)
             deployment = FlyDeployment(
                 client, machine: text(FlySettings.machineVariable), delay: .milliseconds(vault[FlySettings.delay]),
-                clock: context.clock, notice: { context.notice(name, $0) })
+                clock: context.clock, notice: { notice(name, $0) })
         }
         let surroundings = FlyVault.Surroundings(
             secrets: context.secrets(FlyNames.prefix), machineVersion: text(FlySettings.machineVersionVariable))

@@ -65,8 +65,13 @@ enum FlySettings {
             throw .badField(address.name, "expected \(address.kind.expects)")
         }
         if let path = vault[tokenFile].unlessEmpty {
+            // The context has the values of all records: what lives on has only what it needs of it.
+            let file = context.readFileLater
             context.whenReloaded(vault) { deadline throws(Failure) in
-                try token.replace(by: try await context.file(path, .secret, deadline: deadline), from: path)
+                guard let content = try await file(path, .secret, deadline) else {
+                    throw .fileUnreadable(path, "it does not exist")
+                }
+                return try token.replace(by: content, from: path)
             }
         }
         let endpoint = HTTPEndpoint(url.origin, vault, try context.tlsFiles(vault))
@@ -78,6 +83,17 @@ enum FlySettings {
     /// "" = it is not said.
     static func appName(_ vault: VaultConfiguration, _ context: VaultContext) -> String {
         vault[app].unlessEmpty ?? context.variable(appVariable)?.text ?? ""
+    }
+
+    /// - Throws: FAILED_PRECONDITION if the environment is another app's: its records would be served as those of `app`, and what
+    ///   is stored in `app` would never come to it.
+    static func checkApp(_ vault: VaultConfiguration, _ context: VaultContext) throws(Failure) {
+        guard let own = context.variable(appVariable)?.text?.unlessEmpty, let other = vault[app].unlessEmpty, own != other
+        else { return }
+        throw Failure(
+            .failedPrecondition, .notSupported,
+            "app: is \(other), and this Machine is of the app \(own) (FLY_APP_NAME), whose secrets its environment has; leave out app, or run cofferd in a Machine of \(other)"
+        )
     }
 
     private static func token(_ vault: VaultConfiguration, _ context: VaultContext) throws(Failure) -> FlyToken? {

@@ -354,6 +354,15 @@ import Testing
         #expect(mistakes(["CREDENTIAL_ENCRYPTION_KEY_FILE": "/p"], text) == [])
     }
 
+    /// Both would serve the same variables, and each what was stored in it.
+    @Test func theEnvironmentsRecordsGoToOneVault() {
+        let text = "vaults:\n  a: {type: fly, app: x}\n  b: {type: fly, app: x, api_token_file: /t}\nroutes: [{vault: b}]\n"
+        #expect(
+            mistakes([:], text) == [
+                "/etc/coffer/coffer.yaml:3:13: vaults.b.type: vaults.a already serves the variables CONNECTOR_… of the environment, which belong to one vault; leave one of the two out"
+            ])
+    }
+
     @Test func oneSecretGoesToOneVault() {
         func text(_ auth: String) -> String {
             "vaults:\n  a: {type: vault, address: https://h, \(auth)}\n  b: {type: vault, address: https://i, \(auth)}\nroutes: [{vault: b}]\n"

@@ -25,19 +25,37 @@ import Testing
         return vault
     }
 
+    /// The values of all records, as the daemon has them at its start.
+    private final class Records: Sendable {
+        let all: [String: String]
+        init(_ all: [String: String]) { self.all = all }
+    }
+
+    /// Whatever the daemon holds on to for its reloads.
+    private final class Reloads: Sendable {
+        let all = Mutex<[@Sendable (BootInstant) async throws(Failure) -> Bool]>([])
+    }
+
     private func open(
         _ settings: [String: String] = [:], secrets: [String: String] = [:], records: [String: String] = [:],
         variables: [String: String] = [:]
+    ) throws -> FlyVault {
+        try open(settings, secrets, Records(records), variables, Reloads())
+    }
+
+    private func open(
+        _ settings: [String: String], _ secrets: [String: String], _ records: Records, _ variables: [String: String],
+        _ reloads: Reloads
     ) throws -> FlyVault {
         let notices = notices
         let context = VaultContext(
             clock: SystemClock(), random: SystemRandom(), dataFolder: "/nonexistent", patience: .seconds(1),
             secret: { names in names.lazy.compactMap { secrets[$0] }.first.map { Secret($0) } },
-            secrets: { prefix in records.filter { $0.key.hasPrefix(prefix) }.mapValues { Secret($0) } },
+            secrets: { prefix in records.all.filter { $0.key.hasPrefix(prefix) }.mapValues { Secret($0) } },
             variable: { variables[$0].map { Secret($0) } },
             readFile: { path, _ throws(Failure) in path == "/token" ? Secret("fm2_from-file\n") : nil },
             readFileLater: { _, _, _ async throws(Failure) in nil }, tlsFiles: { _ throws(Failure) in nil },
-            connect: { _ throws(Failure) in FakeFly(clock: SystemClock()) }, whenReloaded: { _, _ in },
+            connect: { _ throws(Failure) in FakeFly(clock: SystemClock()) }, whenReloaded: { _, reload in reloads.all.withLock { $0.append(reload) } },
             keyCheck: { _, _ throws(Failure) in [] }, notice: { _, text in notices.all.withLock { $0.append(text) } })
         return try #require(try driver.open(try vault(settings), context) as? FlyVault)
     }
@@ -55,9 +73,23 @@ import Testing
         let vault = try open(secrets: ["FLY_API_TOKEN": "fm2_x"], variables: machine)
         #expect(vault.client?.app == "my-app" && vault.machine == "01A" && vault.deployment == nil)
         #expect(vault.client?.token.authorization.text == "FlyV1 fm2_x" && notices.all.withLock { $0 } == [])
-        let other = try open(["app": "other", "api_token_file": "/token", "deployment": "deployed"], variables: machine)
-        #expect(other.client?.app == "other" && other.client?.token.authorization.text == "FlyV1 fm2_from-file")
+        let other = try open(["app": "my-app", "api_token_file": "/token", "deployment": "deployed"], variables: machine)
+        #expect(other.client?.app == "my-app" && other.client?.token.authorization.text == "FlyV1 fm2_from-file")
         #expect(other.deployment != nil)
+    }
+
+    /// A Store or a Delete lets go of the value that it has taken the place of: nothing else may hold on to it.
+    @Test(arguments: [["api_token_file": "/token"], ["api_token_file": "/token", "deployment": "deployed"]])
+    func theValuesOfTheStartAreTheVaultsAlone(settings: [String: String]) throws {
+        let reloads = Reloads()
+        weak var held: Records?
+        let vault = try {
+            let records = Records(["CONNECTOR_a_b": "{}"])
+            held = records
+            return try open(settings, [:], records, ["FLY_APP_NAME": "my-app"], reloads)
+        }()
+        #expect(held == nil)
+        #expect(reloads.all.withLock { $0.count } == 1 && (vault.deployment != nil) == (settings["deployment"] != nil))
     }
 
     @Test func saysWhyItDoesNotOpen() {
@@ -71,6 +103,10 @@ import Testing
         }
         #expect(message([:], ["FLY_API_TOKEN": "t"], app: "").hasPrefix("app: expected an app's name, as there is an API token"))
         #expect(message([:], ["FLY_API_TOKEN": "t"], app: "../x").hasPrefix("app: expected an app's name"))
+        let another = message(["app": "other", "api_token_file": "/token"])
+        #expect(another.hasPrefix("app: is other, and this Machine is of the app my-app (FLY_APP_NAME)"))
+        #expect(message(["app": "other"]) == another)
+        #expect(message(["app": "my-app"]) == "" && message(["app": "other"], app: "") == "")
         #expect(message([:], ["FLY_API_TOKEN": "two words"]).hasPrefix("FLY_ACCESS_TOKEN or FLY_API_TOKEN: expected one API token"))
         #expect(message(["api_token_file": "/absent"]) == "/absent cannot be read: it does not exist")
     }

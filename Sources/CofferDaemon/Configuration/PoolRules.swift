@@ -29,6 +29,13 @@ enum PoolRules {
                     "legacy-aes needs the passphrase that the other program has: set key.passphrase_file or CREDENTIAL_ENCRYPTION_KEY"
                 )
             }
+            for prefix in vault.driver.secretPrefixes {
+                guard let other = holders.updateValue(vault.name, forKey: prefix + "…") else { continue }
+                add(
+                    "type",
+                    "vaults.\(other) already serves the variables \(prefix)… of the environment, which belong to one vault; leave one of the two out"
+                )
+            }
             guard let secret = vault.driver.secret(of: vault) else { continue }
             if let other = holders.updateValue(vault.name, forKey: secret) {
                 add(
