@@ -52,6 +52,16 @@ extension Failure {
         }
     }
 
+    /// The API does not know the version of the secrets that it has acknowledged a write by: it lags, or the app is another one.
+    static func flyBehind(_ version: UInt64, app: String, folder: String, vault: String) -> Failure {
+        Failure(
+            .aborted, .vaultRefused,
+            "\(flyTitle): the app \(app) does not know version \(version) of its secrets, which this vault has; try again. If the "
+                + "app was destroyed and made again, stop cofferd, remove \(folder), start cofferd, and store its records again",
+            vault: vault, retryable: true
+        ).whileReadingGoesOn
+    }
+
     /// A success whose body is not what the API promises.
     static func flyGarbled(vault: String, writing: Bool) -> Failure {
         Failure(

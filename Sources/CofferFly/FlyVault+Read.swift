@@ -88,9 +88,20 @@ extension FlyVault {
         }
     }
 
+    /// The app's secrets, by an answer that knows of all that was acknowledged here.
+    func listing(_ client: FlyClient, _ deadline: BootInstant) async throws(FlyFault) -> FlyListing {
+        let version = state.withLock { $0.version }
+        do throws(FlyFault) {
+            return try await client.list(since: version, deadline: deadline)
+        } catch {
+            guard case .refused(status: 412, _) = error else { throw error }
+            throw .refused(status: 412, .flyBehind(version, app: client.app, folder: files.folder, vault: name))
+        }
+    }
+
     /// Settles all that is open by what the API has now.
     func settle(_ client: FlyClient, _ deadline: BootInstant) async throws(FlyFault) {
-        let listing = try await client.list(since: state.withLock { $0.version }, deadline: deadline)
+        let listing = try await listing(client, deadline)
         let open = state.withLock { state in
             state.name(listing.secrets.keys, path: files.path)
             return state.open

@@ -59,9 +59,8 @@ extension FlyVault {
 
     /// What the API says of the secret now. It settles what the last write left open.
     private func listed(_ secret: ByteText, _ client: FlyClient, _ deadline: BootInstant) async throws(Failure) -> FlySecret? {
-        let version = state.withLock { $0.version }
         do throws(FlyFault) {
-            let listing = try await client.list(since: version, deadline: deadline)
+            let listing = try await listing(client, deadline)
             await settleOne(secret, by: listing, deadline)
             return listing[secret]
         } catch {

@@ -175,6 +175,20 @@ import Testing
         #expect(all.entries.count == 4)
     }
 
+    /// The data folder is another app's of the same name: only the operator can know.
+    @Test func anAppThatWasMadeAgainIsNamed() async throws {
+        try await fixture.vault().put("one", fixture, fixture.key())
+        fixture.fake.state.withLock { ($0.secrets, $0.replica) = (.init(version: 1), .init(version: 1)) }
+        let vault = try fixture.vault()
+        for failure in [
+            await fixture.failure { () throws(Failure) in try await vault.put("two", fixture, fixture.key()) },
+            await fixture.failure { () throws(Failure) in try await vault.check(deadline: fixture.deadline) },
+        ] {
+            #expect(failure?.code == .aborted && failure?.message.contains("does not know version 41 of its secrets") == true)
+            #expect(failure?.message.contains("remove \(fixture.folder)") == true, "\(String(describing: failure))")
+        }
+    }
+
     @Test func aCheckAsksTheAPI() async throws {
         try await fixture.vault().check(deadline: fixture.deadline)
         #expect(fixture.fake.calls == ["GET secrets"])
