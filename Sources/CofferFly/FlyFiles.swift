@@ -42,7 +42,8 @@ final class FlyFiles: Sendable {
     private let watch: DeadlineWatch
     private let lane: Lane<Change, Bool>
     private let threads = ThreadGroup()
-    private let isStarted = Mutex(false)
+    /// Which of the threads run.
+    private let started = Mutex((watch: false, lane: false))
     /// Calls that wait for the disk, beyond those that the vault works on at once.
     private static let capacity = 4_096
 
@@ -179,14 +180,15 @@ final class FlyFiles: Sendable {
     }
 
     private func startThreads() throws(Failure) {
-        try isStarted.withLock { isStarted throws(Failure) in
-            guard !isStarted else { return }
+        try started.withLock { started throws(Failure) in
+            guard !started.lane else { return }
             let (watch, lane, folder, disk, vault) = (watch, lane, folder, disk, vault)
-            try threads.start("coffer-fly-watch") { watch.run() }
+            if !started.watch { try threads.start("coffer-fly-watch") { watch.run() } }
+            started.watch = true
             try threads.start("coffer-fly") {
                 lane.serve { change throws(Failure) in try Self.perform(change, folder, disk, vault) }
             }
-            isStarted = true
+            started.lane = true
         }
     }
 
