@@ -21,7 +21,7 @@ extension EtcdFault {
         case .answerTooLarge:
             return Failure(
                 .unavailable, .vaultFailed, "etcd's answer is larger than the daemon reads; check the endpoints", vault: vault)
-        case .badRequest:
+        case .badRequest, .tooManyOperations:
             return HTTPFault.badRequest.failure(
                 "etcd rejected this request; expected version 3.4 or newer with its limits as they come", vault: vault,
                 writing: false)

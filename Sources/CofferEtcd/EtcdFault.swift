@@ -13,6 +13,8 @@ enum EtcdFault: Equatable, Sendable {
 
     // MARK: Of the request
     case badRequest, requestTooLarge
+    /// More in one transaction than `--max-txn-ops` allows, which is 128 unless somebody has changed it.
+    case tooManyOperations
     /// No lease has this id; a lease has it already.
     case noSuchLease, leaseTaken
     case compacted
@@ -89,6 +91,7 @@ enum EtcdFault: Equatable, Sendable {
         if says("authentication failed") { return .loginRefused }
         if says("revision of auth store is old") { return .badToken }
         if says("request is too large") { return .requestTooLarge }
+        if says("too many operations") { return .tooManyOperations }
         return .badRequest
     }
 

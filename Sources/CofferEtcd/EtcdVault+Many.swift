@@ -31,11 +31,12 @@ extension EtcdVault {
         }
     }
 
-    /// Of names that are read at one moment, unless their records are too large for one answer.
+    /// Of names that are read at one moment, unless their records are too large for one answer, or they are more than this
+    /// cluster reads at once.
     private func records(_ names: [String], _ deadline: BootInstant) async throws(Failure) -> [EtcdRecord?] {
         let call = EtcdCall("kv/txn", [("success", .array(names.map { EtcdTransaction.range($0) }))], for: .read)
         let reply = try await client.call(call, deadline: deadline)
-        if reply.answer.fault == .answerTooLarge, names.count > 1 {
+        if [.answerTooLarge, .tooManyOperations].contains(reply.answer.fault), names.count > 1 {
             let half = names.count / 2
             return try await records(Array(names[..<half]), deadline) + (try await records(Array(names[half...]), deadline))
         }

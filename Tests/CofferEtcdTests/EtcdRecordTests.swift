@@ -271,6 +271,18 @@ import Testing
         #expect(try await bed.vault.list(user: nil, after: nil, limit: 1_000, deadline: bed.deadline).entries.count == 1)
     }
 
+    /// A cluster with a small `--max-txn-ops`.
+    @Test func whatIsMoreThanAClusterReadsAtOnceIsReadInParts() async throws {
+        let bed = Bed { request, _ in
+            let count = request.text.split(separator: "request_range").count - 1
+            if count > 20 { return .fault(400, 3, "etcdserver: too many operations in txn request") }
+            return .etcd(revision: 7, #","responses":[\#(Array(repeating: #"{"response_range":{}}"#, count: count).joined(separator: ","))]"#)
+        }
+        let keys = try (0..<64).map { try Bed.key("u", "c\($0)") }
+        #expect(await bed.vault.readMany(keys, deadline: bed.deadline).allSatisfy { (try? $0.get()) == .some(nil) })
+        #expect(bed.member.paths.count == 7)
+    }
+
     @Test func garbledAnswersAreNoRecords() async throws {
         for rest in [#","responses":[]"#, #","responses":[{"response_range":5}]"#, ""] {
             let bed = Bed { _, _ in .etcd(revision: 7, rest) }

@@ -49,6 +49,19 @@ import Testing
         #expect(budget.bytes == 0)
     }
 
+    /// Of a share of 60 bytes: one call has half of what may be read ahead, however many records it asks for.
+    @Test func whoReadsManyLeavesOthersRoomToReadSome() {
+        #expect(budget.reserve(7, uid: 1, for: .readFarAhead))
+        #expect(!budget.reserve(1, uid: 1, for: .readFarAhead))
+        #expect(budget.reserve(8, uid: 1, for: .readAhead))
+        #expect(!budget.reserve(1, uid: 1, for: .readAhead))
+        budget.release(8, uid: 1, for: .readAhead)
+        budget.release(7, uid: 1, for: .readFarAhead)
+        #expect(budget.reserve(15, uid: 1, for: .readAhead))
+        budget.release(15, uid: 1, for: .readAhead)
+        #expect(budget.bytes == 0)
+    }
+
     /// Of a share of 60 bytes: a turn waits, and keys and frames do not.
     @Test func turnsLeaveAnEighthToWhatCannotWait() {
         #expect(budget.reserve(40, uid: 1, for: .turns))

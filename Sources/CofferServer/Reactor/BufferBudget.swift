@@ -14,18 +14,21 @@ final class BufferBudget: Sendable {
         case turns
         /// Those in which a vault is asked: they leave another eighth to those that need none.
         case vaultTurns
-        /// The keys of GetManys. With `readAhead` and `oneRecord` they get at most half of a limit: what waits does not
+        /// The keys of GetManys. With records that are read ahead and `oneRecord` they get at most half of a limit: what waits does not
         /// keep the work that it waits for from being done.
         case keys
         /// Records that a GetMany reads before it can send them. Only while these and the keys take less
         /// than a quarter of a limit, so that no call is refused because others read ahead.
         case readAhead
+        /// Those beyond the first ones of a call: while all of these take less than an eighth, so that a call
+        /// that asks for many at a time leaves others room to ask for some.
+        case readFarAhead
         /// The one record that a GetMany waits for where it may not read ahead: while these, with
         /// what is read ahead and the keys, take less than three eighths.
         case oneRecord
 
         /// It waits for vaults, not for clients.
-        var isWaiting: Bool { self == .keys || self == .readAhead || self == .oneRecord }
+        var isWaiting: Bool { self == .keys || self == .readAhead || self == .readFarAhead || self == .oneRecord }
     }
 
     private struct Count {
@@ -40,6 +43,7 @@ final class BufferBudget: Sendable {
             case .vaultTurns: all + bytes <= limit / 8 * 6
             case .keys: all + bytes <= limit && waiting + bytes <= limit / 2
             case .readAhead: all + bytes <= limit / 8 * 7 && waiting + bytes <= limit / 4
+            case .readFarAhead: all + bytes <= limit / 8 * 7 && waiting + bytes <= limit / 8
             case .oneRecord: all + bytes <= limit / 8 * 7 && waiting + bytes <= limit / 8 * 3
             }
         }

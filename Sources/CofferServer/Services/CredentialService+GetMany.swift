@@ -145,7 +145,8 @@ extension CredentialService {
         var missing: [Missing] = []
         while missing.count < count, let position = rest.first {
             let bytes = budget.limits.recordBytes
-            var room = BufferReservation(bytes, of: budget, uid: uid, for: .readAhead)
+            let isOneOfMany = missing.count >= VaultCapabilities.standardReadsAtOnce
+            var room = BufferReservation(bytes, of: budget, uid: uid, for: isOneOfMany ? .readFarAhead : .readAhead)
             if room == nil, missing.isEmpty { room = BufferReservation(bytes, of: budget, uid: uid, for: .oneRecord) }
             guard let room else { break }
             missing.append(Missing(position, many, room: room))
