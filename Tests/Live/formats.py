@@ -596,7 +596,7 @@ class AzureFormats(Shared, StartupTest):
             ({"AZURE_KEYVAULT_URL": "my-vault"}, "AZURE_KEYVAULT_URL: expected https://"),
             ({"AZURE_CLIENT_ID": ""}, "AZURE_CLIENT_ID"),
             ({"AZURE_CLIENT_SECRET": "", "AZURE_CLIENT_CERTIFICATE_PATH": "/nowhere/app.pem"}, "/nowhere/app.pem cannot be read"),
-            ({"AZURE_CLIENT_SECRET": "", "AZURE_CLIENT_CERTIFICATE_PATH": str(self.folder / "ca.pem")}, "certificate_file"),
+            ({"AZURE_CLIENT_SECRET": "", "AZURE_CLIENT_CERTIFICATE_PATH": str(self.folder / "ca.pem")}, "AZURE_CLIENT_CERTIFICATE_PATH"),
         ):
             with self.subTest(changed=changed):
                 ended = self.start(env=self.guide() | {"CREDENTIAL_ENCRYPTION_KEY": PASSPHRASE} | changed)

@@ -75,6 +75,8 @@ class Entry:
     garbage = '{"coffer":"coffer1:AAAA"}'
     #: Reads ask no server: a broken way or a refused login keeps only writes from it.
     local_reads = False
+    #: A daemon takes one vault of this type.
+    is_alone = False
     #: A List tells the ids of a record that does not open.
     names_the_unreadable = True
     #: Bytes of the largest credential, with ids of 50 bytes each.

@@ -1,4 +1,4 @@
-"""Load on one daemon whose ways to a vault are damaged, each in its own manner, at the same time."""
+"""Load on daemons whose ways to a vault are damaged, each in its own manner, at the same time."""
 
 import time
 from collections import Counter
@@ -110,7 +110,7 @@ class Lane:
 
 @dataclass
 class Ways:
-    """All lanes of a vault, over one daemon."""
+    """All lanes of a vault: over one daemon, or over one each."""
 
     lanes: dict[str, Lane]
     #: The values that the vault has in the end for the records that were stored, by key; none = no such record.
@@ -124,18 +124,21 @@ def play(entry: Entry, key: str) -> Ways:
     cache = f"cache: {{ttl_seconds: {TTL}, negative_seconds: 0, stale_seconds: 3600}}"
     # Calls of the load say what time they have.
     unhurried = "limits: {call_ms: 30s}"
-    daemon = new_daemon(
-        configuration({lane.user: lane.section for lane in lanes.values()}, key, cache, unhurried), entry.env)
+    daemons: list[Daemon] = []
     try:
-        for lane in lanes.values():
-            lane.begin(daemon)
+        for group in [[lane] for lane in lanes.values()] if entry.is_alone else [list(lanes.values())]:
+            daemons.append(new_daemon(
+                configuration({lane.user: lane.section for lane in group}, key, cache, unhurried), entry.env))
+            for lane in group:
+                lane.begin(daemons[-1])
         try:
             run(list(lanes.values()))
         finally:
             for lane in lanes.values():
                 lane.stop()
     finally:
-        daemon.dispose()
+        for daemon in daemons:
+            daemon.dispose()
     return Ways(lanes, kept(entry, key, lanes))
 
 
@@ -155,7 +158,8 @@ def run(lanes: list[Lane]) -> None:
 def kept(entry: Entry, key: str, lanes: dict[str, Lane]) -> dict[str, bytes | None]:
     """As another daemon reads it, by an undamaged way."""
     found: dict[str, bytes | None] = {}
-    daemon = new_daemon(configuration({lane.user: entry.section(timeout_ms=PATIENT) for lane in lanes.values()}, key), entry.env)
+    users = ["all"] if entry.is_alone else [lane.user for lane in lanes.values()]
+    daemon = new_daemon(configuration({user: entry.section(timeout_ms=PATIENT) for user in users}, key), entry.env)
     try:
         with daemon.client(60) as client:
             for lane in lanes.values():

@@ -36,6 +36,7 @@ def shows_updates_only(test: SystemTest) -> None:
 class Fly(Entry):
     name = "fly"
     local_reads = True
+    is_alone = True
     advice = {
         Status.UNAUTHENTICATED: "Check that the API token is whole and has not expired",
         Status.PERMISSION_DENIED: "Check that the API token is a deploy token of this app",
