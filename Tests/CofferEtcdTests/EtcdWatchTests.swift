@@ -274,6 +274,9 @@ import Testing
         }
 
         private let streams = Mutex<[One]>([])
+        private let answers = Mutex(0)
+        /// How often it was asked what the store has.
+        var answered: Int { answers.withLock { $0 } }
         /// Of the heads of streams.
         private let status: Int
         /// nil = it hangs.
@@ -292,6 +295,7 @@ import Testing
 
         func send(_ request: HTTPRequest, deadline: BootInstant) async throws(HTTPError) -> HTTPResponse {
             guard let answer = store.withLock({ $0 }) else { throw HTTPError(.deadline, isUnsent: false) }
+            answers.withLock { $0 += 1 }
             return answer(request)
         }
 
@@ -405,6 +409,8 @@ import Testing
         #expect(try await eventually { streams.all.count == 1 })
         streams.all[0].say(Self.line(#","created":true"#))
         #expect(await changes.next() == .everything)
+        // Whoever asks again has looked at the first answer.
+        #expect(try await eventually { streams.answered > 1 })
         streams.has(revision: 12)
         streams.all[0].say(Self.change("ai2-connectors/u/c", 12))
         #expect(await next(&changes) == .record(Self.connection))
@@ -417,10 +423,11 @@ import Testing
         let streams = Streams()
         let vault = vault(streams)
         var changes = try await listening(to: streams, vault)
-        streams.has(revision: revision, cluster: cluster)
         streams.all[0].end()
         #expect(try await eventually { streams.all.count == 2 })
         #expect(streams.all[1].request.text.contains(#""start_revision":"13""#))
+        // Not before: a silent stream's member is asked what the store has.
+        streams.has(revision: revision, cluster: cluster)
         streams.all[1].say(Self.line(#","created":true"#, revision: revision))
         #expect(try await eventually { streams.all.count == 3 })
         #expect(!streams.all[2].request.text.contains("start_revision"))
