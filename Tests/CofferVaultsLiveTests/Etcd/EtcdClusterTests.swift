@@ -158,8 +158,8 @@ import Testing
         try await EtcdNode.allWork()
         let vault = EtcdLive.vault(try EtcdLive.members("CLUSTER"))
         let (first, second) = (EtcdNode(index: 0), EtcdNode(index: 1))
-        first.send(SIGSTOP)
-        second.send(SIGSTOP)
+        first.stop()
+        second.stop()
         defer {
             first.send(SIGCONT)
             second.send(SIGCONT)
@@ -296,7 +296,7 @@ private struct StoppingTransport: HTTPTransport {
     }
 
     func send(_ request: HTTPRequest, deadline: BootInstant) async throws(HTTPError) -> HTTPResponse {
-        if request.path.hasSuffix("txn") || request.path.hasSuffix("deleterange") { node.send(SIGSTOP) }
+        if request.path.hasSuffix("txn") || request.path.hasSuffix("deleterange") { node.stop() }
         return try await inner.send(request, deadline: deadline)
     }
 }

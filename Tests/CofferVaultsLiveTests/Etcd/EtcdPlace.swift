@@ -110,9 +110,23 @@ struct EtcdNode: Sendable {
 
     private var isThere: Bool { send(0) }
 
+    /// Stops the node, and returns when none of its threads runs. `kill` returns before: one thread has to take the signal to
+    /// stop the others, and on a busy machine these still serve until it gets a processor.
+    func stop() {
+        guard let pid, kill(pid, SIGSTOP) == 0 else { return }
+        let tasks = "/proc/\(pid)/task"
+        for _ in 0..<2_000 {
+            let threads = (try? FileManager.default.contentsOfDirectory(atPath: tasks)) ?? []
+            let states = threads.compactMap { try? String(contentsOfFile: "\(tasks)/\($0)/stat", encoding: .utf8) }
+            // "PID (NAME) STATE …"
+            if states.allSatisfy({ $0.split(separator: ")").last?.hasPrefix(" T") == true }) { return }
+            usleep(1_000)
+        }
+    }
+
     /// Runs `body` while the node is stopped.
     func stopped<R>(_ body: () async throws -> R) async throws -> R {
-        send(SIGSTOP)
+        stop()
         defer { send(SIGCONT) }
         return try await body()
     }
