@@ -66,7 +66,7 @@ final class EmbeddedConnections: Sendable {
         case .failing(let failure), .damaged(let failure): throw failure
         }
         // Before, so that nothing is written in vain, and after: only what is under its
-        // name then is acknowledged.
+        // name then is acknowledged. The rest may come back with the file.
         guard isInPlace else { throw .replaced(file.path, vault: name) }
         let result: R
         do throws(Failure) {
@@ -75,7 +75,7 @@ final class EmbeddedConnections: Sendable {
             failures.add(1, ordering: .relaxed)
             throw error
         }
-        guard isInPlace else { throw .replaced(file.path, vault: name) }
+        guard isInPlace else { throw Failure.replaced(file.path, vault: name).afterChange }
         return result
     }
 

@@ -118,8 +118,13 @@ struct EmbeddedWriter {
 
     /// Calls that a group has room for.
     private func take(for group: Group) -> WriteLane.Taken {
-        lane.take(
+        let (items, bytes) = lane.takeItems(
             atMost: Self.groupCalls - group.calls.count, limit: Self.groupBytes - group.bytes)
+        let calls = items.map { item in
+            guard let call = item as? WriteLane.Call else { preconditionFailure("the writer's lane holds its calls") }
+            return call
+        }
+        return (calls, bytes)
     }
 
     /// The calls to add to a group; nil if it is to be committed.

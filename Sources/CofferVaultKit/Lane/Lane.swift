@@ -90,12 +90,17 @@ package final class Lane<Request: Sendable, Reply: Sendable>: Sendable {
     ///   - count: the most calls.
     ///   - limit: within which the sum of their weights stays, but for a single one.
     package func take(atMost count: Int, limit: Int = .max) -> Taken {
-        let (items, weight) = queue.take(atMost: count, limit: limit)
+        let (items, weight) = takeItems(atMost: count, limit: limit)
         let calls = items.map { item in
             guard let call = item as? Call else { preconditionFailure("a lane's queue holds its own calls") }
             return call
         }
         return (calls, weight)
+    }
+
+    /// The same for a caller that knows the calls' type, and so need not look it up at run time.
+    package func takeItems(atMost count: Int, limit: Int) -> (items: [any LaneItem], weight: Int) {
+        queue.take(atMost: count, limit: limit)
     }
 
     /// Calls that no thread has taken yet.

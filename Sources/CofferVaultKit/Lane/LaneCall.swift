@@ -8,9 +8,9 @@ package final class LaneCall<Request: Sendable, Reply: Sendable>: LaneItem {
     package typealias Outcome = Result<Reply, Failure>
 
     package let request: Request
-    let weight: Int
-    let deadline: BootInstant
-    let isHurried: Bool
+    package let weight: Int
+    package let deadline: BootInstant
+    package let isHurried: Bool
     private let caller: any LaneCaller<Reply>
     // Not the caller itself in a mutex: to destroy that looks generic types up.
     private let answered = Atomic(false)
@@ -26,7 +26,7 @@ package final class LaneCall<Request: Sendable, Reply: Sendable>: LaneItem {
         self.caller = caller
     }
 
-    var isAnswered: Bool { answered.load(ordering: .acquiring) }
+    package var isAnswered: Bool { answered.load(ordering: .acquiring) }
 
     /// Does nothing if it was answered before.
     package func answer(_ outcome: Outcome) {
@@ -41,7 +41,7 @@ package final class LaneCall<Request: Sendable, Reply: Sendable>: LaneItem {
         if let (queue, work) = caller.accept(outcome) { deliveries.add(work, to: queue) }
     }
 
-    func fail(_ failure: Failure) { answer(.failure(failure)) }
+    package func fail(_ failure: Failure) { answer(.failure(failure)) }
 }
 
 /// What is to be done for callers that were answered: each queue is woken once.

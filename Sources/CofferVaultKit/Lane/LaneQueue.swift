@@ -1,10 +1,10 @@
-internal import CofferCore
+package import CofferCore
 internal import CofferVault
 internal import Dispatch
 internal import Synchronization
 
 /// A call as its queue sees it, whatever it asks for.
-protocol LaneItem: AnyObject, Sendable {
+package protocol LaneItem: AnyObject, Sendable {
     var deadline: BootInstant { get }
     /// Its deadline was so near from the beginning that missing it says nothing about the vault.
     var isHurried: Bool { get }
