@@ -3,8 +3,8 @@ internal import Synchronization
 /// Where pages of long listings may end. etcd 3.4 counts all keys of the range that it is asked for, whatever the limit:
 /// without an end nearby each page of 100,000 records took three times as long for each record as one of 1,000.
 ///
-/// Names of records, a page apart, and where a listing ended. They are hints and stay true enough: records that come and go
-/// between two of them make that page's range longer or shorter.
+/// Names of records, a page apart, and where a listing ended. They are hints: records that come and go between two of them make
+/// that page's range longer or shorter, and where it has become long, they are forgotten.
 final class EtcdMilestones: Sendable {
     /// Of a part of one listing.
     private struct Stretch {
@@ -54,6 +54,11 @@ final class EtcdMilestones: Sendable {
     /// Where a page may end that begins behind `last`; nil = not known.
     func next(in folder: String, after last: [UInt8]?) -> Next? {
         state.withLock { state in state.stretches.lazy.compactMap { $0.next(in: folder, after: last) }.first }
+    }
+
+    /// Many records have come behind `last` since: that part's names are asked for again.
+    func forget(_ folder: String, after last: [UInt8]?) {
+        state.withLock { state in state.stretches.removeAll { $0.next(in: folder, after: last) != nil } }
     }
 
     /// What one call shows of the names that follow, without values.

@@ -37,8 +37,8 @@ extension EtcdVault {
             let found = try await look(at: reply) { name, json throws(Failure) in (name, try self.entry(name, json)) }
             page.entries += found.compactMap(\.1)
             if reply.answer.json?["more"]?.bool == true, let end = found.last?.0 {
+                noteLength(of: folder, after: last, to: milestone, reply)
                 last = end
-                if milestone == nil { noteLength(of: folder, reply) }
             } else if let milestone {
                 last = milestone
             } else {
@@ -61,8 +61,11 @@ extension EtcdVault {
         }
     }
 
-    private func noteLength(of folder: String, _ reply: EtcdReply) {
-        milestones.note(folder, isLong: reply.answer.json?["count"]?.int64 ?? 0 > Self.longListing)
+    /// There are more records than the page has, behind `last` and, if it is known, up to a milestone.
+    private func noteLength(of folder: String, after last: [UInt8]?, to milestone: [UInt8]?, _ reply: EtcdReply) {
+        let isLong = reply.answer.json?["count"]?.int64 ?? 0 > Self.longListing
+        if milestone == nil || isLong { milestones.note(folder, isLong: isLong) }
+        if isLong { milestones.forget(folder, after: last) }
     }
 
     /// Where the page behind `last` ends at the latest; nil = it is not known, or not worth knowing.

@@ -1,6 +1,7 @@
 package import CofferCore
 package import CofferVault
 internal import CofferVaultKit
+internal import Synchronization
 
 /// Reads of many records by one call.
 extension EtcdVault {
@@ -9,8 +10,8 @@ extension EtcdVault {
 
     package func readMany(_ keys: [VaultKey], deadline: BootInstant) async -> [Result<VaultItem?, Failure>] {
         var outcomes: [Result<VaultItem?, Failure>] = []
-        for start in stride(from: 0, to: keys.count, by: Self.maximumOperations) {
-            let some = keys[start..<min(start + Self.maximumOperations, keys.count)]
+        while outcomes.count < keys.count {
+            let some = keys[outcomes.count...].prefix(readsPerTransaction.load(ordering: .relaxed))
             outcomes += await readSome(some.map { names.name(of: $0.key) }, deadline)
         }
         return outcomes
@@ -38,6 +39,7 @@ extension EtcdVault {
         let reply = try await client.call(call, deadline: deadline)
         if [.answerTooLarge, .tooManyOperations].contains(reply.answer.fault), names.count > 1 {
             let half = names.count / 2
+            if reply.answer.fault == .tooManyOperations { readsPerTransaction.store(max(1, half), ordering: .relaxed) }
             return try await records(Array(names[..<half]), deadline) + (try await records(Array(names[half...]), deadline))
         }
         if let fault = reply.answer.fault { throw client.failure(fault, reply, .read) }

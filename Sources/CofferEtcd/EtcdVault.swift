@@ -2,6 +2,7 @@ package import CofferCore
 internal import CofferCrypto
 package import CofferVault
 internal import CofferVaultKit
+internal import Synchronization
 
 /// Records in etcd 3.4 or newer, each as a sealed document under a key of its own.
 package final class EtcdVault: VaultAdapter {
@@ -24,6 +25,8 @@ package final class EtcdVault: VaultAdapter {
     let gate = CallGate()
     let watch: EtcdWatch
     let milestones = EtcdMilestones()
+    /// What one transaction reads: etcd's limit for operations, once it has said that it has a smaller one than by default.
+    let readsPerTransaction = Atomic(EtcdVault.maximumOperations)
 
     var clock: any Clock { client.wire.dependencies.clock }
 

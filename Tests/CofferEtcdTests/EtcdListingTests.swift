@@ -18,13 +18,17 @@ import Testing
         final class Asked: Sendable {
             /// Requests for names without values.
             let names = Atomic(0)
+            /// The most keys that a request with values made etcd count.
+            let most = Atomic(0)
+            let stored = Mutex<[String]>([])
         }
 
         init(_ count: Int) {
-            let names = (0..<count).map { "ai2-connectors/u/c\(1_000_000 + $0)" }
             let value = Base64.text(Array(#"{"coffer":"coffer1:AQID","version":"v"}"#.utf8))
             let asked = Asked()
+            asked.stored.withLock { $0 = (0..<count).map { Self.name(1_000_000 + $0) } }
             bed = Bed { request, _ in
+                let names = asked.stored.withLock { $0 }
                 guard let body = request.body, let json = try? JSON.parse(body), let first = Self.text(json["key"]),
                     let end = Self.text(json["range_end"]), let limit = json["limit"]?.int64
                 else { return .etcd() }
@@ -32,6 +36,7 @@ import Testing
                 if !showsValues { asked.names.add(1, ordering: .relaxed) }
                 let start = Self.index(of: first, in: names)
                 let count = Self.index(of: end, in: names) - start
+                if showsValues { asked.most.max(count, ordering: .relaxed) }
                 let kvs = names[start..<start + min(count, Int(limit))].map { name in
                     #"{"key":"\#(Base64.text(Array(name.utf8)))","create_revision":"2","mod_revision":"2""#
                         + (showsValues ? #","value":"\#(value)"}"# : "}")
@@ -40,6 +45,14 @@ import Testing
                 return .etcd(revision: 9, #","kvs":[\#(kvs.joined(separator: ","))],"count":"\#(count)"\#(more)"#)
             }
             self.asked = asked
+        }
+
+        private static func name(_ number: Int) -> String { "ai2-connectors/u/c\(number)" }
+
+        /// Stores more records, behind the one of a number and before the next.
+        func insert(_ count: Int, behind number: Int) {
+            let more = (0..<count).map { Self.name(1_000_000 + number) + "-\(1_000_000 + $0)" }
+            asked.stored.withLock { $0.insert(contentsOf: more, at: number + 1) }
         }
 
         private static func text(_ json: JSON?) -> String? {
@@ -58,6 +71,9 @@ import Testing
 
         /// Requests for names, since the last time.
         func takeNames() -> Int { asked.names.exchange(0, ordering: .relaxed) }
+
+        /// The most keys that a page made etcd count, since the last time.
+        func takeMost() -> Int { asked.most.exchange(0, ordering: .relaxed) }
 
         /// - Returns: how many records were listed.
         func list(limit: Int, pages: Int = .max) async throws -> Int {
@@ -78,6 +94,19 @@ import Testing
         for _ in 0..<3 { #expect(try await keys.list(limit: 1_000) == 5_300) }
         // The first listing asked for those behind its first page.
         #expect(keys.takeNames() == 1)
+    }
+
+    /// Where many records have come since, names are asked for again, and pages are short again.
+    @Test(arguments: [(behind: 1_500, of: 5_000), (behind: 4_999, of: 5_000)])
+    func namesAreAskedForAgainWhereManyRecordsHaveCome(behind: Int, of: Int) async throws {
+        let keys = Keys(of)
+        for _ in 0..<2 { #expect(try await keys.list(limit: 1_000) == of) }
+        #expect(keys.takeNames() == 2)
+        keys.insert(20_000, behind: behind)
+        #expect(try await keys.list(limit: 1_000) == of + 20_000)
+        _ = keys.takeMost()
+        #expect(try await keys.list(limit: 1_000) == of + 20_000)
+        #expect(keys.takeMost() <= 4_000)
     }
 
     /// They are more than a few records are worth.

@@ -20,7 +20,7 @@ final class BufferBudget: Sendable {
         /// Records that a GetMany reads before it can send them. Only while these and the keys take less
         /// than a quarter of a limit, so that no call is refused because others read ahead.
         case readAhead
-        /// Those beyond the first ones of a call: while all of these take less than an eighth, so that a call
+        /// Those beyond the first ones of a call at one vault: while all of these take less than an eighth, so that a call
         /// that asks for many at a time leaves others room to ask for some.
         case readFarAhead
         /// The one record that a GetMany waits for where it may not read ahead: while these, with
