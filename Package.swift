@@ -109,13 +109,16 @@ let package = Package(
             name: "CofferWire", dependencies: ["CofferCore", "CofferMessages", "CProtobufC", "CLinux"],
             swiftSettings: base),
         .target(name: "CofferCache", dependencies: ["CofferCore"], swiftSettings: safe),
-        .target(name: "CofferAccess", swiftSettings: safe),
+        .target(name: "CofferAccess", dependencies: ["CofferCore"], swiftSettings: safe),
         .target(
             name: "CofferCrypto", dependencies: ["CofferCore", "COpenSSL", "CLinux"], exclude: ["ENVELOPE.md"],
             swiftSettings: base),
         .target(
             name: "CofferVault", dependencies: ["CofferCore", "CofferCrypto"], swiftSettings: safe),
         .target(name: "CofferYAML", dependencies: ["CYAML"], swiftSettings: base),
+        .target(
+            name: "CofferPolicy", dependencies: ["CofferCore", "CofferProcess", "CofferAccess", "CofferYAML"],
+            swiftSettings: safe),
         // libpq, which is loaded when a vault needs it and linked to nothing.
         .target(name: "CPostgres"),
         .target(name: "CSQLiteLog", linkerSettings: [.linkedLibrary("sqlite3")]),
@@ -268,6 +271,11 @@ let package = Package(
             dependencies: ["CofferCore", "CofferCache", "CofferWorkload", "CofferCacheSimulation"],
             swiftSettings: base),
         .testTarget(name: "CofferYAMLTests", dependencies: ["CofferYAML"], swiftSettings: base),
+        .testTarget(
+            name: "CofferAccessTests", dependencies: ["CofferCore", "CofferAccess"], swiftSettings: base),
+        .testTarget(
+            name: "CofferPolicyTests", dependencies: ["CofferAccess", "CofferPolicy"],
+            swiftSettings: base),
         .testTarget(name: "CofferCryptoTests", dependencies: ["CofferCrypto", "CofferCore"], swiftSettings: base),
         .testTarget(
             name: "CofferHTTPTests", dependencies: ["CofferCore", "CofferHTTP"], exclude: ["Servers"],

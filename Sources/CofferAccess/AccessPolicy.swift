@@ -1,8 +1,3 @@
-/// What a caller wants to do.
-package enum Verb: UInt8, Sendable {
-    case get, store, delete, list, admin
-}
-
 /// Who may do what.
 ///
 /// Asked once when a connection is accepted, and with every call for each of its records: after the

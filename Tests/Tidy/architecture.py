@@ -34,9 +34,11 @@ MODULES = {
     "CofferWire": Module(words("CofferCore CofferMessages CLinux CProtobufC"), words("Glibc"), raw=True),
     "CofferCrypto": Module(words("CofferCore CLinux COpenSSL"), words("Glibc"), raw=True),
     "CofferCache": Module(words("CofferCore")),
-    "CofferAccess": Module(),
+    "CofferAccess": Module(words("CofferCore")),
     "CofferVault": Module(words("CofferCore CofferCrypto")),
     "CofferYAML": Module(words("CYAML"), raw=frozenset(words("YAMLEventReader.swift"))),
+    # A policy's text: for the daemon, and for a program that checks one.
+    "CofferPolicy": Module(words("CofferCore CofferProcess CofferAccess CofferYAML")),
     "CofferSQLite": Module(words("CSQLite CSQLiteLog"), words("Glibc"), raw=True),
     "CofferHTTP": Module(words("CofferCore CLinux CCurl"), words("Glibc"), raw=True),
     # What vaults share; a module for each vault, which knows no other vault; and the list of those that there are.

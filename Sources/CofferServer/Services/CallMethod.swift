@@ -46,7 +46,10 @@ enum CallMethod: UInt8, CaseIterable, Sendable {
         case .store: .store
         case .delete: .delete
         case .ping: nil
-        case .health, .stats, .invalidate, .doctor: .admin
+        case .health: .health
+        case .stats: .stats
+        case .invalidate: .invalidate
+        case .doctor: .doctor
         }
     }
 

@@ -10,7 +10,7 @@ import Testing
 
 /// The policy is asked for each record, with the ids that the request names.
 @Suite struct PolicyTests {
-    /// The owner may do what it likes with the records of alice and bob, and nothing else but admin calls about no record.
+    /// The owner may do what it likes with the records of alice and bob, and nothing else but have all of the cache dropped.
     private final class TwoUsers: AccessPolicy {
         private func isOne(_ user: RawSpan) -> Bool {
             user.withUnsafeBytes { ["alice", "bob"].contains(String(decoding: $0, as: UTF8.self)) }
@@ -21,7 +21,7 @@ import Testing
             admits(caller) && isOne(user) && connection.withUnsafeBytes { String(decoding: $0, as: UTF8.self) == "c" }
         }
         func allows(_ caller: Peer, _ verb: Verb, user: RawSpan) -> Bool { admits(caller) && isOne(user) }
-        func allows(_ caller: Peer, _ verb: Verb) -> Bool { admits(caller) && verb == .admin }
+        func allows(_ caller: Peer, _ verb: Verb) -> Bool { admits(caller) && verb == .invalidate }
     }
 
     private func conversation() throws -> Conversation {
