@@ -7,7 +7,7 @@ package enum PolicyFile {
     /// - Parameters:
     ///   - text: the content of a file.
     ///   - host: says which users and groups there are.
-    /// - Throws: every mistake there is, each with its line and column.
+    /// - Throws: every mistake there is, each with its line and column, in their order.
     package static func read(_ text: String, _ host: HostNames) throws(PolicyMistakes) -> Policy {
         let root: YAMLNode?
         do throws(YAMLError) {
@@ -23,22 +23,28 @@ package enum PolicyFile {
     package static func read(_ node: YAMLNode, _ host: HostNames) throws(PolicyMistakes) -> Policy {
         var reader = PolicyReader(host)
         let policy = reader.policy(node)
-        guard reader.mistakes.isEmpty else { throw PolicyMistakes(reader.mistakes) }
+        guard reader.mistakes.isEmpty else {
+            let places = reader.mistakes.enumerated().sorted {
+                ($0.element.line, $0.element.column, $0.offset) < ($1.element.line, $1.element.column, $1.offset)
+            }
+            throw PolicyMistakes(places.map(\.element))
+        }
         return policy
     }
 }
 
 /// The users and groups of a host, passed in: tests pass their own, and a check on another host names that it has not.
-package struct HostNames {
+package struct HostNames: Sendable {
     /// The number of a user; nil if there is none of this name.
-    let uid: (String) -> UInt32?
+    let uid: @Sendable (String) -> UInt32?
     /// The number of a group; nil if there is none of this name.
-    let gid: (String) -> UInt32?
+    let gid: @Sendable (String) -> UInt32?
     /// Whoever has these numbers can be anybody.
     let overflow: OverflowIDs
 
     package init(
-        uid: @escaping (String) -> UInt32?, gid: @escaping (String) -> UInt32?, overflow: OverflowIDs = OverflowIDs()
+        uid: @escaping @Sendable (String) -> UInt32?, gid: @escaping @Sendable (String) -> UInt32?,
+        overflow: OverflowIDs = OverflowIDs()
     ) {
         self.uid = uid
         self.gid = gid

@@ -11,7 +11,7 @@ package enum PolicyReport {
             ? " of user_id '\(Printable.field(question.user))', connection_id '\(Printable.field(question.connection))'" : ""
         let steps = explanation.steps.map { step in
             let rule = step.isDeny ? policy.deny[step.rule] : policy.allow[step.rule]
-            return "  \(step.isDeny ? "deny " : "allow") \(label(rule)): \(words(step.verdict))"
+            return "  \(step.isDeny ? "deny" : "allow") \(label(rule)): \(words(step.verdict))"
         }
         return ["\(question.verb.name)\(about): \(outcome(explanation, policy))"] + steps
     }

@@ -112,7 +112,9 @@ private struct RuleView {
     }
 
     private func matches(_ key: KeyRange, isDeny: Bool) -> Bool {
-        func matches(_ pattern: PolicyPattern, _ id: [UInt8]) -> Bool { pattern.bound(to: caller)?.matches(id) ?? isDeny }
+        func matches(_ pattern: PolicyPattern, _ id: [UInt8]) -> Bool {
+            isDeny ? pattern.widened(to: caller).matches(id) : pattern.bound(to: caller)?.matches(id) ?? false
+        }
         return (1...RecordKey.maximumIDBytes).contains(user.count) && (1...RecordKey.maximumIDBytes).contains(connection.count)
             && matches(key.user, user) && matches(key.connection, connection)
     }

@@ -19,7 +19,7 @@ struct BoundPolicy {
         denials = denying.flatMap { place, rule in
             rule.keys.map { key in
                 RuleTable.Key(
-                    user: key.user.bound(to: caller) ?? .any, connection: key.connection.bound(to: caller) ?? .any,
+                    user: key.user.widened(to: caller), connection: key.connection.widened(to: caller),
                     verbs: rule.verbs.intersection(.aboutRecords), rule: place)
             }
         }

@@ -73,21 +73,34 @@ package struct PolicyPattern: Hashable, Sendable {
     ///
     /// - Returns: nil if one has no value.
     func bound(to caller: Caller?) -> BoundPattern? {
-        guard let prefix = Self.bytes(prefix, caller), let suffix = Self.bytes(suffix, caller) else { return nil }
-        return BoundPattern(prefix: prefix, suffix: suffix, hasStar: hasStar)
+        let (prefix, suffix) = (Self.bytes(prefix, caller), Self.bytes(suffix, caller))
+        guard prefix.isWhole, suffix.isWhole else { return nil }
+        return BoundPattern(prefix: prefix.bytes, suffix: suffix.bytes, hasStar: hasStar)
     }
 
-    private static func bytes(_ symbols: [Symbol], _ caller: Caller?) -> [UInt8]? {
+    /// The same, but variables without a value stand for anything, and with them what is between the first and the last
+    /// of these and the star.
+    func widened(to caller: Caller) -> BoundPattern {
+        let start = Self.bytes(prefix, caller)
+        let end = Self.bytes((hasStar ? suffix : prefix).reversed(), caller, isReversed: true)
+        guard hasStar || !start.isWhole else { return BoundPattern(prefix: start.bytes, suffix: [], hasStar: false) }
+        return BoundPattern(prefix: start.bytes, suffix: end.bytes.reversed(), hasStar: true)
+    }
+
+    /// The bytes of symbols up to the first variable without a value; of reversed ones, reversed.
+    private static func bytes(
+        _ symbols: some Collection<Symbol>, _ caller: Caller?, isReversed: Bool = false
+    ) -> (bytes: [UInt8], isWhole: Bool) {
         var bytes: [UInt8] = []
         for symbol in symbols {
             switch symbol {
             case .byte(let byte): bytes.append(byte)
             case .variable(let variable):
-                guard let value = caller?.value(of: variable) else { return nil }
-                bytes += value
+                guard let value = caller?.value(of: variable) else { return (bytes, false) }
+                bytes += isReversed ? value.reversed() : value
             }
         }
-        return bytes
+        return (bytes, true)
     }
 
     /// Whether a text that is no id matches: the name of a unit, a path.
@@ -109,8 +122,6 @@ struct BoundPattern: Hashable, Sendable {
     let prefix: [UInt8]
     let suffix: [UInt8]
     let hasStar: Bool
-
-    static let any = BoundPattern(prefix: [], suffix: [], hasStar: true)
 
     var isAny: Bool { hasStar && prefix.isEmpty && suffix.isEmpty }
 
