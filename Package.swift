@@ -259,6 +259,9 @@ let package = Package(
             name: "coffer-simulate",
             dependencies: ["CofferCore", "CofferCacheSimulation", "CofferNameSurvey", "CofferWorkload", arguments],
             path: "Tests/Simulate", swiftSettings: safe, linkerSettings: program),
+        .executableTarget(
+            name: "coffer-policy-cost", dependencies: ["CofferCore", "CofferAccess"], path: "Tests/PolicyCost",
+            swiftSettings: base, linkerSettings: program),
         .target(
             name: "CFaultyVFS", path: "Tests/CFaultyVFS",
             linkerSettings: [.linkedLibrary("sqlite3")]),

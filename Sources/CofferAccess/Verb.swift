@@ -18,7 +18,8 @@ package struct VerbSet: OptionSet, Hashable, Sendable {
 
     package init(rawValue: UInt16) { self.rawValue = rawValue }
 
-    package init(_ verb: Verb) { rawValue = 1 << UInt16(verb.rawValue) }
+    @inline(__always)
+    package init(_ verb: Verb) { rawValue = 1 &<< UInt16(verb.rawValue) }
 
     package static let all = VerbSet(Verb.allCases)
     /// Those that are about records.
@@ -28,7 +29,7 @@ package struct VerbSet: OptionSet, Hashable, Sendable {
 
     /// Whether `verb` is one of them.
     @inline(__always)
-    package func contains(_ verb: Verb) -> Bool { rawValue & 1 << UInt16(verb.rawValue) != 0 }
+    package func contains(_ verb: Verb) -> Bool { rawValue & 1 &<< UInt16(verb.rawValue) != 0 }
 
     /// In the order of their declaration.
     package var verbs: [Verb] { Verb.allCases.filter { contains($0) } }

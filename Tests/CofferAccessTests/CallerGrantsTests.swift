@@ -80,6 +80,8 @@ import Testing
         #expect(grants.decision(.get, "u", "c") == .allowed(rule: 2))
         #expect(grants.decision(.get, "u", "d") == .allowed(rule: 1))
         #expect(grants.decision(.get, "v", "c") == .allowed(rule: 0))
+        let all = Policy(allow: policy.allow + [try PolicyRule("all", .get, [("*", "*")])]).grants(for: caller)
+        #expect(all.decision(.get, "u", "c") == .allowed(rule: 4))
     }
 
     @Test func idsOfNoLegalLengthAreAllowedNothing() throws {

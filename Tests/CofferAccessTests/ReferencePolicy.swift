@@ -4,7 +4,7 @@ import CofferAccess
 struct ReferencePolicy {
     let policy: Policy
 
-    /// As docs/policy.md has it: denied by any rule, else allowed by the most specific rule without limits, else by
+    /// As docs/policy.md has it: denied by any rule, else allowed by a rule without limits for all records, the most specific one, else by
     /// the first with limits.
     func decision(_ verb: Verb, _ user: [UInt8], _ connection: [UInt8], _ caller: Caller) -> CallerGrants.Decision {
         guard (1...256).contains(user.count), (1...256).contains(connection.count) else { return .denied }
@@ -16,7 +16,7 @@ struct ReferencePolicy {
         var best: (rule: Int, rank: Int)?
         for (place, rule) in policy.allow.enumerated()
         where rule.limits == .none && rule.verbs.contains(verb) && fit(rule.who, caller) == .yes {
-            for rank in rule.keys.compactMap({ matches($0, user, connection, caller, unknown: false) }) where rank < best?.rank ?? 3 {
+            for rank in rule.keys.compactMap({ matches($0, user, connection, caller, unknown: false) }) where rank < best?.rank ?? 4 {
                 best = (place, rank)
             }
         }
@@ -84,7 +84,8 @@ struct ReferencePolicy {
 
     // MARK: Keys
 
-    /// How specific a key is that has this record: 0 for one record, 1 for one user, 2 for a pattern of users; nil if it has not.
+    /// Where a key that has this record stands in line: 0 for all records, 1 for one, 2 for one user, 3 for a pattern of users;
+    /// nil if it has not.
     private func matches(
         _ key: KeyRange, _ user: [UInt8], _ connection: [UInt8], _ caller: Caller, unknown: Bool
     ) -> Int? {
@@ -92,8 +93,9 @@ struct ReferencePolicy {
         guard let ofUser = tokens(key.user), let ofConnection = tokens(key.connection),
             matches(ofUser[...], user[...]), matches(ofConnection[...], connection[...])
         else { return nil }
-        if ofUser.contains(.star) { return 2 }
-        return ofConnection.contains(.star) ? 1 : 0
+        if ofUser == [.star] && ofConnection == [.star] { return 0 }
+        if ofUser.contains(.star) { return 3 }
+        return ofConnection.contains(.star) ? 2 : 1
     }
 
     private enum Token: Equatable {

@@ -81,14 +81,15 @@ package final class CallerGrants: Sendable {
     @inline(__always)
     private func decide(_ verb: Verb, _ user: RawSpan, _ connection: RawSpan, takingAt now: BootInstant?) -> Decision {
         guard Self.isID(user), Self.isID(connection) else { return .denied }
-        if denials.rule(for: verb, user, connection) >= 0 { return .denied }
-        let rule = free.rule(for: verb, user, connection)
+        let (word, length) = (PatternHead.word(user), RuleTable.bit(ofLength: user.byteCount))
+        if !denials.isEmpty && denials.rule(for: verb, user, connection, word: word, length: length) >= 0 { return .denied }
+        let rule = free.rule(for: verb, user, connection, word: word, length: length)
         if rule >= 0 { return .allowed(rule: rule) }
         return limited.isEmpty ? .denied : decideLimited(verb, user, connection, takingAt: now)
     }
 
     @inline(__always)
-    private static func isID(_ id: RawSpan) -> Bool { (1...RecordKey.maximumIDBytes).contains(id.byteCount) }
+    private static func isID(_ id: RawSpan) -> Bool { UInt(bitPattern: id.byteCount &- 1) < UInt(bitPattern: RecordKey.maximumIDBytes) }
 
     /// The first rule of the policy that has room.
     @inline(never)

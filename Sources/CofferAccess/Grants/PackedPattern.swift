@@ -5,10 +5,7 @@ struct PackedPattern: Sendable {
     private let start: UInt32
     private let prefixBytes: UInt16
     private let suffixBytes: UInt16
-    private let hasStar: Bool
-    /// The first eight bytes of the prefix, and which of them there are.
-    private let firstWord: UInt64
-    private let mask: UInt64
+    let hasStar: Bool
 
     init(_ pattern: BoundPattern, _ bytes: inout [UInt8]) {
         start = UInt32(bytes.count)
@@ -16,9 +13,38 @@ struct PackedPattern: Sendable {
         suffixBytes = UInt16(pattern.suffix.count)
         hasStar = pattern.hasStar
         bytes += pattern.prefix + pattern.suffix
+    }
+
+    /// Whether it is this text, and stands for nothing else.
+    @inline(__always)
+    func isEqual(to id: RawSpan, _ bytes: [UInt8]) -> Bool {
+        !hasStar && id.byteCount == Int(prefixBytes) && id.isEqual(to: bytes, at: Int(start))
+    }
+
+    /// - Parameter isHeadKnown: whether the first eight bytes were compared by a ``PatternHead``.
+    @inline(__always)
+    func matches(_ id: RawSpan, _ bytes: [UInt8], isHeadKnown: Bool = false) -> Bool {
+        guard hasStar else { return isEqual(to: id, bytes) }
+        let (first, last) = (Int(prefixBytes), Int(suffixBytes))
+        guard id.byteCount >= first &+ last else { return false }
+        let isPrefixKnown = first == 0 || (isHeadKnown && first <= 8)
+        guard isPrefixKnown || id.extracting(first: first).isEqual(to: bytes, at: Int(start)) else { return false }
+        return last == 0 || id.extracting(last: last).isEqual(to: bytes, at: Int(start) &+ first)
+    }
+}
+
+/// The beginning of a key's pattern, by which most ids are turned away.
+struct PatternHead: Sendable {
+    /// The first eight bytes of the prefix, and which of them there are.
+    private let word: UInt64
+    private let mask: UInt64
+    private let verbs: VerbSet.RawValue
+
+    init(_ pattern: BoundPattern, _ verbs: VerbSet) {
+        self.verbs = verbs.rawValue
         let known = min(8, pattern.prefix.count)
         mask = known == 8 ? .max : (1 << UInt64(8 * known)) - 1
-        firstWord = pattern.prefix.lend(Self.word)
+        word = pattern.prefix.lend(Self.word) & mask
     }
 
     /// The first eight bytes of an id; zeros for those that it has not.
@@ -34,21 +60,7 @@ struct PackedPattern: Sendable {
         return word
     }
 
-    /// Whether an id that begins with this word is worth a comparison.
+    /// Whether an id that begins with this word may match, if it is long enough, and one of the verbs is meant.
     @inline(__always)
-    func mayMatch(_ word: UInt64) -> Bool { (word ^ firstWord) & mask == 0 }
-
-    /// Whether it is this text, and stands for nothing else.
-    @inline(__always)
-    func isEqual(to id: RawSpan, _ bytes: [UInt8]) -> Bool {
-        !hasStar && id.byteCount == Int(prefixBytes) && id.isEqual(to: bytes, at: Int(start))
-    }
-
-    @inline(__always)
-    func matches(_ id: RawSpan, _ bytes: [UInt8]) -> Bool {
-        guard hasStar else { return isEqual(to: id, bytes) }
-        let (first, last) = (Int(prefixBytes), Int(suffixBytes))
-        return id.byteCount >= first &+ last && id.extracting(first: first).isEqual(to: bytes, at: Int(start))
-            && id.extracting(last: last).isEqual(to: bytes, at: Int(start) &+ first)
-    }
+    func mayMatch(_ id: UInt64, _ verbs: VerbSet.RawValue) -> Bool { (id ^ word) & mask == 0 && self.verbs & verbs != 0 }
 }
