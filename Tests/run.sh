@@ -115,7 +115,7 @@ build_release() {
     chrt --idle --pid 0 $BASHPID
     build_clients >"$logs/build-others" 2>&1 &
     others=$!
-    for product in cofferd coffer coffer-load coffer-interop-swift coffer-simulate; do
+    for product in cofferd coffer coffer-load coffer-interop-swift coffer-simulate coffer-policy-cost; do
         swift build -c release --product "$product" || return 1
     done
     wait "$others" || { tail -n 40 "$logs/build-others" && return 1; }
@@ -197,8 +197,10 @@ step live-system python3 Tests/Live/system/run.py --bin .build/release --part wa
 end fuzz
 step live-measured python3 Tests/Live/system/run.py --bin .build/release --part measuring "${soak[@]}"
 step allocations Tests/allocations.sh .build/release
+step policy-cost Tests/policy-cost.sh .build/release
 step bench-smoke Tests/bench.sh .build/release
 if [ ${#soak[@]} -gt 0 ]; then
+    COFFER_POLICY_EFFORT=200 step policies swift_test .build-debug --filter '^CofferAccessTests\.PolicyPropertyTests'
     step node-speed node clients/node/bench/speed.mjs .build/release
     step node-memory node clients/node/bench/memory.mjs .build/release
     step python-speed python3 clients/python/bench/ratios.py .build/release --least 0.75

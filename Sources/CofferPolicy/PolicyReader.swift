@@ -33,10 +33,17 @@ struct PolicyReader {
         }
         let isComplete = mapping.contains { $0.key.scalar == "allow" }
         if !isComplete { note(node, "allow is missing: nobody may do anything then; write allow: [] if that is meant") }
-        if policy.allow.count + policy.deny.count > Policy.maximumRules {
-            note(node, "expected at most \(Policy.maximumRules) rules, got \(policy.allow.count + policy.deny.count)")
-        }
+        count(policy, node)
         return policy
+    }
+
+    private mutating func count(_ policy: Policy, _ node: YAMLNode) {
+        let rules = policy.allow + policy.deny
+        if rules.count > Policy.maximumRules { note(node, "expected at most \(Policy.maximumRules) rules, got \(rules.count)") }
+        let keys = rules.reduce(0) { $0 + $1.keys.count }
+        if keys > Policy.maximumKeys {
+            note(node, "expected at most \(Policy.maximumKeys) keys in all, each pair of ids counted, got \(keys)")
+        }
     }
 
     private mutating func rules(_ node: YAMLNode, isDeny: Bool) -> [PolicyRule] {

@@ -150,6 +150,21 @@ import Testing
         #expect(grants.usage(ofRule: 0) != nil)
     }
 
+    @Test func aListingTakesOneToken() throws {
+        let limits = GrantLimits(rate: RateLimit(1, per: .second))
+        let policy = Policy(
+            allow: [try PolicyRule("a", .list, [("u", "c*"), ("v", "*")], limits: limits), try PolicyRule("b", .list, [("w", "d")])],
+            deny: [try PolicyRule("no", .list, [("v", "*")])])
+        let grants = policy.grants(for: caller)
+        func admit(_ user: String) -> CallerGrants.Decision { Array(user.utf8).lend { grants.admitListing(.list, ofUser: $0, now: at(0)) } }
+        for _ in 0..<3 { #expect(admit("w") == .allowed(rule: 1)) }
+        for _ in 0..<3 { #expect(admit("v") == .denied && admit("x") == .denied) }
+        for _ in 0..<3 { #expect(grants.admitListing(.list, now: at(0)) == .allowed(rule: 1)) }
+        #expect(grants.admitListing(.get, now: at(0)) == .denied)
+        #expect(admit("u") == .limited(rule: 0))
+        #expect(admit("u") == .exhausted(rule: 0, nanoseconds: 1_000_000_000))
+    }
+
     // MARK: For whom it is counted
 
     @Test func connectionsOfAUIDShareWhatTheyUse() throws {

@@ -227,6 +227,11 @@ import Testing
         }
         #expect(mistakesOfRule(keys(32, 32)) == [])
         #expect(mistakesOfRule(keys(33, 32)).first == "6:9: keys: expected at most 1024 pairs of ids, got 1056")
+        let sixteen = { (count: Int) in
+            "allow:\n" + (0..<count).map { "- {name: r\($0), who: anyone,\n\(keys(32, 32).replacing("\n", with: ",\n"))}\n" }.joined()
+        }
+        #expect(mistakes(sixteen(16)) == [])
+        #expect(mistakes(sixteen(17)) == ["1:1: expected at most 16384 keys in all, each pair of ids counted, got 17408"])
         let who = "[" + Array(repeating: "{user: mail}", count: 257).joined(separator: ", ") + "]"
         #expect(mistakesOfRule("  verbs: health", who: who) == ["4:8: who: expected 1 to 256 descriptions of callers, got 257"])
     }

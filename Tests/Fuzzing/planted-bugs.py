@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Plants bugs, one at a time, and sees whether the tests find each.
 
-    planted-bugs.py [--group cache|service] [--only PART-OF-A-NAME] [--check]
+    planted-bugs.py [--group cache|policy|service] [--only PART-OF-A-NAME] [--check]
 
 --check only sees whether every bug still has its place in the sources.
 Works on a copy of the tree; takes some minutes, so it belongs to the soak. Ends
@@ -41,12 +41,33 @@ SLICES = "Sources/CofferServer/Reactor/Quantum.swift"
 WRITING = "Sources/CofferServer/Reactor/Reactor+Writing.swift"
 WORK = "Sources/CofferServer/Services/CallWork.swift"
 KEY = "Sources/CofferCore/RecordKey.swift"
+RULES = "Sources/CofferAccess/Grants/RuleTable.swift"
+PACKED = "Sources/CofferAccess/Grants/PackedPattern.swift"
+GRANTS = "Sources/CofferAccess/Grants/CallerGrants.swift"
+BOUND = "Sources/CofferAccess/Grants/BoundPolicy.swift"
+COVERAGE = "Sources/CofferAccess/Grants/Coverage.swift"
+USAGE = "Sources/CofferAccess/Grants/GrantUsage.swift"
+COMPILED = "Sources/CofferAccess/Grants/CompiledPolicy.swift"
+PATTERN = "Sources/CofferAccess/Policy/PolicyPattern.swift"
+PATTERN_READER = "Sources/CofferAccess/Policy/PolicyPatternReader.swift"
+SELECTOR = "Sources/CofferAccess/Policy/Selector.swift"
+RATE = "Sources/CofferAccess/Policy/RateLimit.swift"
+CGROUP = "Sources/CofferAccess/Caller/ControlGroup.swift"
+EVIDENCE = "Sources/CofferAccess/Caller/Evidence.swift"
+EFFECT = "Sources/CofferAccess/Analysis/EffectCheck.swift"
+READER = "Sources/CofferPolicy/PolicyReader.swift"
+READER_WHO = "Sources/CofferPolicy/PolicyReader+Who.swift"
+READER_KEYS = "Sources/CofferPolicy/PolicyReader+Keys.swift"
 
 # What is built and run for bugs in these places.
 GROUPS = {
     "cache": (
         ["CLinux", "CofferCore", "CofferCache", "CofferWorkload", "CofferCacheSimulation", "CofferCacheTests"],
         "CofferCacheTests"),
+    "policy": (
+        ["CLinux", "CofferCore", "CofferProcess", "CofferAccess", "CYAML", "CofferYAML", "CofferPolicy", "CofferAccessTests",
+         "CofferPolicyTests"],
+        "CofferAccessTests|CofferPolicyTests"),
     "service": (
         ["CLinux", "CCurl", "CofferCore", "CofferCache", "CofferAccess", "CofferCrypto", "COpenSSL", "CProtobufC",
          "CofferMessages", "CofferWire", "CofferHTTP", "CofferVault", "CSQLite", "CSQLiteLog", "CYAML", "CofferYAML", "CofferSQLite", "CofferVaultKit",
@@ -244,6 +265,78 @@ BUGS = [
     one("a call that is lost with its connection does not end", "service", SLICES, "                complete(call.context, .lost)\n", ""),
     one("a late answer goes to the call that has its id now", "service", CALLS,
         "lastSerial += 1", "lastSerial = call.context.callID"),
+
+    # The policy: what decides.
+    one("what a rule denies is allowed", "policy", GRANTS,
+        "length: length) >= 0 { return .denied }", "length: length) >= 0 && verb != .get { return .denied }"),
+    one("an empty id is an id", "policy", GRANTS, "UInt(bitPattern: id.byteCount &- 1) < UInt(bitPattern: RecordKey.maximumIDBytes)",
+        "id.byteCount <= RecordKey.maximumIDBytes"),
+    one("an id may have a byte too many", "policy", GRANTS, "< UInt(bitPattern: RecordKey.maximumIDBytes)",
+        "<= UInt(bitPattern: RecordKey.maximumIDBytes)"),
+    one("who is not proven is not denied", "policy", BOUND, "$0.element.who.truth(for: caller) != .no }", "$0.element.who.truth(for: caller) == .yes }"),
+    one("who is not proven is allowed", "policy", BOUND, "$0.element.who.truth(for: caller) == .yes }", "$0.element.who.truth(for: caller) != .no }"),
+    one("an unknown variable denies nothing", "policy", BOUND, "user: key.user.widened(to: caller), connection",
+        "user: key.user.bound(to: caller) ?? BoundPattern(prefix: [], suffix: [], hasStar: false), connection"),
+    one("a denied verb about no record is allowed", "policy", BOUND, ".subtracting(.aboutRecords).subtracting(denied)", ".subtracting(.aboutRecords)"),
+    one("a rule with limits is taken for one without", "policy", BOUND, "free = grants.filter { $0.rule.limits == .none }.map", "free = grants.map"),
+    one("a key of one record has all verbs", "policy", RULES,
+        "for index in found where entries[index].verbs.contains(verb) { return", "for index in found { return"),
+    one("a key of one user has all connections", "policy", RULES,
+        "entries[index].verbs.contains(verb) && entries[index].connection.matches(connection, bytes) {", "entries[index].verbs.contains(verb) {"),
+    one("a record is found by its user alone", "policy", RULES,
+        "entries[first].user.isEqual(to: user, bytes) && entries[first].connection.isEqual(to: connection, bytes)",
+        "entries[first].user.isEqual(to: user, bytes)"),
+    one("a pattern of users has all connections", "policy", RULES,
+        "isHeadKnown: true) && entry.connection.matches(connection, bytes)", "isHeadKnown: true)"),
+    one("all users is taken for all records", "policy", RULES, "$0.user.isAny && $0.connection.isAny }", "$0.user.isAny }"),
+    one("all records is taken for all verbs", "policy", RULES, "ofPatterns.first { $0.verbs.contains(verb) && ", "ofPatterns.first { "),
+    one("a head is compared without its last byte", "policy", PACKED, "min(8, pattern.prefix.count)", "min(7, pattern.prefix.count)"),
+    one("a prefix of nine bytes is taken for known", "policy", PACKED, "isHeadKnown && first <= 8", "isHeadKnown && first <= 9"),
+    one("the star may take less than nothing", "policy", PACKED, "guard id.byteCount >= first &+ last else", "guard id.byteCount >= max(first, last) else"),
+    one("the suffix is not compared", "policy", PACKED, "return last == 0 || id", "return true || id"),
+    one("a verb is not compared with a head", "policy", PACKED, " && self.verbs & verbs != 0 }", " }"),
+    one("of a reversed variable the bytes are as they were", "policy", PATTERN, "isReversed ? value.reversed() : value", "value"),
+    one("a pattern covers longer ones without a star", "policy", PATTERN,
+        "guard hasStar else { return !other.hasStar && prefix == other.prefix }", "guard hasStar else { return prefix == other.prefix }"),
+    one("prefix and suffix may share bytes", "policy", PATTERN, "other.prefix.count >= minimumBytes && other.prefix", "other.prefix"),
+    one("a second star is taken", "policy", PATTERN_READER, "guard star == nil else { throw .secondStar }", ""),
+    one("a backslash before a letter is dropped", "policy", PATTERN_READER, "Self.isSign(scalar) else { throw .escape }", "true else { throw .escape }"),
+    one("variables are taken where there are none", "policy", PATTERN_READER, "guard hasVariables else { throw .noVariables }", ""),
+    one("one condition is enough", "policy", SELECTOR, "return truth < worst.truth ? (truth, condition) : worst", "return worst"),
+    one("the effective group does not count", "policy", SELECTOR, "if groups.contains(where: { $0.id == caller.gid }) { return .yes }", ""),
+    one("of several descriptions the worst counts", "policy", SELECTOR, ".max() ?? .no", ".min() ?? .no"),
+    one("a digest that is not proven fits", "policy", SELECTOR, "case .unproven: .unknown", "case .unproven: .yes"),
+    one("what is unproven is surely not so", "policy", EVIDENCE, "case .unproven: .unknown", "case .unproven: .no"),
+    one("a cgroup has those whose names begin like it", "policy", CGROUP,
+        "return group.count == path.count || group.last == slash || path.dropFirst(group.count).first == slash", "return true"),
+    one("a user's own unit is taken for the system's", "policy", CGROUP, "parts.first(where: {", "parts.last(where: {"),
+    one("a cgroup outside of the namespace is taken", "policy", CGROUP, '.elementsEqual("..".utf8)', '.elementsEqual("...".utf8)'),
+    one("a removed cgroup is taken", "policy", CGROUP, "!path.reversed().starts(with: \" (deleted)\".utf8.reversed()),", "!path.isEmpty,"),
+    one("a denial of some is none for the whole", "policy", COVERAGE, "guard let whole, !denials.contains(where: { Self.isAbout($0, verb, user) }) else", "guard let whole else"),
+    one("all connections of one user are everything", "policy", COVERAGE,
+        "grants.first { ($0.user.isAny || user != nil) && $0.connection.isAny }", "grants.first { $0.connection.isAny }"),
+    one("a denial of one user denies all users", "policy", COVERAGE,
+        "verb, user) && ($0.user.isAny || user != nil) && $0.connection.isAny }", "verb, user) && $0.connection.isAny }"),
+    one("a bucket holds one token too many", "policy", RATE, "interval &* UInt64(burst)", "interval &* UInt64(burst + 1)"),
+    one("an empty bucket gives a token", "policy", RATE, "return next <= latest", "return next <= latest &+ interval"),
+    one("a connection of its own has limits of its own", "policy", USAGE, "if let usage = book.usages[key] {\n                usage.hold()", "if let usage = book.usages[key], false {\n                usage.hold()"),
+    one("usage that is held is swept", "policy", USAGE, "holders.load(ordering: .acquiring) == 0 && ", ""),
+    one("usage that is spent is swept", "policy", USAGE, "\n            && fullAt.load(ordering: .relaxed) <= now.nanoseconds", ""),
+    one("a call more than the limit waits", "policy", USAGE, "limits.inFlight.map({ waiting < $0 })", "limits.inFlight.map({ waiting <= $0 })"),
+    one("the overflow uid is somebody", "policy", COMPILED, "guard caller.uid != overflow.uid, overflow.gid", "guard overflow.gid"),
+    one("the overflow group is a group", "policy", COMPILED, ".proven(groups.filter { $0 != gid })", ".proven(groups)"),
+    one("a new policy leaves old grants in force", "policy", COMPILED, "            generation.store(current.generation, ordering: .releasing)\n", ""),
+    one("what others cover with limits is superfluous", "policy", EFFECT, "wide.limits == .none && wide.who", "wide.who"),
+    one("of two equal rules both are superfluous", "policy", EFFECT, "index != own && covers(others[index]) && (index < own", "index != own && covers(others[index]) && (true"),
+    one("a condition that is left empty is none", "policy", READER_WHO, "guard !pair.value.isNull, !elements(pair.value).isEmpty else {", "guard !pair.value.isNull else {"),
+    one("a user that is not there is root", "policy", READER_WHO, "        if id == nil {", "        if id == nil && isNumber {"),
+    one("the overflow user is described", "policy", READER_WHO, "} else if id == overflow {", "} else if id == overflow && kind == \"group\" {"),
+    one("a digest without a path is taken", "policy", READER_WHO, "if selector.digests != nil && selector.executables == nil {", "if false {"),
+    one("a pattern that is missing is all", "policy", READER_KEYS,
+        "            note(node, \"\\(field) is missing; write \\(field): '*' for all of them\")\n            return []", "            return [.any]"),
+    one("what is denied has limits", "policy", READER_KEYS, "        if isDeny {", "        if false {"),
+    one("two rules share a name", "policy", READER, "if let first = names[name] {", "if let first = names[name], first.line == 0 {"),
+    one("an empty policy is taken", "policy", READER, "let isComplete = mapping.contains", "let isComplete = mapping.isEmpty || mapping.contains", harmless="an empty mapping was refused before"),
 ]
 
 

@@ -138,6 +138,21 @@ package final class CallerGrants: Sendable {
         return decision
     }
 
+    // MARK: Several records
+
+    /// Whether the caller may ask for whatever of a user's records it is allowed, as List does; each record is then asked
+    /// for by ``decision(_:user:connection:)``. Takes one token where only rules with limits allow any.
+    ///
+    /// - Parameter user: nil = whatever of all records.
+    package func admitListing(_ verb: Verb, ofUser user: RawSpan? = nil, now: BootInstant) -> Decision {
+        var decision = Decision.denied
+        for rule in coverage.rules(verb, ofUser: user?.array) {
+            guard let index = limited.firstIndex(where: { $0.rule == rule }) else { return .allowed(rule: rule) }
+            if take(index, now, &decision) { break }
+        }
+        return decision
+    }
+
     // MARK: Limits of calls in flight
 
     /// What counts the calls that a rule allowed and that wait for a vault; nil if nothing does.

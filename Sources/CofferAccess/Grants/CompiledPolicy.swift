@@ -4,7 +4,7 @@ import Synchronization
 /// A policy in force, and what it gives to each caller that was seen.
 package final class CompiledPolicy: Sendable {
     /// How many callers are remembered, so that equal ones share their grants.
-    static let maximumCallers = 1_024
+    static let maximumCallers = 256
 
     package let policy: Policy
     /// One more than that of the policy before.

@@ -33,19 +33,30 @@ struct CoverageKeys: Sendable {
 
     /// - Parameter user: nil = the records of all users.
     func coverage(_ verb: Verb, ofUser user: [UInt8]?) -> Coverage {
-        func isAbout(_ key: Key) -> Bool {
-            guard key.verbs.contains(verb) else { return false }
-            return user.map(key.user.matches) ?? true
-        }
-        let denials = denials.filter(isAbout)
-        if denials.contains(where: { ($0.user.isAny || user != nil) && $0.connection.isAny }) { return .none }
-        let grants = grants.filter(isAbout)
+        if isDenied(verb, ofUser: user) { return .none }
+        let grants = grants.filter { Self.isAbout($0, verb, user) }
         guard !grants.isEmpty else { return .none }
-        guard denials.isEmpty, let whole = grants.first(where: { ($0.user.isAny || user != nil) && $0.connection.isAny }) else {
-            return .some
-        }
+        let whole = grants.first { ($0.user.isAny || user != nil) && $0.connection.isAny }
+        guard let whole, !denials.contains(where: { Self.isAbout($0, verb, user) }) else { return .some }
         return .all(rule: whole.rule)
     }
+
+    /// The rules that allow something of it, those without limits first; none if it is denied as a whole.
+    func rules(_ verb: Verb, ofUser user: [UInt8]?) -> [Int] {
+        isDenied(verb, ofUser: user) ? [] : grants.filter { Self.isAbout($0, verb, user) }.map(\.rule)
+    }
+
+    private func isDenied(_ verb: Verb, ofUser user: [UInt8]?) -> Bool {
+        denials.contains { Self.isAbout($0, verb, user) && ($0.user.isAny || user != nil) && $0.connection.isAny }
+    }
+
+    private static func isAbout(_ key: Key, _ verb: Verb, _ user: [UInt8]?) -> Bool {
+        key.verbs.contains(verb) && (user.map(key.user.matches) ?? true)
+    }
+}
+
+extension RawSpan {
+    var array: [UInt8] { (0..<byteCount).map { byte(at: $0) } }
 }
 
 extension CallerGrants {
@@ -53,7 +64,6 @@ extension CallerGrants {
     ///
     /// - Parameter user: nil = with how many of all records.
     package func coverage(_ verb: Verb, ofUser user: RawSpan? = nil) -> Coverage {
-        guard let user else { return coverage.coverage(verb, ofUser: nil) }
-        return coverage.coverage(verb, ofUser: (0..<user.byteCount).map { user.byte(at: $0) })
+        coverage.coverage(verb, ofUser: user?.array)
     }
 }

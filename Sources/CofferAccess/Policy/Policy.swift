@@ -3,6 +3,8 @@
 /// The order of the rules decides nothing: what any rule denies is denied.
 package struct Policy: Equatable, Sendable {
     package static let maximumRules = 1_024
+    /// Of all rules together.
+    package static let maximumKeys = 16_384
 
     package var allow: [PolicyRule]
     package var deny: [PolicyRule]
