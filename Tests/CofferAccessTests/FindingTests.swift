@@ -21,7 +21,7 @@ import Testing
         #expect(
             findings(
                 [
-                    try rule("a", who: Selector(groups: [.init(id: 5, name: "workers")]), [.get, .list], [("${caller.user}", "*"), ("${caller.user}-*", "c")]),
+                    try rule("a", who: Selector(groups: [.init(id: 5, name: "workers")]), [.get, .list], [("${caller.user}", "*"), ("${caller.user}:*", "c")]),
                     try rule("b", who: .user(2), [.get, .store], [("*", "*")]),
                     try rule("c", who: .user(2), [.health, .stats], []),
                     try rule("d", who: Selector(units: [try PolicyPattern("w@*.service")]), .get, [("${caller.instance}", "*"), ("tenant-*", "smtp")]),
@@ -114,7 +114,9 @@ import Testing
     @Test(arguments: [
         ("${caller.user}*", "begin or end like the caller's"), ("*${caller.user}", "begin or end like the caller's"),
         ("alice*", "longer names"), ("t1*", "longer names"), ("é*", "longer names"),
-        ("alice-*", nil), ("${caller.user}-*", nil), ("*-${caller.user}", nil), ("*alice", nil), ("alice", nil), ("a*-b", nil),
+        ("${caller.user}-*", "put : or /"), ("*-${caller.user}", "put : or /"), ("a*/${caller.user}:${caller.uid}", nil), ("a*b.${caller.user}", "put : or /"),
+        ("${caller.uid}1*", "put something that is no digit"), ("${caller.uid}-*", nil), ("${caller.user}:*", nil), ("*-/${caller.user}", nil),
+        ("${caller.user}x", nil), ("${caller.user}:${caller.uid}-*", nil), ("alice-*", nil), ("*alice", nil), ("alice", nil), ("a*-b", nil),
     ] as [(String, String?)])
     func findsPrefixesWithoutASeparator(pattern: String, problem: String?) throws {
         let found = try wide(rule("r", .get, [(pattern, "*")]))
@@ -142,7 +144,10 @@ import Testing
     @Test func findsInstancesOfAnyUnit() throws {
         let keys = [("${caller.instance}", "*")]
         #expect(try wide(rule(who: .user(1), .get, keys)).first?.contains("user@1000.service") == true)
-        #expect(try wide(rule(who: Selector(units: [try PolicyPattern("w@*.service")]), .get, keys)) == [])
+        let unit = Selector(units: [try PolicyPattern("w@*.service")])
+        #expect(try wide(rule(who: unit, .get, keys)) == [])
+        #expect(try wide(rule(who: unit, .get, [("${caller.instance}/*", "*")])) == [])
+        #expect(try wide(rule(who: unit, .get, [("${caller.instance}:*", "*")])).first?.contains("put /, which") == true)
     }
 
     @Test func denialsAreNeverTooWide() throws {

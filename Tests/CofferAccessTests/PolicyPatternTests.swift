@@ -91,6 +91,32 @@ import Testing
         #expect(try PolicyPattern(wide).covers(PolicyPattern(narrow)) == isCovered)
     }
 
+    /// Words are compared eight bytes at a time: none is left out, whatever the length.
+    @Test(arguments: 1...20)
+    func everyByteCounts(length: Int) throws {
+        let word = String("abcdefghijklmnopqrst".prefix(length))
+        let shapes = [("", ""), ("*", ""), ("", "*")].map { (Array(($0 + word + $1).utf8), $0, $1) }
+        for (pattern, before, after) in shapes {
+            let policy = Policy(allow: [
+                try PolicyRule("user", .get, [(String(decoding: pattern, as: UTF8.self), "*")]),
+                try PolicyRule("connection", .store, [("*", String(decoding: pattern, as: UTF8.self))]),
+                try PolicyRule("record", .list, [("u", String(decoding: pattern, as: UTF8.self))]),
+            ])
+            let grants = policy.grants(for: Self.caller)
+            for filler in ["", "-", "---------"] where filler.isEmpty || !(before + after).isEmpty {
+                let (left, right) = (before.isEmpty ? "" : filler, after.isEmpty ? "" : filler)
+                for changed in -1..<length {
+                    var bytes = Array(word.utf8)
+                    if changed >= 0 { bytes[changed] ^= 1 }
+                    let id = Array(left.utf8) + bytes + Array(right.utf8)
+                    #expect(grants.decision(.get, id, [0x63]).isAllowed == (changed < 0), "byte \(changed)")
+                    #expect(grants.decision(.store, [0x75], id).isAllowed == (changed < 0), "byte \(changed)")
+                    #expect(grants.decision(.list, [0x75], id).isAllowed == (changed < 0), "byte \(changed)")
+                }
+            }
+        }
+    }
+
     @Test func idsOfAnyLegalLengthAreMatched() throws {
         let longest = String(repeating: "a", count: 256)
         #expect(try matches(longest, longest))

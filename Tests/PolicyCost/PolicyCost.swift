@@ -130,8 +130,8 @@ extension Shape {
         let long = String(repeating: "u", count: 256)
         return [
             Shape("the owner", .owner(1_000), ids),
-            Shape("own records", Policy(allow: [try own()]), records(64) { ("worker-\($0)", "google-drive-\($0)") }),
-            Shape("a typical policy", try typical(), records(64) { ("worker-\($0)", "google-drive-\($0)") }),
+            Shape("own records", Policy(allow: [try own()]), records(64) { ("worker:\($0)", "google-drive-\($0)") }),
+            Shape("a typical policy", try typical(), records(64) { ("worker:\($0)", "google-drive-\($0)") }),
             Shape("a typical policy that denies", try typical(), records(64) { ("admin-\($0)", "c") }, areAllowed: false),
             Shape("nothing fits", try typical(), ids, areAllowed: false),
             Shape("8,000 records", Policy(allow: [try rule("many", records(8_000) { ("user-0000\($0)", "connection-\($0)") })]), ids),
@@ -150,7 +150,7 @@ extension Shape {
         ]
     }
 
-    private static func own() throws -> PolicyRule { try rule("own", [("${caller.user}", "*"), ("${caller.user}-*", "*")]) }
+    private static func own() throws -> PolicyRule { try rule("own", [("${caller.user}", "*"), ("${caller.user}:*", "*")]) }
 
     private static func typical() throws -> Policy {
         Policy(

@@ -56,23 +56,56 @@ struct WidthCheck {
             guard rule.who.contains(where: Self.isSeveral) else { return [] }
             return ["each of these callers is allowed this with the records of all users; use '${caller.user}' as user_id if each is to have its own"]
         }
-        return [key.user, key.connection].filter(Self.joinsVariableAndStar).map {
-            "'\($0.text)' also fits ids of others whose names begin or end like the caller's: put a separator between the variable and *"
-        } + (Self.endsInsideAWord(key.user) ? [
-            "'\(key.user.text)' also fits longer names that begin like this; end what is before * with a separator if that is not meant"
-        ] : [])
+        return [key.user, key.connection].compactMap(Self.confusion(in:))
+            + (Self.endsInsideAWord(key.user)
+                ? ["'\(key.user.text)' also fits longer names that begin like this; end what is before * with a separator if that is not meant"]
+                : [])
+    }
+
+    /// A variable that nothing separates from the star: what is one caller's is another one's, too, whose name is longer.
+    private static func confusion(in pattern: PolicyPattern) -> String? {
+        guard pattern.hasStar else { return nil }
+        let variable = unseparated(pattern.prefix.reversed()) ?? unseparated(pattern.suffix)
+        return variable.map {
+            "'\(pattern.text)' also fits ids of others whose names begin or end like the caller's; put \(separators($0)) between the variable and *"
+        }
+    }
+
+    /// The first variable, unless before it comes what none of its values can have.
+    private static func unseparated(_ symbols: some Sequence<PolicyPattern.Symbol>) -> CallerVariable? {
+        var before: [UInt8] = []
+        for symbol in symbols {
+            switch symbol {
+            case .byte(let byte): before.append(byte)
+            case .variable(let variable): return before.contains { separates($0, variable) } ? nil : variable
+            }
+        }
+        return nil
+    }
+
+    private static func separates(_ byte: UInt8, _ variable: CallerVariable) -> Bool {
+        switch variable {
+        // The user database separates by the one, folders of users by the other.
+        case .user: byte == UInt8(ascii: ":") || byte == UInt8(ascii: "/")
+        case .uid: !(0x30...0x39).contains(byte)
+        // The service manager writes it as a dash.
+        case .instance: byte == UInt8(ascii: "/")
+        }
+    }
+
+    private static func separators(_ variable: CallerVariable) -> String {
+        switch variable {
+        case .user: ": or /, which no user name has,"
+        case .uid: "something that is no digit"
+        case .instance: "/, which no unit has,"
+        }
     }
 
     /// Whether it may describe more than one user.
     private static func isSeveral(_ selector: Selector) -> Bool { selector.users.map { Set($0.map(\.id)).count > 1 } ?? true }
 
-    private static func joinsVariableAndStar(_ pattern: PolicyPattern) -> Bool {
-        guard pattern.hasStar else { return false }
-        return [pattern.prefix.last, pattern.suffix.first].contains { if case .variable = $0 { true } else { false } }
-    }
-
     private static func endsInsideAWord(_ pattern: PolicyPattern) -> Bool {
-        guard pattern.hasStar, pattern.suffix.isEmpty, case .byte(let last) = pattern.prefix.last else { return false }
+        guard pattern.hasStar, !pattern.hasVariables, pattern.suffix.isEmpty, case .byte(let last) = pattern.prefix.last else { return false }
         return last >= 0x80 || Character(Unicode.Scalar(last)).isLetter || Character(Unicode.Scalar(last)).isNumber
     }
 }
