@@ -63,7 +63,7 @@ struct RandomPolicies {
     mutating func caller() -> Caller {
         var caller = Caller(uid: UInt32(random.below(3)), gid: UInt32(random.below(3)))
         caller.groups = evidence { $0.some(2) { UInt32($0.below(3)) } }
-        caller.userName = evidence { $0.pick(["a", "b", "a*", "-", "é"]) }
+        caller.userName = evidence { $0.pick(["a", "ab", "a*", "-", "éa"]) }
         caller.unit = evidence { $0.pick(Self.units) }
         caller.cgroup = evidence { $0.pick(Self.cgroups) }
         let digest = evidence { [UInt8](repeating: UInt8($0.below(2)), count: 32) }

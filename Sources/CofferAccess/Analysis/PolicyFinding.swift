@@ -21,7 +21,8 @@ package struct PolicyFinding: Equatable, Sendable {
 extension Policy {
     /// What in this policy is probably not meant, in the order of the rules.
     ///
-    /// Of what is dead or shadowed that is found which one other rule covers; several together may cover more.
+    /// Of what is dead or shadowed that is found which one other rule covers; several together may cover more. Takes time by
+    /// the square of the number of keys: seconds for the largest policy.
     package var findings: [PolicyFinding] {
         let all = deny.map { (rule: $0, isDeny: true) } + allow.map { (rule: $0, isDeny: false) }
         let findings = all.flatMap { rule, isDeny in
