@@ -192,10 +192,12 @@ import Testing
         let usages = UsageLedger()
         let policy = Policy(allow: [try limited("a", 1)])
         let held = policy.grants(for: caller, usages: usages, now: at(0))
-        let spent = policy.grants(for: Caller(uid: 2, gid: 10), usages: usages, now: at(0))
-        #expect(spent.admit(.get, "u", "c", now: at(3_600_000)).isAllowed)
+        // Nobody has these grants any more, but what they took is not given back before an hour is over.
+        let other = Caller(uid: 2, gid: 10)
+        #expect(policy.grants(for: other, usages: usages, now: at(0)).admit(.get, "u", "c", now: at(3_600_000)).isAllowed)
         for uid in UInt32(100)..<5_100 { _ = policy.grants(for: Caller(uid: uid, gid: 10), usages: usages, now: at(1)) }
         #expect(usages.count <= 1_100)
+        #expect(!policy.grants(for: other, usages: usages, now: at(2)).admit(.get, "u", "c", now: at(3_600_000)).isAllowed)
         let again = policy.grants(for: caller, usages: usages, now: at(2))
         #expect(held.admit(.get, "u", "c", now: at(2)).isAllowed)
         #expect(!again.admit(.get, "u", "c", now: at(2)).isAllowed)

@@ -82,7 +82,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("*", "*", true), ("*", "a", true), ("*", "${caller.user}", true), ("a", "a", true), ("a", "*", false),
+        ("*", "*", true), ("*", "a", true), ("*", "${caller.user}", true), ("a", "a", true), ("a", "*", false), ("a", "a*", false),
         ("a*", "ab*", true), ("ab*", "a*", false), ("a*", "a", true), ("*b", "ab", true), ("*ab", "*b", false), ("*b", "*ab", true),
         ("ab*bc", "abc", false), ("ab*bc", "abbc", true), ("a*", "${caller.user}", false), ("${caller.user}*", "${caller.user}-*", true),
         ("${caller.user}", "${caller.uid}", false), ("${caller.user}", "${caller.user}", true),
