@@ -189,7 +189,7 @@ let package = Package(
         .target(
             name: "CofferDaemon",
             dependencies: [
-                "CofferCore", "CofferCrypto", "CofferCache", "CofferAccess", "CofferVault",
+                "CofferCore", "CofferCrypto", "CofferCache", "CofferAccess", "CofferPolicy", "CofferVault",
                 "CofferVaultKit", "CofferVaultCatalogue", "CofferHTTP", "CofferServer", "CofferProcess", "CofferYAML",
                 "CLinux", log,
             ],
@@ -380,7 +380,7 @@ let package = Package(
         .testTarget(
             name: "CofferDaemonTests",
             dependencies: [
-                "CofferDaemon", "CofferCore", "CofferCrypto", "CofferHTTP", "CofferVault", "CofferVaultKit",
+                "CofferDaemon", "CofferCore", "CofferCrypto", "CofferAccess", "CofferPolicy", "CofferHTTP", "CofferVault", "CofferVaultKit",
                 "CofferVaultCatalogue", "CofferEmbedded", "CofferMemory", "CofferCache", "CofferServer", log,
             ],
             swiftSettings: base),

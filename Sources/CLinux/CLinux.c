@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -24,6 +25,12 @@
 #ifndef SYS_memfd_secret
 #define SYS_memfd_secret 447
 #endif
+#ifndef SO_PEERGROUPS
+#define SO_PEERGROUPS 59
+#endif
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
 
 int coffer_peer_credentials(int fd, struct coffer_peer *peer) {
     struct ucred credentials;
@@ -33,6 +40,39 @@ int coffer_peer_credentials(int fd, struct coffer_peer *peer) {
     peer->uid = credentials.uid;
     peer->gid = credentials.gid;
     return 0;
+}
+
+int coffer_peer_groups(int fd, gid_t *groups, int capacity) {
+    socklen_t length = (socklen_t)capacity * sizeof *groups;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &length) != 0) return -1;
+    return (int)(length / sizeof *groups);
+}
+
+int coffer_peer_process(int fd) {
+    int process = -1;
+    socklen_t length = sizeof process;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &process, &length) != 0) return -1;
+    return process;
+}
+
+bool coffer_process_lives(int process) {
+    struct pollfd poll_process = {.fd = process, .events = POLLIN};
+    int ready;
+    do {
+        ready = poll(&poll_process, 1, 0);
+    } while (ready < 0 && errno == EINTR);
+    return ready == 0;
+}
+
+bool coffer_gives_peer_processes(void) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return false;
+    int process = coffer_peer_process(pair[0]);
+    close(pair[0]);
+    close(pair[1]);
+    if (process < 0) return false;
+    close(process);
+    return true;
 }
 
 static void *map_memfd_secret(size_t bytes, int *refused) {

@@ -11,8 +11,4 @@ package struct OverflowIDs: Equatable, Sendable {
         self.uid = uid
         self.gid = gid
     }
-
-    /// Whether the kernel does not say who this peer is.
-    @inline(__always)
-    package func hides(_ peer: Peer) -> Bool { peer.uid == uid || peer.gid == gid }
 }

@@ -51,6 +51,14 @@ package final class Cache: Sendable {
         }
     }
 
+    /// Looks for nothing, in the time that it takes to find that a record is known not to be there; what is cached of that
+    /// record has no part in it.
+    @inline(never)
+    package func lookupNothing(user: RawSpan, connection: RawSpan) {
+        let hash = ~hasher.hash(user: user, connection: connection)
+        shard(hash).state.withLock { $0.lookupNothing(hash: hash, user: user, connection: connection) }
+    }
+
     /// The same for a key.
     package func lookup(
         _ key: RecordKey, now: BootInstant, wall: WallMilliseconds, maximumAge: UInt64

@@ -91,6 +91,12 @@ package struct CacheShard: Sendable {
         return .hit(give(slot, age))
     }
 
+    /// See `Cache.lookupNothing`.
+    ///
+    /// - Parameter hash: not that of the names.
+    @inline(never)
+    func lookupNothing(hash: UInt64, user: RawSpan, connection: RawSpan) { _ = table.find(hash, user: user, connection: connection) }
+
     /// What may be given in place of an answer: the value, stale or not.
     func substitute(_ key: RecordKey, hash: UInt64, now: BootInstant, wall: WallMilliseconds) -> Int? {
         guard let slot = find(key, hash), !table.slots[slot].isAbsent,

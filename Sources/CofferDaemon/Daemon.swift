@@ -3,6 +3,7 @@ import CofferAccess
 import CofferCache
 import CofferCore
 import CofferCrypto
+import CofferPolicy
 import CofferProcess
 import CofferServer
 import CofferVault
@@ -74,7 +75,9 @@ package struct Daemon {
     package func check() throws(StartupError) {
         _ = try HandedOverSocket.take()
         try checkHost()
-        _ = try OverflowIDs.ofKernel.forDaemon(uid: geteuid(), gid: getegid())
+        let overflow = try OverflowIDs.ofKernel.forDaemon(uid: geteuid(), gid: getegid())
+        _ = try SocketGroup.number(configuration.socketGroup)
+        _ = try policy(overflow)
         let secrets = SecretVariables.take(
             configuration.catalogue.secretVariables, prefixes: configuration.catalogue.secretPrefixes)
         let found = DataFolder(configuration)
@@ -109,13 +112,16 @@ package struct Daemon {
         try lifecycle.start(LogComponent(lines, level, log))
         try lifecycle.start(signals)
         let overflow = try harden()
+        // Before what reads files of vaults again: a policy is in force soon.
+        let policies = try policy(overflow)
+        let policy = try lifecycle.start(PolicyComponent(policies.first, policies.source, overflow: overflow, log: log))
         try lifecycle.start(DataFolderComponent(configuration.data))
         let (keys, listener, pool) = try open(lifecycle, source)
         StackScrubber.scrub()
         let bootKey = BootKey()
         try lifecycle.start(
             ServerComponent(
-                server(warnings(bootKey, keys, overflow), overflow), listener, pool, bootKey, clock: clock, random: random,
+                server(warnings(bootKey, keys, overflow), policy), listener, pool, bootKey, clock: clock, random: random,
                 log: log))
         let prober = VaultProber(pool, clock: clock, random: random, sleeper: TaskSleeper(clock: clock))
         try lifecycle.start(ProberComponent(prober))
@@ -155,6 +161,7 @@ package struct Daemon {
     /// At most: a vault has up to four, and the rest of the daemon some nine: its log, signals, reloads, files.
     private var threads: Int {
         configuration.reactors + sysconf(Int32(_SC_NPROCESSORS_ONLN)) + 9 + 4 * configuration.vaults.count
+            + (configuration.policyFile.isEmpty ? 0 : CallerLookup.maximumThreads)
     }
 
     private func harden() throws(StartupError) -> OverflowIDs {
@@ -166,6 +173,17 @@ package struct Daemon {
             log.warning("cannot turn off core dumps and ptrace", metadata: ["errno": "\(errno)"])
         }
         return try OverflowIDs.ofKernel.forDaemon(uid: geteuid(), gid: getegid())
+    }
+
+    /// Where policies come from, and the first.
+    private func policy(_ overflow: OverflowIDs) throws(StartupError) -> (source: PolicySource, first: Policy) {
+        let source = PolicySource(.ofSystem(overflow: overflow), owner: geteuid())
+        do throws(PolicyRefused) {
+            return (source, try source.policy(configuration))
+        } catch {
+            let lines = error.lines.map { "policy_file: \($0)" }
+            throw StartupError(lines.joined(separator: "\n"), exitCode: StartupError.configurationExitCode)
+        }
     }
 
     private func reloader(_ lifecycle: Lifecycle) -> Reloader {
@@ -190,11 +208,11 @@ package struct Daemon {
         }
     }
 
-    private func server(_ warnings: [String], _ overflow: OverflowIDs) -> Server.Configuration {
+    private func server(_ warnings: [String], _ policy: CurrentPolicy) -> Server.Configuration {
         let lines = lines
         return Server.Configuration(
             reactors: configuration.reactors, spin: .microseconds(configuration.spinMicroseconds),
-            limits: configuration.limits, policy: OwnerPolicy(owner: geteuid(), overflow: overflow),
+            limits: configuration.limits, access: AccessControl(policy, identifier: CallerLookup()),
             cache: configuration.cache,
             flightTime: .milliseconds(configuration.vaults.map(\.timeoutMilliseconds).max() ?? 5_000),
             version: Self.version, warnings: warnings, droppedLogLines: { lines.droppedTotal })

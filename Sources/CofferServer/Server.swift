@@ -1,4 +1,4 @@
-package import CofferAccess
+import CofferAccess
 package import CofferCache
 package import CofferCore
 package import CofferCrypto
@@ -16,7 +16,7 @@ package final class Server: Sendable {
         /// How long a reactor looks for work before it sleeps; zero = it sleeps at once.
         package var spin: Duration
         package var limits: ServerLimits
-        package var policy: any AccessPolicy
+        package var access: AccessControl
         package var cache: CacheConfiguration
         /// How long a read of the vault may take, whoever waits.
         package var flightTime: Duration
@@ -27,14 +27,14 @@ package final class Server: Sendable {
         package var droppedLogLines: @Sendable () -> UInt64
 
         package init(
-            reactors: Int, spin: Duration = .zero, limits: ServerLimits, policy: any AccessPolicy, cache: CacheConfiguration,
+            reactors: Int, spin: Duration = .zero, limits: ServerLimits, access: AccessControl, cache: CacheConfiguration,
             flightTime: Duration, version: String, warnings: [String],
             droppedLogLines: @escaping @Sendable () -> UInt64 = { 0 }
         ) {
             self.reactors = reactors
             self.spin = spin
             self.limits = limits
-            self.policy = policy
+            self.access = access
             self.cache = cache
             self.flightTime = flightTime
             self.version = version
@@ -75,16 +75,16 @@ package final class Server: Sendable {
             ledger: ledger, budget: budget, clock: clock, version: configuration.version,
             warnings: configuration.warnings, droppedLogLines: configuration.droppedLogLines)
         let services = Endpoint.Services(
-            credentials: credentials, admin: admin, policy: configuration.policy, bootKey: bootKey,
-            limits: configuration.limits, budget: budget)
+            credentials: credentials, admin: admin, bootKey: bootKey, limits: configuration.limits, budget: budget)
         let context = ServerContext(
-            limits: configuration.limits, spin: configuration.spin, ledger: ledger, budget: budget, clock: clock, log: log)
+            limits: configuration.limits, spin: configuration.spin, ledger: ledger, budget: budget, clock: clock, log: log,
+            access: configuration.access)
         var reactors: [Reactor] = []
         for index in inboxes.indices {
             let acceptor = index == 0
                 ? Acceptor(
                     listener: listener, keepsBacklog: keepsBacklog, inboxes: inboxes, ledger: ledger,
-                    policy: configuration.policy) : nil
+                    policy: configuration.access.policy) : nil
             reactors.append(
                 try Reactor(
                     index: index, shared: context, services: Endpoint(services), inbox: inboxes[index],

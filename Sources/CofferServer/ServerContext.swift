@@ -10,6 +10,7 @@ struct ServerContext: Sendable {
     let budget: BufferBudget
     let clock: any Clock
     let log: Logger
+    let access: AccessControl
     /// Looks at every call that ends.
     var observer: (any CallObserver)?
 }

@@ -66,7 +66,7 @@ struct Cofferd: ParsableCommand {
             }
             if check { try daemon.check() } else { try daemon.run() }
         } catch {
-            CofferdProgram.end(["\(error)"], error.exitCode)
+            CofferdProgram.end(error.message.split(separator: "\n").map(String.init), error.exitCode)
         }
         if check { try StandardStream.output.write(Setting.yaml(configuration)) }
     }

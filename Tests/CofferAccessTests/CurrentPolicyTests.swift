@@ -43,6 +43,28 @@ import Testing
         #expect(grants?.allows(.get, "u", "c") ?? false == isAdmitted)
     }
 
+    /// Its own users have that group, too; the uid says who they are.
+    @Test func aDaemonOfTheOverflowGroupServesItsOwnUIDAlone() {
+        let current = CurrentPolicy(.owner(1_000), overflow: OverflowIDs(uid: 65_534, gid: nil)).compiled
+        #expect(current.grants(for: Caller(uid: 1_000, gid: 65_534), now: now) != nil)
+        #expect(current.grants(for: Caller(uid: 1_001, gid: 65_534), now: now) == nil)
+        #expect(current.grants(for: Caller(uid: 65_534, gid: 65_534), now: now) == nil)
+    }
+
+    /// Whoever has no mapping looks like it.
+    @Test func theOverflowUIDIsNotEvenItsOwnPeer() {
+        let current = CurrentPolicy(.owner(65_534), overflow: OverflowIDs(uid: 65_534, gid: 65_533)).compiled
+        #expect(current.grants(for: Caller(uid: 65_534, gid: 1_000), now: now) == nil)
+    }
+
+    @Test func grantsOfNobodyAreNeverCurrent() {
+        let current = CurrentPolicy(.owner(1), overflow: OverflowIDs())
+        #expect(!current.isCurrent(.none) && CallerGrants.none.isEmpty)
+        let stranger = current.compiled.grantsOrNone(for: Caller(uid: 2, gid: 2), now: now)
+        #expect(stranger.isEmpty && current.isCurrent(stranger))
+        #expect(!stranger.allows(.get, "u", "c"))
+    }
+
     /// Whoever has no number here can be anybody, whatever a rule says.
     @Test func theOverflowIDsAreAllowedNothing() throws {
         let everybody = Policy(allow: [try PolicyRule("r", .get, [("*", "*")])])

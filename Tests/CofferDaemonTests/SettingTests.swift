@@ -42,7 +42,7 @@ import Testing
     private var changed: Configuration {
         var configuration = Configuration()
         for (path, value) in [
-            ("socket", "/a"), ("socket_mode", "0666"), ("data", "/b"), ("environment", "e"), ("former_environment", "f"),
+            ("socket", "/a"), ("socket_mode", "0666"), ("socket_group", "workers"), ("policy_file", "/p"), ("data", "/b"), ("environment", "e"), ("former_environment", "f"),
             ("vault.type", "memory"),
             ("vault.timeout_ms", "1"), ("key.file", "/c"), ("key.passphrase_file", "/d"), ("reactors", "9"), ("spin_us", "10"),
             ("cache.bytes", "1"), ("cache.ttl_seconds", "1"), ("cache.stale_seconds", "2"),

@@ -65,7 +65,7 @@ MODULES = {
               "CProtobufC"),
         words("Glibc Logging"), raw=True),
     "CofferDaemon": Module(
-        words("CofferCore CofferCrypto CofferCache CofferAccess CofferVault CofferHTTP CofferVaultKit CofferVaultCatalogue "
+        words("CofferCore CofferCrypto CofferCache CofferAccess CofferPolicy CofferVault CofferHTTP CofferVaultKit CofferVaultCatalogue "
               "CofferServer CofferProcess CofferYAML CLinux"),
         words("Glibc Dispatch Logging"),
         # Standard output and error, threads, and the variables that are secrets.

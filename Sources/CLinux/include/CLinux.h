@@ -21,6 +21,20 @@ struct coffer_peer {
 /* Reads SO_PEERCRED. */
 int coffer_peer_credentials(int fd, struct coffer_peer *_Nonnull peer);
 
+/* Reads SO_PEERGROUPS: the supplementary groups of the peer, as of its connect(2). Returns how many there are; -1 with
+ * errno, which is ERANGE if there are more than fit. */
+int coffer_peer_groups(int fd, gid_t *_Nonnull groups, int capacity);
+
+/* Reads SO_PEERPIDFD (Linux 6.5): a close-on-exec descriptor of the process that connected, whose number can be that of
+ * another process by now. -1 with errno. */
+int coffer_peer_process(int fd);
+
+/* Whether the process of such a descriptor has not ended: for as long, no other has its number. */
+bool coffer_process_lives(int process);
+
+/* Whether the kernel has SO_PEERPIDFD. */
+bool coffer_gives_peer_processes(void);
+
 /* A page-aligned region for secrets, zeroed; NULL on failure.
  *
  * The region is memfd_secret(2) memory if the kernel grants it (not even root

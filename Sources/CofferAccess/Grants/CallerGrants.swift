@@ -14,6 +14,13 @@ package final class CallerGrants: Sendable {
         case exhausted(rule: Int, nanoseconds: UInt64)
         case denied
 
+        /// By a rule without limits: nothing is to be counted.
+        @inline(__always)
+        package var isFree: Bool {
+            guard case .allowed = self else { return false }
+            return true
+        }
+
         package var isAllowed: Bool {
             switch self {
             case .allowed, .limited: true
@@ -31,9 +38,17 @@ package final class CallerGrants: Sendable {
         let usage: GrantUsage
     }
 
+    /// Nothing, by no policy that ever was in force.
+    package static let none = CallerGrants(
+        Policy(), for: Caller(uid: .max, gid: .max), generation: 0, usages: UsageLedger(), now: BootInstant(nanoseconds: 0))
+
     package let caller: Caller
-    /// Of the policy that it was made by.
+    /// What it was made by.
+    package let policy: Policy
+    /// Of that policy.
     package let generation: UInt64
+    /// Whether there is nothing at all that the caller may do.
+    package let isEmpty: Bool
     private let denials: RuleTable
     /// Of rules without limits.
     private let free: RuleTable
@@ -46,6 +61,7 @@ package final class CallerGrants: Sendable {
     ///   - now: for the bookkeeping of limits.
     package init(_ policy: Policy, for caller: Caller, generation: UInt64, usages: UsageLedger, now: BootInstant) {
         self.caller = caller
+        self.policy = policy
         self.generation = generation
         let bound = BoundPolicy(policy, for: caller)
         denials = RuleTable(bound.denials)
@@ -57,12 +73,10 @@ package final class CallerGrants: Sendable {
                 usage: usages.usage(of: policy.allow[grant.rule].name, policy.allow[grant.rule].limits, uid: caller.uid, now: now))
         }
         coverage = CoverageKeys(bound)
+        isEmpty = free.isEmpty && limited.isEmpty && freeVerbs.allSatisfy { $0 < 0 }
     }
 
     deinit { for grant in limited { grant.usage.release() } }
-
-    /// Whether there is nothing at all that the caller may do.
-    package var isEmpty: Bool { free.isEmpty && limited.isEmpty && freeVerbs.allSatisfy { $0 < 0 } }
 
     // MARK: One record
 

@@ -25,16 +25,24 @@ package final class CompiledPolicy: Sendable {
 
     /// What a caller may do; nil if there is nothing, or the kernel does not say who it is.
     package func grants(for caller: Caller, now: BootInstant) -> CallerGrants? {
-        guard caller.uid != overflow.uid, overflow.gid != caller.gid else { return nil }
+        let grants = grantsOrNone(for: caller, now: now)
+        return grants.isEmpty ? nil : grants
+    }
+
+    /// What a caller may do, also if that is nothing.
+    package func grantsOrNone(for caller: Caller, now: BootInstant) -> CallerGrants {
+        guard caller.uid != overflow.uid, overflow.gid != caller.gid else {
+            return CallerGrants(Policy(), for: caller, generation: generation, usages: usages, now: now)
+        }
         let caller = withoutOverflowGroup(caller)
-        if let grants = known.withLock({ $0[caller] }) { return grants.isEmpty ? nil : grants }
+        if let grants = known.withLock({ $0[caller] }) { return grants }
         let grants = CallerGrants(policy, for: caller, generation: generation, usages: usages, now: now)
         known.withLock { known in
             // Callers choose what they are, as far as they have several units or programs.
             if known.count >= Self.maximumCallers { known.removeAll() }
             known[caller] = grants
         }
-        return grants.isEmpty ? nil : grants
+        return grants
     }
 
     /// Groups that have no number here all look like one.

@@ -8,6 +8,11 @@ package enum Coverage: Equatable, Sendable {
     case some
     /// With all that there are, and may ever be. The rule is the place in ``Policy/allow`` of the one that says so.
     case all(rule: Int)
+
+    package var isAll: Bool {
+        guard case .all = self else { return false }
+        return true
+    }
 }
 
 /// The keys of a caller's rules as patterns, for questions about more than one record.

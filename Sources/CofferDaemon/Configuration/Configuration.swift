@@ -18,6 +18,10 @@ package struct Configuration: Equatable, Sendable {
     package let catalogue: VaultCatalogue
     package var socket = ""
     package var socketMode: UInt32 = 0o600
+    /// The name or number of the group that the socket is given to. Empty = the daemon's own.
+    package var socketGroup = ""
+    /// The file that says who may do what. Empty = the daemon's own uid may do everything, and nobody else anything.
+    package var policyFile = ""
     package var data = ""
     /// "production" refuses what is for development only.
     package var environment = "development"

@@ -106,6 +106,7 @@ package struct ConfigurationLoader {
     static let variables: [(name: String, path: String)] = [
         ("NODE_ENV", "environment"), ("COFFER_ENV", "environment"),
         ("COFFER_FORMER_ENV", "former_environment"), ("COFFER_SOCKET", "socket"),
+        ("COFFER_SOCKET_GROUP", "socket_group"), ("COFFER_POLICY_FILE", "policy_file"),
         ("COFFER_DATA", "data"), ("VAULT_TYPE", "vault.type"),
         ("CREDENTIAL_ENCRYPTION_KEY_FILE", "key.passphrase_file"), ("COFFER_KEY_FILE", "key.file"),
         ("COFFER_LOG_LEVEL", "log.level"), ("COFFER_LOG_FORMAT", "log.format"),
@@ -155,6 +156,7 @@ package struct ConfigurationLoader {
     private func applyDefaultPaths(
         _ configuration: inout Configuration
     ) throws(ConfigurationErrors) {
+        if !configuration.socketGroup.isEmpty && configuration.places["socket_mode"] == nil { configuration.socketMode = 0o660 }
         if configuration.socket.isEmpty { configuration.socket = socketRule.path(environment) }
         if configuration.data.isEmpty && !configuration.mistaken.contains("data") {
             configuration.data = try defaultData()

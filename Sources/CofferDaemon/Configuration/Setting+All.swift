@@ -14,8 +14,17 @@ extension Setting {
             risk: "In a folder with the sticky bit, such as `/tmp`, somebody else can take the path first; the daemon then does not start"),
         Setting(
             "socket_mode", .mode, \.socketMode,
-            summary: "The mode of the socket",
-            risk: "Who can write to the socket can connect. A connection of another uid gets PERMISSION_DENIED and is closed at once, logged at most once a second"),
+            summary: "The mode of the socket. Where it is not set and `socket_group` is, it is 0660",
+            risk: "Who can write to the socket can connect. A connection of a caller who may do nothing gets PERMISSION_DENIED and is closed at once, logged at most once a second"),
+        Setting(
+            "socket_group", .text("the name or number of a group") { !$0.isEmpty }, \.socketGroup, unset: "the daemon's own",
+            summary: "The group of the socket, so that its members can connect: one that the daemon's user is in, or any for root. The folder is this group's too, mode 0750, if the daemon makes it",
+            risk: "Whoever can connect may still do only what the [policy](policy.md) says"),
+        Setting(
+            "policy_file", .text("the path, from / on, of a YAML file") { $0.hasPrefix("/") }, \.policyFile, unset: "none",
+            isReloadable: true,
+            summary: "The file that says who may do what: see [Policy](policy.md). Without it the daemon's own uid may do everything and everybody else nothing. SIGHUP reads it again. It belongs to root or to the daemon's user, and nobody else may write it",
+            risk: "With it the daemon's own uid, and root, may do only what it says"),
         Setting(
             "data", .text("the absolute path of a folder") { $0.hasPrefix("/") && $0 != "/" }, \.data,
             unset: "`$XDG_DATA_HOME/coffer`; without that variable `/var/lib/coffer` for root, for others `~/.local/share/coffer`",

@@ -21,20 +21,20 @@ protocol Listener: AnyObject, Sendable {
 
 /// Where the listening socket comes from.
 enum ListenerSource {
-    /// The daemon makes it, with this mode.
-    case path(String, mode: UInt32)
+    /// The daemon makes it, with this mode, and the group of this name or number; empty = its own.
+    case path(String, mode: UInt32, group: String)
     /// The service manager made it.
     case handedOver(HandedOverSocket)
 
     /// A socket that was handed over comes before the configured path.
     init(_ configuration: Configuration, handedOver: HandedOverSocket?) {
-        self = handedOver.map { .handedOver($0) } ?? .path(configuration.socket, mode: configuration.socketMode)
+        self = handedOver.map { .handedOver($0) } ?? .path(configuration.socket, mode: configuration.socketMode, group: configuration.socketGroup)
     }
 
     /// - Throws: what is in the way at the path. Nothing of it is left open then.
     func open() throws(StartupError) -> any Listener {
         switch self {
-        case .path(let path, let mode): try SocketFile(path: path, mode: mode)
+        case .path(let path, let mode, let group): try SocketFile(path: path, mode: mode, group: SocketGroup.number(group))
         case .handedOver(let socket): socket
         }
     }

@@ -15,17 +15,21 @@ final class SocketFile: Listener {
     private let lock: Int32
     private let made: FileIdentity
 
-    /// - Parameter mode: of the socket; 0600 lets only this uid connect.
+    /// - Parameters:
+    ///   - mode: of the socket; 0600 lets only this uid connect.
+    ///   - group: of the socket, and of its folder if that is made; nil = the daemon's own.
     /// - Throws: what is in the way at the path.
-    init(path: String, mode: UInt32) throws(StartupError) {
+    init(path: String, mode: UInt32, group: UInt32? = nil) throws(StartupError) {
         self.path = path
-        try Self.makeFolder(of: path)
+        try Self.makeFolder(of: path, group)
         lock = try Self.takeLock(path + ".lock", socket: path)
         do throws(StartupError) {
             try Self.clearStale(path)
-            descriptor = coffer_unix_listen(path, mode_t(mode), 1_024)
+            // Nobody of the daemon's own group can connect meanwhile.
+            descriptor = coffer_unix_listen(path, mode_t(group == nil ? mode : 0o600), 1_024)
             guard descriptor >= 0 else { throw Self.failure("cannot listen on \(path)") }
             do throws(StartupError) {
+                if let group { try Self.share(path, mode, group) }
                 made = try Self.checked(path, mode)
             } catch {
                 Glibc.close(descriptor)
@@ -35,6 +39,11 @@ final class SocketFile: Listener {
             Glibc.close(lock)
             throw error
         }
+    }
+
+    private static func share(_ path: String, _ mode: UInt32, _ group: UInt32) throws(StartupError) {
+        try SocketGroup.give(path, to: group)
+        guard chmod(path, mode_t(mode)) == 0 else { throw failure("cannot set the mode of the socket \(path)") }
     }
 
     /// What stands at the path now has to be what was made there.
@@ -66,13 +75,23 @@ final class SocketFile: Listener {
         Glibc.close(lock)
     }
 
-    /// The folder, for its owner alone, if it is not there; its parent must be.
-    private static func makeFolder(of path: String) throws(StartupError) {
+    /// The folder, for its owner alone or for the group too, if it is not there; its parent must be.
+    private static func makeFolder(of path: String, _ group: UInt32?) throws(StartupError) {
         guard let slash = path.lastIndex(of: "/") else { return try checkFolder(".") }
         let folder = slash == path.startIndex ? "/" : String(path[..<slash])
-        guard mkdir(folder, 0o700) == 0 || errno == EEXIST else {
+        guard group == nil || folder != SocketRule.temporaryFolder(of: geteuid()) else {
+            throw StartupError(
+                "socket_group: nobody else may enter \(folder), where the socket has its default; set socket (COFFER_SOCKET) to a path in another folder",
+                exitCode: StartupError.configurationExitCode)
+        }
+        let isMade = mkdir(folder, 0o700) == 0
+        guard isMade || errno == EEXIST else {
             let advice = errno == ENOENT ? ": make the folder that it is in first" : ""
             throw failure("cannot make the socket's folder \(folder)", advice)
+        }
+        if isMade, let group {
+            try SocketGroup.give(folder, to: group)
+            guard chmod(folder, 0o750) == 0 else { throw failure("cannot set the mode of the socket's folder \(folder)") }
         }
         try SocketRule.check(folder)
         try checkFolder(folder)

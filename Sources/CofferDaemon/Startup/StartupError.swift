@@ -1,7 +1,7 @@
 package import CofferCore
 internal import CofferCrypto
 
-/// Why the daemon does not start, in one line, and the exit code that says so:
+/// Why the daemon does not start, in one line or one for each mistake, and the exit code that says so:
 /// 78 for what the operator set, 1 for the rest.
 package struct StartupError: Error, CustomStringConvertible, Sendable {
     package let message: String

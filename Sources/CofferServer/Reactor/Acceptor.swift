@@ -21,12 +21,10 @@ final class Acceptor {
     private var isWatched = true
     private let inboxes: [Inbox]
     private let ledger: UIDLedger
-    private let policy: any AccessPolicy
+    private let policy: CurrentPolicy
     private var next = 0
-    /// When the next stranger may be logged: a crowd of them is not to fill the log.
-    private var nextDenial: BootInstant?
 
-    init(listener: Int32, keepsBacklog: Bool, inboxes: [Inbox], ledger: UIDLedger, policy: any AccessPolicy) {
+    init(listener: Int32, keepsBacklog: Bool, inboxes: [Inbox], ledger: UIDLedger, policy: CurrentPolicy) {
         self.listener = listener
         self.keepsBacklog = keepsBacklog
         self.inboxes = inboxes
@@ -66,8 +64,12 @@ final class Acceptor {
             return
         }
         let peer = Peer(uid: credentials.uid, gid: credentials.gid, pid: credentials.pid)
+        var identity = Identity(peer)
         // Before it has anything of ours: a place, a buffer, a decoder.
-        guard policy.admits(peer) else { return deny(fd, peer, reactor) }
+        guard mayBeServed(&identity, fd, reactor.now) else {
+            reactor.noteDenial(of: peer)
+            return reactor.turnAway(fd, .notServed)
+        }
         guard ledger.openConnection(uid: peer.uid) else {
             reactor.log.debug("turned a connection away", metadata: ["uid": "\(peer.uid)"])
             reactor.counters.refusedConnections.increment()
@@ -80,21 +82,17 @@ final class Acceptor {
         let target = next % inboxes.count
         next += 1
         if target == reactor.index {
-            reactor.adopt(fd, peer)
+            reactor.adopt(fd, peer, identity)
         } else {
-            inboxes[target].post(.adopt(fd: fd, peer: peer))
+            inboxes[target].post(.adopt(fd: fd, peer: peer, identity))
         }
     }
 
-    private func deny(_ fd: Int32, _ peer: Peer, _ reactor: Reactor) {
-        reactor.counters.deniedConnections.increment()
-        if nextDenial.map({ $0 <= reactor.now }) ?? true {
-            nextDenial = reactor.now + .seconds(1)
-            reactor.log.warning(
-                "denied a connection: its uid has no grant",
-                metadata: ["uid": "\(peer.uid)", "gid": "\(peer.gid)", "pid": "\(peer.pid)"])
-        }
-        reactor.turnAway(fd, .notServed)
+    /// Whether the caller may do anything, as far as that is known without a look-up that could take long.
+    private func mayBeServed(_ identity: inout Identity, _ fd: Int32, _ now: BootInstant) -> Bool {
+        let policy = policy.compiled
+        if policy.evidence.contains(.groups) { identity.add(groups: PeerSocket.groups(of: fd)) }
+        return !identity.missing(for: policy).isEmpty || policy.grants(for: identity.caller, now: now) != nil
     }
 
     /// While resting the listener is not asked about.

@@ -14,6 +14,9 @@ struct CallContext {
     let started: BootInstant
     /// Which records it is about, as soon as the request is parsed.
     var keys = CallKeys.none
+    /// How the policy decided about its record or, for those that are about several, about all; nil = it was not asked.
+    /// The rule is one of those that the caller's grants were made by.
+    var decision: CallerGrants.Decision?
     /// What its reactor knows it by, and gives to no other; 0 = it does not wait.
     var serial: UInt64 = 0
     /// When it must be over; nil = it does not wait.
@@ -52,8 +55,10 @@ enum CallKeys {
 /// One of several keys of a call.
 struct RequestedKey: Sendable {
     let key: RecordKey
-    /// Whether the caller may have it; else its own result says so.
-    let isAllowed: Bool
+    /// Its own result, if it is not to be asked for.
+    let refusal: Failure?
+
+    var isAllowed: Bool { refusal == nil }
 }
 
 /// How a call ended.

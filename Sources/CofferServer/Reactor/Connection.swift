@@ -1,12 +1,11 @@
 import CofferAccess
 import CofferCore
 import CofferWire
-import Glibc
 
 /// One client's connection; belongs to its reactor's thread. While it is idle
 /// it holds no buffer.
 final class Connection {
-    let fd: Int32
+    let socket: PeerSocket
     /// Slot and generation: what epoll and the inbox name it by.
     let token: UInt64
     let peer: Peer
@@ -37,6 +36,16 @@ final class Connection {
     /// Bytes that the budget counts for it.
     @exclusivity(unchecked) var charged = 0
 
+    /// What is known of its caller, and what that may do: by the policy in force or an older one.
+    @exclusivity(unchecked) var identity: Identity
+    @exclusivity(unchecked) var grants = CallerGrants.none
+    /// What is being found out of its caller; until then nothing is read from it, and its frames wait.
+    @exclusivity(unchecked) var question: (number: UInt64, question: CallerQuestion)?
+    /// It was found that the caller may do something.
+    @exclusivity(unchecked) var isAdmitted = false
+    /// Whoever identifies its caller may have the socket, too.
+    @exclusivity(unchecked) var sharesSocket = false
+
     /// The events asked of epoll.
     @exclusivity(unchecked) var interest: UInt32 = 0
     /// The peer sends no more.
@@ -55,12 +64,14 @@ final class Connection {
     /// Since when the kernel takes no reply bytes.
     @exclusivity(unchecked) var stalledSince: BootInstant?
 
-    init(fd: Int32, token: UInt64, peer: Peer, now: BootInstant) {
-        self.fd = fd
+    var fd: Int32 { socket.fd }
+
+    /// - Parameter fd: whose owner this becomes.
+    init(fd: Int32, token: UInt64, peer: Peer, identity: Identity, now: BootInstant) {
+        socket = PeerSocket(fd)
+        self.identity = identity
         self.token = token
         self.peer = peer
         lastActivity = now
     }
-
-    deinit { close(fd) }
 }

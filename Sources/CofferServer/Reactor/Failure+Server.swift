@@ -55,6 +55,19 @@ extension Failure {
         tooMany("this uid has \(limit) calls in progress (cancelled ones count until their work ends), which is the limit")
     }
 
+    static func tooManyCalls(ofRule limits: GrantLimits) -> Failure {
+        tooMany("this uid has \(limits.inFlight ?? 0) calls of the policy's rule that wait for a vault, which is the limit (in_flight)")
+    }
+
+    /// - Parameter nanoseconds: until there is room.
+    static func tooOften(_ nanoseconds: UInt64) -> Failure {
+        let milliseconds = UInt32(clamping: nanoseconds / 1_000_000 + 1)
+        return Failure(
+            .resourceExhausted, .limit,
+            "this uid has asked for as many records as the policy's rule lets it (rate); try again in \(milliseconds) ms",
+            retryable: true, retryAfterMilliseconds: milliseconds)
+    }
+
     static func tooManyCallsInAll(_ limit: Int) -> Failure {
         tooMany("the daemon has \(limit) calls in progress, which is the limit")
     }
@@ -85,10 +98,22 @@ extension Failure {
 
     /// Of a connection.
     static let notServed = Failure(
-        .permissionDenied, .denied, "denied: only the uid that the daemon runs as is served")
+        .permissionDenied, .denied,
+        "denied: this uid may do nothing here; the daemon's policy says who may, and without one only the daemon's own uid")
 
-    /// Of a call, or of one key of a GetMany.
+    /// Of a connection whose caller is not known.
+    static let notIdentified = Failure(
+        .unavailable, .unspecified,
+        "the daemon could not find out in time who this caller is: /proc or the host's users do not answer; connect again",
+        retryable: true, retryAfterMilliseconds: 1_000)
+
+    /// Of a call.
     static func denied(_ uid: UInt32, _ verb: Verb) -> Failure {
         Failure(.permissionDenied, .denied, "denied: uid \(uid) has no grant for \(verb) here")
+    }
+
+    /// Of a Store or Delete that would tell whether the record is there.
+    static func deniedCondition(_ uid: UInt32) -> Failure {
+        Failure(.permissionDenied, .denied, "denied: uid \(uid) has no grant for get here, which a condition needs")
     }
 }

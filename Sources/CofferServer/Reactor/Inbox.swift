@@ -9,7 +9,7 @@ import Synchronization
 /// What reaches a reactor from other threads.
 enum ReactorMessage: Sendable {
     /// A new connection to look after.
-    case adopt(fd: Int32, peer: Peer)
+    case adopt(fd: Int32, peer: Peer, Identity)
     /// The call with this serial has its answer.
     case reply(call: UInt64, Reply)
     /// A task waits until it may make the next piece of an answer.

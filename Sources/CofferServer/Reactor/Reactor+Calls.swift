@@ -7,18 +7,25 @@ import CofferWire
 extension Reactor {
     /// Notes a call that a vault will answer.
     ///
-    /// - Parameter weight: what it counts for; see `CallWork.Weight`.
+    /// - Parameters:
+    ///   - weight: what it counts for; see `CallWork.Weight`.
+    ///   - claims: what else it counts for, beside its own usage.
     /// - Returns: where its answer goes, and when it must be over.
-    /// - Throws: RESOURCE_EXHAUSTED if its connection, its uid or all have too many.
+    /// - Throws: RESOURCE_EXHAUSTED if its connection, its uid, the rule that allowed it, or all have too many.
     func begin(
-        _ call: inout Call, _ kind: PendingCall.Kind, weight: Int = 1
+        _ call: inout Call, _ kind: PendingCall.Kind, weight: Int = 1, claims: [FlightClaim] = []
     ) throws(Failure) -> (address: ReturnAddress, deadline: BootInstant) {
         let connection = call.connection
         guard connection.calls.count < kind.limit(limits.callsPerConnection) else {
             throw .tooManyCalls(ofConnection: limits.callsPerConnection)
         }
         spent += Quantum.costOfWaiting
-        let work = try ledger.beginWork(kind, uid: connection.peer.uid, weight: weight)
+        var claims = claims
+        if let usage = call.usage, usage.limits.inFlight != nil {
+            guard let claim = FlightClaim(usage) else { throw .tooManyCalls(ofRule: usage.limits) }
+            claims.append(claim)
+        }
+        let work = try ledger.beginWork(kind, uid: connection.peer.uid, weight: weight, claims: claims)
         let asked = call.timeoutMilliseconds
         let milliseconds = min(
             asked == 0 ? limits.callMilliseconds : asked, limits.maximumCallMilliseconds)

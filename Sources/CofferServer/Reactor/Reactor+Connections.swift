@@ -12,14 +12,15 @@ extension Reactor {
         return connections[slot]
     }
 
-    func adopt(_ fd: Int32, _ peer: Peer) {
+    /// - Parameter identity: what is known of its caller; nil = what the peer says.
+    func adopt(_ fd: Int32, _ peer: Peer, _ identity: Identity? = nil) {
         let slot = freeSlots.popLast() ?? connections.count
         if slot == connections.count {
             connections.append(nil)
             generations.append(0)
         }
         let token = UInt64(generations[slot]) << 32 | UInt64(slot)
-        let connection = Connection(fd: fd, token: token, peer: peer, now: now)
+        let connection = Connection(fd: fd, token: token, peer: peer, identity: identity ?? Identity(peer), now: now)
         connections[slot] = connection
         openCount += 1
         if openCount == 1 { nextSweep = now + .seconds(1) }
@@ -29,6 +30,8 @@ extension Reactor {
             return
         }
         if draining { goAway(connection) }
+        admit(connection)
+        setInterest(connection)
     }
 
     /// Ends the connection now; what waits for it finds it gone.
@@ -36,6 +39,7 @@ extension Reactor {
         let slot = Int(connection.token & 0xFFFF_FFFF)
         guard connections[slot] === connection else { return }
         _ = coffer_epoll_remove(epoll, connection.fd)
+        forgetCaller(of: connection)
         connections[slot] = nil
         generations[slot] &+= 1
         freeSlots.append(slot)
@@ -70,9 +74,12 @@ extension Reactor {
     }
 
     /// Too many replies wait: the peer is not read from until it has taken some. However many
-    /// calls wait, it is read: what needs no vault, and cancels, must get through.
+    /// calls wait, it is read: what needs no vault, and cancels, must get through. Nor is it read while
+    /// nobody knows who it is.
     @inline(__always)
-    func isPaused(_ connection: Connection) -> Bool { (connection.output?.count ?? 0) > limits.outputBytes }
+    func isPaused(_ connection: Connection) -> Bool {
+        (connection.output?.count ?? 0) > limits.outputBytes || connection.question != nil
+    }
 
     func serve(_ token: UInt64, events: UInt32) {
         guard let connection = find(token) else { return }

@@ -136,6 +136,7 @@ extension Reactor {
             switch parser.next(in: rest) {
             case .incomplete: return position
             case .frame(let header, let payloadBytes):
+                guard hasCurrentGrants(connection) else { return position }
                 let cost = Quantum.cost(frameBytes: payloadBytes)
                 if spent + cost > end && !(quantum.exceeds && spent == begin) {
                     connection.isBehind = true

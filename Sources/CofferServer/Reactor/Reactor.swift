@@ -46,6 +46,9 @@ final class Reactor: @unchecked Sendable {
     let epoll: Int32
     let parser: FrameParser
     let services: any CallServices
+    let access: AccessControl
+    /// The number of the last question about a caller.
+    @exclusivity(unchecked) var lastQuestion: UInt64 = 0
     let observer: (any CallObserver)?
     let arena: Arena
     let scratch: UnsafeMutableRawBufferPointer
@@ -90,6 +93,7 @@ final class Reactor: @unchecked Sendable {
         budget = shared.budget
         log = shared.log
         observer = shared.observer
+        access = shared.access
         clock = shared.clock
         now = clock.boot
         wall = clock.wall
@@ -219,7 +223,7 @@ final class Reactor: @unchecked Sendable {
 
     func take(_ message: ReactorMessage) {
         switch message {
-        case .adopt(let fd, let peer): adopt(fd, peer)
+        case .adopt(let fd, let peer, let identity): adopt(fd, peer, identity)
         case .reply(let serial, let reply): finish(serial, reply)
         case .stream(let waiter): awaitTurn(waiter)
         case .piece(let piece): finish(piece)

@@ -59,9 +59,13 @@ final class UIDLedger: Sendable {
 
     /// Counts a call until its work is done.
     ///
-    /// - Parameter weight: what it counts for; at most as much as there may be.
+    /// - Parameters:
+    ///   - weight: what it counts for; at most as much as there may be.
+    ///   - claims: what else it counts for.
     /// - Throws: RESOURCE_EXHAUSTED if this uid, or all together, have as much in hand as they may.
-    func beginWork(_ kind: PendingCall.Kind, uid: UInt32, weight: Int) throws(Failure) -> CallWork {
+    func beginWork(
+        _ kind: PendingCall.Kind, uid: UInt32, weight: Int, claims: [FlightClaim] = []
+    ) throws(Failure) -> CallWork {
         let (refusal, weight) = state.withLock { state -> (Failure?, Int) in
             let limits = state.limits
             let weight = min(weight, limits.callsPerUID, limits.calls)
@@ -73,7 +77,7 @@ final class UIDLedger: Sendable {
             return (nil, weight)
         }
         if let refusal { throw refusal }
-        return CallWork(uid: uid, weight: weight, ledger: self)
+        return CallWork(uid: uid, weight: weight, ledger: self, claims: claims)
     }
 
     func endWork(uid: UInt32, weight: Int) {

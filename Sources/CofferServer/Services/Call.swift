@@ -12,6 +12,8 @@ struct Call {
     let timeoutMilliseconds: UInt32
     let payloadBytes: Int
     var context: CallContext
+    /// What counts it while it waits for a vault; nil = the rule that allowed it sets no such limit.
+    var usage: GrantUsage?
 
     @inline(__always)
     init(_ reactor: Reactor, _ connection: Connection, _ header: FrameHeader, payloadBytes: Int) {
@@ -26,6 +28,8 @@ struct Call {
     var caller: Peer { context.caller }
     var reactor: Reactor { lentReactor.takeUnretainedValue() }
     var connection: Connection { lentConnection.takeUnretainedValue() }
+    /// What its caller may do.
+    var grants: CallerGrants { connection.grants }
 
     /// Lends both without counting references.
     @inline(__always)

@@ -13,10 +13,14 @@ final class CallWork: Sendable {
     /// What it counts for; see `Weight`.
     private let weight: Int
     private let ledger: UIDLedger
+    private let claims: [FlightClaim]
     private let state = Mutex(State.running(stop: nil))
 
-    /// - Parameter weight: already counted by the ledger, which is told when it is over.
-    init(uid: UInt32, weight: Int, ledger: UIDLedger) {
+    /// - Parameters:
+    ///   - weight: already counted by the ledger, which is told when it is over.
+    ///   - claims: given back when it is over.
+    init(uid: UInt32, weight: Int, ledger: UIDLedger, claims: [FlightClaim]) {
+        self.claims = claims
         self.uid = uid
         self.weight = weight
         self.ledger = ledger

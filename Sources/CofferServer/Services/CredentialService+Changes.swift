@@ -7,7 +7,9 @@ import CofferWire
 extension CredentialService {
     /// Seals the record here and now, on the thread of the caller's reactor. What
     /// the vault says comes back to that thread, too.
-    func store(_ command: StoreCommand, deadline: BootInstant, replyTo address: ReturnAddress) {
+    ///
+    /// - Parameter tellsHistory: the answer says when the record came to be, and its version.
+    func store(_ command: StoreCommand, tellsHistory: Bool, deadline: BootInstant, replyTo address: ReturnAddress) {
         let started = clock.boot
         let ticket = cache.beginWrite(command.key, uid: address.uid, now: started)
         do throws(Failure) {
@@ -15,7 +17,7 @@ extension CredentialService {
             let write = try records.seal(
                 command.key, credential: command.credential, labels: command.labels,
                 ttlSeconds: command.ttlSeconds, condition: command.condition)
-            let store = PendingStore(self, write, ticket, records, started, address)
+            let store = PendingStore(self, write, ticket, records, started, tellsHistory: tellsHistory, address)
             if records.beginWrite(write, deadline: deadline, on: address.inbox, completion: store.end) { return }
             Task(executorPreference: address.inbox) {
                 await VaultCaller.$uid.withValue(address.uid) {
@@ -67,12 +69,14 @@ private final class PendingStore: Sendable {
     private let ticket: WriteTicket
     private let records: RecordStore
     private let started: BootInstant
+    private let tellsHistory: Bool
     private let address: ReturnAddress
 
     init(
         _ service: CredentialService, _ write: SealedWrite, _ ticket: WriteTicket, _ records: RecordStore,
-        _ started: BootInstant, _ address: ReturnAddress
+        _ started: BootInstant, tellsHistory: Bool, _ address: ReturnAddress
     ) {
+        self.tellsHistory = tellsHistory
         self.service = service
         self.write = write
         self.ticket = ticket
@@ -89,10 +93,19 @@ private final class PendingStore: Sendable {
             service.statuses[records].noteSuccess(.write)
             let record = write.record(receipt)
             service.endWrite(ticket, written(record))
-            address.send(.message(ReplyMessages.storeResponse(record.metadata)))
+            address.send(.message(ReplyMessages.storeResponse(told(record.metadata))))
         case .failure(let failure):
             service.endFailedWrite(ticket, failure, address)
         }
+    }
+
+    /// As of a record that nobody had stored before, to one who may not know whether anybody had.
+    private func told(_ metadata: RecordMetadata) -> RecordMetadata {
+        guard !tellsHistory else { return metadata }
+        var metadata = metadata
+        metadata.createdAt = metadata.updatedAt
+        metadata.version = ""
+        return metadata
     }
 
     /// What cannot be read back is not given from the cache either, nor is it absent.

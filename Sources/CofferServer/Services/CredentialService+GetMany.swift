@@ -1,4 +1,3 @@
-import CofferAccess
 import CofferCache
 import CofferCore
 import CofferVault
@@ -68,7 +67,7 @@ extension CredentialService {
     }
 
     private func known(_ requested: RequestedKey, _ maximumAge: UInt64, _ address: ReturnAddress) -> Reply? {
-        guard requested.isAllowed else { return .failure(.denied(address.uid, .get)) }
+        if let refusal = requested.refusal { return .failure(refusal) }
         guard maximumAge > 0 else { return nil }
         let key = requested.key
         switch cache.lookup(key, now: clock.boot, wall: clock.wall, maximumAge: maximumAge) {

@@ -3,6 +3,7 @@ import CofferCache
 import CofferCore
 import CofferCrypto
 import CofferMessages
+import CofferVault
 import CofferWire
 import CProtobufC
 
@@ -11,14 +12,16 @@ extension Endpoint: CredentialsHandler {
     static let maximumKeys = 256
 
     func ping(_ request: UnsafePointer<Coffer__V1__PingRequest>, _ call: inout Call) throws(Failure) -> Handled {
-        .reply(services.admin.ping())
+        guard !call.grants.isEmpty else { throw .notServed }
+        return .reply(services.admin.ping())
     }
 
     /// A hit is answered here and now; a miss is handed to a flight.
     func get(_ request: UnsafePointer<Coffer__V1__GetRequest>, _ call: inout Call) throws(Failure) -> Handled {
         let user = try RequestFields.id(request.pointee.user_id, "user_id")
         let connection = try RequestFields.id(request.pointee.connection_id, "connection_id")
-        try authorize(&call, .get, user, connection)
+        let decision = decide(&call, .get, user, connection)
+        if !decision.isFree, try !isAllowed(decision, &call) { return pretendAbsence(of: user.bytes, connection.bytes) }
         let maximumAge =
             request.pointee.freshness_case == COFFER__V1__GET_REQUEST__FRESHNESS_MAX_AGE_MS
             ? request.pointee.max_age_ms : .max
@@ -79,18 +82,25 @@ extension Endpoint: CredentialsHandler {
         let key = try RequestFields.key(request.pointee.user_id, request.pointee.connection_id)
         try authorize(&call, .store, key)
         let command = try StoreCommand(request, of: key, limit: services.limits.credentialBytes)
+        let mayRead = call.grants.mayRead(key)
+        if command.condition != .none && !mayRead { throw deniedCondition(call) }
         let (address, deadline) = try call.reactor.begin(
             &call, .write, weight: CallWork.Weight.ofBytes(command.credential.count))
-        credentials.store(command, deadline: deadline, replyTo: address)
+        credentials.store(command, tellsHistory: mayRead, deadline: deadline, replyTo: address)
         return .waits
     }
 
     func delete(_ request: UnsafePointer<Coffer__V1__DeleteRequest>, _ call: inout Call) throws(Failure) -> Handled {
         let key = try RequestFields.key(request.pointee.user_id, request.pointee.connection_id)
-        try authorize(&call, .delete, key)
+        let mayRead = call.grants.mayRead(key)
+        guard try isAllowed(decide(&call, .delete, key), &call) else {
+            guard mayRead else { return key.withBytes { pretendAbsence(of: $0, $1) } }
+            throw .denied(call.caller.uid, .delete)
+        }
         var version: String?
         if request.pointee.condition_case == COFFER__V1__DELETE_REQUEST__CONDITION_IF_VERSION {
             version = try RequestFields.version(request.pointee.if_version)
+            if !mayRead { throw deniedCondition(call) }
         }
         let (address, deadline) = try call.reactor.begin(&call, .write)
         credentials.delete(key, ifVersion: version, deadline: deadline, replyTo: address)
@@ -107,13 +117,13 @@ extension Endpoint: CredentialsHandler {
             count: count, payloadBytes: call.payloadBytes)
         guard call.reactor.reserve(room, .keys, for: call.connection) else { throw .noRoomForCall }
         let reservation = BufferReservation(reserved: room, of: services.budget, uid: call.caller.uid, for: .keys)
-        let keys = try requestedKeys(request.pointee, call)
+        let (keys, claims) = try requestedKeys(request.pointee, call)
         call.context.keys = .records(keys)
         let maximumAge =
             request.pointee.freshness_case == COFFER__V1__GET_MANY_REQUEST__FRESHNESS_MAX_AGE_MS
             ? request.pointee.max_age_ms : .max
         let weight = CallWork.Weight.ofKeys(count, atOnce: self.credentials.readsAtOnce)
-        let (address, deadline) = try call.reactor.begin(&call, .read, weight: weight)
+        let (address, deadline) = try call.reactor.begin(&call, .read, weight: weight, claims: claims)
         let many = GetManyCall(keys, maximumAge: maximumAge, from: call.context.started, until: deadline)
         let credentials = credentials
         // The timer outlives the call: it keeps neither its keys nor its work, which are counted until its task ends.
@@ -128,40 +138,80 @@ extension Endpoint: CredentialsHandler {
         return .waits
     }
 
-    /// A key that the caller may not have fails for itself alone.
+    /// A key that the caller may not have, or has no room for, fails for itself alone.
+    ///
+    /// - Returns: with the keys, what counts the call while it waits.
     private func requestedKeys(
         _ message: Coffer__V1__GetManyRequest, _ call: Call
-    ) throws(Failure) -> [RequestedKey] {
+    ) throws(Failure) -> (keys: [RequestedKey], claims: [FlightClaim]) {
         var keys: [RequestedKey] = []
         keys.reserveCapacity(message.n_keys)
+        var limits = KeyLimits(call.grants)
         for index in 0..<message.n_keys {
             let ids = message.keys[index]!.pointee
             let key = try RequestFields.key(ids.user_id, ids.connection_id)
-            let isAllowed = isAllowed(call, .get, key)
-            if !isAllowed { call.reactor.counters.denied.increment() }
-            keys.append(RequestedKey(key: key, isAllowed: isAllowed))
+            let now = call.reactor.now
+            let decision = key.withBytes { limits.grants.admit(.get, user: $0, connection: $1, now: now) }
+            if decision == .denied {
+                call.reactor.counters.denied.increment()
+                key.withBytes { cache.lookupNothing(user: $0, connection: $1) }
+            }
+            keys.append(RequestedKey(key: key, refusal: limits.refusal(decision)))
         }
-        return keys
+        return (keys, limits.claims)
+    }
+
+    private func deniedCondition(_ call: Call) -> Failure {
+        call.reactor.counters.denied.increment()
+        return .deniedCondition(call.caller.uid)
     }
 
     func list(_ request: UnsafePointer<Coffer__V1__ListRequest>, _ call: inout Call) throws(Failure) -> Handled {
-        let user = RequestFields.string(request.pointee.user_id)
-        if user.isEmpty {
-            try authorizeAll(&call, .list)
-        } else {
-            try RecordKey.check(user, field: "user_id")
-            try authorize(&call, .list, user: user)
-        }
-        let cursor = try credentials.pageTokens.decode(
-            RequestFields.string(request.pointee.page_token), user: user.isEmpty ? nil : user)
+        let text = RequestFields.string(request.pointee.user_id)
+        let user = text.isEmpty ? nil : text
+        if let user { try RecordKey.check(user, field: "user_id") }
+        let listed = try listed(&call, of: user)
+        let cursor = try credentials.pageTokens.decode(RequestFields.string(request.pointee.page_token), user: user)
         let size = request.pointee.page_size
         guard size <= 1_000 else {
             throw .badField("page_size", "expected at most 1000, got \(size)")
         }
+        if case .nothing = listed { return .reply(ReplyMessages.listResponse([], unreadable: [], next: "")) }
         let (address, deadline) = try call.reactor.begin(&call, .read)
         credentials.list(
-            user: user.isEmpty ? nil : user, after: cursor, pageSize: size == 0 ? 100 : Int(size),
-            deadline: deadline, replyTo: address)
+            user: user, after: cursor, pageSize: size == 0 ? 100 : Int(size), listed, deadline: deadline, replyTo: address)
         return .waits
+    }
+}
+
+/// The limits of the rules that allow the keys of a GetMany.
+private struct KeyLimits {
+    let grants: CallerGrants
+    /// One for each rule that counts the calls in flight.
+    private(set) var claims: [FlightClaim] = []
+    /// By rule; nil = as many calls as may wait already.
+    private var claimed: [Int: FlightClaim?] = [:]
+
+    init(_ grants: CallerGrants) { self.grants = grants }
+
+    /// What the key's result is, if it is not to be asked for.
+    mutating func refusal(_ decision: CallerGrants.Decision) -> Failure? {
+        switch decision {
+        case .allowed: nil
+        case .limited(let rule): refusal(ofRule: rule)
+        case .exhausted(_, let nanoseconds): .tooOften(nanoseconds)
+        case .denied: .notFound
+        }
+    }
+
+    private mutating func refusal(ofRule rule: Int) -> Failure? {
+        guard let usage = grants.usage(ofRule: rule), usage.limits.inFlight != nil else { return nil }
+        let known = claimed[rule]
+        let claim = known ?? FlightClaim(usage)
+        if known == nil {
+            claimed[rule] = .some(claim)
+            if let claim { claims.append(claim) }
+        }
+        return claim == nil ? .tooManyCalls(ofRule: usage.limits) : nil
     }
 }

@@ -15,10 +15,22 @@ final class Service {
     static let owner: UInt32 = 1_000
     static let stranger: UInt32 = 2_000
 
+    /// The owner may do everything, the stranger next to nothing.
+    static var policy: Policy {
+        var policy = Policy.owner(owner)
+        let key = KeyRange(user: PolicyPattern(literal: "nobody's"), connection: .any)
+        policy.allow.append(
+            PolicyRule(
+                name: "stranger", who: [Selector(users: [.init(id: stranger, name: "stranger")])], verbs: VerbSet(.invalidate),
+                keys: [key]))
+        return policy
+    }
+
     let clock = FuzzClock()
     let vault = FuzzVault()
     let limits: ServerLimits
     let ledger: UIDLedger
+    let access: AccessControl
     let credentials: CredentialService
     let inbox: Inbox
     let counters = ReactorCounters()
@@ -28,8 +40,10 @@ final class Service {
     let probe: AllocatorProbe
 
     init(
-        limits: ServerLimits, cache: CacheConfiguration, policy: any AccessPolicy = OwnerPolicy(owner: Service.owner)
+        limits: ServerLimits, cache: CacheConfiguration, policy: Policy = Service.policy,
+        identifier: any CallerIdentifier = NoIdentifier()
     ) throws {
+        access = AccessControl(CurrentPolicy(policy, overflow: OverflowIDs()), identifier: identifier)
         self.limits = limits
         inbox = try Inbox()
         ledger = UIDLedger(limits: limits)
@@ -50,9 +64,10 @@ final class Service {
             credentials: credentials, random: FuzzRandom(), counters: [counters],
             ledger: ledger, budget: budget, clock: clock, version: "fuzz", warnings: ["none"])
         let services = Endpoint.Services(
-            credentials: credentials, admin: admin, policy: policy, bootKey: bootKey, limits: limits, budget: budget)
+            credentials: credentials, admin: admin, bootKey: bootKey, limits: limits, budget: budget)
         let context = ServerContext(
-            limits: limits, spin: .zero, ledger: ledger, budget: budget, clock: clock, log: log, observer: endings)
+            limits: limits, spin: .zero, ledger: ledger, budget: budget, clock: clock, log: log, access: access,
+            observer: endings)
         reactor = try Reactor(
             index: 0, shared: context, services: Endpoint(services), inbox: inbox, counters: counters, acceptor: nil)
         probe = AllocatorProbe(reactor.arena)

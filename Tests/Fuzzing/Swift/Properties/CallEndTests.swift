@@ -94,8 +94,10 @@ import Testing
         Way("a field that breaks its rule", .get, CallEnding(.invalidArgument), whole(Conversation.frame([], callID: id))),
         Way("an unknown method", nil, CallEnding(.unimplemented), whole(Conversation.frame([], method: 1, callID: id))),
         Way("unknown flags", .get, CallEnding(.invalidArgument), whole(with(get("alice"), 7, 1))),
-        Way("a denied record", .get, CallEnding(.permissionDenied), keys: "mallory/c lent", whole(get("mallory"))),
-        Way("a denied List", .list, CallEnding(.permissionDenied), keys: "mallory/*", whole(frame(.list, user: "mallory"))),
+        Way("a denied record", .get, .absent, keys: "mallory/c lent", whole(get("mallory"))),
+        Way("a denied List", .list, CallEnding(.ok), keys: "mallory/*", whole(frame(.list, user: "mallory"))),
+        Way("a denied Store", .store, CallEnding(.permissionDenied), keys: "mallory/c", whole(frame(.store, user: "mallory"))),
+        Way("a denied Delete", .delete, .absent, keys: "mallory/c", whole(frame(.delete, user: "mallory"))),
         Way("one call too many", .get, CallEnding(.resourceExhausted), keys: "alice/c", limited),
         Way("a call after the drain began", .get, CallEnding(.unavailable)) { conversation in
             conversation.service.reactor.beginDrain()
@@ -148,19 +150,22 @@ import Testing
         ]
     }
 
-    /// Mallory's records are nobody's to read.
-    private final class NotMallory: AccessPolicy {
-        func admits(_ caller: Peer) -> Bool { true }
-        func allows(_ caller: Peer, _ verb: Verb, user: RawSpan, connection: RawSpan) -> Bool { user.byteCount != 7 }
-        func allows(_ caller: Peer, _ verb: Verb, user: RawSpan) -> Bool { user.byteCount != 7 }
-        func allows(_ caller: Peer, _ verb: Verb) -> Bool { true }
+    /// Mallory's records are nobody's.
+    private static var notMallory: Policy {
+        var policy = Policy.owner(Service.owner)
+        policy.deny = [
+            PolicyRule(
+                name: "mallory", who: [.anyone], verbs: .aboutRecords,
+                keys: [KeyRange(user: PolicyPattern(literal: "mallory"), connection: .any)])
+        ]
+        return policy
     }
 
     @Test("leads through one place, once", arguments: answered + refused + cut)
     func end(_ way: Way) throws {
         var limits = ServerLimits()
         limits.callsPerConnection = 4
-        let conversation = try Conversation(limits: limits, ttlMilliseconds: 300_000, policy: NotMallory())
+        let conversation = try Conversation(limits: limits, ttlMilliseconds: 300_000, policy: Self.notMallory)
         let service = conversation.service
         var started = service.clock.boot
         conversation.run {

@@ -21,11 +21,11 @@ final class Conversation {
     ///   - prepare: is given the daemon's end of the socket before it is used.
     init(
         limits: ServerLimits = ServerLimits(), ttlMilliseconds: UInt64 = 0,
-        policy: any AccessPolicy = OwnerPolicy(owner: Service.owner), prepare: (Int32) -> Void = { _ in }
+        policy: Policy = Service.policy, identifier: any CallerIdentifier = NoIdentifier(), prepare: (Int32) -> Void = { _ in }
     ) throws {
         service = try Service(
             limits: limits, cache: CacheConfiguration(maximumBytes: 16 << 20, ttlMilliseconds: ttlMilliseconds),
-            policy: policy)
+            policy: policy, identifier: identifier)
         service.vault.reset(seed: 1, fails: false, holds: true)
         let (server, client) = Client.pair(scratch: scratch)
         self.client = client
