@@ -39,9 +39,15 @@ struct PatternHead: Sendable {
     private let word: UInt64
     private let mask: UInt64
     private let verbs: VerbSet.RawValue
+    /// The key's rule, if what begins so needs no further look; else -1.
+    let rule: Int16
 
-    init(_ pattern: BoundPattern, _ verbs: VerbSet) {
-        self.verbs = verbs.rawValue
+    init(_ key: RuleTable.Key) {
+        let pattern = key.user
+        verbs = key.verbs.rawValue
+        // Without zeros, which also stand for bytes that an id has not, what begins so is long enough.
+        let isAll = pattern.hasStar && pattern.suffix.isEmpty && pattern.prefix.count <= 8 && !pattern.prefix.contains(0)
+        rule = isAll && key.connection.isAny ? Int16(key.rule) : -1
         let known = min(8, pattern.prefix.count)
         mask = known == 8 ? .max : (1 << UInt64(8 * known)) - 1
         word = pattern.prefix.lend(Self.word) & mask

@@ -52,7 +52,7 @@ struct RuleTable: Sendable {
         }
         let start = ofRecords.reduce(0) { $0 + $1.count }
         users = EntryIndex(ofUsers, from: start) { $0.user.prefix.lend { Self.hash($0) } }
-        heads = ofPatterns.map { PatternHead($0.user, $0.verbs) }
+        heads = ofPatterns.map(PatternHead.init)
         wholeRules = Verb.allCases.map { verb in
             ofPatterns.first { $0.verbs.contains(verb) && $0.user.isAny && $0.connection.isAny }.map { Int16($0.rule) } ?? -1
         }
@@ -101,6 +101,8 @@ struct RuleTable: Sendable {
         }
         let bits = VerbSet(verb).rawValue
         for index in 0..<heads.count where heads[index].mayMatch(word, bits) {
+            let rule = Int(heads[index].rule)
+            if rule >= 0 { return rule }
             if hasRecord(index, user, connection) { return Int(entries[entries.count &- heads.count &+ index].rule) }
         }
         return -1
