@@ -40,6 +40,12 @@ COMPLETION = "Sources/CofferServer/Reactor/Reactor+Completion.swift"
 SLICES = "Sources/CofferServer/Reactor/Quantum.swift"
 WRITING = "Sources/CofferServer/Reactor/Reactor+Writing.swift"
 WORK = "Sources/CofferServer/Services/CallWork.swift"
+ACCESS = "Sources/CofferServer/Access/Reactor+Access.swift"
+DECISIONS = "Sources/CofferServer/Services/Endpoint+Access.swift"
+CREDENTIALS = "Sources/CofferServer/Services/Endpoint+Credentials.swift"
+ADMIN = "Sources/CofferServer/Services/Endpoint+Admin.swift"
+CHANGES = "Sources/CofferServer/Services/CredentialService+Changes.swift"
+LISTS = "Sources/CofferServer/Services/CredentialService+List.swift"
 KEY = "Sources/CofferCore/RecordKey.swift"
 RULES = "Sources/CofferAccess/Grants/RuleTable.swift"
 PACKED = "Sources/CofferAccess/Grants/PackedPattern.swift"
@@ -70,7 +76,7 @@ GROUPS = {
         "CofferAccessTests|CofferPolicyTests"),
     "service": (
         ["CLinux", "CCurl", "CofferCore", "CofferCache", "CofferAccess", "CofferCrypto", "COpenSSL", "CProtobufC",
-         "CofferMessages", "CofferWire", "CofferHTTP", "CofferVault", "CSQLite", "CSQLiteLog", "CYAML", "CofferYAML", "CofferSQLite", "CofferVaultKit",
+         "CofferMessages", "CofferWire", "CofferHTTP", "CofferVault", "CSQLite", "CSQLiteLog", "CYAML", "CofferYAML", "CofferProcess", "CofferPolicy", "CofferSQLite", "CofferVaultKit",
          "CofferEmbedded", "CofferMemory", "CofferHashiCorp", "CofferAWS", "CofferCloudflare", "CofferGoogle", "CofferAzure", "CPostgres",
          "CofferPostgres", "CofferEtcd", "CofferFly", "CofferVaultCatalogue",
          "CofferServer", "CofferDaemon", "CofferWireTests", "CofferFuzzReplayTests"],
@@ -263,6 +269,27 @@ BUGS = [
         "giveUp(connection, call.context.callID, .expired(call.kind.mayWrite ? failure : failure.ofRead))",
         "endCall(connection, call.context.callID)?.work.stop(); _ = failure"),
     one("a call that is lost with its connection does not end", "service", SLICES, "                complete(call.context, .lost)\n", ""),
+    one("an open connection keeps its old grants", "service", ACCESS,
+        "access.policy.isCurrent(connection.grants) || renewGrants(connection)", "connection.isAdmitted || renewGrants(connection)"),
+    one("frames do not wait until the caller is known", "service", READING,
+        "                guard hasCurrentGrants(connection) else { return position }\n", ""),
+    one("an identifier that hangs is waited for", "service", ACCESS, "in giveUpIdentifying(token, number) }", "in _ = (token, number) }"),
+    one("whoever may do nothing stays", "service", ACCESS, "if !connection.isAdmitted, connection.grants.isEmpty { return sendAway(connection) }", ""),
+    one("a denied record is said to be denied", "service", CREDENTIALS,
+        "{ return pretendAbsence(of: user.bytes, connection.bytes) }", "{ throw .denied(call.caller.uid, .get) }"),
+    one("a denied Delete is said to be denied", "service", CREDENTIALS,
+        "guard mayRead else { return key.withBytes { pretendAbsence(of: $0, $1) } }", ""),
+    one("a denied key of a GetMany is read", "service", CREDENTIALS, "case .denied: .notFound", "case .denied: nil"),
+    one("a condition tells what is there", "service", CREDENTIALS,
+        "        if command.condition != .none && !mayRead { throw deniedCondition(call) }\n", ""),
+    one("a Delete's condition tells what is there", "service", CREDENTIALS,
+        "            if !mayRead { throw deniedCondition(call) }\n", ""),
+    one("a Store tells when the record came to be", "service", CHANGES, "guard !tellsHistory else", "guard tellsHistory else"),
+    one("an Invalidate tells that a record was cached", "service", ADMIN, "mayKnow ? UInt64(dropped) : 0", "UInt64(dropped)"),
+    one("a listing shows all records", "service", LISTS, " where listed.contains(user: record.key.user, record.key.connection) {", " {"),
+    one("a denial is not counted", "service", DECISIONS, "            call.reactor.counters.denied.increment()\n            return false", "            return false"),
+    one("calls in flight are not counted", "service", CALLS, "            claims.append(claim)\n", ""),
+    one("what waits by a rule is not noted", "service", DECISIONS, "            call.usage = call.grants.usage(ofRule: rule)\n", ""),
     one("a late answer goes to the call that has its id now", "service", CALLS,
         "lastSerial += 1", "lastSerial = call.context.callID"),
 

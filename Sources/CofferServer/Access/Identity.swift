@@ -5,6 +5,8 @@ struct Identity {
     private(set) var caller: Caller
     /// What was looked for, whether or not it was found.
     private var known: EvidenceKinds = []
+    /// Its program was to be read, whether or not it could be.
+    private var wasProgramRead = false
 
     /// By the kernel's word alone.
     init(_ peer: Peer) { caller = Caller(uid: peer.uid, gid: peer.gid) }
@@ -13,11 +15,7 @@ struct Identity {
     func missing(for policy: CompiledPolicy) -> EvidenceKinds {
         var missing = policy.evidence.subtracting(known)
         // Only programs that the policy then in force named were read.
-        if policy.evidence.contains(.digest), case .proven(let program) = caller.executable, program.digest == .unproven,
-            policy.policy.needsDigest(ofPath: program.path)
-        {
-            missing.formUnion([.executable, .digest])
-        }
+        if known.contains(.digest), !wasProgramRead, needsDigest(policy.policy) { missing.formUnion([.executable, .digest]) }
         return missing
     }
 
@@ -29,8 +27,15 @@ struct Identity {
     /// - Parameters:
     ///   - found: this caller, with what was found.
     ///   - kinds: what was looked for.
-    mutating func add(_ found: Caller, _ kinds: EvidenceKinds) {
+    ///   - policy: as the question had it.
+    mutating func add(_ found: Caller, _ kinds: EvidenceKinds, by policy: Policy) {
         caller = found
         known.formUnion(kinds)
+        if kinds.contains(.digest), needsDigest(policy) { wasProgramRead = true }
+    }
+
+    private func needsDigest(_ policy: Policy) -> Bool {
+        guard policy.evidence.contains(.digest), case .proven(let program) = caller.executable else { return false }
+        return policy.needsDigest(ofPath: program.path)
     }
 }

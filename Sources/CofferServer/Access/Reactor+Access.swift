@@ -54,7 +54,7 @@ extension Reactor {
         let question = CallerQuestion(
             connection.socket, connection.peer, connection.identity.caller, kinds, by: policy
         ) { [unowned self] caller in
-            inbox.post(.work(TimedWork { self.identified(token, number, caller, kinds) }))
+            inbox.post(.work(TimedWork { self.identified(token, number, caller, kinds, by: policy) }))
         }
         connection.question = (number, question)
         connection.sharesSocket = true
@@ -65,10 +65,10 @@ extension Reactor {
         access.identifier.identify(question)
     }
 
-    private func identified(_ token: UInt64, _ number: UInt64, _ caller: Caller, _ kinds: EvidenceKinds) {
+    private func identified(_ token: UInt64, _ number: UInt64, _ caller: Caller, _ kinds: EvidenceKinds, by policy: Policy) {
         guard let connection = find(token), connection.question?.number == number else { return }
         connection.question = nil
-        connection.identity.add(caller, kinds)
+        connection.identity.add(caller, kinds, by: policy)
         // Another policy may ask for more.
         guard renewGrants(connection) else { return }
         if !connection.isAdmitted, connection.grants.isEmpty { return sendAway(connection) }
