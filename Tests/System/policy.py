@@ -3,6 +3,7 @@
 Needs root, to become other users.
 """
 
+import bisect
 import ctypes
 import os
 import random
@@ -12,14 +13,13 @@ import socket
 import statistics
 import subprocess
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
 
-from harness import CallFailed, Client, Daemon, Kind, Place, Status, SystemTest, eventually, messages, options, run
+from harness import CallFailed, Client, Daemon, Place, Status, SystemTest, eventually, options, run
 from harness.client import encode
 from harness.daemon import environment
 
@@ -435,7 +435,9 @@ class Reloads(PolicyTest):
         """Seconds from a change to the last call that went by the policy before, at most."""
         slowest = 0.0
         for (changed, allowed), (end, _) in zip(changes, changes[1:] + [(time.monotonic(), "")]):
-            of_this = [call for call in calls if changed <= call[0] and call[1] < end and call[2] != "both"]
+            # They are in the order in which they began.
+            first, last = (bisect.bisect_left(calls, (moment,)) for moment in (changed, end))
+            of_this = [call for call in calls[first:last] if call[1] < end and call[2] != "both"]
             self.assertTrue(of_this)
             for begun, _, connection, answer in of_this:
                 expected = "OK" if connection == allowed else "NOT_FOUND"
