@@ -57,7 +57,7 @@ let protobufPlugin: Target.Dependency = .product(
 /// What the fuzzer and the replay of its corpus call.
 let fuzzed: [Target.Dependency] = [
     "CofferCore", "CofferWire", "CofferCrypto", "CofferCache", "CofferAccess", "CofferVault", "CofferServer",
-    "CofferMessages", "CProtobufC", log,
+    "CofferMessages", "CofferPolicyProbe", "CProtobufC", log,
 ]
 let fuzzing: Target =
     switch fuzzer {
@@ -202,7 +202,8 @@ let package = Package(
             // and what was in them, on the stack.
             linkerSettings: program + [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "now"])]),
         .executableTarget(
-            name: "coffer", dependencies: ["CofferProcess", "CofferCommandLine", "CLinux", "Coffer", arguments],
+            name: "coffer",
+            dependencies: ["CofferProcess", "CofferCommandLine", "CofferAccess", "CofferPolicy", "CLinux", "Coffer", arguments],
             swiftSettings: base, linkerSettings: program),
 
         // The client for Swift, which shares no code with the daemon.
@@ -255,6 +256,9 @@ let package = Package(
                 "CofferPostgres", "CofferVaultKit",
             ],
             path: "Tests/CofferNameSurvey", swiftSettings: safe),
+        .target(
+            name: "CofferPolicyProbe", dependencies: ["CofferCore", "CofferAccess", "CofferPolicy"],
+            path: "Tests/CofferPolicyProbe", swiftSettings: safe),
         .executableTarget(
             name: "coffer-simulate",
             dependencies: ["CofferCore", "CofferCacheSimulation", "CofferNameSurvey", "CofferWorkload", arguments],
@@ -277,7 +281,7 @@ let package = Package(
         .testTarget(
             name: "CofferAccessTests", dependencies: ["CofferCore", "CofferAccess"], swiftSettings: base),
         .testTarget(
-            name: "CofferPolicyTests", dependencies: ["CofferAccess", "CofferPolicy"],
+            name: "CofferPolicyTests", dependencies: ["CofferAccess", "CofferPolicy", "CofferPolicyProbe"],
             swiftSettings: base),
         .testTarget(name: "CofferCryptoTests", dependencies: ["CofferCrypto", "CofferCore"], swiftSettings: base),
         .testTarget(

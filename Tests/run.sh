@@ -201,6 +201,7 @@ step policy-cost Tests/policy-cost.sh .build/release
 step bench-smoke Tests/bench.sh .build/release
 if [ ${#soak[@]} -gt 0 ]; then
     COFFER_POLICY_EFFORT=200 step policies swift_test .build-debug --filter '^CofferAccessTests\.PolicyPropertyTests'
+    step fuzz-policy Tests/Fuzzing/fuzz.sh --target policy --seconds 600
     step node-speed node clients/node/bench/speed.mjs .build/release
     step node-memory node clients/node/bench/memory.mjs .build/release
     step python-speed python3 clients/python/bench/ratios.py .build/release --least 0.75

@@ -50,11 +50,14 @@ package enum CommandLineResult {
         }
     }
 
-    /// The subcommand that a first word was meant to be which is none; nil if none is near.
+    /// The subcommand that a word in its place was meant to be which is none; nil if none is near.
     private static func subcommand(meantBy arguments: [String], _ root: any ParsableCommand.Type) -> String? {
-        let names = root.configuration.subcommands.map { $0._commandName }
-        guard let word = arguments.first, !word.hasPrefix("-"), !names.contains(word), word != "help" else { return nil }
-        return Spelling.nearest(to: word, among: names)
+        let subcommands = root.configuration.subcommands
+        guard !subcommands.isEmpty, let word = arguments.first, !word.hasPrefix("-"), word != "help" else { return nil }
+        if let next = subcommands.first(where: { $0._commandName == word }) {
+            return subcommand(meantBy: Array(arguments.dropFirst()), next)
+        }
+        return Spelling.nearest(to: word, among: subcommands.map { $0._commandName })
     }
 
     /// The end of the parser's message, which is made of our own words.
@@ -123,11 +126,10 @@ extension ParsableCommand {
     /// The long options that the help of the command in question shows.
     fileprivate static func helpNames(for error: any Error) -> Set<String> {
         var names: Set<String> = []
-        for command in [Self.self as any ParsableCommand.Type] + Self.configuration.subcommands {
-            for word in command.helpMessage().split(whereSeparator: { " ,[]()\n".contains($0) }) where word.hasPrefix("--") {
-                names.insert(String(word))
-            }
+        for word in helpMessage().split(whereSeparator: { " ,[]()\n".contains($0) }) where word.hasPrefix("--") {
+            names.insert(String(word))
         }
+        for command in configuration.subcommands { names.formUnion(command.helpNames(for: error)) }
         return names
     }
 }

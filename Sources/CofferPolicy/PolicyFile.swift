@@ -4,6 +4,9 @@ package import CofferYAML
 
 /// Reads a policy from YAML: a mapping with the lists `allow` and `deny`. docs/policy.md tells what is in them.
 package enum PolicyFile {
+    /// As for the configuration: 1 MiB.
+    package static let maximumBytes = 1 << 20
+
     /// - Parameters:
     ///   - text: the content of a file.
     ///   - host: says which users and groups there are.
@@ -76,11 +79,21 @@ package struct PolicyMistakes: Error, Equatable, Sendable {
     fileprivate init(_ error: YAMLError) {
         switch error {
         case .malformed(let problem, let mark):
-            // What a pattern begins with means something else to YAML, unless it is in quotes.
-            let hint = problem.contains("alphabetic or numeric") ? "; put patterns with * in quotes" : ""
-            mistakes = [PolicyMistake(mark, "is not YAML: \(problem)\(hint)")]
+            mistakes = [PolicyMistake(mark, "is not YAML: \(problem)\(Self.hint(problem))")]
         case .duplicates(let keys):
             mistakes = keys.map { PolicyMistake($0.mark, "\(Spelling.shown($0.scalar ?? "")) appears twice") }
         }
+    }
+
+    /// What most often makes the parser say this in a policy.
+    private static func hint(_ problem: String) -> String {
+        let hints = [
+            // What a pattern begins with means something else to YAML.
+            ("alphabetic or numeric", "; put patterns with * in quotes"),
+            ("expected ',' or", "; put patterns with ${…} in quotes"),
+            ("unknown escape", "; put patterns with \\ in single quotes"),
+            ("cannot start any token", "; indent with spaces, not tabs, and put what begins with @, % or ` in quotes"),
+        ]
+        return hints.first { problem.contains($0.0) }?.1 ?? ""
     }
 }

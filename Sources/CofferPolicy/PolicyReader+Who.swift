@@ -74,11 +74,14 @@ extension PolicyReader {
     private mutating func unit(_ node: YAMLNode) -> PolicyPattern {
         let pattern = pattern(node, "unit", hasVariables: false)
         let name = node.scalar ?? ""
-        if !pattern.isAny, !name.hasSuffix("*"), !Self.unitTypes.contains(where: name.hasSuffix) {
+        if !pattern.isAny, !name.hasSuffix("*"), !Self.isUnit(name) {
             note(node, "unit: expected the whole name of a unit, such as mail.service")
         }
         return pattern
     }
+
+    /// Whether this can be a unit's whole name.
+    static func isUnit(_ name: String) -> Bool { unitTypes.contains { name.hasSuffix($0) && name.utf8.count > $0.utf8.count } }
 
     private mutating func executable(_ node: YAMLNode) -> PolicyPattern {
         let pattern = pattern(node, "executable", hasVariables: false)
@@ -88,13 +91,21 @@ extension PolicyReader {
 
     private mutating func cgroup(_ node: YAMLNode) -> String {
         let path = node.scalar ?? ""
-        let parts = path.utf8.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map { String(Substring($0)) }
-        let isWhole = path == "/" || parts.allSatisfy { !["", ".", ".."].contains($0) }
-        guard path.utf8.first == UInt8(ascii: "/"), isWhole, path.utf8.count <= 4_096, !path.utf8.containsControlCharacter else {
-            note(node, "cgroup: expected a path from the root of the hierarchy without a slash at the end, such as /system.slice/mail.service")
+        guard Self.isControlGroup(path) else {
+            note(node, "cgroup: \(Self.expectedControlGroup)")
             return "/"
         }
         return path
+    }
+
+    static let expectedControlGroup =
+        "expected a path from the root of the hierarchy without a slash at the end, such as /system.slice/mail.service"
+
+    /// Whether this can be the path of a control group.
+    static func isControlGroup(_ path: String) -> Bool {
+        let parts = path.utf8.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map { String(Substring($0)) }
+        let isWhole = path == "/" || parts.allSatisfy { !["", ".", ".."].contains($0) }
+        return path.utf8.first == UInt8(ascii: "/") && isWhole && path.utf8.count <= 4_096 && !path.utf8.containsControlCharacter
     }
 
     private mutating func digest(_ node: YAMLNode) -> [UInt8] {

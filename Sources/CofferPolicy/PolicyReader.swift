@@ -31,7 +31,7 @@ struct PolicyReader {
             default: note(pair.key, Self.unknown(pair.key.scalar, among: Self.sections))
             }
         }
-        let isComplete = mapping.contains { $0.key.scalar == "allow" }
+        let isComplete = mapping.contains { Spelling.nearest(to: $0.key.scalar ?? "", among: Self.sections) == "allow" }
         if !isComplete { note(node, "allow is missing: nobody may do anything then; write allow: [] if that is meant") }
         count(policy, node)
         return policy

@@ -5,15 +5,16 @@ import CofferProcess
 package enum PolicyReport {
     /// What becomes of a question, then a line for each rule.
     package static func lines(_ explanation: Explanation, _ policy: Policy) -> [String] {
-        let question = explanation.question
-        let about =
-            question.verb.isAboutRecords
-            ? " of user_id '\(Printable.field(question.user))', connection_id '\(Printable.field(question.connection))'" : ""
         let steps = explanation.steps.map { step in
             let rule = step.isDeny ? policy.deny[step.rule] : policy.allow[step.rule]
             return "  \(step.isDeny ? "deny" : "allow") \(label(rule)): \(words(step.verdict))"
         }
-        return ["\(question.verb.name)\(about): \(outcome(explanation, policy))"] + steps
+        return ["\(subject(explanation.question)): \(outcome(explanation, policy))"] + steps
+    }
+
+    static func subject(_ question: Explanation.Question) -> String {
+        guard question.verb.isAboutRecords else { return question.verb.name }
+        return "\(question.verb.name) of user_id '\(Printable.field(question.user))', connection_id '\(Printable.field(question.connection))'"
     }
 
     private static func outcome(_ explanation: Explanation, _ policy: Policy) -> String {
@@ -24,7 +25,8 @@ package enum PolicyReport {
 
     private static func label(_ rule: PolicyRule) -> String { rule.line > 0 ? "\(rule.name) (line \(rule.line))" : rule.name }
 
-    private static func words(_ verdict: Explanation.Verdict) -> String {
+    /// Why a rule has a say, or none.
+    package static func words(_ verdict: Explanation.Verdict) -> String {
         switch verdict {
         case .decides: "decides"
         case .applies: "applies too"
@@ -35,6 +37,9 @@ package enum PolicyReport {
         case .otherKeys: "is about other records"
         }
     }
+
+    /// `1 rule`, `2 rules`.
+    package static func count(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
 
     /// What was found, as `FILE:LINE: rule NAME: …`.
     ///

@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// What every subcommand is: it asks the daemon.
+/// What a subcommand is that asks the daemon.
 protocol CofferSubcommand: AsyncParsableCommand {}
 
 struct CofferCommand: AsyncParsableCommand {
@@ -19,6 +19,6 @@ struct CofferCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             Store.self, Get.self, Delete.self, List.self, Health.self, Vaults.self, Doctor.self,
-            Stats.self, Invalidate.self, Run.self,
+            Stats.self, Invalidate.self, Run.self, PolicyCommands.self,
         ])
 }

@@ -1,5 +1,6 @@
 import CofferAccess
 import CofferPolicy
+import CofferPolicyProbe
 import Testing
 
 @Suite struct PolicyFileTests {
@@ -83,6 +84,7 @@ import Testing
         for text in ["", "\n", "# nothing\n", "~", "{}"] {
             #expect(mistakes(text).first?.hasSuffix("got nothing; write allow: [] if nobody is to do anything") == true, "\(text)")
         }
+        #expect(mistakes("alow: []") == ["1:1: unknown setting alow; did you mean allow?"])
         #expect(mistakes("deny: []") == ["1:1: allow is missing: nobody may do anything then; write allow: [] if that is meant"])
         #expect(mistakes("allow: ~") == ["1:8: expected a list of rules; write [] for none"])
         #expect(mistakes("[]") == ["1:1: expected a mapping with the lists allow and deny"])
@@ -125,6 +127,14 @@ import Testing
 
     @Test func whatIsNotYAMLIsToldWithAHint() {
         #expect(mistakes("allow: [") == ["2:1: is not YAML: did not find expected node content"])
+        for (line, hint) in [
+            ("*b*", "; put patterns with * in quotes"), ("[{a: ${caller.user}}]", "; put patterns with ${…} in quotes"),
+            ("\"a\\*\"", "; put patterns with \\ in single quotes"),
+            ("\n\t- a", "; indent with spaces, not tabs, and put what begins with @, % or ` in quotes"),
+        ] {
+            let found = mistakes("allow: \(line)")
+            #expect(found.count == 1 && found[0].contains("is not YAML: ") && found[0].hasSuffix(hint), "\(found)")
+        }
         #expect(
             mistakes("allow:\n- name: r\n  keys: {user_id: *, connection_id: x}").first?.hasSuffix("; put patterns with * in quotes") == true)
         #expect(mistakes("allow: []\nallow: []") == ["1:1: allow appears twice"])
@@ -235,11 +245,4 @@ import Testing
         let who = "[" + Array(repeating: "{user: mail}", count: 257).joined(separator: ", ") + "]"
         #expect(mistakesOfRule("  verbs: health", who: who) == ["4:8: who: expected 1 to 256 descriptions of callers, got 257"])
     }
-}
-
-extension HostNames {
-    /// A host of a few users and groups.
-    static let example = HostNames(
-        uid: { ["root": 0, "mail": 8, "nobody": 65_534, "ann": 1_000, "worker": 1_001, "coffer": 900, "prometheus": 901][$0] },
-        gid: { ["workers": 500, "nogroup": 65_534][$0] })
 }

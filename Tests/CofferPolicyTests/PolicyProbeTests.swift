@@ -1,4 +1,5 @@
 import CofferPolicy
+import CofferPolicyProbe
 import Testing
 
 /// Texts that are damaged at random are read, or refused with a mistake in its place.

@@ -1,5 +1,6 @@
 import CofferAccess
 import CofferPolicy
+import CofferPolicyProbe
 import Testing
 
 @Suite struct PolicyReportTests {

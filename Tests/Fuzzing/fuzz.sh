@@ -2,14 +2,14 @@
 # Fuzzes with libFuzzer and the address sanitizer; ends 0 only if nothing was
 # found. Findings are kept in .build-fuzz/found, new inputs in .build-fuzz/corpus.
 #
-#   fuzz.sh [--target service|records|configuration] [--seconds N | --frames N]
+#   fuzz.sh [--target service|records|policy|configuration] [--seconds N | --frames N]
 #
-# Without --target: the service for N seconds (20 unless said), then the records
-# for a quarter of that. --frames plays until the service has taken N frames.
+# Without --target: the service for N seconds (20 unless said), then the records and
+# the policy for a quarter of that each. --frames plays until the service has taken N frames.
 set -eu
 
 cd "$(dirname "$0")/../.."
-seconds=20 frames=0 targets="service records"
+seconds=20 frames=0 targets="service records policy"
 while [ $# -gt 0 ]; do
     case $1 in
     --target) targets=$2 ;;

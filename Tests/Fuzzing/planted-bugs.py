@@ -61,6 +61,9 @@ RATE = "Sources/CofferAccess/Policy/RateLimit.swift"
 CGROUP = "Sources/CofferAccess/Caller/ControlGroup.swift"
 EVIDENCE = "Sources/CofferAccess/Caller/Evidence.swift"
 EFFECT = "Sources/CofferAccess/Analysis/EffectCheck.swift"
+USERS = "Sources/CofferProcess/UserDatabase.swift"
+DESCRIPTION = "Sources/CofferPolicy/CallerDescription.swift"
+ANSWER = "Sources/CofferPolicy/PolicyAnswer.swift"
 READER = "Sources/CofferPolicy/PolicyReader.swift"
 READER_WHO = "Sources/CofferPolicy/PolicyReader+Who.swift"
 READER_KEYS = "Sources/CofferPolicy/PolicyReader+Keys.swift"
@@ -71,15 +74,15 @@ GROUPS = {
         ["CLinux", "CofferCore", "CofferCache", "CofferWorkload", "CofferCacheSimulation", "CofferCacheTests"],
         "CofferCacheTests"),
     "policy": (
-        ["CLinux", "CofferCore", "CofferProcess", "CofferAccess", "CYAML", "CofferYAML", "CofferPolicy", "CofferAccessTests",
-         "CofferPolicyTests"],
+        ["CLinux", "CofferCore", "CofferProcess", "CofferAccess", "CYAML", "CofferYAML", "CofferPolicy", "CofferPolicyProbe",
+         "CofferAccessTests", "CofferPolicyTests"],
         "CofferAccessTests|CofferPolicyTests"),
     "service": (
         ["CLinux", "CCurl", "CofferCore", "CofferCache", "CofferAccess", "CofferCrypto", "COpenSSL", "CProtobufC",
          "CofferMessages", "CofferWire", "CofferHTTP", "CofferVault", "CSQLite", "CSQLiteLog", "CYAML", "CofferYAML", "CofferProcess", "CofferPolicy", "CofferSQLite", "CofferVaultKit",
          "CofferEmbedded", "CofferMemory", "CofferHashiCorp", "CofferAWS", "CofferCloudflare", "CofferGoogle", "CofferAzure", "CPostgres",
          "CofferPostgres", "CofferEtcd", "CofferFly", "CofferVaultCatalogue",
-         "CofferServer", "CofferDaemon", "CofferWireTests", "CofferFuzzReplayTests"],
+         "CofferServer", "CofferDaemon", "CofferPolicy", "CofferPolicyProbe", "CofferWireTests", "CofferFuzzReplayTests"],
         "CofferWireTests|CofferFuzzReplayTests"),
 }
 
@@ -364,6 +367,14 @@ BUGS = [
     one("what is denied has limits", "policy", READER_KEYS, "        if isDeny {", "        if false {"),
     one("two rules share a name", "policy", READER, "if let first = names[name] {", "if let first = names[name], first.line == 0 {"),
     one("an empty policy is taken", "policy", READER, "let isComplete = mapping.contains", "let isComplete = mapping.isEmpty || mapping.contains", harmless="an empty mapping was refused before"),
+    one("a tested user ends at a zero byte", "policy", USERS, "!name.isEmpty && !name.utf8.contains(0)", "!name.isEmpty"),
+    one("a tested user has only the groups that are given", "policy", DESCRIPTION,
+        "var groups = entry.map { UserDatabase.groups(of: $0) } ?? []", "var groups: [UInt32] = []"),
+    one("a tested user without a unit is in none", "policy", DESCRIPTION, "?? .unproven, .unproven)", "?? .absent, .unproven)"),
+    one("a tested user's cgroup is in no unit", "policy", DESCRIPTION, "let own = ControlGroup.unit(ofPath: cgroup)", "let own: String? = nil"),
+    one("a tested user may have the overflow uid", "policy", ANSWER, "isHidden = caller.uid == overflow.uid || ", "isHidden = "),
+    one("a tested user is asked for what changes nothing", "policy", ANSWER,
+        "guard !policy.explain(question, by: lackingAll).steps.contains(where: \\.denies) else { return [] }", ""),
 ]
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes starting inputs for the fuzzer, from the vectors in the repository.
+"""Writes starting inputs for the fuzzer, from the vectors and the manual in the repository.
 
-    seeds.py FOLDER      makes FOLDER/service, FOLDER/records, FOLDER/configuration
+    seeds.py FOLDER      makes FOLDER/service, FOLDER/records, FOLDER/policy, FOLDER/configuration
 """
 
 import hashlib
@@ -103,9 +103,31 @@ def configuration():
     yield b"%YAML 1.1\n---\nreactors: \"2\"\n...\n---\nreactors: 3\n"
 
 
+def policy():
+    for example in (ROOT / "docs/policy.md").read_text().split("\n```yaml\n")[1:]:
+        yield example.partition("\n```")[0].encode() + b"\n"
+    rule = "- name: r\n  who: {}\n  verbs: {}\n  keys: {{user_id: {}, connection_id: {}}}\n"
+    for who, verbs, user, connection in (
+        ("anyone", "get", "'*'", "'*'"), ("{user: 0}", "[get, store]", "'${caller.uid}'", "a*b"),
+        ("[{user: [mail, 8]}, {group: workers}]", "list", "\"a\\\\*\"", "['${caller.instance}*', '\\${caller.user}']"),
+        ("{unit: 'w@*.service', cgroup: /system.slice}", "[delete, invalidate]", "'x-${caller.user}:*'", "'*-${caller.uid}'"),
+        ("{executable: '/usr/bin/mail-*', sha256: " + "0a" * 32 + "}", "[get, list]", "ann", "[smtp, 'imap-*']"),
+        ("{user: nobody}", "[frobnicate]", "'[a-z]'", "'**'"), ("{unit: '*', executable: /usr/bin/python3}", "get", "'?'", "'${x}'"),
+        ("{grup: workers, cgroup: /a/../b, user: ghost}", "[get, get]", "root", "''"), ("{user: }", "~", "~", "[]"),
+    ):
+        text = rule.format(who, verbs, user, connection)
+        yield f"allow:\n{text}".encode()
+        yield f"allow:\n{text}  rate: 100/s\n  burst: 5\n  in_flight: 8\ndeny:\n{text.replace('name: r', 'name: s')}".encode()
+    yield b"allow:\n- &r {name: r, who: &w anyone, verbs: [doctor]}\n- {<<: *r, name: s}\n- {name: t, who: *w, verbs: health}\ndeny: ~\n"
+    yield b"allow: [{name: a, who: anyone, verbs: [health, stats, doctor], rate: 0/s, burst: 1}, 5, {}]\nalow: []\n"
+    yield b"%YAML 1.1\n---\nallow: []\n...\n---\ndeny: []\n"
+    for text in (b"", b"~", b"- 1\n", b"allow: [\n", b"allow: {}\nallow: []\n", b"{allow: !!seq [], deny: !!str x}"):
+        yield text
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
-    for target in (service, records, configuration):
+    for target in (service, records, policy, configuration):
         place = folder / target.__name__
         place.mkdir(parents=True, exist_ok=True)
         for data in target():

@@ -20,6 +20,8 @@ from harness.terminal import Terminal
 
 PROMPT = b"credential (not shown; Enter ends it): "
 SECRET = b"hunter2"
+#: In arguments: a file that has a policy.
+POLICY = "POLICY"
 #: Every command of coffer, and what it prints on a pipe; but for `run`, whose streams are its command's: running.py.
 COMMANDS = {
     "store": (["store", "ann", "github"], rb""),
@@ -32,6 +34,8 @@ COMMANDS = {
     "stats": (["stats"], rb"([a-z_]+ \d+\n)+"),
     "invalidate": (["invalidate", "--all"], rb"\d+ dropped\n"),
     "delete": (["delete", "ann", "github"], rb"deleted\n"),
+    "policy check": (["policy", "check", POLICY], rb"[^\n]+: valid, 1 rule, 0 findings\n"),
+    "policy test": (["policy", "test", POLICY, "--as", "root", "health"], rb"health: allowed by \S+ \(line 2\)\n  allow [^\n]+\n"),
     "--version": (["--version"], rb"\d+\.\d+\.\d+\n"),
     "--help": (["--help"], rb"OVERVIEW: [\s\S]*"),
     "help": (["help", "get"], rb"OVERVIEW: [\s\S]*"),
@@ -58,11 +62,14 @@ class Streams(SystemTest):
         cls.served = Daemon()
         cls.addClassCleanup(cls.served.dispose)
         cls.served.start()
+        cls.policy = cls.served.place.folder / "policy.yaml"
+        cls.policy.write_text("allow:\n- {name: root, who: {user: root}, verbs: [health]}\n")
 
     def command(self, arguments: list[str], *more: str) -> list:
         with self.served.client() as client:
             client.store("ann", "github", SECRET)
-        asks = arguments[0][0] != "-" and arguments[0] != "help"
+        asks = arguments[0][0] != "-" and arguments[0] not in ("help", "policy")
+        arguments = [str(self.policy) if argument == POLICY else argument for argument in arguments]
         return [binary("coffer"), *arguments, *more, *(["--socket", self.served.place.socket] if asks else [])]
 
     def test_every_command_is_here(self) -> None:
@@ -97,10 +104,13 @@ class Streams(SystemTest):
                 result = ended(self.command(arguments, "--json"), stdin=SECRET)
                 self.assertEqual((result.returncode, result.stderr), (0, b""))
                 json.loads(result.stdout)
-                failed = ended([binary("coffer"), *arguments, "--json", "--socket", "/nowhere/s"], stdin=SECRET)
-                self.assertEqual((failed.returncode, failed.stdout), (Status.UNAVAILABLE, b""))
+                # A policy is read without a daemon; here there is none of this name.
+                expected = (Status.UNAVAILABLE, None) if POLICY not in arguments else (Status.INVALID_ARGUMENT, "BAD_FIELD")
+                nowhere = ["--socket", "/nowhere/s"] if POLICY not in arguments else []
+                failed = ended([binary("coffer"), *arguments, "--json", *nowhere], stdin=SECRET, cwd="/")
+                self.assertEqual((failed.returncode, failed.stdout), (expected[0], b""))
                 error = json.loads(failed.stderr)["error"]
-                self.assertEqual((error["status"], error["code"], error.get("reason")), ("UNAVAILABLE", 14, None))
+                self.assertEqual((error["status"], error["code"], error.get("reason")), (expected[0].name, *expected))
 
     def test_nothing_is_lost_in_silence(self) -> None:
         for kind, reason in (("full", b"No space left on device"), ("closed pipe", b"Broken pipe"),
@@ -353,6 +363,8 @@ class Arguments(SystemTest):
             "store ann github --label hunter2=1 --label hunter2=2", "store ann github --timeout hunter2", "get ann github hunter2",
             "get ann github hunter2 hunter2", "get ann github --max-age hunter2", "delete ann github hunter2", "list ann hunter2",
             "health hunter2", "vaults hunter2", "doctor hunter2", "stats hunter2", "invalidate ann github hunter2", "hunter2",
+            "policy hunter2", "policy check p hunter2", "policy check --hunter2 p", "policy test p --as 0 hunter2 ann c",
+            "policy test p --as 0 health hunter2", "policy test p --as 0 get ann c hunter2",
             "--hunter2", "-hunter2", "--generate-completion-script hunter2", "--generate-completion-script=hunter2",
         )]
         lines += [("cofferd", line) for line in ("hunter2", "--hunter2", "-hunter2", "--reactors hunter2", "--check=hunter2")]

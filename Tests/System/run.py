@@ -23,7 +23,7 @@ from harness.daemon import Daemon  # noqa: E402
 from harness.options import options  # noqa: E402
 
 MODULES = [
-    "startup", "agreement", "reloading", "socket_path", "handed_over", "data_folder", "key_loss", "records", "lifecycle", "command_line", "running", "console", "vaults", "fly", "hostile",
+    "startup", "agreement", "reloading", "socket_path", "handed_over", "data_folder", "key_loss", "records", "lifecycle", "command_line", "policies", "running", "console", "vaults", "fly", "hostile",
     "hostile_fields", "hostile_peers", "blocking", "host", "plaintext", "heap", "cores", "durability", "scale", "spinning",
     "buffers", "user_namespaces", "policy", "work",
 ]

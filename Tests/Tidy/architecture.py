@@ -73,9 +73,9 @@ MODULES = {
     "cofferd": Module(words("CWipingHeap CofferDaemon CofferCore CofferProcess CofferCommandLine"), words("ArgumentParser Glibc")),
     # In clients/swift: taken by other packages too, so it shares nothing.
     "Coffer": Module(set(), words("SwiftProtobuf Foundation FoundationEssentials Glibc Synchronization"), raw=True),
-    # On the public client alone: what it can do, every program can. CLinux hardens the process.
+    # On the public client alone: what it asks a daemon, every program can. It reads policies itself. CLinux hardens the process.
     "coffer": Module(
-        words("Coffer CofferProcess CofferCommandLine CLinux"), words("ArgumentParser FoundationEssentials Glibc"),
+        words("Coffer CofferAccess CofferPolicy CofferProcess CofferCommandLine CLinux"), words("ArgumentParser FoundationEssentials Glibc"),
         raw=frozenset(words("CredentialInput.swift CredentialOutput.swift Credential+Handover.swift"))),
     # Workloads as files, for the load generator and for the cache's simulation.
     "CofferWorkload": Module(set(), words("FoundationEssentials Glibc")),

@@ -1,9 +1,10 @@
+import CofferPolicyProbe
 import Glibc
 
 /// What libFuzzer calls, with the target that COFFER_FUZZ_TARGET names.
 enum Entry {
     enum Target: String {
-        case service, records, configuration
+        case service, records, policy, configuration
     }
 
     static let target = getenv("COFFER_FUZZ_TARGET").flatMap { Target(rawValue: String(cString: $0)) } ?? .service
@@ -34,6 +35,8 @@ enum Entry {
         let violation: String? = switch target {
         case .service: service.play(input)
         case .records: records.play(input)
+        // What is not UTF-8 is refused when the file is read.
+        case .policy: String(validating: input, as: UTF8.self).flatMap(PolicyProbe.play)
         case .configuration: playConfiguration(input)
         }
         if let violation { fatalError("broken promise: \(violation)") }

@@ -1,3 +1,4 @@
+import CofferPolicyProbe
 import Testing
 
 /// Every input that ever found something, or once reached code that no other
@@ -31,6 +32,11 @@ import Testing
             let run = try RecordRun()
             return { run.play($0) }
         }
+        #expect(broken == [])
+    }
+
+    @Test func aPolicyKeepsItsPromisesOrIsRefused() async throws {
+        let broken = try await broken("policy", atLeast: 20) { { String(validating: $0, as: UTF8.self).flatMap(PolicyProbe.play) } }
         #expect(broken == [])
     }
 

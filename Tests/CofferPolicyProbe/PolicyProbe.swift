@@ -1,11 +1,11 @@
 import CofferAccess
 import CofferCore
-import CofferPolicy
+package import CofferPolicy
 
-/// Plays a text against the reader of policies, and what it reads against what a policy promises.
-enum PolicyProbe {
+/// Plays a text against the reader of policies, and what it reads against what a policy promises: for tests, and for the fuzzer.
+package enum PolicyProbe {
     /// - Returns: nil, or which promise was broken.
-    static func play(_ text: String) -> String? {
+    package static func play(_ text: String) -> String? {
         let policy: Policy
         do throws(PolicyMistakes) {
             policy = try PolicyFile.read(text, .example)
@@ -17,7 +17,7 @@ enum PolicyProbe {
         guard Set(names).count == names.count else { return "two rules of one name" }
         // Of many keys they take longer than one text may.
         let keys = (policy.allow + policy.deny).reduce(0) { $0 + $1.keys.count }
-        if keys <= 256, let finding = policy.findings.first(where: { $0.line < 1 || !names.contains($0.rule) }) { return "a finding without its rule: \(finding)" }
+        if keys <= 128, let finding = policy.findings.first(where: { $0.line < 1 || !names.contains($0.rule) }) { return "a finding without its rule: \(finding)" }
         return callers.lazy.compactMap { broken(policy, $0) }.first
     }
 
@@ -42,4 +42,11 @@ enum PolicyProbe {
         }
         return nil
     }
+}
+
+extension HostNames {
+    /// A host of a few users and groups.
+    package static let example = HostNames(
+        uid: { ["root": 0, "mail": 8, "nobody": 65_534, "ann": 1_000, "worker": 1_001, "coffer": 900, "prometheus": 901][$0] },
+        gid: { ["workers": 500, "nogroup": 65_534][$0] })
 }
