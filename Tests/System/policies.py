@@ -47,7 +47,7 @@ class Policies(SystemTest):
         ended = self.coffer("check", "policy.yaml", *options)
         return ended.returncode, ended.stdout.decode().splitlines(), ended.stderr.decode()
 
-    def tested(self, text: str, *arguments: object) -> tuple[int, list[str], str]:
+    def outcome(self, text: str, *arguments: object) -> tuple[int, list[str], str]:
         self.file.write_text(text)
         ended = self.coffer("test", "policy.yaml", *arguments)
         return ended.returncode, ended.stdout.decode().splitlines(), ended.stderr.decode()
@@ -102,7 +102,7 @@ class Policies(SystemTest):
         self.assertEqual(error, "coffer: with --other-host, users and groups need not exist on this host\n")
         self.assertEqual(self.checked(policy, "--other-host"), (0, ["policy.yaml: valid, 1 rule, 0 findings"], ""))
         self.assertEqual(self.checked("allow: 5")[2], "")
-        self.assertEqual(self.tested(policy, "--other-host", "--as", "no-such-user", "--group", "no-such-group", "health")[0], 0)
+        self.assertEqual(self.outcome(policy, "--other-host", "--as", "no-such-user", "--group", "no-such-group", "health")[0], 0)
 
     def test_what_cannot_be_read(self) -> None:
         self.file.write_bytes(b"allow:\n- \xe9\n")
@@ -138,7 +138,7 @@ class Policies(SystemTest):
             (["--as", "65534", "health"], 7, "health: denied: whoever has no number of its own looks like this caller, so it is allowed nothing"),
         ):
             with self.subTest(arguments=arguments):
-                got = self.tested(policy, *arguments)
+                got = self.outcome(policy, *arguments)
                 self.assertEqual((got[0], got[1][0], got[2]), (code, line, ""))
 
     def test_groups_are_those_of_the_user_database(self) -> None:
@@ -148,10 +148,10 @@ class Policies(SystemTest):
         for name, gid in members:
             policy = f"allow:\n- {{name: a, who: {{group: {gid}}}, verbs: health}}\n"
             with self.subTest(user=name, group=gid):
-                self.assertEqual(self.tested(policy, "--as", name, "health")[0], 0)
+                self.assertEqual(self.outcome(policy, "--as", name, "health")[0], 0)
         policy = "allow:\n- {name: a, who: {group: 4000000017}, verbs: health}\n"
-        self.assertEqual(self.tested(policy, "--as", members[0][0], "health")[0], 7)
-        self.assertEqual(self.tested(policy, "--as", members[0][0], "--group", "4000000017", "health")[0], 0)
+        self.assertEqual(self.outcome(policy, "--as", members[0][0], "health")[0], 7)
+        self.assertEqual(self.outcome(policy, "--as", members[0][0], "--group", "4000000017", "health")[0], 0)
 
     def test_what_is_not_given_is_not_proven(self) -> None:
         advice = "coffer: not given, so not proven: {}; rules that ask for it do not allow, and do deny\n"
@@ -167,7 +167,7 @@ class Policies(SystemTest):
             (["--executable", "/usr/bin/mail-sync", *digest, "stats"], 0, ""),
         ):
             with self.subTest(arguments=arguments):
-                got = self.tested(PROGRAMS, "--as", "0", *arguments)
+                got = self.outcome(PROGRAMS, "--as", "0", *arguments)
                 self.assertEqual((got[0], got[2]), (code, error), got[1])
                 ended = self.coffer("test", self.file, "--json", "--as", "0", *arguments)
                 found = json.loads(ended.stdout)
@@ -196,8 +196,8 @@ class Policies(SystemTest):
             (["--as", "0", "--executable", "x"], "--executable: expected a path from the root, such as /usr/bin/mail-sync"),
         ):
             with self.subTest(arguments=arguments):
-                self.assertEqual(self.tested("allow: []", *arguments, "health"), (Status.INVALID_ARGUMENT, [], f"coffer: INVALID_ARGUMENT: {message}\n"))
-        self.assertEqual(self.tested("allow: []", "--as", "0", "get", "", "c"), (
+                self.assertEqual(self.outcome("allow: []", *arguments, "health"), (Status.INVALID_ARGUMENT, [], f"coffer: INVALID_ARGUMENT: {message}\n"))
+        self.assertEqual(self.outcome("allow: []", "--as", "0", "get", "", "c"), (
             Status.INVALID_ARGUMENT, [], "coffer: INVALID_ARGUMENT: user_id: expected 1 to 256 bytes, got 0\n"))
 
     def test_a_policy_with_mistakes_is_not_tested(self) -> None:
@@ -205,7 +205,7 @@ class Policies(SystemTest):
             ("alow: []", "policy.yaml:1:1: unknown setting alow; did you mean allow?"),
             ("allow: 5\ndeny: 5", "policy.yaml:1:8: expected a list of rules; write [] for none (1 more; coffer policy check shows all)"),
         ):
-            got = self.tested(policy, "--as", "0", "health")
+            got = self.outcome(policy, "--as", "0", "health")
             self.assertEqual(got, (Status.INVALID_ARGUMENT, [], f"coffer: INVALID_ARGUMENT: {message}\n"))
 
     def test_a_wrong_command_line_says_what_is_right(self) -> None:
