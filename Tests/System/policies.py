@@ -215,7 +215,6 @@ class Policies(SystemTest):
             (["test", "p", "--as", "0", "get", "ann"], b"get is about a record: give <user-id> and <connection-id> behind it"),
             (["test", "p", "--as", "0", "health", "ann"], b"health is about no record: leave out what follows it"),
             (["test", "p", "get", "ann", "c"], b"--as <user>"), (["test", "p", "--as", "0"], b"<verb>"), (["check"], b"<file>"),
-            (["test", "p", "--as", "0", "--exeutable", "/x", "health"], b"did you mean --executable?"),
         ):
             with self.subTest(arguments=arguments):
                 ended = run("coffer", "policy", *arguments)
