@@ -24,7 +24,7 @@ struct FlySecret: Equatable, Sendable {
     let created: WallMilliseconds?
 }
 
-/// An app's secrets, by name.
+/// An app's secrets that may be records, by name.
 struct FlyListing: Sendable {
     let secrets: [ByteText: FlySecret]
 
@@ -49,13 +49,20 @@ struct FlyClient: Sendable {
     /// - Parameter version: of the app's secrets, which the answer must know of at least; 0 = any.
     func list(since version: UInt64, deadline: BootInstant) async throws(FlyFault) -> FlyListing {
         let query = version > 0 ? "?min_version=\(version)" : ""
-        let answer = try await call(.get, "/secrets\(query)", deadline: deadline)
-        guard let all = answer["secrets"]?.elements else { throw .failed(.flyGarbled(vault: vault, writing: false)) }
+        let (answer, bytes) = try await answer(.get, "/secrets\(query)", deadline: deadline)
+        guard let listing = await LargeAnswer.look(at: bytes, { Self.listing(answer) }) else {
+            throw .failed(.flyGarbled(vault: vault, writing: false))
+        }
+        return listing
+    }
+
+    /// - Returns: nil if it is not what the API gives.
+    private static func listing(_ answer: JSON) -> FlyListing? {
+        guard let all = answer["secrets"]?.elements else { return nil }
         var found: [ByteText: FlySecret] = [:]
         for secret in all {
-            guard let name = secret["name"]?.text else {
-                throw .failed(.flyGarbled(vault: vault, writing: false))
-            }
+            guard let name = secret["name"]?.text else { return nil }
+            guard name.utf8.starts(with: FlyNames.prefix.utf8) else { continue }
             found[ByteText(name)] = Self.secret(secret)
         }
         return FlyListing(secrets: found)
@@ -128,6 +135,13 @@ struct FlyClient: Sendable {
     private func call(
         _ method: HTTPRequest.Method, _ path: String, body: JSON? = nil, isWriting: Bool = false, deadline: BootInstant
     ) async throws(FlyFault) -> JSON {
+        try await answer(method, path, body: body, isWriting: isWriting, deadline: deadline).json
+    }
+
+    /// The same, with the size of the answer's body.
+    private func answer(
+        _ method: HTTPRequest.Method, _ path: String, body: JSON? = nil, isWriting: Bool = false, deadline: BootInstant
+    ) async throws(FlyFault) -> (json: JSON, bytes: Int) {
         var headers = [HTTPHeader("Authorization", token.authorization), HTTPHeader("Accept", "application/json")]
         if body != nil { headers.append(HTTPHeader("Content-Type", "application/json")) }
         let request = HTTPRequest(
@@ -147,8 +161,8 @@ struct FlyClient: Sendable {
             throw .refused(status: Failure.isOfFly(json) ? response.status : 0, failure)
         }
         // Some calls have nothing to say, and say it with an empty body.
-        if response.body.count == 0 { return .null }
+        if response.body.count == 0 { return (.null, 0) }
         guard let json else { throw .failed(.flyGarbled(vault: vault, writing: isWriting)) }
-        return json
+        return (json, response.body.count)
     }
 }

@@ -25,13 +25,20 @@ final class FlyDeployment: Sendable {
         var machine = ""
     }
 
+    private struct Target {
+        /// Counts the changes: a version does not tell those apart that the API told none for.
+        var change: UInt64 = 0
+        /// Of the app's secrets, at least.
+        var version: UInt64 = 0
+    }
+
     typealias Keep = @Sendable (Progress) async throws(Failure) -> Void
 
     private struct State {
         /// What the Machines are to have.
-        var version: UInt64 = 0
+        var target = Target()
         var progress = Progress()
-        /// Which version each of the other Machines has got, by their ids: a failure of one does not restart the rest again.
+        /// Which change each Machine has got, by their ids: a failure of one does not restart the rest again.
         var updated: [String: UInt64] = [:]
         var machine = ""
         var keep: Keep?
@@ -84,10 +91,30 @@ final class FlyDeployment: Sendable {
     func noteChange(_ version: UInt64) {
         state.withLock { state in
             guard !state.isClosed else { return }
-            state.version = max(state.version, version)
-            state.lastChange = clock.boot
-            if state.task == nil { state.task = Task { await self.run() } }
+            guard version > state.target.version else { return start(&state) }
+            state.target = Target(change: state.target.change + 1, version: version)
+            start(&state)
         }
+    }
+
+    /// The app's secrets may have changed at a version that nobody knows: all Machines are updated, whatever they have.
+    ///
+    /// - Parameter version: the newest that is known.
+    func noteChangeAtUnknownVersion(after version: UInt64) async {
+        let change = state.withLock { state -> (keep: Keep?, progress: Progress)? in
+            guard !state.isClosed else { return nil }
+            state.target = Target(change: state.target.change + 1, version: max(state.target.version, version))
+            state.progress = Progress()
+            start(&state)
+            return (state.keep, state.progress)
+        }
+        // If the disk does not take it, only this process knows; it updates them all the same.
+        if let change { try? await change.keep?(change.progress) }
+    }
+
+    private func start(_ state: inout State) {
+        state.lastChange = clock.boot
+        if state.task == nil { state.task = Task { await self.run() } }
     }
 
     /// All of the app's other Machines have this version, or a later one.
@@ -105,9 +132,9 @@ final class FlyDeployment: Sendable {
         do {
             while true {
                 try await waitForQuiet()
-                let version = state.withLock { $0.version }
+                let target = state.withLock { $0.target }
                 do throws(Failure) {
-                    if try await bring(version) { return }
+                    if try await bring(target) { return }
                     pause = Self.firstPause
                 } catch {
                     if Task.isCancelled { return }
@@ -130,12 +157,12 @@ final class FlyDeployment: Sendable {
         }
     }
 
-    private func isNewest(_ version: UInt64) -> Bool { state.withLock { $0.version == version } }
+    private func isNewest(_ target: Target) -> Bool { state.withLock { $0.target.change == target.change } }
 
     /// No write has come meanwhile: the task ends.
-    private func isDone(_ version: UInt64) -> Bool {
+    private func isDone(_ target: Target) -> Bool {
         state.withLock { state in
-            guard state.version == version else { return false }
+            guard state.target.change == target.change else { return false }
             state.task = nil
             return true
         }
@@ -144,35 +171,42 @@ final class FlyDeployment: Sendable {
     // MARK: The Machines
 
     /// - Returns: whether all is done; not if there was a write meanwhile, which Machines that were updated before it lack.
-    private func bring(_ version: UInt64) async throws(Failure) -> Bool {
+    private func bring(_ target: Target) async throws(Failure) -> Bool {
         let all = try await asking { () throws(FlyFault) in try await client.machines(deadline: clock.boot + Self.patience) }
-        if !hasBrought(version) {
+        if !hasBrought(target.version) {
             for one in all where one["id"]?.text != machine {
-                try await asking { () throws(FlyFault) in try await update(one, version) }
+                try await asking { () throws(FlyFault) in try await update(one, target) }
             }
         }
-        guard isNewest(version) else { return false }
-        try await keepProgress(version)
+        guard isNewest(target), try await keepProgress(target) else { return false }
         for one in all where one["id"]?.text == machine {
-            try await asking { () throws(FlyFault) in try await update(one, version) }
+            try await asking { () throws(FlyFault) in try await update(one, target) }
         }
-        return isDone(version)
+        return isDone(target)
     }
 
     /// The update of the own Machine ends the daemon: what comes after it must know that the others are done.
-    private func keepProgress(_ version: UInt64) async throws(Failure) {
+    ///
+    /// - Returns: whether there was no write meanwhile.
+    private func keepProgress(_ target: Target) async throws(Failure) -> Bool {
         let (keep, progress) = state.withLock { state in
-            (state.keep, Progress(version: max(version, state.progress.version), machine: state.machine))
+            (state.keep, Progress(version: max(target.version, state.progress.version), machine: state.machine))
         }
         try await keep?(progress)
-        state.withLock { $0.progress = progress }
+        let (isNewest, kept) = state.withLock { state in
+            if state.target.change == target.change { state.progress = progress }
+            return (state.target.change == target.change, state.progress)
+        }
+        // The file must not say more than is known now.
+        if !isNewest { try await keep?(kept) }
+        return isNewest
     }
 
     private func asking<R>(_ call: () async throws(FlyFault) -> R) async throws(Failure) -> R {
         do throws(FlyFault) { return try await call() } catch { throw error.failure }
     }
 
-    private func update(_ machine: JSON, _ version: UInt64) async throws(FlyFault) {
+    private func update(_ machine: JSON, _ target: Target) async throws(FlyFault) {
         let phase = machine["state"]?.text ?? ""
         guard !["destroyed", "destroying"].contains(phase) else { return }
         guard let id = machine["id"]?.text, id.utf8.allSatisfy(\.isASCIILetterOrDigit), let configuration = machine["config"],
@@ -180,10 +214,10 @@ final class FlyDeployment: Sendable {
         else {
             throw .failed(.flyGarbled(vault: client.vault, writing: false))
         }
-        guard state.withLock({ $0.updated[id] ?? 0 }) < version else { return }
+        guard state.withLock({ $0.updated[id] ?? 0 }) < target.change else { return }
         let runs = ["started", "starting", "replacing"].contains(phase)
         var body: [(name: String, value: JSON)] = [
-            ("config", configuration), ("min_secrets_version", .integer(version)), ("skip_launch", .bool(!runs)),
+            ("config", configuration), ("min_secrets_version", .integer(target.version)), ("skip_launch", .bool(!runs)),
         ]
         // Refused if somebody else has updated it since.
         if let current = machine["instance_id"] { body.append(("current_version", current)) }
@@ -198,6 +232,6 @@ final class FlyDeployment: Sendable {
             if case .refused(status: 404, _) = error { return }
             throw error
         }
-        state.withLock { $0.updated[id] = version }
+        state.withLock { $0.updated[id] = target.change }
     }
 }

@@ -48,10 +48,12 @@ struct FlyEntry: Sendable {
     }
 
     /// The same once the API has acknowledged `next`.
-    func acknowledged(version: UInt64, digest: String?) -> FlyEntry {
+    ///
+    /// - Parameter isKnown: the API told this version; otherwise it is one that it had before.
+    func acknowledged(version: UInt64, isKnown: Bool, digest: String?) -> FlyEntry {
         guard var write = next else { return self }
         var entry = self
-        (write.version, write.digest) = (version, digest)
+        (write.version, write.isOfUnknownVersion, write.digest) = (version, !isKnown, digest)
         let fingerprint = write.content.fingerprint
         entry.lost.removeAll { $0 == fingerprint }
         // A Delete needs none: a variable that is absent is older than a secret that is there, and newer than one that is not.
@@ -60,6 +62,16 @@ struct FlyEntry: Sendable {
         entry.replaced = entry.replaced.suffix(Self.maximumReplaced)
         (entry.current, entry.next, entry.removesLive) = (write, nil, false)
         return entry
+    }
+
+    /// Whether Machines may have what a Delete that the API had nothing to do for was to remove: a write that got no answer may
+    /// have done it, or another program. After a Delete that was acknowledged they have been told.
+    ///
+    /// - Parameter environment: the variable's fingerprint.
+    func isToBeDeleted(environment: String) -> Bool {
+        if next != nil { return true }
+        guard let current else { return !environment.isEmpty }
+        return current.content.value != nil
     }
 
     // MARK: The order of the environment and the last write
@@ -149,6 +161,7 @@ extension FlyWrite {
         var members: [(name: String, value: JSON)] = [
             ("machine", .string(machine)), ("environment", .string(environment)), ("secrets", .integer(version)),
         ]
+        if isOfUnknownVersion { members.append(("unknown_version", .bool(true))) }
         if let digest { members.append(("digest", .string(digest))) }
         if case .value(let value) = content, let item = value.item {
             members += [
@@ -164,7 +177,8 @@ extension FlyWrite {
             let version = json["secrets"]?.integer.flatMap({ UInt64(exactly: $0) }), let content = Self.content(json)
         else { return nil }
         self.init(
-            content: content, environment: environment, machine: machine, version: version, digest: json["digest"]?.text)
+            content: content, environment: environment, machine: machine, version: version,
+            isOfUnknownVersion: json["unknown_version"]?.bool == true, digest: json["digest"]?.text)
     }
 
     private static func content(_ json: JSON) -> Content? {

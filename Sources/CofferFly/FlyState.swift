@@ -43,6 +43,8 @@ struct FlyState: Sendable {
     var version: UInt64
     /// When the API may be asked again for what a start has left open.
     var askAgain = BootInstant(nanoseconds: 0)
+    /// Names in the API's last answer whose files are known to open or not. No file becomes damaged after the start.
+    private(set) var searched: Set<ByteText> = []
     /// The API was asked for the names of the secrets whose files do not open.
     private var hasAskedForNames = false
 
@@ -125,14 +127,22 @@ struct FlyState: Sendable {
         counting(secret) { _ = $0.damagedNames.remove(secret) }
     }
 
-    /// The API has told which secrets there are: those whose files do not open get names.
-    mutating func name(_ secrets: some Sequence<ByteText>, path: (ByteText) -> String) {
+    /// Some files that do not open have no name yet.
+    var hasUnnamed: Bool { damaged.count > damagedNames.count }
+
+    /// The API has told which secrets there are.
+    ///
+    /// - Parameters:
+    ///   - found: those whose files do not open: they get names.
+    ///   - searched: all of them.
+    mutating func name(_ found: [ByteText], searched: Set<ByteText>) {
         hasAskedForNames = true
-        guard damaged.count > damagedNames.count else { return }
-        for secret in secrets where damaged.contains(path(secret)) {
-            counting(secret) { _ = $0.damagedNames.insert(secret) }
-        }
+        for secret in found { counting(secret) { _ = $0.damagedNames.insert(secret) } }
+        self.searched = searched
     }
+
+    /// The same where no name is missing.
+    mutating func noteThatAllIsNamed() { (hasAskedForNames, searched) = (true, []) }
 
     /// Counts a variable that is being stored.
     ///

@@ -102,10 +102,8 @@ extension FlyVault {
     /// Settles all that is open by what the API has now.
     func settle(_ client: FlyClient, _ deadline: BootInstant) async throws(FlyFault) {
         let listing = try await listing(client, deadline)
-        let open = state.withLock { state in
-            state.name(listing.secrets.keys, path: files.path)
-            return state.open
-        }
+        await nameDamaged(by: listing)
+        let open = state.withLock { $0.open }
         for secret in open {
             // A write of the same secret settles it itself.
             try? await turns.during(secret, deadline: deadline) { () throws(Failure) in
@@ -113,6 +111,30 @@ extension FlyVault {
             }
         }
     }
+
+    /// The API has told which secrets there are: those whose files do not open get names.
+    private func nameDamaged(by listing: FlyListing) async {
+        let missing = state.withLock { state -> (damaged: Set<String>, searched: Set<ByteText>)? in
+            if state.hasUnnamed { return (state.damaged, state.searched) }
+            state.noteThatAllIsNamed()
+            return nil
+        }
+        guard let (damaged, searched) = missing else { return }
+        let files = files
+        // Hashing a name takes longer than a reactor may be kept, if there are many. Readers need the state meanwhile.
+        let (found, all) = await LargeAnswer.look(at: listing.secrets.count * Self.bytesOfOneName) {
+            let names = Set(listing.secrets.keys)
+            return (names.filter { !searched.contains($0) && damaged.contains(files.path($0)) }, names)
+        }
+        // A Store may have replaced a file meanwhile.
+        let paths = found.map { ($0, files.path($0)) }
+        state.withLock { state in
+            state.name(paths.filter { state.damaged.contains($0.1) }.map(\.0), searched: all)
+        }
+    }
+
+    /// What a name in a list costs, in bytes of an answer that are parsed in that time. A choice.
+    private static let bytesOfOneName = 128
 
     /// It is the caller's turn.
     func settleOne(_ secret: ByteText, by listing: FlyListing, _ deadline: BootInstant) async {

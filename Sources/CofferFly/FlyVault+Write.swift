@@ -41,8 +41,7 @@ extension FlyVault {
             let existed = self.exists(secret, listed)
             // Whatever the list says: a Store whose answer was lost may be on its way, or another Machine's not listed yet.
             try await self.change(secret, .absent, removesLive: existed, deadline) { () throws(FlyFault) in
-                let version = try await client.unset(secret.text, deadline: deadline)
-                return (nil, version ?? max(1, self.state.withLock { $0.version }))
+                (nil, try await client.unset(secret.text, deadline: deadline))
             }
             return existed
         }
@@ -73,10 +72,11 @@ extension FlyVault {
     /// Notes in the file that the change is sent, makes it at the API, and notes the API's acknowledgement: wherever the daemon
     /// stops, the next start serves what was acknowledged, and knows what may have happened beside it.
     ///
-    /// - Parameter send: makes it; returns the secret's digest and the version of the app's secrets since.
+    /// - Parameter send: makes it; returns the secret's digest and the version of the app's secrets since: nil = the API had
+    ///   nothing to change.
     private func change(
         _ secret: ByteText, _ content: FlyWrite.Content, removesLive: Bool = false, _ deadline: BootInstant,
-        _ send: () async throws(FlyFault) -> (digest: String?, version: UInt64)
+        _ send: () async throws(FlyFault) -> (digest: String?, version: UInt64?)
     ) async throws(Failure) {
         let path = files.path(secret)
         let (before, environment, isDamaged) = state.withLock { state in
@@ -86,14 +86,17 @@ extension FlyVault {
         let sending = before.sending(write, removesLive: removesLive)
         // A file that does not open may be all that is left of a write. It stays until the API has this one.
         if !isDamaged { try await files.save(sending, of: secret, deadline: deadline) }
-        let answer: (digest: String?, version: UInt64)
+        let answer: (digest: String?, version: UInt64?)
         do throws(FlyFault) {
             answer = try await send()
         } catch {
             throw await undone(secret, error.failure, sending, isDamaged ? nil : before)
         }
-        state.withLock { $0.version = max($0.version, answer.version) }
-        let entry = sending.acknowledged(version: answer.version, digest: answer.digest)
+        let version = state.withLock { state in
+            state.version = max(state.version, answer.version ?? 1)
+            return answer.version ?? state.version
+        }
+        let entry = sending.acknowledged(version: version, isKnown: answer.version != nil, digest: answer.digest)
         do throws(Failure) {
             // It is done: the caller's time may be over.
             try await files.save(entry, of: secret, deadline: max(deadline, clock.boot + .seconds(1)))
@@ -106,7 +109,11 @@ extension FlyVault {
             state.set(entry, of: secret)
             if isDamaged { state.repair(secret, path: path) }
         }
-        deployment?.noteChange(answer.version)
+        if answer.version != nil {
+            deployment?.noteChange(version)
+        } else if before.isToBeDeleted(environment: environment) {
+            await deployment?.noteChangeAtUnknownVersion(after: version)
+        }
     }
 
     /// - Parameter before: what the file had; nil = it does not open, and was not touched.

@@ -24,18 +24,23 @@ struct FlyWrite: Sendable {
     var machine: String
     /// Of the app's secrets, since the API has acknowledged this write; 0 = it has not.
     var version: UInt64 = 0
+    /// The API had nothing to change: what this write is the same as was written at a version that it did not tell, which may be
+    /// later than `version`.
+    var isOfUnknownVersion = false
     /// What the API called the secret's value in its acknowledgement; nil = it did not say, or this is a Delete.
     var digest: String?
 
     /// Tells one value of a variable from another; "" = of one that is not there. It is kept sealed only.
     static func fingerprint(_ value: Secret?) -> String { value.map { Hex.text(Digest.sha256($0)) } ?? "" }
 
-    /// Whether the secret is still what this write made it; nil = the API tells no digest, so nobody knows.
+    /// Whether the secret is still what this write made it; nil = nobody knows: the API tells no digest, or told no version.
     ///
     /// - Parameter secret: as the API has it now; nil = it does not.
     func isUnchanged(in secret: FlySecret?) -> Bool? {
         switch (content, secret) {
         case (.absent, nil): return true
+        // The answer may be older than the deletion.
+        case (.absent, _?) where isOfUnknownVersion: return nil
         case (.absent, _?), (.value, nil): return false
         case (.value, let secret?):
             guard let digest, let now = secret.digest else { return nil }

@@ -196,4 +196,60 @@ import Testing
         #expect(posts("two") == 0 && posts("own") == 1)
         await vault.close()
     }
+
+    // MARK: A Delete for which the API has nothing to do
+
+    private func remove(_ vault: FlyVault) async -> Failure? {
+        await fixture.failure { () throws(Failure) in
+            _ = try await vault.remove(fixture.key(), ifVersion: nil, deadline: fixture.deadline)
+        }
+    }
+
+    /// The own Machine runs as of its own update: a Delete of a record that never was must not start it again.
+    @Test func aDeleteOfWhatNeverWasUpdatesNoMachine() async throws {
+        machines(("own", "started"), ("two", "started"))
+        let before = try fixture.vault(deployment: deployment())
+        try await before.put("new", fixture, fixture.key("another", "one"))
+        for _ in 0..<5_000 where posts("own") == 0 { try await Task.sleep(for: .milliseconds(1)) }
+        await before.close()
+        fixture.deploy()
+        fixture.fake.forget()
+        let vault = try fixture.vault(deployment: deployment())
+        fixture.fake.plan("DELETE secrets/", 404)
+        #expect(await remove(vault) == nil)
+        try await Task.sleep(for: .milliseconds(50))
+        #expect(calls == [] && fixture.fake.calls.last == "DELETE secrets/CONNECTOR_user123_conn456")
+        await vault.close()
+    }
+
+    /// The first Delete was applied and its answer lost: nobody knows at which version. Every Machine must lose the credential,
+    /// by the next process too.
+    @Test(arguments: [false, true])
+    func aDeleteThatARepetitionFindsDoneReachesEveryMachine(isRestarted: Bool) async throws {
+        machines(("own", "started"), ("two", "started"))
+        let first = try fixture.vault(deployment: deployment())
+        try await first.put("new", fixture, fixture.key())
+        for _ in 0..<5_000 where !calls.contains("GET machines/own/wait") { try await Task.sleep(for: .milliseconds(1)) }
+        #expect(environment("two") == ["CONNECTOR_user123_conn456": "new"])
+        await first.close()
+        fixture.deploy()
+        fixture.fake.forget()
+        let vault = try fixture.vault(deployment: deployment(hangs: { _ in isRestarted }))
+        fixture.fake.plan("DELETE secrets/", .lost)
+        #expect(await remove(vault)?.mayHaveWritten == true)
+        fixture.fake.plan("DELETE secrets/", 404)
+        #expect(await remove(vault) == nil)
+        var next: FlyVault?
+        if isRestarted {
+            await vault.close()
+            fixture.fake.catchUp()
+            next = try fixture.vault(deployment: deployment())
+        } else {
+            fixture.fake.catchUp()
+        }
+        for _ in 0..<5_000 where !calls.contains("GET machines/own/wait") { try await Task.sleep(for: .milliseconds(1)) }
+        #expect(environment("two") == [:] && environment("own") == [:] && posts("two") == 1 && posts("own") == 1)
+        await vault.close()
+        await next?.close()
+    }
 }

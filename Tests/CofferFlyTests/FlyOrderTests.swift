@@ -291,6 +291,36 @@ import Testing
         #expect(fixture.fake.values == [:])
     }
 
+    /// Another program has unset it just now, and the version is not told: a list that does not know proves nothing.
+    @Test func aListOfBeforeOverrulesNoDeleteThatTheAPIHadNothingToDoFor() async throws {
+        fixture.fake.set(name, "old")
+        fixture.deploy()
+        fixture.fake.state.withLock { $0.secrets.unset(name) }
+        fixture.fake.plan("DELETE secrets/", 404)
+        #expect(try await remove())
+        fixture.updateWithout()
+        for _ in 1...2 {
+            #expect(try await served() == nil)
+            try await fixture.vault().check(deadline: fixture.deadline)
+        }
+        #expect(fixture.files.count == 1)
+        fixture.deploy()
+        try await fixture.vault().check(deadline: fixture.deadline)
+        #expect(try await served() == nil)
+        #expect(fixture.files == [])
+    }
+
+    /// What another program sets and deploys after it counts.
+    @Test func whatWasSetAfterADeleteThatTheAPIHadNothingToDoForIsServed() async throws {
+        fixture.environment { $0[name] = Secret("old") }
+        fixture.fake.plan("DELETE secrets/", 404)
+        _ = try await remove()
+        fixture.fake.set(name, "theirs")
+        fixture.deploy()
+        #expect(try await served() == "theirs")
+        #expect(fixture.files == [])
+    }
+
     // MARK: Two Machines of an app
 
     @Test func aStoreOnOneMachineReachesTheOtherWithItsUpdate() async throws {

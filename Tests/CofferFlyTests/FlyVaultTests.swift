@@ -3,6 +3,7 @@ import CofferHTTP
 import CofferVault
 import CofferVaultConformance
 import CofferVaultKit
+import Foundation
 import Synchronization
 import Testing
 
@@ -187,6 +188,34 @@ import Testing
             #expect(failure?.code == .aborted && failure?.message.contains("does not know version 41 of its secrets") == true)
             #expect(failure?.message.contains("remove \(fixture.folder)") == true, "\(String(describing: failure))")
         }
+    }
+
+    /// An app's other secrets are nobody's records: they cost no memory.
+    @Test func aListLeavesOutWhatIsNoRecord() async throws {
+        for name in ["CONNECTOR_a_b", "DATABASE_URL", "CONNECTOR"] { fixture.fake.set(name, "x") }
+        let listing = try await fixture.client.list(since: 0, deadline: fixture.deadline)
+        #expect(listing.secrets.keys.map(\.text) == ["CONNECTOR_a_b"])
+    }
+
+    /// No file becomes damaged after the start: a name is hashed once.
+    @Test func namesAreLookedUpOncePerSetOfDamagedFiles() async throws {
+        try await fixture.vault().put("x", fixture, fixture.key())
+        fixture.fake.set("CONNECTOR_a_b", "x")
+        let path = "\(fixture.folder)/\(fixture.files[0])"
+        try Data("damaged".utf8).write(to: URL(filePath: path))
+        let strange = "\(fixture.folder)/\(String(repeating: "0", count: 32)).sealed"
+        try Data("damaged".utf8).write(to: URL(filePath: strange))
+        for file in [path, strange] {
+            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file)
+        }
+        let vault = try fixture.vault()
+        try await vault.check(deadline: fixture.deadline)
+        // One of the files has no secret any more: its name stays unknown, and no name is hashed again for it.
+        #expect(vault.state.withLock { $0.hasUnnamed && $0.searched.count == 2 && $0.names.map(\.text).count == 1 })
+        fixture.fake.set("CONNECTOR_a_c", "x")
+        fixture.fake.unset("CONNECTOR_a_b")
+        try await vault.check(deadline: fixture.deadline)
+        #expect(vault.state.withLock { $0.searched } == [ByteText("CONNECTOR_a_c"), ByteText("CONNECTOR_user123_conn456")])
     }
 
     @Test func aCheckAsksTheAPI() async throws {
