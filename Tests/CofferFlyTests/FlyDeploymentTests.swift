@@ -210,7 +210,7 @@ import Testing
         machines(("own", "started"), ("two", "started"))
         let before = try fixture.vault(deployment: deployment())
         try await before.put("new", fixture, fixture.key("another", "one"))
-        for _ in 0..<5_000 where posts("own") == 0 { try await Task.sleep(for: .milliseconds(1)) }
+        for _ in 0..<5_000 where !calls.contains("GET machines/own/wait") { try await Task.sleep(for: .milliseconds(1)) }
         await before.close()
         fixture.deploy()
         fixture.fake.forget()
