@@ -102,7 +102,7 @@ swift_test() {
 # Targets that measure time run one after another: the tests of a process share
 # as many threads as there are cores, and some keep all of them busy.
 swift_tests() {
-    local apart=(CofferDaemonTests CofferHTTPTests CofferVaultTests CofferEmbeddedTests CofferHashiCorpTests CofferAWSTests CofferGoogleTests CofferAzureTests CofferEtcdTests CofferPostgresTests CofferCacheTests CofferCryptoTests CofferTests)
+    local apart=(CofferDaemonTests CofferHTTPTests CofferVaultTests CofferEmbeddedTests CofferHashiCorpTests CofferAWSTests CofferGoogleTests CofferAzureTests CofferFlyTests CofferEtcdTests CofferPostgresTests CofferCacheTests CofferCryptoTests CofferTests)
     local target
     for target in "${apart[@]}"; do swift_test .build-debug --filter "^$target\\." || return 1; done
     swift_test .build-debug --skip CofferVaultsLiveTests "${apart[@]/#/--skip=^}"
