@@ -65,6 +65,31 @@ import Testing
         #expect(asker.answers.withLock { $0 }.count == 201)
     }
 
+    /// Connections that come and go while nobody can be looked up leave no sockets open.
+    @Test func whatIsNotWantedAnyMoreIsLetGo() throws {
+        let (gate, asker) = (DispatchSemaphore(value: 0), Asker())
+        let lookup = CallerLookup { question in
+            gate.wait()
+            return question.caller
+        }
+        let held = 0..<CallerLookup.maximumThreadsOfUID
+        for _ in held { lookup.identify(try asker.question(uid: 1)) }
+        final class Seen { weak var socket: PeerSocket? }
+        var seen: [Seen] = []
+        for _ in 0..<1_000 {
+            let question = try asker.question(uid: 1)
+            let one = Seen()
+            one.socket = question.socket
+            seen.append(one)
+            lookup.identify(question)
+            question.withdraw()
+        }
+        // The last one, and those that threads may have taken before they were withdrawn.
+        #expect(seen.count { $0.socket != nil } <= 1 + held.count)
+        for _ in 0..<1_002 { gate.signal() }
+        for _ in held { #expect(asker.wait()) }
+    }
+
     @Test func thisProcessIsFound() throws {
         try #require(ProcessHandle.areGiven, "run the tests on Linux 6.5 or later")
         let (ours, theirs) = try Self.pair()

@@ -35,10 +35,12 @@ final class CallerLookup: CallerIdentifier {
     /// - Parameter lookUp: what is found out; passed in by tests.
     init(lookUp: @escaping @Sendable (CallerQuestion) -> Caller = CallerLookup.found) { self.lookUp = lookUp }
 
-    /// How many questions wait is bounded by the limits on connections: each has one at most.
+    /// How many questions wait is bounded by the limits on connections: each has one at most, and those of connections that are
+    /// gone, with the sockets that they hold, go with the uid's next one.
     func identify(_ question: CallerQuestion) {
         let mustStart = state.withLock { state in
             let uid = question.peer.uid
+            state.byUID[uid, default: Waiting()].questions.removeAll { !$0.isWanted }
             state.byUID[uid, default: Waiting()].questions.append(question)
             if !state.turns.contains(uid) { state.turns.append(uid) }
             return state.addThread()

@@ -37,7 +37,7 @@ package final class CallerQuestion: Sendable {
     package var isWanted: Bool { isAsked.load(ordering: .relaxed) }
 
     /// Nobody waits for the answer any more.
-    func withdraw() { isAsked.store(false, ordering: .relaxed) }
+    package func withdraw() { isAsked.store(false, ordering: .relaxed) }
 
     /// - Parameter caller: with what was found; what was not stays unproven.
     package func end(_ caller: Caller) { if isWanted { answer(caller) } }
