@@ -164,7 +164,8 @@ enum EmbeddedDatabase {
 
     private static func cannotOpen(_ error: SQLiteError, _ path: String, name: String) -> Failure {
         switch error.kind {
-        case .damaged:
+        // The statements are the same for every file: what SQLite cannot do with this one, its header or its schema forbids.
+        case .damaged, .other:
             .cannotOpen(
                 .dataLoss, path, vault: name,
                 "is damaged, or no database at all; restore it from a backup, or name another path")

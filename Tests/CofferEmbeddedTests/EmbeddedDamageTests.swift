@@ -59,6 +59,16 @@ import Testing
         }
     }
 
+    /// A format that no SQLite knows, in the header's byte 47: SQLite calls it a mistake in the statement.
+    @Test(arguments: [5, 0x80, 0xFF] as [UInt8])
+    func anUnknownFormatIsDamage(format: UInt8) async throws {
+        let (scratch, whole) = try await Self.make()
+        var bytes = whole
+        bytes[47] = format
+        try Data(bytes).write(to: URL(fileURLWithPath: scratch.path))
+        #expect(try await examine(scratch, "format \(format)") == .dataLoss)
+    }
+
     /// Bits inside payloads are the envelope's to notice; everything else must
     /// fail or be harmless, and nothing may crash.
     @Test func flippedBitsNeverCrash() async throws {
