@@ -17,7 +17,7 @@ package struct PolicyPattern: Hashable, Sendable {
 
     /// As it was written.
     package let text: String
-    /// What comes before the star; everything if there is none.
+    /// What comes before the star; everything if it has no star.
     let prefix: [Symbol]
     /// What comes after the star.
     let suffix: [Symbol]

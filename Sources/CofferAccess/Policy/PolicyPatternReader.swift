@@ -9,7 +9,7 @@ struct PolicyPatternReader {
     private let hasControl: Bool
     private let hasVariables: Bool
     private(set) var symbols: [PolicyPattern.Symbol] = []
-    /// How many symbols come before the star; nil = there is none.
+    /// How many symbols come before the star; nil = no star.
     private(set) var star: Int?
 
     init(_ text: String, hasVariables: Bool) {

@@ -3,11 +3,22 @@ import Glibc
 
 /// The group that a socket is given to.
 enum SocketGroup {
-    /// - Parameter text: a name or a number; empty = the daemon's own group.
+    /// - Parameters:
+    ///   - text: a name or a number; empty = the daemon's own group.
+    ///   - gid: of a name; passed in by tests.
     /// - Returns: nil for the daemon's own.
-    static func number(_ text: String) throws(StartupError) -> UInt32? {
+    static func number(
+        _ text: String, gid: (String) throws(StreamFailure) -> UInt32? = UserDatabase.gid
+    ) throws(StartupError) -> UInt32? {
         if text.isEmpty { return nil }
-        guard let number = UInt32(text) ?? (try? UserDatabase.gid(ofGroup: text)), number != .max else {
+        let found: UInt32?
+        do throws(StreamFailure) {
+            if let number = UInt32(text) { found = number } else { found = try gid(text) }
+        } catch {
+            throw StartupError(
+                "socket_group: whether there is a group \(text) is not known: \(error); start again when it answers, or name the group by its number")
+        }
+        guard let number = found, number != .max else {
             throw StartupError(
                 "socket_group: there is no group \(text); make it (groupadd), or name another one",
                 exitCode: StartupError.configurationExitCode)
